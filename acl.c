@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * From a request and its addresses to a verdict: the client rules Allow and
+ * Deny, the ports, the users, and the floors under all rules.  Pure like
+ * parse.c: it never looks a name up; where a rule needs that it says so, and
+ * the caller comes back with the answer.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <string.h>
+#include <strings.h>
+
+#include "proxy.h"
+
+/*
+ * Goes through the rules for clients from *rule on.  Returns the verdict of
+ * the first that matches; ACL_ASK when rule *rule is one for names, which the
+ * caller has to look up: if it matches its own verdict counts, and if not the
+ * caller goes on with the next.  Without rules every client is allowed; with
+ * rules of which none matches none is.
+ */
+enum verdict
+acl_client(const struct conf *conf, const struct addr *client, size_t *rule)
+{
+	for (; *rule < conf->nrules; (*rule)++) {
+		const struct rule *r = &conf->rules[*rule];
+
+		if (r->kind != RULE_NET)
+			return ACL_ASK;
+		if (addr_in_net(client, r->net.ip, r->bits))
+			return r->allow ? ACL_ALLOW : ACL_DENY;
+	}
+	return conf->nrules == 0 ? ACL_ALLOW : ACL_DENY;
+}
+
+/*
+ * Whether a name is what a rule says: ".suffix" is anything below suffix,
+ * "name" is the name or anything below it.  Case and a last dot do not
+ * count; labels are matched whole.
+ */
+bool
+acl_name_matches(const char *rule, const char *name)
+{
+	size_t name_len = strlen(name), rule_len = strlen(rule);
+
+	if (name_len > 0 && name[name_len - 1] == '.')
+		name_len--;
+	if (name_len < rule_len || rule_len == 0 ||
+	    strncasecmp(name + name_len - rule_len, rule, rule_len) != 0)
+		return false;
+	if (name_len == rule_len)
+		return rule[0] != '.';
+	return rule[0] == '.' || name[name_len - rule_len - 1] == '.';
+}
+
+/* Whether a CONNECT to the port is allowed. */
+bool
+acl_port(const struct conf *conf, uint16_t port)
+{
+	return !conf->has_ports || (conf->ports[port / 8] >> port % 8 & 1) != 0;
+}
+
+struct block {
+	unsigned char net[16];
+	unsigned bits;
+};
+
+/* clang-format off */
+#define V4(a, b, c, d) { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d }
+
+/* Targets for nobody. */
+static const struct block never[] = {
+	{ V4(0, 0, 0, 0), 96 + 8 },
+	{ V4(224, 0, 0, 0), 96 + 4 },
+	{ V4(255, 255, 255, 255), 128 },
+	{ { 0 }, 128 },
+	{ { 0xff }, 8 }
+};
+
+/* Targets for clients on this machine. */
+static const struct block local[] = {
+	{ V4(127, 0, 0, 0), 96 + 8 },
+	{ V4(169, 254, 0, 0), 96 + 16 },
+	{ { [15] = 1 }, 128 },
+	{ { 0xfe, 0x80 }, 10 }
+};
+
+/* Clients on this machine. */
+static const struct block loopback[] = {
+	{ V4(127, 0, 0, 0), 96 + 8 },
+	{ { [15] = 1 }, 128 }
+};
+
+/* Where an IPv6 address of some transition mechanism holds an IPv4 one. */
+static const struct embedding {
+	struct block block;
+	unsigned char at[4]; /* its four bytes */
+	unsigned char flip;  /* to be XORed with each */
+} embeddings[] = {
+	/* IPv4-compatible */
+	{ { { 0 }, 96 }, { 12, 13, 14, 15 }, 0 },
+	/* NAT64, RFC 6052 */
+	{ { { 0, 0x64, 0xff, 0x9b }, 96 }, { 12, 13, 14, 15 }, 0 },
+	/* local NAT64, RFC 8215, in either of its likely lengths */
+	{ { { 0, 0x64, 0xff, 0x9b, 0, 1 }, 48 }, { 12, 13, 14, 15 }, 0 },
+	{ { { 0, 0x64, 0xff, 0x9b, 0, 1 }, 48 }, { 6, 7, 9, 10 }, 0 },
+	/* 6to4 */
+	{ { { 0x20, 0x02 }, 16 }, { 2, 3, 4, 5 }, 0 },
+	/* Teredo: its server, and its client */
+	{ { { 0x20, 0x01 }, 32 }, { 4, 5, 6, 7 }, 0 },
+	{ { { 0x20, 0x01 }, 32 }, { 12, 13, 14, 15 }, 0xff }
+};
+/* clang-format on */
+
+static bool
+in_blocks(const struct addr *a, const struct block *blocks, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (addr_in_net(a, blocks[i].net, blocks[i].bits))
+			return true;
+	return false;
+}
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+#define IN(a, blocks) in_blocks(a, blocks, COUNT(blocks))
+
+static bool
+floor_allows(const struct addr *target, bool client_is_local)
+{
+	return !IN(target, never) && (client_is_local || !IN(target, local));
+}
+
+static bool
+is_isatap(const struct addr *a)
+{
+	return (a->ip[8] & ~2) == 0 && a->ip[9] == 0 && a->ip[10] == 0x5e &&
+	    a->ip[11] == 0xfe;
+}
+
+static void
+embedded_take(struct addr *inner, const struct addr *a,
+    const unsigned char at[4], unsigned char flip)
+{
+	unsigned char ip[4];
+
+	for (int i = 0; i < 4; i++)
+		ip[i] = a->ip[at[i]] ^ flip;
+	addr_from4(inner, ip);
+}
+
+/*
+ * The floors under all rules: whether the client may have this address as its
+ * target.  The unspecified address, broadcast and multicast are for nobody;
+ * loopback and link-local are for clients on loopback.  An IPv6 address that
+ * carries an IPv4 address is judged by that one too.
+ */
+bool
+acl_target(const struct addr *target, const struct addr *client)
+{
+	static const unsigned char last[4] = { 12, 13, 14, 15 };
+	bool client_is_local = IN(client, loopback);
+	const struct embedding *e = embeddings;
+	struct addr inner;
+
+	if (!floor_allows(target, client_is_local))
+		return false;
+	if (addr_is4(target) || IN(target, loopback))
+		return true;
+	for (; e < embeddings + COUNT(embeddings); e++) {
+		if (!addr_in_net(target, e->block.net, e->block.bits))
+			continue;
+		embedded_take(&inner, target, e->at, e->flip);
+		if (!floor_allows(&inner, client_is_local))
+			return false;
+	}
+	if (!is_isatap(target))
+		return true;
+	embedded_take(&inner, target, last, 0);
+	return floor_allows(&inner, client_is_local);
+}
+
+/* How much two padded strings differ; the time tells nothing of where. */
+static unsigned
+difference(const char a[CREDENTIAL_SIZE], const char b[CREDENTIAL_SIZE])
+{
+	unsigned d = 0;
+
+	for (int i = 0; i < CREDENTIAL_SIZE; i++)
+		d |= (unsigned)(a[i] ^ b[i]);
+	return d;
+}
+
+/*
+ * The user with this name and password, both padded with NULs as parse_basic()
+ * leaves them, or NULL.  The time depends on the number of users alone.
+ */
+const struct user *
+acl_user(const struct conf *conf, const char name[CREDENTIAL_SIZE],
+    const char password[CREDENTIAL_SIZE])
+{
+	const struct user *found = NULL;
+
+	for (size_t i = 0; i < conf->nusers; i++) {
+		const struct user *u = &conf->users[i];
+
+		if ((difference(u->name, name) |
+			difference(u->password, password)) == 0)
+			found = u;
+	}
+	return found;
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Addresses: from text and sockaddr to struct addr, and back.  IPv4 is kept
+ * as ::ffff:a.b.c.d, whichever way it came, so that no rule can be passed by
+ * writing an address in its other form.  Nothing here looks a name up.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proxy.h"
+
+static const unsigned char mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff,
+	0xff };
+
+/* Whether the address is an IPv4 one. */
+bool
+addr_is4(const struct addr *a)
+{
+	return memcmp(a->ip, mapped, sizeof(mapped)) == 0;
+}
+
+/* Whether two addresses are the same, ports and zones apart. */
+bool
+addr_same_ip(const struct addr *a, const struct addr *b)
+{
+	return memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
+}
+
+/*
+ * Whether two addresses are the same in their first bits.  An IPv4 block
+ * a.b.c.d/n has 96 + n of them.
+ */
+bool
+addr_in_net(const struct addr *a, const unsigned char net[16], unsigned bits)
+{
+	unsigned whole = bits / 8, rest = bits % 8;
+
+	if (memcmp(a->ip, net, whole) != 0)
+		return false;
+	return rest == 0 || (a->ip[whole] ^ net[whole]) >> (8 - rest) == 0;
+}
+
+/* Makes an IPv4 address of its four bytes. */
+void
+addr_from4(struct addr *a, const unsigned char ip[4])
+{
+	memset(a, 0, sizeof(*a));
+	memcpy(a->ip, mapped, sizeof(mapped));
+	memcpy(a->ip + sizeof(mapped), ip, 4);
+}
+
+/* A zone by its name or number; 0 when there is none such. */
+static uint32_t
+scope_parse(const char *zone)
+{
+	uint32_t scope = 0;
+	const char *p;
+
+	for (p = zone; *p >= '0' && *p <= '9' && scope < 100000000; p++)
+		scope = scope * 10 + (uint32_t)(*p - '0');
+	return *p == '\0' ? scope : if_nametoindex(zone);
+}
+
+/*
+ * Reads a canonical dotted quad, or an IPv6 address with or without a zone
+ * ("fe80::1%eth0").  Forms that only inet_aton() knows (127.1, 0x7f000001,
+ * 010.0.0.1) are refused.  Returns 0 or -1; the port becomes 0.
+ */
+int
+addr_parse(struct addr *a, const char *text)
+{
+	char copy[INET6_ADDRSTRLEN + 17], *zone;
+	unsigned char ip4[4];
+	struct addr made;
+
+	memset(&made, 0, sizeof(made));
+	if (inet_pton(AF_INET, text, ip4) == 1) {
+		addr_from4(a, ip4);
+		return 0;
+	}
+	if (strlen(text) >= sizeof(copy))
+		return -1;
+	strcpy(copy, text);
+	zone = strchr(copy, '%');
+	if (zone != NULL) {
+		*zone++ = '\0';
+		made.scope = scope_parse(zone);
+		if (made.scope == 0)
+			return -1;
+	}
+	if (inet_pton(AF_INET6, copy, made.ip) != 1)
+		return -1;
+	*a = made;
+	return 0;
+}
+
+/* Takes an AF_INET or AF_INET6 socket address; any other becomes [::]:0. */
+void
+addr_from_sockaddr(struct addr *a, const struct sockaddr_storage *ss)
+{
+	const void *p = ss;
+	const struct sockaddr_in *sin = p;
+	const struct sockaddr_in6 *sin6 = p;
+	unsigned char ip4[4];
+
+	memset(a, 0, sizeof(*a));
+	if (ss->ss_family == AF_INET) {
+		memcpy(ip4, &sin->sin_addr, sizeof(ip4));
+		addr_from4(a, ip4);
+		a->port = ntohs(sin->sin_port);
+	} else if (ss->ss_family == AF_INET6) {
+		memcpy(a->ip, &sin6->sin6_addr, sizeof(a->ip));
+		a->port = ntohs(sin6->sin6_port);
+		if (!addr_is4(a))
+			a->scope = sin6->sin6_scope_id;
+	}
+}
+
+/* Fills a socket address of the right family; returns its length. */
+socklen_t
+addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *ss)
+{
+	void *p = ss;
+	struct sockaddr_in *sin = p;
+	struct sockaddr_in6 *sin6 = p;
+
+	memset(ss, 0, sizeof(*ss));
+	if (addr_is4(a)) {
+		sin->sin_family = AF_INET;
+		sin->sin_port = htons(a->port);
+		memcpy(&sin->sin_addr, a->ip + sizeof(mapped), 4);
+		return sizeof(*sin);
+	}
+	sin6->sin6_family = AF_INET6;
+	sin6->sin6_port = htons(a->port);
+	sin6->sin6_scope_id = a->scope;
+	memcpy(&sin6->sin6_addr, a->ip, sizeof(a->ip));
+	return sizeof(*sin6);
+}
+
+/* Writes the address without its port, IPv6 without brackets. */
+const char *
+addr_text(const struct addr *a, char text[ADDR_TEXT_SIZE])
+{
+	size_t len;
+
+	if (addr_is4(a)) {
+		inet_ntop(
+		    AF_INET, a->ip + sizeof(mapped), text, ADDR_TEXT_SIZE);
+		return text;
+	}
+	inet_ntop(AF_INET6, a->ip, text, ADDR_TEXT_SIZE);
+	len = strlen(text);
+	if (a->scope != 0)
+		snprintf(text + len, ADDR_TEXT_SIZE - len, "%%%lu",
+		    (unsigned long)a->scope);
+	return text;
+}
+
+/* Writes 127.0.0.1:443 or [::1]:443. */
+const char *
+addr_text_port(const struct addr *a, char text[ADDR_TEXT_SIZE])
+{
+	char ip[ADDR_TEXT_SIZE];
+	const char *form = addr_is4(a) ? "%.70s:%u" : "[%.70s]:%u";
+
+	snprintf(
+	    text, ADDR_TEXT_SIZE, form, addr_text(a, ip), (unsigned)a->port);
+	return text;
+}

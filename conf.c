@@ -1,0 +1,715 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The configuration file, in tinyproxy.conf's grammar, to a struct conf.  One
+ * table names every directive with the kind of its argument and where it
+ * goes.  A file is read whole into a new struct, all its errors are told, and
+ * only a file without errors gives a configuration: nothing is ever dropped,
+ * clipped or changed in place.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "proxy.h"
+
+enum { SECONDS_MAX = 2147483 /* s: milliseconds fit in 31 bits */ };
+
+/* What the reader knows while it goes through a file. */
+struct reader {
+	struct conf *conf;
+	const char *file;
+	unsigned long line;
+	const char *keyword; /* of the line at hand, or NULL */
+	bool failed;
+	void (*say)(enum log_level, const char *text);
+};
+
+/*
+ * What a take_ function does with its argument, which is the rest of the line
+ * without the blanks around it: check it, store it at offset in the struct
+ * conf, return 0; or say what is wrong and return -1.
+ */
+struct directive {
+	const char *name;
+	int (*take)(struct reader *, const struct directive *, char *arg);
+	size_t offset;
+	unsigned long min, max;
+	const char *form; /* take_unused: what its arguments look like */
+};
+
+static PRINTF_LIKE(3, 4) void say(
+    struct reader *r, enum log_level level, const char *format, ...)
+{
+	char text[LOG_LINE_SIZE], place[32] = "";
+	size_t n;
+	va_list ap;
+
+	if (level <= LOG_LEVEL_ERROR)
+		r->failed = true;
+	if (r->line != 0)
+		snprintf(place, sizeof(place), "%lu:", r->line);
+	snprintf(text, sizeof(text), "%.400s:%s %s%.64s%s", r->file, place,
+	    level == LOG_LEVEL_WARNING      ? "warning: "
+		: level == LOG_LEVEL_NOTICE ? "notice: "
+					    : "",
+	    r->keyword != NULL ? r->keyword : "",
+	    r->keyword != NULL ? ": " : "");
+	n = strlen(text);
+	va_start(ap, format);
+	vsnprintf(text + n, sizeof(text) - n, format, ap);
+	va_end(ap);
+	r->say(level, text);
+}
+
+#define FAIL(r, ...) (say(r, LOG_LEVEL_ERROR, __VA_ARGS__), -1)
+
+static void *
+member(struct reader *r, const struct directive *d)
+{
+	return (char *)r->conf + d->offset;
+}
+
+static int
+set_string(struct reader *r, char **to, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (copy == NULL)
+		return FAIL(r, "%s", strerror(errno));
+	free(*to);
+	*to = copy;
+	return 0;
+}
+
+/* Makes room for one more at the end of an array. */
+static void *
+grow(struct reader *r, void *array, size_t n, size_t size)
+{
+	void *grown = NULL;
+
+	if (n < SIZE_MAX / size / 2)
+		grown = realloc(array, (n + 1) * size);
+	if (grown == NULL)
+		say(r, LOG_LEVEL_ERROR, "%s", strerror(ENOMEM));
+	return grown;
+}
+
+/* Decimal digits alone, within the bounds of the directive. */
+static int
+number(struct reader *r, const struct directive *d, const char *arg,
+    unsigned long *n)
+{
+	size_t digits = strspn(arg, "0123456789");
+
+	if (digits == 0 || arg[digits] != '\0')
+		return FAIL(r, "\"%.40s\" is not a number", arg);
+	if (arg[0] == '0' && digits > 1)
+		return FAIL(r, "a number has no leading zero: \"%.40s\"", arg);
+	errno = 0;
+	*n = strtoul(arg, NULL, 10);
+	if (errno != 0 || *n < d->min || *n > d->max)
+		return FAIL(r, "%.40s is out of range, %lu to %lu", arg, d->min,
+		    d->max);
+	return 0;
+}
+
+static int
+take_number(struct reader *r, const struct directive *d, char *arg)
+{
+	unsigned long n;
+
+	if (number(r, d, arg, &n) != 0)
+		return -1;
+	*(unsigned *)member(r, d) = (unsigned)n;
+	return 0;
+}
+
+static int
+take_port(struct reader *r, const struct directive *d, char *arg)
+{
+	unsigned long n;
+
+	if (number(r, d, arg, &n) != 0)
+		return -1;
+	*(uint16_t *)member(r, d) = (uint16_t)n;
+	return 0;
+}
+
+/* Timeout 0 is what tinyproxy warns of and takes for its default. */
+static int
+take_timeout(struct reader *r, const struct directive *d, char *arg)
+{
+	if (take_number(r, d, arg) != 0)
+		return -1;
+	if (r->conf->timeout == 0) {
+		say(r, LOG_LEVEL_WARNING, "0 means the default, 600");
+		r->conf->timeout = 600;
+	}
+	return 0;
+}
+
+static int
+take_workers(struct reader *r, const struct directive *d, char *arg)
+{
+	if (strcasecmp(arg, "auto") != 0)
+		return take_number(r, d, arg);
+	r->conf->workers = 0;
+	return 0;
+}
+
+static int
+boolean(struct reader *r, const char *arg, bool *b)
+{
+	bool yes = strcasecmp(arg, "yes") == 0 || strcasecmp(arg, "on") == 0;
+
+	if (!yes && strcasecmp(arg, "no") != 0 && strcasecmp(arg, "off") != 0)
+		return FAIL(r, "\"%.40s\" is not yes, on, no or off", arg);
+	*b = yes;
+	return 0;
+}
+
+static int
+take_bool(struct reader *r, const struct directive *d, char *arg)
+{
+	return boolean(r, arg, member(r, d));
+}
+
+/* Takes the quotes off; NULL when there are none, or nothing in them. */
+static char *
+unquote(char *arg)
+{
+	size_t len = strlen(arg);
+
+	if (len < 3 || arg[0] != '"' || strchr(arg + 1, '"') != arg + len - 1)
+		return NULL;
+	arg[len - 1] = '\0';
+	return arg + 1;
+}
+
+static int
+take_string(struct reader *r, const struct directive *d, char *arg)
+{
+	char *text = unquote(arg);
+
+	if (text == NULL)
+		return FAIL(r,
+		    "the value must stand in double quotes, and "
+		    "not be empty: \"...\"");
+	return set_string(r, member(r, d), text);
+}
+
+static int
+take_path(struct reader *r, const struct directive *d, char *arg)
+{
+	char *text = unquote(arg);
+
+	if (text == NULL || text[0] != '/')
+		return FAIL(r,
+		    "the value must be an absolute path in double "
+		    "quotes: \"/...\"");
+	return set_string(r, member(r, d), text);
+}
+
+static bool
+is_word(const char *arg)
+{
+	return *arg != '\0' &&
+	    arg[strspn(arg,
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		"0123456789-._")] == '\0';
+}
+
+static int
+take_word(struct reader *r, const struct directive *d, char *arg)
+{
+	if (!is_word(arg))
+		return FAIL(r,
+		    "the value must be one word of letters, "
+		    "digits, - . and _, without quotes");
+	return set_string(r, member(r, d), arg);
+}
+
+static int
+address(struct reader *r, char *arg, struct addr *list, size_t *n, size_t max)
+{
+	if (*n == max)
+		return FAIL(r, "there are more than %zu of them", max);
+	if (addr_parse(&list[*n], arg) != 0)
+		return FAIL(r, "\"%.60s\" is not an IPv4 or IPv6 address", arg);
+	(*n)++;
+	return 0;
+}
+
+static int
+take_listen(struct reader *r, const struct directive *d, char *arg)
+{
+	(void)d;
+	return address(r, arg, r->conf->listen, &r->conf->nlisten, LISTEN_MAX);
+}
+
+static int
+take_bind(struct reader *r, const struct directive *d, char *arg)
+{
+	(void)d;
+	return address(r, arg, r->conf->bind, &r->conf->nbind, BIND_MAX);
+}
+
+/* An address, a block, a name or a .suffix. */
+static int
+rule_parse(
+    struct reader *r, const struct directive *d, struct rule *rule, char *arg)
+{
+	struct directive width = *d;
+	char *slash = strchr(arg, '/');
+	unsigned long bits;
+
+	if (slash != NULL)
+		*slash++ = '\0';
+	if (addr_parse(&rule->net, arg) == 0) {
+		rule->kind = RULE_NET;
+		width.max = addr_is4(&rule->net) ? 32 : 128;
+		bits = width.max;
+		if (slash != NULL && number(r, &width, slash, &bits) != 0)
+			return -1;
+		rule->bits = (unsigned)bits + 128 - (unsigned)width.max;
+		return 0;
+	}
+	rule->kind = arg[0] == '.' ? RULE_SUFFIX : RULE_NAME;
+	if (slash != NULL || !is_word(arg) || strlen(arg) >= HOST_SIZE ||
+	    arg[strspn(arg, "0123456789.")] == '\0')
+		return FAIL(r,
+		    "\"%.60s\" is no address, block, name or "
+		    ".suffix",
+		    arg);
+	return set_string(r, &rule->name, arg);
+}
+
+/* Allow, whose table entry says so with min 1, and Deny. */
+static int
+take_rule(struct reader *r, const struct directive *d, char *arg)
+{
+	struct directive from0 = { .min = 0 };
+	struct rule *rules =
+	    grow(r, r->conf->rules, r->conf->nrules, sizeof(*rules));
+	struct rule *rule;
+
+	if (rules == NULL)
+		return -1;
+	r->conf->rules = rules;
+	rule = &rules[r->conf->nrules++];
+	memset(rule, 0, sizeof(*rule));
+	rule->allow = d->min == 1;
+	return rule_parse(r, &from0, rule, arg);
+}
+
+static int
+take_connect_port(struct reader *r, const struct directive *d, char *arg)
+{
+	unsigned long n;
+
+	if (number(r, d, arg, &n) != 0)
+		return -1;
+	r->conf->has_ports = true;
+	if (n != 0)
+		r->conf->ports[n / 8] |= (unsigned char)(1u << n % 8);
+	return 0;
+}
+
+static int
+take_log_level(struct reader *r, const struct directive *d, char *arg)
+{
+	static const char *const words[] = { "critical", "error", "warning",
+		"notice", "connect", "info" };
+
+	(void)d;
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (strcasecmp(arg, words[i]) == 0) {
+			r->conf->loglevel = (enum log_level)i;
+			return 0;
+		}
+	return FAIL(r,
+	    "\"%.40s\" is not critical, error, warning, notice, "
+	    "connect or info",
+	    arg);
+}
+
+static int
+take_basic_auth(struct reader *r, const struct directive *d, char *arg)
+{
+	size_t name = strcspn(arg, " \t");
+	char *password = arg + name + strspn(arg + name, " \t");
+	struct user *users, *user;
+
+	(void)d;
+	if (*password == '\0' || strpbrk(password, " \t") != NULL)
+		return FAIL(r, "there must be two words, user and password");
+	if (memchr(arg, ':', name) != NULL || strchr(password, '@') != NULL)
+		return FAIL(r, "a user has no ':' and a password no '@'");
+	if (name >= CREDENTIAL_SIZE || strlen(password) >= CREDENTIAL_SIZE)
+		return FAIL(r, "user and password have %d bytes at most",
+		    CREDENTIAL_SIZE - 1);
+	users = grow(r, r->conf->users, r->conf->nusers, sizeof(*users));
+	if (users == NULL)
+		return -1;
+	r->conf->users = users;
+	user = &users[r->conf->nusers++];
+	memset(user, 0, sizeof(*user));
+	memcpy(user->name, arg, name);
+	strcpy(user->password, password);
+	return 0;
+}
+
+static int
+take_obsolete(struct reader *r, const struct directive *d, char *arg)
+{
+	unsigned long n;
+
+	if (number(r, d, arg, &n) != 0)
+		return -1;
+	say(r, LOG_LEVEL_WARNING, "obsolete, without effect");
+	return 0;
+}
+
+/* Takes the next quoted string or number off the front of *arg. */
+static bool
+skip_argument(char **arg, bool quoted)
+{
+	char *p = *arg;
+
+	if (quoted) {
+		if (p[0] != '"' || strcspn(p + 1, "\"") == 0)
+			return false;
+		p += 1 + strcspn(p + 1, "\"");
+		if (*p++ != '"')
+			return false;
+	} else {
+		p += strspn(p, "0123456789");
+		if (p == *arg)
+			return false;
+	}
+	if (*p != '\0' && *p != ' ' && *p != '\t')
+		return false;
+	*arg = p + strspn(p, " \t");
+	return true;
+}
+
+/*
+ * What only plain HTTP needs is checked as tinyproxy checks it, and left.
+ * The form has a letter for each argument: s, a quoted string; o, one that
+ * may be left out; n, a number.
+ */
+static int
+take_unused(struct reader *r, const struct directive *d, char *arg)
+{
+	for (const char *f = d->form; *f != '\0'; f++) {
+		if (*f == 'o' && *arg == '\0')
+			break;
+		if (!skip_argument(&arg, *f != 'n'))
+			return FAIL(r, "the value must be %s",
+			    *f == 'n' ? "a number, and then a path in "
+					"double quotes"
+				      : "in double quotes, and not empty");
+	}
+	if (*arg != '\0')
+		return FAIL(r, "there is more than expected: %.40s", arg);
+	say(r, LOG_LEVEL_NOTICE, "accepted, but without effect yet");
+	return 0;
+}
+
+static int
+take_unused_bool(struct reader *r, const struct directive *d, char *arg)
+{
+	static char nothing[] = "";
+	bool b;
+
+	return boolean(r, arg, &b) != 0 ? -1 : take_unused(r, d, nothing);
+}
+
+static int
+take_unused_type(struct reader *r, const struct directive *d, char *arg)
+{
+	static char nothing[] = "";
+
+	if (strcasecmp(arg, "bre") != 0 && strcasecmp(arg, "ere") != 0 &&
+	    strcasecmp(arg, "fnmatch") != 0)
+		return FAIL(r, "\"%.40s\" is not bre, ere or fnmatch", arg);
+	return take_unused(r, d, nothing);
+}
+
+static int
+take_refused(struct reader *r, const struct directive *d, char *arg)
+{
+	(void)d;
+	(void)arg;
+	return FAIL(r,
+	    "this does not work yet, and adit does not ignore "
+	    "what restricts or redirects access");
+}
+
+static int
+take_refused_if_yes(struct reader *r, const struct directive *d, char *arg)
+{
+	bool b;
+
+	if (boolean(r, arg, &b) != 0)
+		return -1;
+	return b ? take_refused(r, d, arg) : take_unused_bool(r, d, arg);
+}
+
+#define AT(name) offsetof(struct conf, name)
+
+/* clang-format off */
+static const struct directive directives[] = {
+	{ "AccessLog", take_path, AT(accesslog), 0, 0, NULL },
+	{ "AddHeader", take_unused, 0, 0, 0, "ss" },
+	{ "Allow", take_rule, 0, 1, 0, NULL },
+	{ "AllowTo", take_refused, 0, 0, 0, NULL },
+	{ "Anonymous", take_unused, 0, 0, 0, "s" },
+	{ "AuthFile", take_refused, 0, 0, 0, NULL },
+	{ "BasicAuth", take_basic_auth, 0, 0, 0, NULL },
+	{ "BasicAuthRealm", take_string, AT(realm), 0, 0, NULL },
+	{ "Bind", take_bind, 0, 0, 0, NULL },
+	{ "BindSame", take_bool, AT(bind_same), 0, 0, NULL },
+	{ "Chroot", take_path, AT(chroot), 0, 0, NULL },
+	{ "ConnectPort", take_connect_port, 0, 0, 65535, NULL },
+	{ "ConnectTimeout", take_number, AT(connect_timeout), 1, 86400, NULL },
+	{ "DefaultErrorFile", take_unused, 0, 0, 0, "s" },
+	{ "Deny", take_rule, 0, 0, 0, NULL },
+	{ "DenyTo", take_refused, 0, 0, 0, NULL },
+	{ "DisableViaHeader", take_unused_bool, 0, 0, 0, "" },
+	{ "DrainTimeout", take_number, AT(drain_timeout), 0, SECONDS_MAX, NULL },
+	{ "ErrorFile", take_unused, 0, 0, 0, "ns" },
+	{ "Filter", take_refused, 0, 0, 0, NULL },
+	{ "FilterCaseSensitive", take_unused_bool, 0, 0, 0, "" },
+	{ "FilterDefaultDeny", take_refused_if_yes, 0, 0, 0, "" },
+	{ "FilterExtended", take_unused_bool, 0, 0, 0, "" },
+	{ "FilterType", take_unused_type, 0, 0, 0, "" },
+	{ "FilterURLs", take_unused_bool, 0, 0, 0, "" },
+	{ "Group", take_word, AT(group), 0, 0, NULL },
+	{ "HeaderTimeout", take_number, AT(header_timeout), 1, 86400, NULL },
+	{ "Listen", take_listen, 0, 0, 0, NULL },
+	{ "LogFile", take_path, AT(logfile), 0, 0, NULL },
+	{ "LogLevel", take_log_level, 0, 0, 0, NULL },
+	{ "MaxClients", take_number, AT(max_clients), 1, 1000000, NULL },
+	{ "MaxClientsPerHost", take_refused, 0, 0, 0, NULL },
+	{ "MaxRequestsPerChild", take_obsolete, 0, 0, ULONG_MAX, NULL },
+	{ "MaxSpareServers", take_obsolete, 0, 0, ULONG_MAX, NULL },
+	{ "MinSpareServers", take_obsolete, 0, 0, ULONG_MAX, NULL },
+	{ "PidFile", take_path, AT(pidfile), 0, 0, NULL },
+	{ "Port", take_port, AT(port), 1, 65535, NULL },
+	{ "ReverseBaseURL", take_unused, 0, 0, 0, "s" },
+	{ "ReverseMagic", take_unused_bool, 0, 0, 0, "" },
+	{ "ReverseOnly", take_refused_if_yes, 0, 0, 0, "" },
+	{ "ReversePath", take_unused, 0, 0, 0, "so" },
+	{ "StartServers", take_obsolete, 0, 0, ULONG_MAX, NULL },
+	{ "StatFile", take_unused, 0, 0, 0, "s" },
+	{ "StatHost", take_unused, 0, 0, 0, "s" },
+	{ "Syslog", take_bool, AT(syslog), 0, 0, NULL },
+	{ "Timeout", take_timeout, AT(timeout), 0, SECONDS_MAX, NULL },
+	{ "TunnelTimeout", take_number, AT(tunnel_timeout), 0, SECONDS_MAX, NULL },
+	{ "Upstream", take_refused, 0, 0, 0, NULL },
+	{ "User", take_word, AT(user), 0, 0, NULL },
+	{ "ViaProxyName", take_unused, 0, 0, 0, "s" },
+	{ "Workers", take_workers, AT(workers), 1, WORKERS_MAX, NULL },
+	{ "XTinyproxy", take_unused_bool, 0, 0, 0, "" }
+};
+/* clang-format on */
+
+static const struct directive *
+directive_find(const char *keyword)
+{
+	for (size_t i = 0; i < sizeof(directives) / sizeof(*directives); i++)
+		if (strcasecmp(keyword, directives[i].name) == 0)
+			return &directives[i];
+	return NULL;
+}
+
+/* One line without its end: blank, a comment, or a directive. */
+static void
+line_parse(struct reader *r, char *line)
+{
+	const struct directive *d;
+	size_t len = strlen(line);
+	char *arg;
+
+	while (len > 0 && strchr(" \t", line[len - 1]) != NULL)
+		line[--len] = '\0';
+	line += strspn(line, " \t");
+	if (*line == '\0' || *line == '#')
+		return;
+	r->keyword = line;
+	arg = line + strcspn(line, " \t");
+	if (*arg != '\0')
+		*arg++ = '\0';
+	arg += strspn(arg, " \t");
+	d = directive_find(line);
+	if (d == NULL)
+		say(r, LOG_LEVEL_ERROR, "there is no such directive");
+	else if (*arg == '\0')
+		say(r, LOG_LEVEL_ERROR, "the value is missing");
+	else {
+		r->keyword = d->name;
+		d->take(r, d, arg);
+	}
+	r->keyword = NULL;
+}
+
+/* Reads lines until the end of the file; each is taken whole. */
+static void
+file_parse(struct reader *r, FILE *f)
+{
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t len;
+
+	while ((len = getline(&line, &size, f)) > 0) {
+		r->line++;
+		if (memchr(line, '\0', (size_t)len) != NULL) {
+			say(r, LOG_LEVEL_ERROR, "there is a NUL byte");
+			continue;
+		}
+		if (line[len - 1] == '\n')
+			line[--len] = '\0';
+		if (len > 0 && line[len - 1] == '\r')
+			line[--len] = '\0';
+		line_parse(r, line);
+	}
+	r->line = 0;
+	if (ferror(f))
+		say(r, LOG_LEVEL_ERROR, "%s", strerror(errno));
+	free(line);
+}
+
+/* What only the whole file shows. */
+static void
+file_check(struct reader *r)
+{
+	if (r->conf->port == 0)
+		say(r, LOG_LEVEL_ERROR,
+		    "Port: missing; say where to listen, as in Port 8888");
+	if (!r->conf->has_ports)
+		say(r, LOG_LEVEL_WARNING,
+		    "ConnectPort: none given, so that CONNECT to every port "
+		    "is allowed; add ConnectPort 443");
+}
+
+/* A configuration with nothing but the defaults, or NULL with ENOMEM. */
+static struct conf *
+conf_new(void)
+{
+	struct conf *conf = calloc(1, sizeof(*conf));
+
+	if (conf == NULL)
+		return NULL;
+	conf->realm = strdup("adit");
+	conf->loglevel = LOG_LEVEL_INFO;
+	conf->timeout = 600;
+	conf->header_timeout = conf->connect_timeout = 30;
+	conf->drain_timeout = 86400;
+	if (conf->realm == NULL) {
+		free(conf);
+		return NULL;
+	}
+	return conf;
+}
+
+/* Frees a configuration and all it owns; NULL is fine. */
+void
+conf_free(struct conf *conf)
+{
+	if (conf == NULL)
+		return;
+	for (size_t i = 0; i < conf->nrules; i++)
+		free(conf->rules[i].name);
+	free(conf->rules);
+	free(conf->users);
+	free(conf->file);
+	free(conf->user);
+	free(conf->group);
+	free(conf->realm);
+	free(conf->logfile);
+	free(conf->accesslog);
+	free(conf->pidfile);
+	free(conf->chroot);
+	free(conf);
+}
+
+static struct conf *
+conf_parse(
+    const char *file, FILE *f, void (*tell)(enum log_level, const char *text))
+{
+	struct reader r = { .conf = conf_new(), .file = file, .say = tell };
+
+	if (r.conf == NULL || (r.conf->file = strdup(file)) == NULL) {
+		say(&r, LOG_LEVEL_ERROR, "%s", strerror(ENOMEM));
+	} else {
+		file_parse(&r, f);
+		file_check(&r);
+	}
+	if (r.failed) {
+		conf_free(r.conf);
+		return NULL;
+	}
+	return r.conf;
+}
+
+/*
+ * Reads a configuration file.  Each error and notice is handed to tell, as
+ * "file:line: directive: what is wrong".  Returns a configuration that the
+ * caller frees with conf_free(), or NULL after one error or more.
+ */
+struct conf *
+conf_read(const char *file, void (*tell)(enum log_level, const char *text))
+{
+	struct reader r = { .file = file, .say = tell };
+	FILE *f = fopen(file, "r");
+	struct conf *conf;
+
+	if (f == NULL) {
+		say(&r, LOG_LEVEL_ERROR, "%s", strerror(errno));
+		return NULL;
+	}
+	conf = conf_parse(file, f, tell);
+	fclose(f);
+	return conf;
+}
+
+static void
+tell_nothing(enum log_level level, const char *text)
+{
+	(void)level;
+	(void)text;
+}
+
+/*
+ * The configuration without a file: loopback alone, and the ports of TLS.
+ * Returns it as conf_read() does, with file NULL; NULL with ENOMEM.
+ */
+struct conf *
+conf_builtin(void)
+{
+	static char text[] = "Port 8888\n"
+			     "Listen 127.0.0.1\n"
+			     "Allow 127.0.0.0/8\n"
+			     "Allow ::1\n"
+			     "ConnectPort 443\n"
+			     "ConnectPort 563\n";
+	FILE *f = fmemopen(text, strlen(text), "r");
+	struct conf *conf;
+
+	if (f == NULL)
+		return NULL;
+	conf = conf_parse("builtin", f, tell_nothing);
+	fclose(f);
+	if (conf != NULL) {
+		free(conf->file);
+		conf->file = NULL;
+	}
+	return conf;
+}

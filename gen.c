@@ -1,0 +1,820 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A generation: one configuration, the sockets it listens on, and the workers
+ * and helpers that serve it.  A reload starts a new one and drains the old.
+ * This is the master's side; it forks, counts and restarts children, and
+ * never reads a byte that a client sent.
+ */
+#define _XOPEN_SOURCE 700
+
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <grp.h>
+#include <netinet/tcp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proxy.h"
+
+enum {
+	NAME_HELPERS = 16,          /* at the names desk */
+	BACKLOG = 4096,             /* clients that wait to be accepted */
+	OWN_DESCRIPTORS = 32,       /* of a worker, besides its sockets */
+	WORKER_CONNS_MAX = 1 << 17, /* connections of one worker */
+	DELAY_MIN = 100,            /* ms: restarts slow down from here */
+	DELAY_MAX = 4000,           /* ms: to here */
+	GOOD_LIFE = 10000           /* ms: who lived so long did not crash */
+};
+
+static struct share *share;
+static struct gen *gens; /* all there are */
+
+/* How many connections the descriptors of one worker allow. */
+static size_t
+conns_per_worker(size_t nlisteners)
+{
+	struct rlimit limit;
+	size_t own = OWN_DESCRIPTORS + nlisteners, conns;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		limit.rlim_cur = 1024;
+	if (limit.rlim_cur == RLIM_INFINITY ||
+	    limit.rlim_cur > 2 * (rlim_t)WORKER_CONNS_MAX + own)
+		return WORKER_CONNS_MAX;
+	conns = (size_t)limit.rlim_cur > own
+	    ? ((size_t)limit.rlim_cur - own) / 2
+	    : 0;
+	return conns > 0 ? conns : 1;
+}
+
+/* One per processor, or as many as MaxClients needs. */
+static size_t
+workers_wanted(const struct conf *conf, size_t max_conns)
+{
+	size_t n = conf->workers, need;
+
+	need = (conf->max_clients + max_conns - 1) / max_conns;
+	if (n == 0) {
+		n = sys_processors();
+		if (n < need)
+			n = need;
+		if (n > WORKERS_MAX)
+			n = WORKERS_MAX;
+	}
+	if (n < need)
+		log_line(LOG_LEVEL_WARNING,
+		    "MaxClients %u is more than %zu workers can serve with "
+		    "their descriptors: they serve %zu",
+		    conf->max_clients, n, n * max_conns);
+	return n;
+}
+
+/* Every child of a generation, workers first. */
+static struct child *
+child_at(struct gen *gen, size_t i)
+{
+	return i < gen->nworkers ? &gen->workers[i]
+				 : &gen->helpers[i - gen->nworkers];
+}
+
+static void
+pair_init(int pair[2])
+{
+	pair[0] = pair[1] = -1;
+}
+
+static void
+fd_close(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/*
+ * A generation without sockets or children yet.  Takes the configuration
+ * over, and the share for good.  Returns NULL with errno ENOMEM.
+ */
+struct gen *
+gen_new(struct conf *conf, struct share *shared)
+{
+	struct gen *gen = calloc(1, sizeof(*gen));
+
+	if (gen == NULL)
+		return NULL;
+	share = shared;
+	gen->conf = conf;
+	gen->logs = (struct logs){ -1, -1, false, LOG_LEVEL_INFO };
+	for (int desk = 0; desk < DESKS; desk++)
+		pair_init(gen->desks[desk]);
+	for (size_t i = 0; i < WORKERS_MAX; i++) {
+		pair_init(gen->answers[i]);
+		gen->workers[i].pid = gen->workers[i].control = -1;
+		gen->workers[i].slot = SLOTS_MAX;
+	}
+	for (size_t i = 0; i < HELPERS_MAX; i++)
+		gen->helpers[i].pid = gen->helpers[i].control = -1;
+	gen->next = gens;
+	gens = gen;
+	return gen;
+}
+
+/* Closes and frees a generation whose children are all gone. */
+void
+gen_free(struct gen *gen)
+{
+	struct gen **at = &gens;
+
+	while (*at != gen)
+		at = &(*at)->next;
+	*at = gen->next;
+	for (size_t i = 0; i < gen->nlisteners; i++)
+		fd_close(&gen->listeners[i]);
+	for (int desk = 0; desk < DESKS; desk++) {
+		fd_close(&gen->desks[desk][0]);
+		fd_close(&gen->desks[desk][1]);
+	}
+	for (size_t i = 0; i < gen->nworkers; i++) {
+		fd_close(&gen->answers[i][0]);
+		fd_close(&gen->answers[i][1]);
+	}
+	log_close(&gen->logs);
+	conf_free(gen->conf);
+	free(gen);
+}
+
+static int
+number_of(const char *name, unsigned long *n)
+{
+	char *end;
+
+	if (name[strspn(name, "0123456789")] != '\0')
+		return -1;
+	errno = 0;
+	*n = strtoul(name, &end, 10);
+	return errno != 0 || *n > INT32_MAX ? -1 : 0;
+}
+
+static int
+group_find(const char *name, gid_t *gid)
+{
+	const struct group *gr = getgrnam(name);
+	unsigned long n;
+
+	if (gr != NULL)
+		*gid = gr->gr_gid;
+	else if (number_of(name, &n) == 0)
+		*gid = (gid_t)n;
+	else
+		return -1;
+	return 0;
+}
+
+static int
+user_find(const char *name, uid_t *uid, gid_t *gid)
+{
+	const struct passwd *pw = getpwnam(name);
+	unsigned long n;
+
+	if (pw == NULL && number_of(name, &n) == 0) {
+		pw = getpwuid((uid_t)n);
+		*uid = (uid_t)n;
+		*gid = (gid_t)n;
+	} else if (pw == NULL) {
+		return -1;
+	}
+	if (pw != NULL) {
+		*uid = pw->pw_uid;
+		*gid = pw->pw_gid;
+	}
+	return 0;
+}
+
+/*
+ * Finds out who the children are to be.  Only root can change that, and must
+ * say to whom; without any configuration it is nobody.  Returns 0, or an exit
+ * status after an error message in the log.
+ */
+int
+gen_identity(struct gen *gen)
+{
+	const struct conf *conf = gen->conf;
+	const char *user = conf->user, *file = conf->file;
+
+	if (geteuid() != 0) {
+		if (conf->chroot != NULL) {
+			log_line(LOG_LEVEL_ERROR,
+			    "%s: Chroot: only root can do that", file);
+			return 70;
+		}
+		return 0;
+	}
+	if (user == NULL && file == NULL)
+		user = "nobody";
+	if (user == NULL) {
+		log_line(LOG_LEVEL_ERROR,
+		    "%s: User: missing; workers do not run as root unless "
+		    "the file says User root",
+		    file);
+		return 70;
+	}
+	if (user_find(user, &gen->uid, &gen->gid) != 0) {
+		log_line(LOG_LEVEL_ERROR, "%s: User: there is no user \"%s\"",
+		    file != NULL ? file : "adit", user);
+		return 67;
+	}
+	if (conf->group != NULL && group_find(conf->group, &gen->gid) != 0) {
+		log_line(LOG_LEVEL_ERROR, "%s: Group: there is no group \"%s\"",
+		    file, conf->group);
+		return 67;
+	}
+	gen->drop = true;
+	return 0;
+}
+
+/* What a listening socket has, those that it accepts have too. */
+static void
+listener_options(int fd, bool is4)
+{
+	int on = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (!is4)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+}
+
+/* Returns a listening socket, or -1 with errno. */
+static int
+listener_open(const struct addr *addr, bool beside_old)
+{
+	struct sockaddr_storage ss;
+	const void *sa = &ss;
+	socklen_t len = addr_to_sockaddr(addr, &ss);
+	int fd = sys_socket(ss.ss_family), error;
+
+	if (fd < 0)
+		return -1;
+	listener_options(fd, addr_is4(addr));
+	if (beside_old)
+		sys_reuseport(fd, true);
+	if (bind(fd, sa, len) == 0 && listen(fd, BACKLOG) == 0) {
+		sys_reuseport(fd, false);
+		return fd;
+	}
+	error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+/* The old generation's socket for an address, as one of our own. */
+static int
+listener_inherit(const struct gen *old, const struct addr *addr)
+{
+	for (size_t i = 0; old != NULL && i < old->nlisteners; i++)
+		if (old->listening[i].port == addr->port &&
+		    old->listening[i].scope == addr->scope &&
+		    addr_same_ip(&old->listening[i], addr))
+			return dup(old->listeners[i]);
+	return -1;
+}
+
+static int
+listener_add(struct gen *gen, struct addr addr, const struct gen *old)
+{
+	int fd;
+
+	addr.port = gen->conf->port;
+	fd = listener_inherit(old, &addr);
+	if (fd < 0)
+		fd = listener_open(&addr, old != NULL);
+	if (fd < 0)
+		return -1;
+	gen->listeners[gen->nlisteners] = fd;
+	gen->listening[gen->nlisteners++] = addr;
+	return 0;
+}
+
+static void
+reuseport_all(const struct gen *gen, bool on)
+{
+	for (size_t i = 0; gen != NULL && i < gen->nlisteners; i++)
+		sys_reuseport(gen->listeners[i], on);
+}
+
+static int
+listen_each(struct gen *gen, const struct gen *old, const struct addr *addrs,
+    size_t n, bool any_family)
+{
+	char text[ADDR_TEXT_SIZE];
+
+	for (size_t i = 0; i < n; i++) {
+		struct addr addr = addrs[i];
+
+		if (listener_add(gen, addr, old) == 0)
+			continue;
+		if (any_family &&
+		    (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL))
+			continue;
+		addr.port = gen->conf->port;
+		log_line(LOG_LEVEL_ERROR, "Cannot listen on %s: %s",
+		    addr_text_port(&addr, text), strerror(errno));
+		return -1;
+	}
+	return gen->nlisteners > 0 ? 0 : -1;
+}
+
+/*
+ * Opens the listening sockets: those that the old generation has too are
+ * shared with it, so that no client falls between.  Returns 0, or -1 after an
+ * error message in the log.
+ */
+int
+gen_listen(struct gen *gen, struct gen *old)
+{
+	static const struct addr everywhere[] = {
+		{ .ip = { [10] = 0xff, 0xff } }, { .ip = { 0 } }
+	};
+	const struct conf *conf = gen->conf;
+	int result;
+
+	reuseport_all(old, true);
+	if (conf->nlisten > 0)
+		result =
+		    listen_each(gen, old, conf->listen, conf->nlisten, false);
+	else
+		result = listen_each(gen, old, everywhere, 2, true);
+	reuseport_all(old, false);
+	return result;
+}
+
+/* In a child: closes what belongs to the master and to other children. */
+static void
+close_others(const struct gen *own, const struct child *self)
+{
+	for (struct gen *gen = gens; gen != NULL; gen = gen->next) {
+		for (size_t i = 0; i < gen->nworkers; i++)
+			if (&gen->workers[i] != self)
+				fd_close(&gen->workers[i].control);
+		for (size_t i = 0; i < gen->nhelpers; i++)
+			if (&gen->helpers[i] != self)
+				fd_close(&gen->helpers[i].control);
+		if (gen == own)
+			continue;
+		for (size_t i = 0; i < gen->nlisteners; i++)
+			fd_close(&gen->listeners[i]);
+		for (int desk = 0; desk < DESKS; desk++) {
+			fd_close(&gen->desks[desk][0]);
+			fd_close(&gen->desks[desk][1]);
+		}
+		for (size_t i = 0; i < gen->nworkers; i++) {
+			fd_close(&gen->answers[i][0]);
+			fd_close(&gen->answers[i][1]);
+		}
+		log_close(&gen->logs);
+	}
+}
+
+/* In a child: signals are the master's business. */
+static void
+ignore_signals(void)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP,
+		SIGUSR1, SIGPIPE };
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+		signal(signals[i], SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+}
+
+/* In a child: gives up root. */
+static void
+become_unprivileged(const struct gen *gen, const char *root)
+{
+	if (root != NULL && sys_chroot(root) != 0) {
+		log_line(
+		    LOG_LEVEL_CRITICAL, "Chroot %s: %s", root, strerror(errno));
+		_exit(71);
+	}
+	if (gen->drop && sys_drop(gen->uid, gen->gid) != 0) {
+		log_line(LOG_LEVEL_CRITICAL,
+		    "Cannot change to user %ld and group %ld: %s",
+		    (long)gen->uid, (long)gen->gid, strerror(errno));
+		_exit(77);
+	}
+}
+
+static _Noreturn void
+worker_main(struct gen *gen, size_t index, int control)
+{
+	struct child *self = &gen->workers[index];
+	struct worker_args args = {
+		.conf = gen->conf,
+		.share = share,
+		.slot = self->slot,
+		.index = (uint32_t)index,
+		.master = control,
+		.answers = gen->answers[index][1],
+		.logs = gen->logs,
+		.listeners = gen->listeners,
+		.listening = gen->listening,
+		.nlisteners = gen->nlisteners,
+		.max_conns = gen->max_conns,
+	};
+
+	for (int desk = 0; desk < DESKS; desk++) {
+		args.desks[desk] = gen->desks[desk][0];
+		fd_close(&gen->desks[desk][1]);
+	}
+	for (size_t i = 0; i < gen->nworkers; i++) {
+		fd_close(&gen->answers[i][0]);
+		if (i != index)
+			fd_close(&gen->answers[i][1]);
+	}
+	become_unprivileged(gen, gen->conf->chroot);
+	worker_run(&args);
+}
+
+static _Noreturn void
+helper_main(struct gen *gen, size_t index, int control)
+{
+	struct note_message ready = { .note = NOTE_READY };
+	enum desk desk = index == 0 ? DESK_HOSTS : DESK_NAMES;
+	int answers[WORKERS_MAX];
+
+	for (size_t i = 0; i < gen->nworkers; i++) {
+		answers[i] = gen->answers[i][0];
+		fd_close(&gen->answers[i][1]);
+	}
+	for (int i = 0; i < DESKS; i++) {
+		fd_close(&gen->desks[i][0]);
+		if (i != (int)desk)
+			fd_close(&gen->desks[i][1]);
+	}
+	for (size_t i = 0; i < gen->nlisteners; i++)
+		fd_close(&gen->listeners[i]);
+	log_close(&gen->logs);
+	become_unprivileged(gen, NULL);
+	sys_die_with_parent();
+	sys_send(control, &ready, sizeof(ready), NULL, 0);
+	resolve_helper(desk, gen->desks[desk][1], answers, gen->nworkers);
+}
+
+static bool
+is_helper(const struct gen *gen, const struct child *child)
+{
+	return child >= gen->helpers && child < gen->helpers + HELPERS_MAX;
+}
+
+/* Forks a child; signals are held back until it ignores them. */
+static int
+child_start(struct gen *gen, struct child *child, int64_t now)
+{
+	sigset_t all, before;
+	int control[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, control) != 0)
+		return -1;
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	child->ready = child->drained = false;
+	child->started = now;
+	child->restart_at = 0;
+	child->control = control[0];
+	pid = fork();
+	if (pid == 0) {
+		close(control[0]);
+		child->control = -1;
+		log_use(&gen->logs);
+		close_others(gen, child);
+		ignore_signals();
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		if (is_helper(gen, child))
+			helper_main(
+			    gen, (size_t)(child - gen->helpers), control[1]);
+		worker_main(gen, (size_t)(child - gen->workers), control[1]);
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	close(control[1]);
+	if (pid < 0) {
+		fd_close(&child->control);
+		return -1;
+	}
+	child->pid = pid;
+	return 0;
+}
+
+/* A place in the share that no other worker has; SLOTS_MAX: none is left. */
+static size_t
+slot_take(void)
+{
+	static bool used[SLOTS_MAX];
+	size_t slot;
+
+	memset(used, 0, sizeof(used));
+	for (struct gen *gen = gens; gen != NULL; gen = gen->next)
+		for (size_t i = 0; i < gen->nworkers; i++)
+			if (gen->workers[i].slot < SLOTS_MAX)
+				used[gen->workers[i].slot] = true;
+	for (slot = 0; slot < SLOTS_MAX && used[slot]; slot++)
+		;
+	if (slot < SLOTS_MAX && slot >= atomic_load(&share->nslots))
+		atomic_store(&share->nslots, (unsigned)slot + 1);
+	return slot;
+}
+
+/* The sockets between workers and helpers, before any of them is forked. */
+static int
+pairs_open(struct gen *gen)
+{
+	for (int desk = 0; desk < DESKS; desk++)
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, gen->desks[desk]) !=
+		    0)
+			return -1;
+	for (size_t i = 0; i < gen->nworkers; i++) {
+		gen->workers[i].slot = slot_take();
+		if (gen->workers[i].slot == SLOTS_MAX) {
+			errno = EAGAIN;
+			return -1;
+		}
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, gen->answers[i]) !=
+		    0)
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * Starts all children.  Returns 0, or -1 with errno; then gen_stop() ends
+ * those that were started.
+ */
+int
+gen_start(struct gen *gen, int64_t now)
+{
+	gen->max_conns = conns_per_worker(gen->nlisteners);
+	gen->nworkers = workers_wanted(gen->conf, gen->max_conns);
+	gen->nhelpers = 1 + NAME_HELPERS;
+	if (pairs_open(gen) != 0)
+		return -1;
+	for (size_t i = 0; i < gen->nhelpers; i++)
+		if (child_start(gen, &gen->helpers[i], now) != 0)
+			return -1;
+	for (size_t i = 0; i < gen->nworkers; i++)
+		if (child_start(gen, &gen->workers[i], now) != 0)
+			return -1;
+	return 0;
+}
+
+/* Lets the workers finish what they have, and take nothing new. */
+void
+gen_drain(struct gen *gen)
+{
+	struct order_message order = { .order = ORDER_DRAIN };
+
+	gen->state = GEN_DRAINING;
+	for (size_t i = 0; i < gen->nlisteners; i++)
+		fd_close(&gen->listeners[i]);
+	for (size_t i = 0; i < gen->nworkers; i++) {
+		gen->workers[i].restart_at = 0;
+		if (gen->workers[i].pid > 0)
+			sys_send(gen->workers[i].control, &order, sizeof(order),
+			    NULL, 0);
+	}
+}
+
+/* Sends all workers the logs to write to from now on. */
+void
+gen_logs(const struct gen *gen, const struct logs *logs)
+{
+	struct order_message order = { .order = ORDER_LOGS,
+		.log = logs->fd >= 0,
+		.access = logs->access >= 0,
+		.syslog = logs->syslog,
+		.level = logs->level };
+	int fds[2];
+	size_t n = 0;
+
+	if (order.log)
+		fds[n++] = logs->fd;
+	if (order.access)
+		fds[n++] = logs->access;
+	for (size_t i = 0; i < gen->nworkers; i++)
+		if (gen->workers[i].pid > 0)
+			sys_send(gen->workers[i].control, &order, sizeof(order),
+			    fds, n);
+}
+
+/*
+ * Ends all children at once: workers see that the master has left them (or
+ * are killed too), helpers may hang in a look-up and hold nothing.
+ */
+void
+gen_stop(struct gen *gen, bool kill_workers)
+{
+	gen->stopped = true;
+	for (size_t i = 0; i < gen->nworkers; i++) {
+		struct child *child = &gen->workers[i];
+
+		child->restart_at = 0;
+		fd_close(&child->control);
+		if (kill_workers && child->pid > 0)
+			kill(child->pid, SIGKILL);
+	}
+	for (size_t i = 0; i < gen->nhelpers; i++) {
+		gen->helpers[i].restart_at = 0;
+		if (gen->helpers[i].pid > 0)
+			kill(gen->helpers[i].pid, SIGKILL);
+	}
+}
+
+/* Starts again the children whose time has come. */
+void
+gen_restart(struct gen *gen, int64_t now)
+{
+	for (size_t i = 0; i < gen->nworkers + gen->nhelpers; i++) {
+		struct child *child = child_at(gen, i);
+
+		if (child->restart_at == 0 || child->restart_at > now)
+			continue;
+		if (child_start(gen, child, now) != 0) {
+			log_line(LOG_LEVEL_ERROR, "Cannot start a child: %s",
+			    strerror(errno));
+			child->restart_at = now + DELAY_MAX;
+		}
+	}
+}
+
+/* When gen_restart() is needed next, or -1. */
+int64_t
+gen_restart_next(struct gen *gen)
+{
+	int64_t next = -1;
+
+	for (size_t i = 0; i < gen->nworkers + gen->nhelpers; i++) {
+		int64_t at = child_at(gen, i)->restart_at;
+
+		if (at != 0 && (next < 0 || at < next))
+			next = at;
+	}
+	return next;
+}
+
+static void
+log_death(
+    const struct gen *gen, const struct child *child, int status, int64_t now)
+{
+	bool helper = is_helper(gen, child);
+	size_t index = helper ? (size_t)(child - gen->helpers)
+			      : (size_t)(child - gen->workers);
+	char cause[80], restart[40] = "";
+
+	if (WIFSIGNALED(status))
+		snprintf(cause, sizeof(cause), "died from signal %d (%s)",
+		    WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else if (WEXITSTATUS(status) != 0 || gen->state == GEN_LIVE)
+		snprintf(cause, sizeof(cause), "exited with status %d",
+		    WEXITSTATUS(status));
+	else
+		return;
+	if (child->restart_at > now)
+		snprintf(restart, sizeof(restart), "; restarting in %d ms",
+		    (int)(child->restart_at - now));
+	else if (child->restart_at != 0)
+		snprintf(restart, sizeof(restart), "; restarting");
+	log_line(LOG_LEVEL_ERROR, "%s %zu (pid %ld) %s%s",
+	    helper ? "Helper" : "Worker", index, (long)child->pid, cause,
+	    restart);
+}
+
+/* At once the first time, and slower each time that it dies soon again. */
+static void
+restart_plan(struct child *child, int64_t now)
+{
+	int delay = now - child->started >= GOOD_LIFE ? 0 : child->delay;
+
+	child->restart_at = now + delay;
+	child->delay = delay == 0   ? DELAY_MIN
+	    : 2 * delay < DELAY_MAX ? 2 * delay
+				    : DELAY_MAX;
+}
+
+/*
+ * Takes note of a dead child, if it is one of this generation: whether it is
+ * to be started again, and whether the whole start has failed.
+ */
+bool
+gen_reap(struct gen *gen, pid_t pid, int status, int64_t now)
+{
+	struct child *child = NULL;
+
+	for (size_t i = 0; i < gen->nworkers + gen->nhelpers; i++)
+		if (child_at(gen, i)->pid == pid)
+			child = child_at(gen, i);
+	if (child == NULL)
+		return false;
+	if (gen->state == GEN_LIVE && !gen->stopped)
+		restart_plan(child, now);
+	if (!gen->stopped)
+		log_death(gen, child, status, now);
+	if (gen->state == GEN_STARTING) {
+		gen->state = GEN_FAILED;
+		gen->status = WIFEXITED(status) ? WEXITSTATUS(status) : 71;
+	}
+	if (!is_helper(gen, child))
+		atomic_store(&share->slots[child->slot].clients, 0);
+	fd_close(&child->control);
+	child->pid = -1;
+	return true;
+}
+
+/* Adds what to poll for notes from the children; returns how many. */
+size_t
+gen_watch(struct gen *gen, struct pollfd *pfd)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < gen->nworkers + gen->nhelpers; i++)
+		if (child_at(gen, i)->control >= 0)
+			pfd[n++] =
+			    (struct pollfd){ .fd = child_at(gen, i)->control,
+				    .events = POLLIN };
+	return n;
+}
+
+/* Takes the notes that have come from the children. */
+void
+gen_notes(struct gen *gen)
+{
+	for (size_t i = 0; i < gen->nworkers + gen->nhelpers; i++) {
+		struct child *child = child_at(gen, i);
+		struct note_message note;
+		ssize_t n = 1;
+
+		while (child->control >= 0 &&
+		    (n = sys_receive(child->control, &note, sizeof(note), NULL,
+			 0)) == sizeof(note)) {
+			child->ready |= note.note == NOTE_READY;
+			child->drained |= note.note == NOTE_DRAINED;
+		}
+		/* It is dying; who reaps it will see. */
+		if (n == 0)
+			fd_close(&child->control);
+	}
+}
+
+/* Whether every child has said that it is ready. */
+bool
+gen_ready(struct gen *gen)
+{
+	for (size_t i = 0; i < gen->nworkers + gen->nhelpers; i++)
+		if (!child_at(gen, i)->ready)
+			return false;
+	return true;
+}
+
+/* Whether every worker has left the listening sockets. */
+bool
+gen_drained(const struct gen *gen)
+{
+	for (size_t i = 0; i < gen->nworkers; i++)
+		if (gen->workers[i].pid > 0 && !gen->workers[i].drained)
+			return false;
+	return true;
+}
+
+/* Whether no worker is left, nor will be. */
+bool
+gen_over(const struct gen *gen)
+{
+	for (size_t i = 0; i < gen->nworkers; i++)
+		if (gen->workers[i].pid > 0 || gen->workers[i].restart_at != 0)
+			return false;
+	return true;
+}
+
+/* Whether no child at all is left. */
+bool
+gen_empty(struct gen *gen)
+{
+	for (size_t i = 0; i < gen->nworkers + gen->nhelpers; i++)
+		if (child_at(gen, i)->pid > 0)
+			return false;
+	return true;
+}
+
+/* The first of all generations there are; the others are next to it. */
+struct gen *
+gen_first(void)
+{
+	return gens;
+}

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The log file or syslog in tinyproxy's format, and the access log with its
+ * one line for each connection.  A line is one write(); nothing is flushed,
+ * waited for or kept, and a log that takes nothing more loses lines rather
+ * than time.  What strangers sent must be escaped before it comes here.
+ */
+#define _XOPEN_SOURCE 700
+
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "proxy.h"
+
+static const struct level {
+	const char *word;
+	int priority; /* for syslog */
+} levels[] = {
+	[LOG_LEVEL_CRITICAL] = { "CRITICAL", LOG_CRIT },
+	[LOG_LEVEL_ERROR] = { "ERROR", LOG_ERR },
+	[LOG_LEVEL_WARNING] = { "WARNING", LOG_WARNING },
+	[LOG_LEVEL_NOTICE] = { "NOTICE", LOG_NOTICE },
+	[LOG_LEVEL_CONNECT] = { "CONNECT", LOG_INFO },
+	[LOG_LEVEL_INFO] = { "INFO", LOG_INFO },
+};
+
+/* A descriptor to write lines to; -1 is nowhere. */
+struct sink {
+	int fd;
+	bool may_block; /* it is no regular file */
+};
+
+static struct sink log_sink = { -1, false }, access_sink = { -1, false };
+static bool to_syslog;
+static enum log_level threshold = LOG_LEVEL_INFO;
+static int standard_output = -1, standard_error = -1;
+static bool standard_used[2];
+
+/*
+ * To be called once, before anything else here and before descriptors 1 and 2
+ * become /dev/null: remembers where they led, for LogFile "/dev/stdout".
+ */
+void
+log_init(void)
+{
+	tzset();
+	standard_output = fcntl(STDOUT_FILENO, F_DUPFD, 3);
+	standard_error = fcntl(STDERR_FILENO, F_DUPFD, 3);
+}
+
+/* Whether nobody but root and we could have put a link into a directory. */
+static bool
+is_trusted(int dir)
+{
+	struct stat st;
+
+	return fstat(dir, &st) == 0 &&
+	    (st.st_uid == 0 || st.st_uid == geteuid()) &&
+	    (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+/* Opens name in dir to append, as what it is: a FIFO needs a reader, us. */
+static int
+append_open(int dir, const char *name, bool trusted)
+{
+	int flags = O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK |
+	    (trusted ? 0 : O_NOFOLLOW);
+	int fd = openat(dir, name, O_WRONLY | flags, 0640);
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && !trusted &&
+	    (st.st_nlink != 1 || (st.st_uid != 0 && st.st_uid != geteuid()))) {
+		close(fd);
+		errno = EPERM;
+		return -1;
+	}
+	if ((fd < 0 && errno == ENXIO) ||
+	    (fd >= 0 && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode))) {
+		if (fd >= 0)
+			close(fd);
+		fd = openat(dir, name, O_RDWR | (flags & ~O_CREAT));
+	}
+	return fd;
+}
+
+/*
+ * Opens a file to append to, perhaps as root and perhaps in a directory that
+ * is somebody else's.  Links are followed only out of directories that nobody
+ * else can write to; elsewhere a regular file must be ours and have no second
+ * name.  Returns a descriptor or -1 with errno.
+ */
+static int
+path_open(const char *path)
+{
+	char part[256];
+	int dir = sys_open_dir(AT_FDCWD, "/", SYS_DIR_FOLLOW), next, error;
+
+	while (dir >= 0) {
+		size_t len;
+		bool trusted = is_trusted(dir);
+
+		path += strspn(path, "/");
+		len = strcspn(path, "/");
+		if (path[len] == '\0') {
+			next = append_open(dir, path, trusted);
+		} else if (len >= sizeof(part)) {
+			next = -1;
+			errno = ENAMETOOLONG;
+		} else {
+			memcpy(part, path, len);
+			part[len] = '\0';
+			next = sys_open_dir(dir, part,
+			    trusted ? SYS_DIR_FOLLOW : SYS_DIR_NOFOLLOW);
+		}
+		error = errno;
+		close(dir);
+		errno = error;
+		if (path[len] == '\0')
+			return next;
+		path += len;
+		dir = next;
+	}
+	return -1;
+}
+
+static int
+file_open(const char *path)
+{
+	static const struct {
+		const char *path;
+		int *fd;
+	} standard[] = { { "/dev/stdout", &standard_output },
+		{ "/dev/stderr", &standard_error } };
+
+	for (int i = 0; i < 2; i++)
+		if (strcmp(path, standard[i].path) == 0) {
+			standard_used[i] = true;
+			return fcntl(*standard[i].fd, F_DUPFD, 3);
+		}
+	return path_open(path);
+}
+
+/*
+ * To be called when this becomes a daemon, after log_open(): lets go of the
+ * standard output and error that no log uses, so that whoever waits for their
+ * end gets it.
+ */
+void
+log_detach(void)
+{
+	if (!standard_used[0])
+		close(standard_output);
+	if (!standard_used[1])
+		close(standard_error);
+}
+
+/*
+ * Opens the logs that a configuration names; in the foreground standard
+ * output is the log when it names none.  Returns NULL, or the path that could
+ * not be opened with errno, and then nothing is open.
+ */
+const char *
+log_open(struct logs *logs, const struct conf *conf, bool foreground)
+{
+	const char *file = conf->logfile;
+
+	*logs = (struct logs){ -1, -1, conf->syslog, conf->loglevel };
+	if (file == NULL && foreground)
+		file = "/dev/stdout";
+	if (file != NULL && !conf->syslog && (logs->fd = file_open(file)) < 0)
+		return file;
+	if (conf->accesslog != NULL &&
+	    (logs->access = file_open(conf->accesslog)) < 0) {
+		int error = errno;
+
+		log_close(logs);
+		errno = error;
+		return conf->accesslog;
+	}
+	return NULL;
+}
+
+/* Closes what log_open() opened. */
+void
+log_close(struct logs *logs)
+{
+	if (logs->fd >= 0)
+		close(logs->fd);
+	if (logs->access >= 0)
+		close(logs->access);
+	logs->fd = logs->access = -1;
+}
+
+static void
+sink_use(struct sink *sink, int fd)
+{
+	struct stat st;
+
+	sink->fd = fd;
+	sink->may_block = fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode);
+}
+
+/* Writes to these logs from now on; the caller keeps them open, and owns them. */
+void
+log_use(const struct logs *logs)
+{
+	sink_use(&log_sink, logs->fd);
+	sink_use(&access_sink, logs->access);
+	threshold = logs->level;
+	if (logs->syslog)
+		openlog("adit", LOG_PID | LOG_NDELAY, LOG_USER);
+	else if (to_syslog)
+		closelog();
+	to_syslog = logs->syslog;
+}
+
+static void
+sink_write(const struct sink *sink, const char *line, size_t len)
+{
+	struct pollfd pfd = { .fd = sink->fd, .events = POLLOUT };
+
+	if (sink->fd < 0 || (sink->may_block && poll(&pfd, 1, 0) != 1))
+		return;
+	if (write(sink->fd, line, len) < 0)
+		return; /* there is nobody left to tell */
+}
+
+/* The time as the log has it, made anew once a second. */
+static const char *
+local_time(time_t now)
+{
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	static char text[32];
+	static time_t made = -1;
+	struct tm tm;
+
+	if (now != made && localtime_r(&now, &tm) != NULL) {
+		snprintf(text, sizeof(text), "%.3s %02u %02u:%02u:%02u",
+		    months + 3 * tm.tm_mon, (unsigned)tm.tm_mday % 100,
+		    (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100,
+		    (unsigned)tm.tm_sec % 100);
+		made = now;
+	}
+	return text;
+}
+
+/* Whether lines of a level are written at all. */
+bool
+log_wants(enum log_level level)
+{
+	return level <= threshold && (to_syslog || log_sink.fd >= 0);
+}
+
+/* Writes one line; the format has no newline. */
+void
+log_line(enum log_level level, const char *format, ...)
+{
+	char line[LOG_LINE_SIZE];
+	struct timespec now;
+	va_list ap;
+	int head = 0, n;
+
+	if (!log_wants(level))
+		return;
+	if (!to_syslog) {
+		clock_gettime(CLOCK_REALTIME, &now);
+		head = snprintf(line, sizeof(line),
+		    "%-9s %s.%03ld [%ld]: ", levels[level].word,
+		    local_time(now.tv_sec), now.tv_nsec / 1000000,
+		    (long)getpid());
+	}
+	va_start(ap, format);
+	n = vsnprintf(line + head, sizeof(line) - (size_t)head - 1, format, ap);
+	va_end(ap);
+	if (to_syslog)
+		syslog(levels[level].priority, "%s", line);
+	if (to_syslog || n < 0)
+		return;
+	n += head;
+	if ((size_t)n > sizeof(line) - 2)
+		n = sizeof(line) - 2;
+	line[n++] = '\n';
+	sink_write(&log_sink, line, (size_t)n);
+}
+
+/*
+ * Writes text to out so that a line stays one line and a field one field:
+ * everything but printing ASCII, and blanks too, quotes and backslashes,
+ * becomes \xNN.  Cuts to what fits, ends with a NUL; returns the length.
+ */
+size_t
+log_escape(char *out, size_t size, const char *text, size_t len)
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t n = 0;
+
+	for (size_t i = 0; i < len && n + 5 <= size; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c > 0x20 && c < 0x7f && c != '"' && c != '\\') {
+			out[n++] = (char)c;
+			continue;
+		}
+		out[n++] = '\\';
+		out[n++] = 'x';
+		out[n++] = hex[c >> 4];
+		out[n++] = hex[c & 15];
+	}
+	out[n] = '\0';
+	return n;
+}
+
+/* The time as the access log has it, made anew once a second. */
+static const char *
+utc_time(time_t now)
+{
+	static char text[32];
+	static time_t made = -1;
+	struct tm tm;
+
+	if (now != made && gmtime_r(&now, &tm) != NULL) {
+		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+		made = now;
+	}
+	return text;
+}
+
+/* Writes the line of a connection that has ended; adit(8) has its fields. */
+void
+log_access(const struct record *r)
+{
+	char line[LOG_LINE_SIZE], client[ADDR_TEXT_SIZE];
+	char dialled[ADDR_TEXT_SIZE] = "-", user[256] = "-";
+	char target[512] = "-", status[16] = "-";
+	struct timespec now;
+	int n;
+
+	if (access_sink.fd < 0)
+		return;
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (r->user != NULL)
+		log_escape(user, sizeof(user), r->user, strlen(r->user));
+	if (r->target != NULL)
+		log_escape(
+		    target, sizeof(target), r->target, strlen(r->target));
+	if (r->dialled->port != 0)
+		addr_text_port(r->dialled, dialled);
+	if (r->status != 0)
+		snprintf(status, sizeof(status), "%d", r->status);
+	n = snprintf(line, sizeof(line),
+	    "%s.%03ldZ %s %s %s %s %s/%.*s %llu %llu %lld.%03d\n",
+	    utc_time(now.tv_sec), now.tv_nsec / 1000000,
+	    addr_text(r->client, client), user, target, dialled, status,
+	    (int)strcspn(r->reason, ";"), r->reason, (unsigned long long)r->up,
+	    (unsigned long long)r->down, (long long)(r->ms / 1000),
+	    (int)(r->ms % 1000));
+	if (n > 0 && (size_t)n < sizeof(line))
+		sink_write(&access_sink, line, (size_t)n);
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The parking lot: where quiet tunnels wait, so that the poll set of a worker
+ * holds the busy ones only.  On Linux the lot is an epoll descriptor and on
+ * the BSDs a kqueue, which is itself in the poll set; elsewhere, and with
+ * LOT=poll, the parked descriptors are polled too, but for no more than about
+ * a fifth of the time.  The lot never reads, writes or closes a descriptor.
+ */
+#define _GNU_SOURCE
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "proxy.h"
+
+#if defined(LOT_poll)
+#define LOT_IS_POLL
+#elif defined(LOT_kqueue) || defined(__FreeBSD__) || defined(__OpenBSD__) ||   \
+    defined(__NetBSD__) || defined(__DragonFly__) || defined(__APPLE__)
+#define LOT_IS_KQUEUE
+#include <sys/event.h>
+#elif defined(LOT_epoll) || defined(__linux__)
+#define LOT_IS_EPOLL
+#include <sys/epoll.h>
+#else
+#define LOT_IS_POLL
+#endif
+
+#ifndef LOT_IS_POLL
+
+enum { WOKEN_MAX = 64 /* events taken at once */ };
+
+static int lot = -1;
+
+/* Readable when a parked tunnel has woken; -1 when the lot has no such. */
+int
+lot_fd(void)
+{
+	return lot;
+}
+
+/* As poll(2) over the set; the parked are watched by what is in it. */
+int
+lot_poll(struct pollfd *set, size_t n, int timeout)
+{
+	return poll(set, (nfds_t)n, timeout);
+}
+
+/*
+ * Drives a tunnel out.  Its descriptors stay known to the kernel; an event
+ * that one may still give finds the tunnel not parked, and is not repeated.
+ */
+void
+lot_leave(struct conn *c)
+{
+	c->parked = false;
+}
+
+/* Adds a tunnel to those that woke, once. */
+static size_t
+wake(struct conn *c, struct conn **conns, size_t n)
+{
+	if (!c->parked)
+		return n;
+	c->parked = false;
+	conns[n] = c;
+	return n + 1;
+}
+
+#endif
+
+#ifdef LOT_IS_EPOLL
+
+/* Makes the lot.  Returns 0, or -1 with errno. */
+int
+lot_init(size_t max_conns)
+{
+	(void)max_conns;
+	lot = epoll_create1(0);
+	return lot < 0 ? -1 : 0;
+}
+
+/*
+ * Parks a tunnel: either of its ends wakes it, when one of its events or an
+ * error comes, or the end of both directions.  Returns 0 or -1 with errno.
+ */
+int
+lot_park(struct conn *c, const short events[2])
+{
+	int op = c->enrolled ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+
+	for (int side = CLIENT; side <= SERVER; side++) {
+		struct epoll_event ev = { .data.ptr = c };
+
+		ev.events =
+		    (events[side] & POLLIN ? EPOLLIN : 0u) | EPOLLONESHOT;
+		if (epoll_ctl(lot, op, c->end[side].fd, &ev) != 0)
+			return -1;
+	}
+	c->enrolled = c->parked = true;
+	return 0;
+}
+
+/* Fills in tunnels that woke and have left the lot; returns how many. */
+size_t
+lot_woken(struct conn **conns, size_t max)
+{
+	struct epoll_event ev[WOKEN_MAX];
+	size_t n = 0;
+	int got;
+
+	got = epoll_wait(lot, ev, max < WOKEN_MAX ? (int)max : WOKEN_MAX, 0);
+	for (int i = 0; i < got; i++)
+		n = wake(ev[i].data.ptr, conns, n);
+	return n;
+}
+
+#endif
+
+#ifdef LOT_IS_KQUEUE
+
+/* Makes the lot.  Returns 0, or -1 with errno. */
+int
+lot_init(size_t max_conns)
+{
+	(void)max_conns;
+	lot = kqueue();
+	return lot < 0 ? -1 : 0;
+}
+
+/*
+ * Parks a tunnel: either of its ends wakes it.  Returns 0 or -1 with errno.
+ * A side that is not to be read has no event; it is read once too often at
+ * the worst.
+ */
+int
+lot_park(struct conn *c, const short events[2])
+{
+	struct kevent change[2];
+
+	(void)events;
+	for (int side = CLIENT; side <= SERVER; side++)
+		EV_SET(&change[side], (unsigned)c->end[side].fd, EVFILT_READ,
+		    EV_ADD | EV_ENABLE | EV_DISPATCH, 0, 0, (void *)c);
+	if (kevent(lot, change, 2, NULL, 0, NULL) != 0)
+		return -1;
+	c->enrolled = c->parked = true;
+	return 0;
+}
+
+/* Fills in tunnels that woke and have left the lot; returns how many. */
+size_t
+lot_woken(struct conn **conns, size_t max)
+{
+	static const struct timespec at_once;
+	struct kevent ev[WOKEN_MAX];
+	size_t n = 0;
+	int got;
+
+	got = kevent(
+	    lot, NULL, 0, ev, max < WOKEN_MAX ? (int)max : WOKEN_MAX, &at_once);
+	for (int i = 0; i < got; i++)
+		n = wake((void *)ev[i].udata, conns, n);
+	return n;
+}
+
+#endif
+
+#ifdef LOT_IS_POLL
+
+enum { SHARE = 4 /* times as long as a look at the lot it rests after it */ };
+
+/*
+ * The parked pairs of descriptors, and behind them a copy of the set when all
+ * is polled at once.  Pair i belongs to tunnels[i], whose place is lot_at.
+ */
+static struct pollfd *all;
+static struct conn **tunnels;
+static size_t nparked, nwoken_left;
+static int64_t rest_until; /* ns */
+
+static int64_t
+clock_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/* Makes the lot.  Returns 0, or -1 with errno. */
+int
+lot_init(size_t max_conns)
+{
+	all = calloc(max_conns * 5 + LISTEN_MAX + RACE_MAX + 8, sizeof(*all));
+	tunnels = calloc(max_conns, sizeof(*tunnels));
+	return all == NULL || tunnels == NULL ? -1 : 0;
+}
+
+/* This lot has no descriptor of its own. */
+int
+lot_fd(void)
+{
+	return -1;
+}
+
+/*
+ * Parks a tunnel: either of its ends wakes it, when one of its events or an
+ * error comes, or the end of both directions.  Returns 0.
+ */
+int
+lot_park(struct conn *c, const short events[2])
+{
+	for (int side = CLIENT; side <= SERVER; side++) {
+		all[2 * nparked + (size_t)side] =
+		    (struct pollfd){ .fd = c->end[side].fd,
+			    .events = events[side] };
+		/* While it is parked an end has its place in the lot. */
+		c->end[side].slot = -1;
+	}
+	c->lot_at = nparked;
+	tunnels[nparked++] = c;
+	c->parked = true;
+	return 0;
+}
+
+/* Drives a tunnel out. */
+void
+lot_leave(struct conn *c)
+{
+	size_t at = c->lot_at;
+
+	if (!c->parked)
+		return;
+	assert(at < nparked && tunnels[at] == c);
+	nparked--;
+	tunnels[at] = tunnels[nparked];
+	tunnels[at]->lot_at = at;
+	memcpy(&all[2 * at], &all[2 * nparked], 2 * sizeof(*all));
+	c->parked = false;
+}
+
+/* Polls everything, and notes how long that took without waiting. */
+static int
+poll_all(struct pollfd *set, size_t n, int timeout)
+{
+	int64_t began = clock_ns();
+	int got;
+
+	memcpy(&all[2 * nparked], set, n * sizeof(*set));
+	got = poll(all, (nfds_t)(2 * nparked + n), 0);
+	rest_until = clock_ns() + SHARE * (clock_ns() - began);
+	if (got == 0 && timeout != 0)
+		got = poll(all, (nfds_t)(2 * nparked + n), timeout);
+	memcpy(set, &all[2 * nparked], n * sizeof(*set));
+	nwoken_left = got > 0 ? nparked : 0;
+	return got;
+}
+
+/*
+ * As poll(2) over the set and the parked: over the set alone while the lot
+ * rests, and over all when something parked may have waited long enough.
+ */
+int
+lot_poll(struct pollfd *set, size_t n, int timeout)
+{
+	int64_t rest = rest_until - clock_ns();
+	int got;
+
+	if (nparked == 0)
+		return poll(set, (nfds_t)n, timeout);
+	if (rest > 0) {
+		int ms = (int)(rest / 1000000) + 1;
+
+		if (timeout >= 0 && timeout < ms)
+			ms = timeout;
+		got = poll(set, (nfds_t)n, ms);
+		if (got != 0 || ms == timeout)
+			return got;
+	}
+	return poll_all(set, n, timeout);
+}
+
+/* Fills in tunnels that woke and have left the lot; returns how many. */
+size_t
+lot_woken(struct conn **conns, size_t max)
+{
+	size_t n = 0;
+
+	while (nwoken_left > 0 && n < max) {
+		size_t at = --nwoken_left;
+
+		if (at >= nparked ||
+		    (all[2 * at].revents | all[2 * at + 1].revents) == 0)
+			continue;
+		conns[n++] = tunnels[at];
+		lot_leave(tunnels[at]);
+	}
+	return n;
+}
+
+#endif

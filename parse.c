@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * From bytes to a request: the request line, the fields that matter to a
+ * CONNECT, host:port, and Basic credentials.  Everything here is what a
+ * stranger sent.  The code is pure: it has no descriptor, allocates nothing,
+ * reads no clock, and never looks beyond the length it was given.  Each byte
+ * of a head is looked at once, however it was cut into pieces, and the result
+ * does not depend on the pieces.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <string.h>
+#include <strings.h>
+
+#include "proxy.h"
+
+enum {
+	EMPTY_LINES_MAX = 4, /* before a request line, RFC 9112 2.2 */
+	LABEL_MAX = 63       /* bytes between two dots of a host name */
+};
+
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool
+is_alpha(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool
+is_one_of(char c, const char *set)
+{
+	return c != '\0' && strchr(set, c) != NULL;
+}
+
+/* RFC 9110 5.6.2: the characters of methods and field names. */
+static bool
+is_token(const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!is_alpha(s[i]) && !is_digit(s[i]) &&
+		    !is_one_of(s[i], "!#$%&'*+-.^_`|~"))
+			return false;
+	return len > 0;
+}
+
+static bool
+is_control(char c)
+{
+	return ((unsigned char)c < 0x20 && c != '\t') || c == 0x7f;
+}
+
+static enum parse_result
+bad(struct request *req, int status, const char *why)
+{
+	req->status = status;
+	req->why = why;
+	return PARSE_BAD;
+}
+
+/* A port is one to five digits that say 1 to 65535, without a leading 0. */
+static int
+port_parse(uint16_t *port, const char *s, size_t len)
+{
+	unsigned long n = 0;
+
+	if (len < 1 || len > 5 || s[0] == '0')
+		return -1;
+	for (size_t i = 0; i < len; i++) {
+		if (!is_digit(s[i]))
+			return -1;
+		n = n * 10 + (unsigned long)(s[i] - '0');
+	}
+	if (n > 65535)
+		return -1;
+	*port = (uint16_t)n;
+	return 0;
+}
+
+/*
+ * Copies a host name in lower case without its last dot; checks that its
+ * labels hold letters, digits, - and _ only.  Returns its length or 0.
+ */
+static size_t
+name_copy(char host[HOST_SIZE], const char *s, size_t len)
+{
+	size_t label = 0;
+
+	if (len > 0 && s[len - 1] == '.')
+		len--;
+	if (len == 0 || len >= HOST_SIZE)
+		return 0;
+	for (size_t i = 0; i < len; i++) {
+		if (s[i] == '.') {
+			if (label == 0)
+				return 0;
+			label = 0;
+		} else if (!is_alpha(s[i]) && !is_digit(s[i]) && s[i] != '-' &&
+		    s[i] != '_')
+			return 0;
+		else if (++label > LABEL_MAX)
+			return 0;
+		host[i] = s[i];
+		if (s[i] >= 'A' && s[i] <= 'Z')
+			host[i] = (char)(s[i] - 'A' + 'a');
+	}
+	host[len] = '\0';
+	return label == 0 ? 0 : len;
+}
+
+/*
+ * Whether the last label of a name is a number, decimal or hexadecimal.
+ * Resolvers take such a name for an IPv4 address in one of many forms.
+ */
+static bool
+ends_in_number(const char *host)
+{
+	const char *dot = strrchr(host, '.');
+	const char *label = dot != NULL ? dot + 1 : host;
+
+	if (label[strspn(label, "0123456789")] == '\0')
+		return true;
+	return label[0] == '0' && label[1] == 'x' &&
+	    label[2 + strspn(label + 2, "0123456789abcdef")] == '\0';
+}
+
+/* An IPv6 address without brackets and without a zone. */
+static int
+host_parse6(struct request *req, const char *s, size_t len)
+{
+	if (len >= HOST_SIZE || memchr(s, ':', len) == NULL ||
+	    memchr(s, '%', len) != NULL || memchr(s, '\0', len) != NULL)
+		return -1;
+	memcpy(req->host, s, len);
+	req->host[len] = '\0';
+	for (char *p = req->host; *p != '\0'; p++)
+		if (*p >= 'A' && *p <= 'F')
+			*p = (char)(*p - 'A' + 'a');
+	req->literal = true;
+	return addr_parse(&req->addr, req->host);
+}
+
+/* A host name, or a canonical dotted quad. */
+static int
+host_parse(struct request *req, const char *s, size_t len)
+{
+	if (name_copy(req->host, s, len) == 0)
+		return -1;
+	req->literal = ends_in_number(req->host);
+	if (!req->literal)
+		return 0;
+	return s[len - 1] == '.' ? -1 : addr_parse(&req->addr, req->host);
+}
+
+/*
+ * Reads the authority-form of RFC 9112 3.2.3, "host:port", into host,
+ * literal, addr and port of the request.  The host is a name, an IPv4
+ * address, an IPv6 address in brackets, or (because wget and openssl send
+ * that) an IPv6 address up to the last colon.  Returns 0, or -1 if it is
+ * anything else; then those members hold nothing of use.
+ */
+int
+parse_authority(struct request *req, const char *s, size_t len)
+{
+	size_t colon = len, host_len;
+	int ok;
+
+	while (colon > 0 && s[colon - 1] != ':')
+		colon--;
+	if (colon < 2 || port_parse(&req->port, s + colon, len - colon) != 0)
+		return -1;
+	host_len = colon - 1;
+	if (s[0] == '[' && s[host_len - 1] == ']' && host_len > 2)
+		ok = host_parse6(req, s + 1, host_len - 2);
+	else if (memchr(s, ':', host_len) != NULL)
+		ok = host_parse6(req, s, host_len);
+	else
+		ok = host_parse(req, s, host_len);
+	if (req->literal)
+		req->addr.port = req->port;
+	return ok;
+}
+
+/* RFC 9112 2.3.  Returns the status to answer, 0 for a version we speak. */
+static int
+version_check(const char *s, size_t len)
+{
+	if (len != 8 || memcmp(s, "HTTP/", 5) != 0 || !is_digit(s[5]) ||
+	    s[6] != '.' || !is_digit(s[7]))
+		return 400;
+	return s[5] == '1' ? 0 : 505;
+}
+
+/* METHOD SP target SP HTTP/1.x, RFC 9112 3. */
+static enum parse_result
+request_line(struct request *req, const char *head, size_t at, size_t len)
+{
+	const char *line = head + at, *space = memchr(line, ' ', len);
+	size_t method_len, target_len;
+
+	req->line = (struct slice){ at, len };
+	if (space == NULL)
+		return bad(req, 400, "The request line has no target.");
+	method_len = (size_t)(space - line);
+	target_len = len - method_len - 1;
+	space = memchr(space + 1, ' ', target_len);
+	if (space == NULL)
+		return bad(req, 400, "The request line has no version.");
+	target_len = (size_t)(space - line) - method_len - 1;
+	req->target = (struct slice){ at + method_len + 1, target_len };
+	if (!is_token(line, method_len) || target_len == 0)
+		return bad(req, 400, "The request line is malformed.");
+	switch (version_check(space + 1, len - method_len - target_len - 2)) {
+	case 0:
+		break;
+	case 505:
+		return bad(req, 505, "Only HTTP/1.0 and HTTP/1.1 are served.");
+	default:
+		return bad(req, 400, "The HTTP version is malformed.");
+	}
+	if (method_len != 7 || memcmp(line, "CONNECT", 7) != 0) {
+		req->status = 405;
+		return PARSE_MORE;
+	}
+	if (parse_authority(req, head + req->target.at, target_len) != 0)
+		return bad(
+		    req, 400, "The target of a CONNECT must be host:port.");
+	return PARSE_MORE;
+}
+
+static bool
+name_is(const char *name, size_t len, const char *wanted)
+{
+	return len == strlen(wanted) && strncasecmp(name, wanted, len) == 0;
+}
+
+/* RFC 9112 3.2: one Host at most, and nothing in it but a host and port. */
+static enum parse_result
+field_host(struct request *req, const char *value, size_t len)
+{
+	if (req->has_host)
+		return bad(req, 400, "There are two Host fields.");
+	req->has_host = true;
+	for (size_t i = 0; i < len; i++)
+		if (!is_alpha(value[i]) && !is_digit(value[i]) &&
+		    !is_one_of(value[i], "-._~%!$&'()*+,;=:[]"))
+			return bad(req, 400, "The Host field is malformed.");
+	return PARSE_MORE;
+}
+
+/*
+ * Looks at one field.  RFC 9112 6: a CONNECT has no content, and what comes
+ * behind its head belongs to the tunnel; a field that says otherwise would
+ * make two readers disagree about where the tunnel begins.
+ */
+static enum parse_result
+field(struct request *req, const char *head, size_t at, size_t len)
+{
+	const char *line = head + at, *colon = memchr(line, ':', len);
+	size_t name_len = colon == NULL ? 0 : (size_t)(colon - line);
+	bool connect = req->status != 405;
+
+	if (!is_token(line, name_len))
+		return bad(req, 400, "A header field is malformed.");
+	at += name_len + 1;
+	len -= name_len + 1;
+	while (len > 0 && is_one_of(head[at], " \t"))
+		at++, len--;
+	while (len > 0 && is_one_of(head[at + len - 1], " \t"))
+		len--;
+	if (name_is(line, name_len, "Host"))
+		return field_host(req, head + at, len);
+	if (connect && name_is(line, name_len, "Transfer-Encoding"))
+		return bad(req, 400, "A CONNECT has no Transfer-Encoding.");
+	if (connect && name_is(line, name_len, "Content-Length")) {
+		if (req->has_length || len != 1 || head[at] != '0')
+			return bad(req, 400, "A CONNECT has no content.");
+		req->has_length = true;
+	}
+	if (name_is(line, name_len, "Proxy-Authorization")) {
+		if (req->has_credentials)
+			return bad(req, 400,
+			    "There are two Proxy-Authorization fields.");
+		req->has_credentials = true;
+		req->credentials = (struct slice){ at, len };
+	}
+	return PARSE_MORE;
+}
+
+/* Takes the line that begins at req->next and ends before its CR LF. */
+static enum parse_result
+line(struct request *req, const char *head, size_t end)
+{
+	size_t at = req->next, len = end - at;
+
+	req->next = end + 2;
+	if (len > 0)
+		return req->line.len == 0 ? request_line(req, head, at, len)
+					  : field(req, head, at, len);
+	if (req->line.len == 0)
+		return ++req->empty <= EMPTY_LINES_MAX
+		    ? PARSE_MORE
+		    : bad(req, 400,
+			  "There are empty lines instead of a request.");
+	req->length = req->next;
+	if (req->status == 405)
+		return bad(req, 405, "This proxy serves CONNECT only.");
+	return PARSE_OK;
+}
+
+/*
+ * Reads a request head.  The caller hands in all it has received so far, at
+ * the same or another place, with the request as the last call left it (all
+ * zero before the first).  Returns PARSE_MORE while the head is incomplete,
+ * PARSE_OK with the answer, or PARSE_BAD with the status that the client
+ * gets.  What follows behind length bytes belongs to the tunnel.
+ */
+enum parse_result
+parse_head(struct request *req, const char *head, size_t len)
+{
+	enum parse_result result = PARSE_MORE;
+
+	for (; req->scanned < len && result == PARSE_MORE; req->scanned++) {
+		size_t i = req->scanned;
+		bool after_cr = i > req->next && head[i - 1] == '\r';
+
+		if (i >= HEAD_MAX)
+			return bad(req, 431, "The request head is too large.");
+		if (req->line.len == 0 && i - req->next >= REQUEST_LINE_MAX + 2)
+			return bad(req, 414, "The request line is too long.");
+		if (head[i] == '\n' && after_cr)
+			result = line(req, head, i - 1);
+		else if (after_cr || head[i] == '\n')
+			return bad(req, 400, "A line must end in CR LF.");
+		else if (is_control(head[i]) && head[i] != '\r')
+			return bad(req, 400, "There is a control character.");
+	}
+	return result;
+}
+
+static int
+base64_digit(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (is_digit(c))
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* RFC 4648 4, with its padding.  Returns the decoded length or -1. */
+static int
+base64_decode(char *out, size_t size, const char *s, size_t len)
+{
+	unsigned long bits = 0;
+	size_t n = 0, digits = len;
+
+	while (digits > 0 && len - digits < 2 && s[digits - 1] == '=')
+		digits--;
+	if (len == 0 || len % 4 != 0 || digits * 3 / 4 > size)
+		return -1;
+	for (size_t i = 0; i < digits; i++) {
+		int digit = base64_digit(s[i]);
+
+		if (digit < 0)
+			return -1;
+		bits = (bits << 6 | (unsigned long)digit) & 0xffffff;
+		if (i % 4 != 0)
+			out[n++] = (char)(bits >> (6 - 2 * (i % 4)) & 0xff);
+	}
+	return (int)n;
+}
+
+/*
+ * Reads the value of a Proxy-Authorization field: the scheme Basic and its
+ * token, RFC 7617.  Fills user and password, padded with NULs to their full
+ * size.  Returns 0, or -1 if it is another scheme, no good base64, has
+ * control characters or no colon, or is too long or without a user.
+ */
+int
+parse_basic(const char *value, size_t len, char user[CREDENTIAL_SIZE],
+    char password[CREDENTIAL_SIZE])
+{
+	char pair[2 * CREDENTIAL_SIZE], *colon;
+	size_t user_len, password_len;
+	int n;
+
+	memset(user, 0, CREDENTIAL_SIZE);
+	memset(password, 0, CREDENTIAL_SIZE);
+	if (len < 6 || strncasecmp(value, "Basic ", 6) != 0)
+		return -1;
+	for (value += 6, len -= 6; len > 0 && *value == ' '; len--)
+		value++;
+	n = base64_decode(pair, sizeof(pair), value, len);
+	if (n <= 0 || (colon = memchr(pair, ':', (size_t)n)) == NULL)
+		return -1;
+	for (int i = 0; i < n; i++)
+		if (is_control(pair[i]) || pair[i] == '\t')
+			return -1;
+	user_len = (size_t)(colon - pair);
+	password_len = (size_t)n - user_len - 1;
+	if (user_len == 0 || user_len >= CREDENTIAL_SIZE ||
+	    password_len >= CREDENTIAL_SIZE)
+		return -1;
+	memcpy(user, pair, user_len);
+	memcpy(password, colon + 1, password_len);
+	return 0;
+}

@@ -1,0 +1,721 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The master: reads the options and the configuration, becomes a daemon,
+ * binds, writes the PID file, starts the first generation, and then only
+ * waits.  It restarts children, reloads, reopens logs and stops.  It keeps
+ * its rights for that, and never reads a byte that a client sent.
+ *
+ *     master --+-- worker x N    see worker.c
+ *              +-- helper x M    see resolve.c
+ */
+#define _XOPEN_SOURCE 700
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proxy.h"
+
+/* Exit statuses, as sysexits and tinyproxy have them. */
+enum {
+	STATUS_USAGE = 64,
+	STATUS_CONF = 70, /* EX_SOFTWARE, as in tinyproxy */
+	STATUS_SYSTEM = 71
+};
+
+enum {
+	STOP_TIME = 350 /* ms for the workers to leave before they are killed */
+};
+
+struct options {
+	bool foreground, test;
+	const char *file; /* as given, or NULL */
+};
+
+static struct {
+	bool foreground;
+	char *file;  /* absolute path of the configuration, or NULL */
+	int starter; /* where the waiting parent learns the outcome, or -1 */
+	struct share *share;
+	struct gen *live, *coming;
+	bool finishing;  /* a reload waits for the old workers to leave */
+	bool reload;     /* one was asked for while another went on */
+	bool draining;   /* SIGQUIT */
+	int64_t kill_at; /* when stopping: the end of patience, or 0 */
+	char *pidfile;
+	dev_t pid_dev;
+	ino_t pid_ino;
+} m = { .starter = -1 };
+
+static int signals[2]; /* a byte for each signal goes in at 1 */
+
+/* Start-up.  Errors are fatal from here to the line that says otherwise. */
+
+static void
+stderr_line(const char *format, va_list ap)
+{
+	fprintf(stderr, "adit: ");
+	vfprintf(stderr, format, ap);
+	fputc('\n', stderr);
+}
+
+static void
+pidfile_remove(void)
+{
+	struct stat st;
+
+	if (m.pidfile == NULL)
+		return;
+	if (lstat(m.pidfile, &st) == 0 && st.st_dev == m.pid_dev &&
+	    st.st_ino == m.pid_ino && unlink(m.pidfile) != 0)
+		log_line(LOG_LEVEL_WARNING, "PidFile %s: %s", m.pidfile,
+		    strerror(errno));
+	free(m.pidfile);
+	m.pidfile = NULL;
+}
+
+/* Tells whoever waits for the daemon how the start went. */
+static void
+starter_tell(int status)
+{
+	unsigned char byte = (unsigned char)status;
+
+	if (m.starter < 0)
+		return;
+	if (write(m.starter, &byte, 1) != 1)
+		log_line(LOG_LEVEL_WARNING, "Nobody waits for the start");
+	close(m.starter);
+	m.starter = -1;
+}
+
+/* Ends a start that has failed. */
+static _Noreturn void
+quit(int status)
+{
+	pidfile_remove();
+	starter_tell(status);
+	exit(status);
+}
+
+static _Noreturn PRINTF_LIKE(2, 3) void fail(
+    int status, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	stderr_line(format, ap);
+	va_end(ap);
+	quit(status);
+}
+
+static void
+usage(FILE *f)
+{
+	fprintf(f,
+	    "usage: adit [-dhtv] [-c file]\n"
+	    "  -c file  read this configuration file\n"
+	    "  -d       stay in the foreground\n"
+	    "  -h       show this help\n"
+	    "  -t       check the configuration and exit\n"
+	    "  -v       show the version\n"
+	    "The default file is %s/adit.conf; see adit(8).\n",
+	    SYSCONFDIR);
+}
+
+static void
+options_parse(struct options *o, int argc, char **argv)
+{
+	int c;
+
+	*o = (struct options){ false, false, NULL };
+	while ((c = getopt(argc, argv, "c:dhtv")) != -1)
+		switch (c) {
+		case 'c':
+			o->file = optarg;
+			break;
+		case 'd':
+			o->foreground = true;
+			break;
+		case 't':
+			o->test = true;
+			break;
+		case 'h':
+			usage(stdout);
+			exit(0);
+		case 'v':
+			printf("adit %s\n", ADIT_VERSION);
+			exit(0);
+		default:
+			usage(stderr);
+			exit(STATUS_USAGE);
+		}
+	if (optind < argc) {
+		fprintf(
+		    stderr, "adit: unexpected argument: %s\n", argv[optind]);
+		usage(stderr);
+		exit(STATUS_USAGE);
+	}
+}
+
+static void
+say_on_stderr(enum log_level level, const char *text)
+{
+	(void)level;
+	fprintf(stderr, "%s\n", text);
+}
+
+static void
+say_in_log(enum log_level level, const char *text)
+{
+	log_line(level, "%s", text);
+}
+
+/* The configuration to start with, or NULL after messages on stderr. */
+static struct conf *
+conf_first(const char *given)
+{
+	const char *file = given != NULL ? given : SYSCONFDIR "/adit.conf";
+	struct conf *conf;
+
+	if (given == NULL && access(file, F_OK) != 0 && errno == ENOENT) {
+		conf = conf_builtin();
+		if (conf == NULL)
+			fail(STATUS_SYSTEM, "%s", strerror(ENOMEM));
+		return conf;
+	}
+	m.file = realpath(file, NULL);
+	if (m.file == NULL)
+		fail(STATUS_CONF, "%s: %s", file, strerror(errno));
+	return conf_read(m.file, say_on_stderr);
+}
+
+/* As many descriptors as we may have; children inherit that. */
+static void
+descriptors_raise(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* The parent's part: waits for the daemon, and ends as it says. */
+static _Noreturn void
+wait_for_daemon(int from)
+{
+	unsigned char status;
+
+	if (read(from, &status, 1) != 1)
+		status = STATUS_SYSTEM;
+	_exit(status);
+}
+
+/*
+ * Becomes a daemon, whose parent waits.  Standard error is kept until the
+ * start has succeeded, so that its messages are seen.
+ */
+static void
+daemonise(void)
+{
+	int outcome[2];
+	pid_t pid;
+
+	if (pipe(outcome) != 0 || (pid = fork()) < 0)
+		fail(STATUS_SYSTEM, "cannot become a daemon: %s",
+		    strerror(errno));
+	if (pid > 0) {
+		close(outcome[1]);
+		wait_for_daemon(outcome[0]);
+	}
+	close(outcome[0]);
+	m.starter = outcome[1];
+	if (setsid() < 0 || (pid = fork()) < 0)
+		fail(STATUS_SYSTEM, "cannot become a daemon: %s",
+		    strerror(errno));
+	if (pid > 0)
+		_exit(0);
+	if (chdir("/") != 0)
+		fail(STATUS_SYSTEM, "/: %s", strerror(errno));
+}
+
+/* Descriptors 0 to 2 of a daemon lead nowhere. */
+static void
+detach(void)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	if (null < 0)
+		fail(STATUS_SYSTEM, "/dev/null: %s", strerror(errno));
+	for (int fd = 0; fd <= 2; fd++)
+		dup2(null, fd);
+	if (null > 2)
+		close(null);
+	log_detach();
+}
+
+/*
+ * Descriptors 0 to 2 must be open before any other is, or a socket would be
+ * taken for the standard error.
+ */
+static void
+standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= 2);
+	if (fd > 2)
+		close(fd);
+}
+
+/*
+ * Writes the PID file.  What is there is never written to: it may be another
+ * user's, or a second name of something else.
+ */
+static void
+pidfile_write(const char *path)
+{
+	struct stat st;
+	FILE *f;
+	int fd;
+
+	if (path == NULL)
+		return;
+	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1)
+		unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
+	if (fd < 0 || fstat(fd, &st) != 0 || (f = fdopen(fd, "w")) == NULL)
+		fail(STATUS_SYSTEM, "PidFile %s: %s", path, strerror(errno));
+	m.pidfile = strdup(path);
+	m.pid_dev = st.st_dev;
+	m.pid_ino = st.st_ino;
+	fprintf(f, "%ld\n", (long)getpid());
+	if (fclose(f) != 0 || m.pidfile == NULL)
+		fail(STATUS_SYSTEM, "PidFile %s: %s", path, strerror(errno));
+}
+
+static void
+on_signal(int signo)
+{
+	int error = errno;
+	char byte = (char)signo;
+
+	/* A full pipe wakes the master as well. */
+	if (write(signals[1], &byte, 1) != 1)
+		errno = error;
+	errno = error;
+}
+
+static void
+signals_catch(void)
+{
+	static const int caught[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1,
+		SIGCHLD };
+	struct sigaction sa;
+
+	if (pipe(signals) != 0)
+		fail(STATUS_SYSTEM, "pipe: %s", strerror(errno));
+	for (int i = 0; i < 2; i++)
+		fcntl(signals[i], F_SETFL, O_NONBLOCK);
+	memset(&sa, 0, sizeof(sa));
+	sigfillset(&sa.sa_mask);
+	sa.sa_flags = SA_RESTART;
+	sa.sa_handler = on_signal;
+	for (size_t i = 0; i < sizeof(caught) / sizeof(*caught); i++)
+		sigaction(caught[i], &sa, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* The first lines that somebody sees who just tries it. */
+static void
+greet(const struct gen *gen)
+{
+	char at[ADDR_TEXT_SIZE];
+
+	if (!m.foreground || gen->conf->file != NULL)
+		return;
+	addr_text_port(&gen->listening[0], at);
+	printf("adit %s listens on %s (no configuration file); try:\n"
+	       "    curl -x http://%s https://example.com/\n",
+	    ADIT_VERSION, at, at);
+	fflush(stdout);
+}
+
+static void
+log_start(const struct gen *gen)
+{
+	char at[ADDR_TEXT_SIZE];
+
+	log_line(LOG_LEVEL_NOTICE, "Initializing adit %s ...", ADIT_VERSION);
+	for (size_t i = 0; i < gen->nlisteners; i++)
+		log_line(LOG_LEVEL_INFO, "Listening on %s",
+		    addr_text_port(&gen->listening[i], at));
+	if (!gen->drop)
+		log_line(LOG_LEVEL_INFO,
+		    "Not running as root, so not changing UID/GID.");
+}
+
+/* Until there is a log, its lines go to standard error. */
+static const struct logs on_stderr = { STDERR_FILENO, -1, false,
+	LOG_LEVEL_NOTICE };
+
+static void
+start(struct conf *conf)
+{
+	struct gen *gen;
+	const char *path;
+	int status;
+
+	m.share = sys_share(sizeof(*m.share));
+	gen = gen_new(conf, m.share);
+	if (m.share == NULL || gen == NULL)
+		fail(STATUS_SYSTEM, "%s", strerror(ENOMEM));
+	status = gen_identity(gen);
+	if (status != 0)
+		quit(status);
+	if (gen_listen(gen, NULL) != 0)
+		quit(STATUS_SYSTEM);
+	path = log_open(&gen->logs, conf, m.foreground);
+	if (path != NULL)
+		fail(STATUS_SYSTEM, "%s: %s", path, strerror(errno));
+	if (!m.foreground && conf->logfile == NULL && !conf->syslog)
+		fprintf(stderr,
+		    "adit: warning: no LogFile and no Syslog, so "
+		    "that nothing is logged\n");
+	pidfile_write(conf->pidfile);
+	greet(gen);
+	log_use(&gen->logs);
+	log_start(gen);
+	if (gen_start(gen, loop_clock()) != 0)
+		fail(STATUS_SYSTEM, "cannot start the workers: %s",
+		    strerror(errno));
+	m.coming = gen;
+}
+
+/* ---- From here on no error is fatal, once the children are ready. ---- */
+
+static void
+log_all(const struct logs *logs)
+{
+	log_use(logs);
+	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
+		if (gen != m.coming)
+			gen_logs(gen, logs);
+}
+
+/* The first generation is ready. */
+static void
+started(struct gen *gen)
+{
+	gen->state = GEN_LIVE;
+	m.live = gen;
+	m.coming = NULL;
+	log_line(LOG_LEVEL_INFO, "Starting main loop. Accepting connections.");
+	if (!m.foreground)
+		detach();
+	starter_tell(0);
+}
+
+/* A new generation is ready: the old one leaves the sockets to it. */
+static void
+take_over(struct gen *gen)
+{
+	struct gen *old = m.live;
+
+	m.coming = NULL;
+	m.live = gen;
+	gen->state = GEN_LIVE;
+	log_all(&gen->logs);
+	log_close(&old->logs);
+	gen_drain(old);
+	m.finishing = true;
+}
+
+/* Opens the log files again, for a rotation; all processes go over. */
+static void
+logs_reopen(void)
+{
+	struct logs logs;
+	const char *path = log_open(&logs, m.live->conf, m.foreground);
+
+	if (path != NULL) {
+		log_line(LOG_LEVEL_ERROR, "Cannot reopen %s: %s", path,
+		    strerror(errno));
+		return;
+	}
+	log_all(&logs);
+	log_close(&m.live->logs);
+	m.live->logs = logs;
+}
+
+/* Reads the configuration and starts a generation with it. */
+static int
+reload_begin(void)
+{
+	struct conf *conf =
+	    m.file != NULL ? conf_read(m.file, say_in_log) : conf_builtin();
+	struct gen *gen;
+	const char *path;
+
+	if (conf == NULL)
+		return -1;
+	gen = gen_new(conf, m.share);
+	if (gen == NULL) {
+		conf_free(conf);
+		return -1;
+	}
+	m.coming = gen;
+	if (gen_identity(gen) != 0 || gen_listen(gen, m.live) != 0)
+		return -1;
+	path = log_open(&gen->logs, conf, m.foreground);
+	if (path != NULL) {
+		log_line(LOG_LEVEL_ERROR, "Cannot open %s: %s", path,
+		    strerror(errno));
+		return -1;
+	}
+	if (gen_start(gen, loop_clock()) == 0)
+		return 0;
+	log_line(
+	    LOG_LEVEL_ERROR, "Cannot start the workers: %s", strerror(errno));
+	return -1;
+}
+
+static void
+reload_failed(void)
+{
+	log_line(LOG_LEVEL_WARNING, "Reloading config file failed!");
+	if (m.coming != NULL) {
+		m.coming->state = GEN_FAILED;
+		gen_stop(m.coming, true);
+	}
+	m.coming = NULL;
+}
+
+static void
+reload(void)
+{
+	m.reload = m.live == NULL || m.coming != NULL || m.finishing;
+	if (m.reload || m.draining || m.kill_at != 0)
+		return;
+	logs_reopen();
+	log_line(LOG_LEVEL_NOTICE, "Reloading config file (%s)",
+	    m.file != NULL ? m.file : "none, built-in");
+	if (reload_begin() != 0)
+		reload_failed();
+}
+
+/* SIGTERM: all ends now. */
+static void
+stop(void)
+{
+	if (m.kill_at != 0)
+		return;
+	log_line(LOG_LEVEL_NOTICE, "Shutting down.");
+	m.kill_at = loop_clock() + STOP_TIME;
+	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
+		gen_stop(gen, false);
+}
+
+/* SIGQUIT: all ends when the tunnels have. */
+static void
+drain(void)
+{
+	if (m.draining || m.kill_at != 0)
+		return;
+	if (m.live == NULL) {
+		stop();
+		return;
+	}
+	log_line(LOG_LEVEL_NOTICE,
+	    "Draining: no new connections, and the end "
+	    "when the tunnels have ended.");
+	m.draining = true;
+	if (m.coming != NULL)
+		reload_failed();
+	gen_drain(m.live);
+}
+
+static void
+signal_take(int signo)
+{
+	switch (signo) {
+	case SIGTERM:
+	case SIGINT:
+		stop();
+		break;
+	case SIGQUIT:
+		drain();
+		break;
+	case SIGHUP:
+	case SIGUSR1:
+		reload();
+		break;
+	}
+}
+
+static void
+reap(int64_t now)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (struct gen *gen = gen_first(); gen != NULL;
+		     gen = gen->next)
+			if (gen_reap(gen, pid, status, now))
+				break;
+}
+
+/* What became of the generation that is starting. */
+static void
+coming_check(void)
+{
+	if (m.coming == NULL)
+		return;
+	if (m.coming->state == GEN_FAILED) {
+		if (m.live == NULL) {
+			fprintf(stderr, "adit: a child could not start\n");
+			quit(m.coming->status);
+		}
+		reload_failed();
+	} else if (gen_ready(m.coming)) {
+		if (m.live == NULL)
+			started(m.coming);
+		else
+			take_over(m.coming);
+	}
+}
+
+/* Whether all generations before the live one have left the sockets. */
+static void
+finishing_check(void)
+{
+	if (!m.finishing)
+		return;
+	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
+		if (gen->state == GEN_DRAINING && !gen_drained(gen))
+			return;
+	m.finishing = false;
+	log_line(LOG_LEVEL_NOTICE, "Reloading config file finished");
+}
+
+/* Ends and frees the generations that nothing is left of. */
+static void
+gens_tidy(void)
+{
+	struct gen *gen, *next;
+
+	for (gen = gen_first(); gen != NULL; gen = next) {
+		next = gen->next;
+		if (gen->state == GEN_DRAINING && gen_over(gen) &&
+		    !gen->stopped)
+			gen_stop(gen, false);
+		if (!gen->stopped || !gen_empty(gen))
+			continue;
+		if (gen == m.live)
+			m.live = NULL;
+		gen_free(gen);
+	}
+}
+
+/* How long the master may sleep, in ms; -1 for ever. */
+static int
+sleep_time(int64_t now)
+{
+	int64_t until = m.kill_at != 0 ? m.kill_at : -1, at;
+
+	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next) {
+		at = gen_restart_next(gen);
+		if (at >= 0 && (until < 0 || at < until))
+			until = at;
+	}
+	if (until < 0)
+		return -1;
+	return until <= now ? 0 : (int)(until - now);
+}
+
+/* Sleeps until something happens, and takes the signals that came. */
+static void
+wait_for_events(void)
+{
+	static struct pollfd pfds[1 + SLOTS_MAX * 2];
+	size_t n = 1;
+	unsigned char byte;
+
+	pfds[0] = (struct pollfd){ .fd = signals[0], .events = POLLIN };
+	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
+		if (n + WORKERS_MAX + HELPERS_MAX <=
+		    sizeof(pfds) / sizeof(*pfds))
+			n += gen_watch(gen, pfds + n);
+	poll(pfds, (nfds_t)n, sleep_time(loop_clock()));
+	while (read(signals[0], &byte, 1) == 1)
+		signal_take(byte);
+}
+
+/* One turn of the master's loop. */
+static void
+turn(void)
+{
+	int64_t now;
+
+	wait_for_events();
+	now = loop_clock();
+	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
+		gen_notes(gen);
+	reap(now);
+	if (m.kill_at != 0 && now >= m.kill_at)
+		for (struct gen *gen = gen_first(); gen != NULL;
+		     gen = gen->next)
+			gen_stop(gen, true);
+	coming_check();
+	finishing_check();
+	gens_tidy();
+	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
+		gen_restart(gen, now);
+	if (m.reload)
+		reload();
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options options;
+	struct conf *conf;
+
+	standard_descriptors();
+	options_parse(&options, argc, argv);
+	m.foreground = options.foreground;
+	umask(027);
+	log_init();
+	log_use(&on_stderr);
+	conf = conf_first(options.file);
+	if (conf == NULL)
+		quit(STATUS_CONF);
+	if (options.test) {
+		printf("adit: %s: the configuration is right\n",
+		    m.file != NULL ? m.file : "none, built-in");
+		return 0;
+	}
+	descriptors_raise();
+	if (!m.foreground)
+		daemonise();
+	signals_catch();
+	start(conf);
+	while (gen_first() != NULL)
+		turn();
+	pidfile_remove();
+	free(m.file);
+	return 0;
+}

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the files of adit share: limits with their units, the structs, and the
+ * prototypes, grouped by the file that owns them.  Whatever one file alone
+ * needs is static there and not here.
+ */
+#ifndef PROXY_H
+#define PROXY_H
+
+#include <sys/types.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ADIT_VERSION "0.1.0"
+
+#ifdef __GNUC__
+#define PRINTF_LIKE(at, first) __attribute__((format(printf, at, first)))
+#else
+#define PRINTF_LIKE(at, first)
+#endif
+
+/* Limits. */
+enum {
+	HEAD_MAX = 65536,        /* bytes of a request head */
+	REQUEST_LINE_MAX = 8192, /* bytes of a request line */
+	HOST_SIZE = 254,         /* bytes of a host name, with its NUL */
+	ADDR_TEXT_SIZE = 80,     /* bytes of "[IPv6%scope]:port" */
+	ADDRS_MAX = 16,          /* addresses of one name that are tried */
+	RACE_MAX = 8,            /* connection attempts under way at once */
+	LISTEN_MAX = 64,         /* listening sockets */
+	BIND_MAX = 16,           /* addresses of Bind */
+	WORKERS_MAX = 256,       /* workers of one configuration */
+	HELPERS_MAX = 32,        /* helpers of one configuration */
+	SLOTS_MAX = 1024,        /* workers, the draining ones too */
+	CREDENTIAL_SIZE = 256,   /* bytes of user or password, with its NUL */
+	REPLY_SIZE = 2048,       /* bytes of a reply of our own */
+	LOG_LINE_SIZE = 1024,    /* bytes of a log line */
+	RELAY_SIZE = 256 * 1024, /* bytes read at once from a busy tunnel */
+	PARK_AFTER = 20,         /* ms of quiet until a tunnel is parked */
+	RACE_DELAY = 250,        /* ms between two attempts, RFC 8305 */
+	LINGER_TIME = 2000,      /* ms for a refused client to close */
+	PAUSE_TIME = 50          /* ms a listener rests when all is full */
+};
+
+/*
+ * addr.c: an address is 16 bytes, IPv4 as ::ffff:a.b.c.d, so that one
+ * comparison serves both families.
+ */
+struct addr {
+	unsigned char ip[16];
+	uint32_t scope; /* IPv6 zone index, or 0 */
+	uint16_t port;  /* host byte order */
+};
+
+bool addr_is4(const struct addr *);
+bool addr_same_ip(const struct addr *, const struct addr *);
+bool addr_in_net(
+    const struct addr *, const unsigned char net[16], unsigned bits);
+void addr_from4(struct addr *, const unsigned char ip[4]);
+int addr_parse(struct addr *, const char *text);
+void addr_from_sockaddr(struct addr *, const struct sockaddr_storage *);
+socklen_t addr_to_sockaddr(const struct addr *, struct sockaddr_storage *);
+const char *addr_text(const struct addr *, char text[ADDR_TEXT_SIZE]);
+const char *addr_text_port(const struct addr *, char text[ADDR_TEXT_SIZE]);
+
+/* parse.c */
+enum parse_result { PARSE_OK, PARSE_MORE, PARSE_BAD };
+
+/* A part of the caller's buffer; the buffer may move between two calls. */
+struct slice {
+	size_t at;
+	size_t len;
+};
+
+struct request {
+	/* The answer. */
+	size_t length;            /* PARSE_OK: bytes of the whole head */
+	int status;               /* PARSE_BAD: what to answer */
+	const char *why;          /* PARSE_BAD: what is wrong, a sentence */
+	struct slice line;        /* the request line, without its CR LF */
+	struct slice target;      /* the request target as it was sent */
+	struct slice credentials; /* value of Proxy-Authorization */
+	char host[HOST_SIZE];     /* lower case, no brackets, no last dot */
+	bool literal;             /* host is an address: addr */
+	struct addr addr;
+	uint16_t port;
+	/* What the parser has to remember from one call to the next. */
+	size_t next;    /* where the next line begins */
+	size_t scanned; /* bytes known to hold no end of that line */
+	int empty;      /* empty lines before the request line */
+	bool has_host, has_length, has_credentials;
+};
+
+enum parse_result parse_head(struct request *, const char *head, size_t len);
+int parse_authority(struct request *, const char *text, size_t len);
+int parse_basic(const char *value, size_t len, char user[CREDENTIAL_SIZE],
+    char password[CREDENTIAL_SIZE]);
+
+/* conf.c */
+enum log_level {
+	LOG_LEVEL_CRITICAL,
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARNING,
+	LOG_LEVEL_NOTICE,
+	LOG_LEVEL_CONNECT,
+	LOG_LEVEL_INFO
+};
+
+enum rule_kind { RULE_NET, RULE_NAME, RULE_SUFFIX };
+
+/* One Allow or Deny. */
+struct rule {
+	bool allow;
+	enum rule_kind kind;
+	struct addr net; /* RULE_NET */
+	unsigned bits;   /* RULE_NET: 0 to 128 */
+	char *name;      /* the others: lower case, with the dot of a suffix */
+};
+
+/* One BasicAuth; both are padded with NULs for acl_user(). */
+struct user {
+	char name[CREDENTIAL_SIZE];
+	char password[CREDENTIAL_SIZE];
+};
+
+/* A configuration. Times are in seconds. Owns all it points to. */
+struct conf {
+	char *file; /* absolute path, or NULL: the built-in configuration */
+	char *user, *group;
+	char *realm;
+	char *logfile, *accesslog, *pidfile, *chroot;
+	enum log_level loglevel;
+	bool syslog, bind_same;
+	uint16_t port;
+	unsigned timeout, header_timeout, connect_timeout;
+	unsigned tunnel_timeout, drain_timeout;
+	unsigned max_clients; /* 0: what the descriptors allow */
+	unsigned workers;     /* 0: auto */
+	size_t nlisten, nbind, nrules, nusers;
+	struct addr listen[LISTEN_MAX];
+	struct addr bind[BIND_MAX];
+	struct rule *rules;
+	struct user *users;
+	bool has_ports; /* there is a ConnectPort */
+	unsigned char ports[65536 / 8];
+};
+
+struct conf *conf_read(
+    const char *file, void (*say)(enum log_level, const char *text));
+struct conf *conf_builtin(void);
+void conf_free(struct conf *);
+
+/* acl.c */
+enum verdict { ACL_ALLOW, ACL_DENY, ACL_ASK };
+
+enum verdict acl_client(
+    const struct conf *, const struct addr *client, size_t *rule);
+bool acl_name_matches(const char *rule, const char *name);
+bool acl_port(const struct conf *, uint16_t port);
+bool acl_target(const struct addr *target, const struct addr *client);
+const struct user *acl_user(const struct conf *,
+    const char name[CREDENTIAL_SIZE], const char password[CREDENTIAL_SIZE]);
+
+/* reply.c */
+size_t reply_make(char out[REPLY_SIZE], int status, const char *error,
+    const char *detail, const char *host, const char *realm);
+extern const char reply_established[];
+extern const size_t reply_established_len;
+
+/* log.c */
+
+/* Where lines go. The descriptors are -1 where there is nothing to write. */
+struct logs {
+	int fd;
+	int access;
+	bool syslog;
+	enum log_level level;
+};
+
+/* What the access log says of a connection that has ended. */
+struct record {
+	const struct addr *client;
+	const char *user;   /* or NULL */
+	const char *target; /* as asked, or NULL */
+	const struct addr *dialled;
+	int status; /* 0: no answer was sent */
+	const char *reason;
+	uint64_t up, down; /* bytes */
+	int64_t ms;
+};
+
+void log_init(void);
+const char *log_open(struct logs *, const struct conf *, bool foreground);
+void log_detach(void);
+void log_close(struct logs *);
+void log_use(const struct logs *);
+void log_line(enum log_level, const char *format, ...) PRINTF_LIKE(2, 3);
+bool log_wants(enum log_level);
+void log_access(const struct record *);
+size_t log_escape(char *out, size_t size, const char *text, size_t len);
+
+/* sys.c */
+enum sys_dir { SYS_DIR_FOLLOW, SYS_DIR_NOFOLLOW };
+
+int sys_accept(int listener, struct sockaddr_storage *);
+int sys_socket(int family);
+bool sys_accept_inherits(void);
+void sys_bind_late(int fd);
+int sys_reuseport(int fd, bool on);
+int sys_drop(uid_t, gid_t);
+int sys_chroot(const char *dir);
+void *sys_share(size_t);
+unsigned sys_processors(void);
+void sys_die_with_parent(void);
+int sys_open_dir(int at, const char *name, enum sys_dir);
+int sys_send(int fd, const void *message, size_t, const int *fds, size_t nfds);
+ssize_t sys_receive(int fd, void *message, size_t, int *fds, size_t nfds);
+
+/* What all processes count together; each slot has one writer. */
+struct share {
+	atomic_llong full_logged; /* ms: when "too many clients" was logged */
+	atomic_uint nslots;       /* those from here on were never used */
+	struct share_slot {
+		_Alignas(64) atomic_uint clients;
+	} slots[SLOTS_MAX];
+};
+
+/* A message from the master to a child, and back. */
+enum order { ORDER_LOGS, ORDER_DRAIN };
+enum note { NOTE_READY, NOTE_DRAINED };
+
+struct order_message {
+	enum order order;
+	/* ORDER_LOGS: which descriptors are sent along, and the rest. */
+	bool log, access, syslog;
+	enum log_level level;
+};
+
+struct note_message {
+	enum note note;
+};
+
+/* resolve.c */
+enum desk { DESK_HOSTS, DESK_NAMES, DESKS };
+enum question_kind { QUESTION_NAME, QUESTION_CLIENT };
+
+/* Who asked: an answer for somebody who is gone finds nobody. */
+struct ticket {
+	pid_t pid;
+	uint32_t worker, conn, serial;
+};
+
+struct question {
+	struct ticket ticket;
+	enum question_kind kind;
+	struct addr client;   /* QUESTION_CLIENT */
+	char name[HOST_SIZE]; /* the name, or the rule */
+};
+
+struct answer {
+	struct ticket ticket;
+	int error;    /* 0, or one of getaddrinfo()'s */
+	bool matches; /* QUESTION_CLIENT */
+	uint32_t naddrs;
+	struct addr addrs[ADDRS_MAX];
+};
+
+_Noreturn void resolve_helper(
+    enum desk, int questions, const int *answers, size_t workers);
+
+/* worker.c: what a worker is given. Everything stays the caller's. */
+struct worker_args {
+	const struct conf *conf;
+	struct share *share;
+	size_t slot;      /* its place in the share */
+	uint32_t index;   /* its place among the workers */
+	int master;       /* orders come, notes go; end of file: leave */
+	int desks[DESKS]; /* where questions go */
+	int answers;      /* where answers come from */
+	struct logs logs;
+	const int *listeners;
+	const struct addr *listening; /* what they are bound to */
+	size_t nlisteners;
+	size_t max_conns; /* connections its descriptors allow */
+};
+
+/* The sides of a connection, and the attempts to reach the server. */
+enum side { CLIENT, SERVER, ATTEMPT };
+
+enum conn_state {
+	CONN_FREE,
+	CONN_RULE,    /* a rule for names is looked up for the client */
+	CONN_REQUEST, /* the head is read */
+	CONN_RESOLVE, /* the name is looked up */
+	CONN_CONNECT, /* its addresses are tried */
+	CONN_RELAY,   /* the tunnel stands */
+	CONN_LINGER   /* refused; the client may read why, and close */
+};
+
+/* One end of a connection; fd and slot are -1 when there is none. */
+struct end {
+	int fd;
+	int slot;     /* in the poll set */
+	bool hung_up; /* both directions have ended; poll() says so for ever */
+};
+
+/* One direction of a tunnel, named after the side that it comes from. */
+struct flow {
+	char *kept; /* owned: what the other side would not take yet */
+	uint32_t at, len;
+	uint32_t size;  /* bytes to read at once */
+	bool eof;       /* the source has ended */
+	bool shut;      /* and the other side was told */
+	uint64_t bytes; /* received */
+};
+
+/* The race for a server, RFC 8305. */
+struct race {
+	struct addr addrs[ADDRS_MAX];
+	unsigned naddrs, next;
+	struct attempt {
+		struct end end;
+		unsigned addr;
+	} attempts[RACE_MAX];
+	unsigned nattempts; /* slots in use, with holes of fd -1 */
+	int error;          /* errno of the most telling failure */
+	int64_t next_at;    /* ms: when the next attempt is due */
+};
+
+/* What a connection needs only until its tunnel stands. */
+struct setup {
+	struct request request;
+	char *head; /* owned: an incomplete head */
+	size_t head_len, head_size;
+	size_t rule; /* CONN_RULE: the rule asked about */
+	enum desk desk;
+	struct conn *next, *prev; /* those waiting to ask at the desk */
+	bool waiting;
+	bool deaf; /* the client is not listened to for now */
+	struct race race;
+};
+
+/*
+ * A connection. It owns its descriptors, the setup, what the flows keep and
+ * the target; times are in ms of the monotonic clock.
+ */
+struct conn {
+	enum conn_state state;
+	bool parked;   /* in the lot, not in the poll set */
+	bool enrolled; /* known to the lot, parked or not */
+	uint32_t serial;
+	struct end end[2];
+	struct flow flow[2];
+	struct addr client, server;
+	struct setup *setup;
+	char *target; /* as asked */
+	const struct user *user;
+	const char *reason;
+	int status;
+	int64_t began, since, active; /* accepted; state entered; last byte */
+	int64_t deadline, alarm;      /* when due; when the heap has it */
+	size_t heap_at;               /* its place among the deadlines, or 0 */
+	size_t lot_at;                /* its place in a lot that has places */
+	struct conn *next_free;
+};
+
+_Noreturn void worker_run(const struct worker_args *);
+
+/* gen.c */
+enum gen_state { GEN_STARTING, GEN_LIVE, GEN_DRAINING, GEN_FAILED };
+
+/* A worker or a helper; pid and control are -1 while there is none. */
+struct child {
+	pid_t pid;
+	int control; /* the master's end */
+	size_t slot; /* workers: in the share */
+	bool ready, drained;
+	int64_t started, restart_at; /* ms; restart_at 0: no restart is due */
+	int delay;                   /* ms to wait if it dies soon again */
+};
+
+/*
+ * A configuration with its sockets, logs and children. It owns all of them.
+ */
+struct gen {
+	struct gen *next;
+	enum gen_state state;
+	bool stopped; /* its children were told to end */
+	int status;   /* GEN_FAILED: what to exit with */
+	struct conf *conf;
+	struct logs logs;
+	uid_t uid;
+	gid_t gid;
+	bool drop; /* the children change to uid and gid */
+	int listeners[LISTEN_MAX];
+	struct addr listening[LISTEN_MAX];
+	size_t nlisteners;
+	size_t max_conns;            /* of one worker */
+	int desks[DESKS][2];         /* questions go in at 0, out at 1 */
+	int answers[WORKERS_MAX][2]; /* answers likewise */
+	struct child workers[WORKERS_MAX], helpers[HELPERS_MAX];
+	size_t nworkers, nhelpers;
+};
+
+struct gen *gen_new(struct conf *, struct share *);
+int gen_identity(struct gen *);
+int gen_listen(struct gen *, struct gen *old);
+int gen_start(struct gen *, int64_t now);
+void gen_drain(struct gen *);
+void gen_logs(const struct gen *, const struct logs *);
+void gen_stop(struct gen *, bool kill_workers);
+void gen_restart(struct gen *, int64_t now);
+int64_t gen_restart_next(struct gen *);
+size_t gen_watch(struct gen *, struct pollfd *);
+void gen_notes(struct gen *);
+bool gen_reap(struct gen *, pid_t, int status, int64_t now);
+bool gen_ready(struct gen *);
+bool gen_drained(const struct gen *);
+bool gen_over(const struct gen *);
+bool gen_empty(struct gen *);
+struct gen *gen_first(void);
+void gen_free(struct gen *);
+
+/* loop.c */
+int loop_init(size_t max_conns);
+int64_t loop_clock(void);
+int watch_add(int fd, short events, struct conn *, unsigned which, int *slot);
+void watch_set(int slot, short events);
+void watch_remove(int *slot);
+size_t watch_count(void);
+int watch_poll(int timeout);
+short watch_take(size_t at, struct conn **, unsigned *which);
+struct conn *watch_conn(size_t at);
+void deadline_set(struct conn *, int64_t when);
+void deadline_clear(struct conn *);
+struct conn *deadline_due(int64_t now);
+int64_t deadline_next(void);
+
+/* lot.c */
+int lot_init(size_t max_conns);
+int lot_fd(void);
+int lot_park(struct conn *, const short events[2]);
+void lot_leave(struct conn *);
+int lot_poll(struct pollfd *set, size_t n, int timeout);
+size_t lot_woken(struct conn **conns, size_t max);
+
+/* dial.c */
+enum race_state { RACE_RUNS, RACE_WON, RACE_LOST };
+
+void race_init(struct race *, const struct addr *addrs, size_t n);
+enum race_state race_start(struct conn *, const struct conf *, int64_t now);
+enum race_state race_event(
+    struct conn *, const struct conf *, unsigned which, int64_t now);
+void race_end(struct race *);
+
+/* relay.c */
+enum relay_state { RELAY_GOES_ON, RELAY_DONE, RELAY_LOST };
+
+short relay_events(const struct conn *, enum side);
+bool relay_quiet(const struct conn *);
+enum relay_state relay_ready(
+    struct conn *, enum side, short revents, enum side *lost);
+enum relay_state relay_flush(struct conn *, enum side, enum side *lost);
+int relay_keep(struct conn *, enum side, const char *bytes, size_t);
+void relay_free(struct conn *);
+void socket_reset(int fd);
+#endif

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Moving bytes between the two sockets of a tunnel.  Bytes go through one
+ * large buffer of the worker; only what the other side would not take yet is
+ * kept with the tunnel, and while anything is kept its source is not read.
+ * An end of file is passed on as one, and nothing here decides when a tunnel
+ * that is alive has to end.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy.h"
+
+enum {
+	READ_MIN = 16 * 1024,             /* bytes read at first */
+	KEPT_TOTAL_MAX = 64 * 1024 * 1024 /* bytes kept when reads get small */
+};
+
+static char buffer[RELAY_SIZE];
+static size_t kept_total; /* bytes, of all tunnels */
+
+static enum side
+other(enum side side)
+{
+	return side == CLIENT ? SERVER : CLIENT;
+}
+
+/* What a side of a tunnel is to be watched for. */
+short
+relay_events(const struct conn *c, enum side side)
+{
+	const struct flow *in = &c->flow[side], *out = &c->flow[other(side)];
+	int events = 0;
+
+	if (!in->eof && in->kept == NULL)
+		events |= POLLIN;
+	if (out->kept != NULL)
+		events |= POLLOUT;
+	return (short)events;
+}
+
+/* Whether a tunnel holds no bytes, so that it can be parked. */
+bool
+relay_quiet(const struct conn *c)
+{
+	return c->flow[CLIENT].kept == NULL && c->flow[SERVER].kept == NULL;
+}
+
+/*
+ * Keeps bytes that came from a side until the other takes them.  Returns 0,
+ * or -1 with ENOMEM.
+ */
+int
+relay_keep(struct conn *c, enum side side, const char *bytes, size_t len)
+{
+	struct flow *f = &c->flow[side];
+
+	f->kept = malloc(len);
+	if (f->kept == NULL)
+		return -1;
+	memcpy(f->kept, bytes, len);
+	f->at = 0;
+	f->len = (uint32_t)len;
+	kept_total += len;
+	return 0;
+}
+
+static void
+flow_release(struct flow *f)
+{
+	if (f->kept == NULL)
+		return;
+	kept_total -= f->len;
+	free(f->kept);
+	f->kept = NULL;
+	f->at = f->len = 0;
+}
+
+/* Frees what the flows of a connection keep. */
+void
+relay_free(struct conn *c)
+{
+	flow_release(&c->flow[CLIENT]);
+	flow_release(&c->flow[SERVER]);
+}
+
+/* Makes close() send a reset, and drop what is not sent yet. */
+void
+socket_reset(int fd)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+static bool
+is_passing(int error)
+{
+	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR ||
+	    error == ENOBUFS;
+}
+
+/*
+ * Tells the destination of the end of a flow when all of it is delivered.
+ * The last of the two flows needs no shutdown(): close() says the same.
+ */
+static enum relay_state
+flow_end(struct conn *c, enum side side)
+{
+	struct flow *f = &c->flow[side], *back = &c->flow[other(side)];
+
+	if (!f->eof || f->kept != NULL)
+		return RELAY_GOES_ON;
+	if (back->shut)
+		return RELAY_DONE;
+	if (!f->shut)
+		shutdown(c->end[other(side)].fd, SHUT_WR);
+	f->shut = true;
+	return RELAY_GOES_ON;
+}
+
+/*
+ * Sends what is kept of the bytes that came from a side.  Returns RELAY_LOST
+ * with the side that is gone, RELAY_DONE when both flows have ended, or
+ * RELAY_GOES_ON.
+ */
+enum relay_state
+relay_flush(struct conn *c, enum side side, enum side *lost)
+{
+	struct flow *f = &c->flow[side];
+	ssize_t n;
+
+	if (f->kept == NULL)
+		return RELAY_GOES_ON;
+	n = send(c->end[other(side)].fd, f->kept + f->at, f->len - f->at,
+	    MSG_NOSIGNAL);
+	if (n < 0 && !is_passing(errno)) {
+		*lost = other(side);
+		return RELAY_LOST;
+	}
+	if (n > 0)
+		f->at += (uint32_t)n;
+	if (f->at < f->len)
+		return RELAY_GOES_ON;
+	flow_release(f);
+	return flow_end(c, side);
+}
+
+/*
+ * How much to read at once: little at first, and more with each time that
+ * all was taken, so that a side which takes nothing leaves little to keep.
+ */
+static void
+flow_adapt(struct flow *f, size_t got, bool all_taken)
+{
+	if (!all_taken)
+		f->size = READ_MIN;
+	else if (got == f->size && f->size < RELAY_SIZE)
+		f->size *= 2;
+}
+
+static size_t
+flow_size(struct flow *f)
+{
+	if (f->size == 0 || kept_total > KEPT_TOTAL_MAX)
+		f->size = READ_MIN;
+	return f->size;
+}
+
+/* Reads once from a side, and sends to the other what it takes. */
+static enum relay_state
+flow_pump(struct conn *c, enum side side, enum side *lost)
+{
+	struct flow *f = &c->flow[side];
+	ssize_t got, sent;
+
+	*lost = side;
+	got = recv(c->end[side].fd, buffer, flow_size(f), 0);
+	if (got < 0)
+		return is_passing(errno) ? RELAY_GOES_ON : RELAY_LOST;
+	if (got == 0) {
+		f->eof = true;
+		return flow_end(c, side);
+	}
+	f->bytes += (uint64_t)got;
+	sent = send(c->end[other(side)].fd, buffer, (size_t)got, MSG_NOSIGNAL);
+	if (sent < 0 && !is_passing(errno)) {
+		*lost = other(side);
+		return RELAY_LOST;
+	}
+	if (sent < 0)
+		sent = 0;
+	flow_adapt(f, (size_t)got, sent == got);
+	if (sent < got &&
+	    relay_keep(c, side, buffer + sent, (size_t)(got - sent)) != 0)
+		return RELAY_LOST;
+	return RELAY_GOES_ON;
+}
+
+/* Whether a socket that is not being read has failed. */
+static bool
+has_failed(int fd)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 ||
+	    error != 0;
+}
+
+/*
+ * Does what poll() says can be done at one side of a tunnel: one read and one
+ * write at most, so that no tunnel holds the others up.  Returns RELAY_LOST
+ * with the side that was reset or failed, RELAY_DONE when both flows have
+ * ended, or RELAY_GOES_ON.
+ */
+enum relay_state
+relay_ready(struct conn *c, enum side side, short revents, enum side *lost)
+{
+	struct flow *in = &c->flow[side];
+	enum relay_state state = RELAY_GOES_ON;
+	bool reading = !in->eof && in->kept == NULL;
+
+	*lost = side;
+	if (revents & (POLLERR | POLLHUP | POLLNVAL) && !reading) {
+		if (has_failed(c->end[side].fd))
+			return RELAY_LOST;
+		c->end[side].hung_up = true;
+	}
+	if (revents & POLLOUT)
+		state = relay_flush(c, other(side), lost);
+	if (state == RELAY_GOES_ON && reading &&
+	    revents & (POLLIN | POLLERR | POLLHUP))
+		state = flow_pump(c, side, lost);
+	return state;
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The helpers: everything that can only be done by blocking.  A helper takes
+ * a question from its desk, where all of the desk's helpers wait, and sends
+ * the answer to the worker that asked.  The hosts desk knows the hosts file
+ * and nothing else, so that its names are found while every helper of the
+ * names desk waits for a name server.  A helper decides nothing and keeps
+ * nothing but the hosts file.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "proxy.h"
+
+#define HOSTS_FILE "/etc/hosts"
+
+/* One name of the hosts file. */
+struct host {
+	char *name; /* owned */
+	struct addr addr;
+	size_t order; /* in the file */
+};
+
+static struct host *hosts;
+static size_t nhosts, hosts_size;
+static struct stat hosts_stat;
+
+static int
+host_compare(const void *a, const void *b)
+{
+	const struct host *x = a, *y = b;
+	int order = strcasecmp(x->name, y->name);
+
+	if (order != 0)
+		return order;
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+static void
+hosts_add(const char *name, const struct addr *addr)
+{
+	if (nhosts == hosts_size) {
+		size_t size = hosts_size == 0 ? 64 : 2 * hosts_size;
+		struct host *grown = realloc(hosts, size * sizeof(*hosts));
+
+		if (grown == NULL)
+			return;
+		hosts = grown;
+		hosts_size = size;
+	}
+	hosts[nhosts].name = strdup(name);
+	hosts[nhosts].addr = *addr;
+	hosts[nhosts].order = nhosts;
+	if (hosts[nhosts].name != NULL)
+		nhosts++;
+}
+
+/* "address name alias ... # comment", hosts(5). */
+static void
+hosts_line(char *line)
+{
+	char *save, *word;
+	struct addr addr;
+
+	line[strcspn(line, "#\n")] = '\0';
+	word = strtok_r(line, " \t\r", &save);
+	if (word == NULL || addr_parse(&addr, word) != 0)
+		return;
+	while ((word = strtok_r(NULL, " \t\r", &save)) != NULL)
+		hosts_add(word, &addr);
+}
+
+/* Reads the hosts file again if it is not the one that was read. */
+static void
+hosts_refresh(void)
+{
+	struct stat st;
+	char *line = NULL;
+	size_t size = 0;
+	FILE *f;
+
+	if (stat(HOSTS_FILE, &st) != 0)
+		memset(&st, 0, sizeof(st));
+	if (st.st_ino == hosts_stat.st_ino &&
+	    st.st_size == hosts_stat.st_size &&
+	    st.st_mtim.tv_sec == hosts_stat.st_mtim.tv_sec &&
+	    st.st_mtim.tv_nsec == hosts_stat.st_mtim.tv_nsec)
+		return;
+	hosts_stat = st;
+	while (nhosts > 0)
+		free(hosts[--nhosts].name);
+	f = fopen(HOSTS_FILE, "r");
+	if (f == NULL)
+		return;
+	while (getline(&line, &size, f) > 0)
+		hosts_line(line);
+	free(line);
+	fclose(f);
+	qsort(hosts, nhosts, sizeof(*hosts), host_compare);
+}
+
+static void
+hosts_answer(const char *name, struct answer *answer)
+{
+	size_t low = 0, high;
+
+	hosts_refresh();
+	for (high = nhosts; low < high;) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcasecmp(hosts[middle].name, name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < nhosts && answer->naddrs < ADDRS_MAX &&
+	     strcasecmp(hosts[low].name, name) == 0;
+	     low++)
+		answer->addrs[answer->naddrs++] = hosts[low].addr;
+	answer->error = answer->naddrs > 0 ? 0 : EAI_NONAME;
+}
+
+static struct addrinfo *
+look_up(const char *name, int *error)
+{
+	struct addrinfo hints, *list = NULL;
+
+	memset(&hints, 0, sizeof(hints));
+	hints.ai_family = AF_UNSPEC;
+	hints.ai_socktype = SOCK_STREAM;
+	*error = getaddrinfo(name, NULL, &hints, &list);
+	return *error == 0 ? list : NULL;
+}
+
+static void
+addr_of(struct addr *addr, const struct addrinfo *ai)
+{
+	struct sockaddr_storage ss;
+
+	memset(&ss, 0, sizeof(ss));
+	if (ai->ai_addrlen <= sizeof(ss))
+		memcpy(&ss, ai->ai_addr, ai->ai_addrlen);
+	addr_from_sockaddr(addr, &ss);
+}
+
+static void
+name_answer(const char *name, struct answer *answer)
+{
+	struct addrinfo *list = look_up(name, &answer->error), *ai;
+
+	for (ai = list; ai != NULL && answer->naddrs < ADDRS_MAX;
+	     ai = ai->ai_next)
+		addr_of(&answer->addrs[answer->naddrs++], ai);
+	if (list != NULL)
+		freeaddrinfo(list);
+}
+
+/* Whether an address is one of a name's. */
+static bool
+name_has(const char *name, const struct addr *wanted, int *error)
+{
+	struct addrinfo *list = look_up(name, error), *ai;
+	bool found = false;
+	struct addr addr;
+
+	for (ai = list; ai != NULL && !found; ai = ai->ai_next) {
+		addr_of(&addr, ai);
+		found = addr_same_ip(&addr, wanted);
+	}
+	if (list != NULL)
+		freeaddrinfo(list);
+	return found;
+}
+
+/*
+ * Whether a client is what a rule with a name says: its address is one of
+ * the name's; or it has a name that matches and that leads back to it, since
+ * whoever owns an address may call it what he likes.
+ */
+static void
+client_answer(
+    const char *rule, const struct addr *client, struct answer *answer)
+{
+	char name[HOST_SIZE];
+	struct sockaddr_storage ss;
+	const void *sa = &ss;
+	socklen_t len = addr_to_sockaddr(client, &ss);
+	int forward = EAI_NONAME, reverse;
+
+	if (rule[0] != '.')
+		answer->matches = name_has(rule, client, &forward);
+	if (answer->matches)
+		return;
+	reverse =
+	    getnameinfo(sa, len, name, sizeof(name), NULL, 0, NI_NAMEREQD);
+	if (reverse == 0 && acl_name_matches(rule, name))
+		answer->matches = name_has(name, client, &reverse);
+	if (reverse != 0 && reverse != EAI_NONAME)
+		answer->error = reverse;
+	else if (forward != 0 && forward != EAI_NONAME)
+		answer->error = forward;
+}
+
+static void
+answer_make(enum desk desk, const struct question *q, struct answer *answer)
+{
+	memset(answer, 0, sizeof(*answer));
+	answer->ticket = q->ticket;
+	if (q->kind == QUESTION_CLIENT)
+		client_answer(q->name, &q->client, answer);
+	else if (desk == DESK_HOSTS)
+		hosts_answer(q->name, answer);
+	else
+		name_answer(q->name, answer);
+}
+
+/*
+ * A helper's life: takes questions until all who could ask are gone, and
+ * sends each answer to answers[worker].  An answer that finds no room is
+ * dropped; its question times out.
+ */
+_Noreturn void
+resolve_helper(
+    enum desk desk, int questions, const int *answers, size_t workers)
+{
+	struct question q;
+	struct answer answer;
+	ssize_t n;
+
+	for (;;) {
+		n = recv(questions, &q, sizeof(q), 0);
+		if (n == 0 || (n < 0 && errno != EINTR))
+			_exit(0);
+		if (n != sizeof(q) || q.ticket.worker >= workers ||
+		    memchr(q.name, '\0', sizeof(q.name)) == NULL)
+			continue;
+		answer_make(desk, &q, &answer);
+		send(answers[q.ticket.worker], &answer, sizeof(answer),
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+}

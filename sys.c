@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The one file that goes beyond POSIX.  Each function here either is what
+ * every Unix has under the same name, or has a portable way beside the quick
+ * one, chosen when it is compiled.  Nothing here knows of connections.
+ */
+#define _GNU_SOURCE
+#define _DEFAULT_SOURCE
+#define _DARWIN_C_SOURCE
+
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+#include "proxy.h"
+
+enum { SENT_FDS_MAX = 4 /* descriptors in one message */ };
+
+#ifndef SOCK_NONBLOCK
+static int
+make_nonblocking(int fd)
+{
+	int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	return fd;
+}
+#endif
+
+/* accept() of a socket that does not block.  Returns it, or -1 with errno. */
+int
+sys_accept(int listener, struct sockaddr_storage *from)
+{
+	socklen_t len = sizeof(*from);
+	void *sa = from;
+
+	memset(from, 0, sizeof(*from));
+#ifdef SOCK_NONBLOCK
+	return accept4(listener, sa, &len, SOCK_NONBLOCK);
+#else
+	return make_nonblocking(accept(listener, sa, &len));
+#endif
+}
+
+/* A stream socket that does not block, or -1 with errno. */
+int
+sys_socket(int family)
+{
+#ifdef SOCK_NONBLOCK
+	return socket(family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+#else
+	return make_nonblocking(socket(family, SOCK_STREAM, 0));
+#endif
+}
+
+/* Whether TCP_NODELAY and SO_KEEPALIVE pass from a listener to its own. */
+bool
+sys_accept_inherits(void)
+{
+#ifdef __linux__
+	return true;
+#else
+	return false;
+#endif
+}
+
+/*
+ * Tells that a socket is to be bound to an address but to no port of its own,
+ * so that connections to different servers may share local ports.
+ */
+void
+sys_bind_late(int fd)
+{
+#ifdef IP_BIND_ADDRESS_NO_PORT
+	int on = 1;
+
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+#else
+	(void)fd;
+#endif
+}
+
+/*
+ * Lets another socket be bound to the same port (on), or no more (off).
+ * Without it a reload cannot go from all addresses to one, or back.
+ */
+int
+sys_reuseport(int fd, bool on)
+{
+#ifdef SO_REUSEPORT
+	int value = on;
+
+	return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, sizeof(value));
+#else
+	(void)fd;
+	(void)on;
+	return 0;
+#endif
+}
+
+/*
+ * Gives up root for good: all supplementary groups, the group, the user.
+ * Returns 0, or -1 with errno if any of it did not work.
+ */
+int
+sys_drop(uid_t uid, gid_t gid)
+{
+	if (setgroups(0, NULL) != 0 || setgid(gid) != 0 || setuid(uid) != 0)
+		return -1;
+	if (uid != 0 && setuid(0) == 0) {
+		errno = EPERM;
+		return -1;
+	}
+#ifdef PR_SET_NO_NEW_PRIVS
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+#endif
+	return 0;
+}
+
+/* Makes dir the root directory and goes there.  Returns 0 or -1. */
+int
+sys_chroot(const char *dir)
+{
+	return chroot(dir) == 0 ? chdir("/") : -1;
+}
+
+/* Zeroed memory that is shared with all children, or NULL with errno. */
+void *
+sys_share(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* The number of processors, at least 1. */
+unsigned
+sys_processors(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : (unsigned)n;
+}
+
+/*
+ * Asks for the end of this process with that of its parent, where the system
+ * can do that.  It is for processes that may hang in a library call; they
+ * notice by themselves too, only later.
+ */
+void
+sys_die_with_parent(void)
+{
+#ifdef PR_SET_PDEATHSIG
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+#endif
+}
+
+/*
+ * Opens a directory to open others in, where possible without needing the
+ * right to read it.  Returns a descriptor or -1 with errno.
+ */
+int
+sys_open_dir(int at, const char *name, enum sys_dir how)
+{
+	int flags = O_DIRECTORY | (how == SYS_DIR_NOFOLLOW ? O_NOFOLLOW : 0);
+
+#if defined(O_PATH)
+	flags |= O_PATH;
+#elif defined(O_SEARCH)
+	flags |= O_SEARCH;
+#else
+	flags |= O_RDONLY;
+#endif
+	return openat(at, name, flags);
+}
+
+/* Room for the control message that carries descriptors, aligned. */
+union ancillary {
+	struct cmsghdr header;
+	char room[CMSG_SPACE(sizeof(int) * SENT_FDS_MAX)];
+};
+
+/*
+ * Sends one message over a SOCK_SEQPACKET socket, and copies of nfds (0 to 4)
+ * descriptors with it.  Returns 0 or -1 with errno.
+ */
+int
+sys_send(int fd, const void *message, size_t len, const int *fds, size_t nfds)
+{
+	char copy[256];
+	struct iovec iov = { copy, len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	union ancillary control;
+	struct cmsghdr *header;
+
+	if (len > sizeof(copy) || nfds > SENT_FDS_MAX) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	memcpy(copy, message, len);
+	if (nfds > 0) {
+		memset(&control, 0, sizeof(control));
+		msg.msg_control = &control;
+		msg.msg_controllen = CMSG_SPACE(sizeof(int) * nfds);
+		header = CMSG_FIRSTHDR(&msg);
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN(sizeof(int) * nfds);
+		memcpy(CMSG_DATA(header), fds, sizeof(int) * nfds);
+	}
+	return sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -1 : 0;
+}
+
+/*
+ * Receives one message, and up to nfds descriptors with it, which the caller
+ * owns then; those not sent become -1.  Returns the length, 0 when the other
+ * end is gone, or -1 with errno (EAGAIN: nothing has come).
+ */
+ssize_t
+sys_receive(int fd, void *message, size_t size, int *fds, size_t nfds)
+{
+	struct iovec iov = { message, size };
+	union ancillary control;
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
+	struct cmsghdr *header;
+	size_t got;
+	ssize_t n;
+
+	for (size_t i = 0; i < nfds; i++)
+		fds[i] = -1;
+	n = recvmsg(fd, &msg, MSG_DONTWAIT);
+	if (n < 0)
+		return -1;
+	header = CMSG_FIRSTHDR(&msg);
+	if (header == NULL || header->cmsg_level != SOL_SOCKET ||
+	    header->cmsg_type != SCM_RIGHTS)
+		return n;
+	got = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	for (size_t i = 0; i < got; i++) {
+		int sent;
+
+		memcpy(&sent, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
+		if (i < nfds)
+			fds[i] = sent;
+		else
+			close(sent);
+	}
+	return n;
+}
