@@ -4,7 +4,10 @@
 # make, make run, make check, make install; see README.md.
 # make LOT=poll chooses the parking lot that every POSIX system has.
 
+VERSION = 0.1.0
+
 PREFIX = /usr/local
+SBINDIR = $(PREFIX)/sbin
 SYSCONFDIR = $(PREFIX)/etc/adit
 MANDIR = $(PREFIX)/share/man
 
@@ -14,7 +17,7 @@ LOT = auto
 LIBS =
 WARN = -std=c11 -pedantic -Wall -Wextra -Wshadow -Wmissing-prototypes \
 	-Wstrict-prototypes -Wpointer-arith -Wcast-qual -Wconversion
-DEFS = -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLOT_$(LOT)
+DEFS = -DADIT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLOT_$(LOT)
 
 OBJS = acl.o addr.o conf.o dial.o gen.o log.o loop.o lot.o parse.o proxy.o \
 	relay.o reply.o resolve.o sys.o worker.o
@@ -35,7 +38,39 @@ run: adit
 check: adit
 	@CC='$(CC)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' sh tests/run
 
-clean:
-	rm -f adit $(OBJS)
+lint:
+	clang-format --dry-run -Werror *.c *.h tests/*.c tests/*.h
+	cppcheck -q --std=c11 --error-exitcode=1 --inline-suppr \
+		--enable=warning,performance,portability \
+		$(DEFS) -D__linux__ *.c
+	cd man && mandoc -Tlint -Wwarning adit.8 adit.conf.5
 
-.PHONY: all run check clean
+install: adit
+	mkdir -p $(DESTDIR)$(SBINDIR) $(DESTDIR)$(SYSCONFDIR) \
+		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
+	cp adit $(DESTDIR)$(SBINDIR)/adit.new
+	chmod 755 $(DESTDIR)$(SBINDIR)/adit.new
+	mv -f $(DESTDIR)$(SBINDIR)/adit.new $(DESTDIR)$(SBINDIR)/adit
+	cp man/adit.8 $(DESTDIR)$(MANDIR)/man8/adit.8
+	cp man/adit.conf.5 $(DESTDIR)$(MANDIR)/man5/adit.conf.5
+	chmod 644 $(DESTDIR)$(MANDIR)/man8/adit.8 \
+		$(DESTDIR)$(MANDIR)/man5/adit.conf.5
+	test -e $(DESTDIR)$(SYSCONFDIR)/adit.conf || { \
+		cp adit.conf $(DESTDIR)$(SYSCONFDIR)/adit.conf && \
+		chmod 644 $(DESTDIR)$(SYSCONFDIR)/adit.conf; }
+
+# The configuration is the administrator's, and stays unless it is ours still.
+uninstall:
+	rm -f $(DESTDIR)$(SBINDIR)/adit $(DESTDIR)$(MANDIR)/man8/adit.8 \
+		$(DESTDIR)$(MANDIR)/man5/adit.conf.5
+	cmp -s adit.conf $(DESTDIR)$(SYSCONFDIR)/adit.conf && \
+		rm -f $(DESTDIR)$(SYSCONFDIR)/adit.conf || true
+	rmdir $(DESTDIR)$(SYSCONFDIR) 2>/dev/null || true
+
+dist:
+	git archive --prefix=adit-$(VERSION)/ -o adit-$(VERSION).tar.gz HEAD
+
+clean:
+	rm -rf adit $(OBJS) tests/build adit-$(VERSION).tar.gz
+
+.PHONY: all run check lint install uninstall dist clean

@@ -43,8 +43,11 @@ struct directive {
 	const char *form; /* take_unused: what its arguments look like */
 };
 
-static PRINTF_LIKE(3, 4) void say(
-    struct reader *r, enum log_level level, const char *format, ...)
+static void say(struct reader *, enum log_level, const char *, ...)
+    PRINTF_LIKE(3, 4);
+
+static void
+say(struct reader *r, enum log_level level, const char *format, ...)
 {
 	char text[LOG_LINE_SIZE], place[32] = "";
 	size_t n;
@@ -280,9 +283,11 @@ rule_parse(
 		rule->bits = (unsigned)bits + 128 - (unsigned)width.max;
 		return 0;
 	}
+	if (arg[strlen(arg) - 1] == '.')
+		arg[strlen(arg) - 1] = '\0';
 	rule->kind = arg[0] == '.' ? RULE_SUFFIX : RULE_NAME;
 	if (slash != NULL || !is_word(arg) || strlen(arg) >= HOST_SIZE ||
-	    arg[strspn(arg, "0123456789.")] == '\0')
+	    parse_ends_in_number(arg))
 		return FAIL(r,
 		    "\"%.60s\" is no address, block, name or "
 		    ".suffix",
@@ -560,6 +565,16 @@ line_parse(struct reader *r, char *line)
 	r->keyword = NULL;
 }
 
+static bool
+has_control(const char *line, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (((unsigned char)line[i] < 0x20 && line[i] != '\t') ||
+		    line[i] == 0x7f)
+			return true;
+	return false;
+}
+
 /* Reads lines until the end of the file; each is taken whole. */
 static void
 file_parse(struct reader *r, FILE *f)
@@ -570,15 +585,15 @@ file_parse(struct reader *r, FILE *f)
 
 	while ((len = getline(&line, &size, f)) > 0) {
 		r->line++;
-		if (memchr(line, '\0', (size_t)len) != NULL) {
-			say(r, LOG_LEVEL_ERROR, "there is a NUL byte");
-			continue;
-		}
 		if (line[len - 1] == '\n')
 			line[--len] = '\0';
 		if (len > 0 && line[len - 1] == '\r')
 			line[--len] = '\0';
-		line_parse(r, line);
+		if (has_control(line, (size_t)len))
+			say(r, LOG_LEVEL_ERROR,
+			    "there is a control character or NUL byte");
+		else
+			line_parse(r, line);
 	}
 	r->line = 0;
 	if (ferror(f))
@@ -590,7 +605,7 @@ file_parse(struct reader *r, FILE *f)
 static void
 file_check(struct reader *r)
 {
-	if (r->conf->port == 0)
+	if (r->conf->port == 0 && !r->failed)
 		say(r, LOG_LEVEL_ERROR,
 		    "Port: missing; say where to listen, as in Port 8888");
 	if (!r->conf->has_ports)

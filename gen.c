@@ -9,6 +9,7 @@
 
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -111,7 +112,7 @@ gen_new(struct conf *conf, struct share *shared)
 		return NULL;
 	share = shared;
 	gen->conf = conf;
-	gen->logs = (struct logs){ -1, -1, false, LOG_LEVEL_INFO };
+	gen->logs = (struct logs){ -1, -1, false, LOG_LEVEL_INFO, false };
 	for (int desk = 0; desk < DESKS; desk++)
 		pair_init(gen->desks[desk]);
 	for (size_t i = 0; i < WORKERS_MAX; i++) {
@@ -197,6 +198,17 @@ user_find(const char *name, uid_t *uid, gid_t *gid)
 	return 0;
 }
 
+static bool
+is_directory(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return false;
+	errno = ENOTDIR;
+	return S_ISDIR(st.st_mode);
+}
+
 /*
  * Finds out who the children are to be.  Only root can change that, and must
  * say to whom; without any configuration it is nobody.  Returns 0, or an exit
@@ -208,6 +220,11 @@ gen_identity(struct gen *gen)
 	const struct conf *conf = gen->conf;
 	const char *user = conf->user, *file = conf->file;
 
+	if (conf->chroot != NULL && !is_directory(conf->chroot)) {
+		log_line(LOG_LEVEL_ERROR, "%s: Chroot: %s: %s", file,
+		    conf->chroot, strerror(errno));
+		return 70;
+	}
 	if (geteuid() != 0) {
 		if (conf->chroot != NULL) {
 			log_line(LOG_LEVEL_ERROR,
@@ -396,21 +413,28 @@ ignore_signals(void)
 	signal(SIGCHLD, SIG_DFL);
 }
 
+/*
+ * In a child: ends it with a message, on standard error too, where somebody
+ * may be waiting for the outcome of the start.
+ */
+static _Noreturn void
+child_fail(int status, const char *what)
+{
+	int error = errno;
+
+	log_line(LOG_LEVEL_CRITICAL, "%s: %s", what, strerror(error));
+	fprintf(stderr, "adit: %s: %s\n", what, strerror(error));
+	_exit(status);
+}
+
 /* In a child: gives up root. */
 static void
 become_unprivileged(const struct gen *gen, const char *root)
 {
-	if (root != NULL && sys_chroot(root) != 0) {
-		log_line(
-		    LOG_LEVEL_CRITICAL, "Chroot %s: %s", root, strerror(errno));
-		_exit(71);
-	}
-	if (gen->drop && sys_drop(gen->uid, gen->gid) != 0) {
-		log_line(LOG_LEVEL_CRITICAL,
-		    "Cannot change to user %ld and group %ld: %s",
-		    (long)gen->uid, (long)gen->gid, strerror(errno));
-		_exit(77);
-	}
+	if (root != NULL && sys_chroot(root) != 0)
+		child_fail(71, "Chroot");
+	if (gen->drop && sys_drop(gen->uid, gen->gid) != 0)
+		child_fail(77, "cannot change to User and Group");
 }
 
 static _Noreturn void
@@ -465,6 +489,7 @@ helper_main(struct gen *gen, size_t index, int control)
 	log_close(&gen->logs);
 	become_unprivileged(gen, NULL);
 	sys_die_with_parent();
+	log_detach();
 	sys_send(control, &ready, sizeof(ready), NULL, 0);
 	resolve_helper(desk, gen->desks[desk][1], answers, gen->nworkers);
 }

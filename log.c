@@ -41,125 +41,158 @@ struct sink {
 static struct sink log_sink = { -1, false }, access_sink = { -1, false };
 static bool to_syslog;
 static enum log_level threshold = LOG_LEVEL_INFO;
-static int standard_output = -1, standard_error = -1;
-static bool standard_used[2];
+static bool bare;
+static long pid; /* of this process */
+
+/* Where descriptors 1 and 2 led at the start, and whether a log uses them. */
+static struct standard {
+	const char *path;
+	int fd;
+	bool used;
+} standard[] = { { "/dev/stdout", -1, false }, { "/dev/stderr", -1, false } };
+static int null = -1; /* for a daemon, where they lead later; or -1 */
 
 /*
  * To be called once, before anything else here and before descriptors 1 and 2
  * become /dev/null: remembers where they led, for LogFile "/dev/stdout".
  */
 void
-log_init(void)
+log_init(bool foreground)
 {
 	tzset();
-	standard_output = fcntl(STDOUT_FILENO, F_DUPFD, 3);
-	standard_error = fcntl(STDERR_FILENO, F_DUPFD, 3);
+	if (!foreground)
+		null = open("/dev/null", O_RDWR);
+	for (int i = 0; i < 2; i++)
+		standard[i].fd = fcntl(STDOUT_FILENO + i, F_DUPFD, 3);
+}
+
+/*
+ * To be called in each process of a daemon when its start has succeeded, and
+ * without effect in the foreground: leads descriptors 0 to 2 to /dev/null, and
+ * lets go of those that no log uses, so that whoever waits for the end of
+ * what the starter wrote gets it.
+ */
+void
+log_detach(void)
+{
+	if (null < 0)
+		return;
+	for (int fd = 0; fd <= 2; fd++)
+		dup2(null, fd);
+	close(null);
+	null = -1;
+	for (int i = 0; i < 2; i++)
+		if (!standard[i].used)
+			close(standard[i].fd);
 }
 
 /* Whether nobody but root and we could have put a link into a directory. */
 static bool
-is_trusted(int dir)
+is_trusted(const struct stat *dir)
 {
-	struct stat st;
-
-	return fstat(dir, &st) == 0 &&
-	    (st.st_uid == 0 || st.st_uid == geteuid()) &&
-	    (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+	return (dir->st_uid == 0 || dir->st_uid == geteuid()) &&
+	    (dir->st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-/* Opens name in dir to append, as what it is: a FIFO needs a reader, us. */
-static int
-append_open(int dir, const char *name, bool trusted)
+/*
+ * Whether a file may be appended to that was found in somebody else's
+ * directory: a regular file must have no second name elsewhere, and be the
+ * directory's owner's, or ours, or root's.
+ */
+static bool
+is_harmless(const struct stat *file, const struct stat *dir)
 {
-	int flags = O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK |
-	    (trusted ? 0 : O_NOFOLLOW);
-	int fd = openat(dir, name, O_WRONLY | flags, 0640);
+	return !S_ISREG(file->st_mode) ||
+	    (file->st_nlink == 1 &&
+		(file->st_uid == 0 || file->st_uid == geteuid() ||
+		    file->st_uid == dir->st_uid));
+}
+
+/*
+ * Opens name in dir to append to.  A FIFO is opened to read as well: it needs
+ * a reader, and must not lose its last one.
+ */
+static int
+append_open(int dir, const char *name, const struct stat *dir_stat)
+{
+	int flags = O_APPEND | O_NOCTTY | O_NONBLOCK |
+	    (is_trusted(dir_stat) ? 0 : O_NOFOLLOW);
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | flags, 0640);
 	struct stat st;
 
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && !trusted &&
-	    (st.st_nlink != 1 || (st.st_uid != 0 && st.st_uid != geteuid()))) {
+	if (fd < 0 && errno == ENXIO)
+		fd = openat(dir, name, O_RDWR | flags);
+	if (fd < 0 || fstat(fd, &st) != 0)
+		return -1;
+	if (!is_trusted(dir_stat) && !is_harmless(&st, dir_stat)) {
 		close(fd);
 		errno = EPERM;
 		return -1;
 	}
-	if ((fd < 0 && errno == ENXIO) ||
-	    (fd >= 0 && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode))) {
-		if (fd >= 0)
-			close(fd);
-		fd = openat(dir, name, O_RDWR | (flags & ~O_CREAT));
+	if (S_ISFIFO(st.st_mode)) {
+		close(fd);
+		fd = openat(dir, name, O_RDWR | flags);
 	}
 	return fd;
+}
+
+/* Opens the directory, or at the end the file, that a path goes on with. */
+static int
+part_open(int dir, const char *path, size_t len)
+{
+	char part[256];
+	struct stat st;
+
+	if (fstat(dir, &st) != 0)
+		return -1;
+	if (path[len] == '\0')
+		return append_open(dir, path, &st);
+	if (len >= sizeof(part)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(part, path, len);
+	part[len] = '\0';
+	return sys_open_dir(
+	    dir, part, is_trusted(&st) ? SYS_DIR_FOLLOW : SYS_DIR_NOFOLLOW);
 }
 
 /*
  * Opens a file to append to, perhaps as root and perhaps in a directory that
  * is somebody else's.  Links are followed only out of directories that nobody
- * else can write to; elsewhere a regular file must be ours and have no second
- * name.  Returns a descriptor or -1 with errno.
+ * else can write to.  Returns a descriptor or -1 with errno.
  */
 static int
 path_open(const char *path)
 {
-	char part[256];
-	int dir = sys_open_dir(AT_FDCWD, "/", SYS_DIR_FOLLOW), next, error;
+	int at = sys_open_dir(AT_FDCWD, "/", SYS_DIR_FOLLOW), next, error;
+	bool last = false;
 
-	while (dir >= 0) {
+	while (at >= 0 && !last) {
 		size_t len;
-		bool trusted = is_trusted(dir);
 
 		path += strspn(path, "/");
 		len = strcspn(path, "/");
-		if (path[len] == '\0') {
-			next = append_open(dir, path, trusted);
-		} else if (len >= sizeof(part)) {
-			next = -1;
-			errno = ENAMETOOLONG;
-		} else {
-			memcpy(part, path, len);
-			part[len] = '\0';
-			next = sys_open_dir(dir, part,
-			    trusted ? SYS_DIR_FOLLOW : SYS_DIR_NOFOLLOW);
-		}
+		last = path[len] == '\0';
+		next = part_open(at, path, len);
 		error = errno;
-		close(dir);
+		close(at);
 		errno = error;
-		if (path[len] == '\0')
-			return next;
 		path += len;
-		dir = next;
+		at = next;
 	}
-	return -1;
+	return at;
 }
 
 static int
 file_open(const char *path)
 {
-	static const struct {
-		const char *path;
-		int *fd;
-	} standard[] = { { "/dev/stdout", &standard_output },
-		{ "/dev/stderr", &standard_error } };
-
 	for (int i = 0; i < 2; i++)
 		if (strcmp(path, standard[i].path) == 0) {
-			standard_used[i] = true;
-			return fcntl(*standard[i].fd, F_DUPFD, 3);
+			standard[i].used = true;
+			return fcntl(standard[i].fd, F_DUPFD, 3);
 		}
 	return path_open(path);
-}
-
-/*
- * To be called when this becomes a daemon, after log_open(): lets go of the
- * standard output and error that no log uses, so that whoever waits for their
- * end gets it.
- */
-void
-log_detach(void)
-{
-	if (!standard_used[0])
-		close(standard_output);
-	if (!standard_used[1])
-		close(standard_error);
 }
 
 /*
@@ -172,7 +205,7 @@ log_open(struct logs *logs, const struct conf *conf, bool foreground)
 {
 	const char *file = conf->logfile;
 
-	*logs = (struct logs){ -1, -1, conf->syslog, conf->loglevel };
+	*logs = (struct logs){ -1, -1, conf->syslog, conf->loglevel, false };
 	if (file == NULL && foreground)
 		file = "/dev/stdout";
 	if (file != NULL && !conf->syslog && (logs->fd = file_open(file)) < 0)
@@ -208,13 +241,18 @@ sink_use(struct sink *sink, int fd)
 	sink->may_block = fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode);
 }
 
-/* Writes to these logs from now on; the caller keeps them open, and owns them. */
+/*
+ * Writes to these logs from now on, as the process that calls it.  The caller
+ * owns them and keeps them open.
+ */
 void
 log_use(const struct logs *logs)
 {
 	sink_use(&log_sink, logs->fd);
 	sink_use(&access_sink, logs->access);
 	threshold = logs->level;
+	bare = logs->bare;
+	pid = (long)getpid();
 	if (logs->syslog)
 		openlog("adit", LOG_PID | LOG_NDELAY, LOG_USER);
 	else if (to_syslog)
@@ -270,7 +308,9 @@ log_line(enum log_level level, const char *format, ...)
 
 	if (!log_wants(level))
 		return;
-	if (!to_syslog) {
+	if (bare) {
+		head = snprintf(line, sizeof(line), "adit: ");
+	} else if (!to_syslog) {
 		clock_gettime(CLOCK_REALTIME, &now);
 		head = snprintf(line, sizeof(line),
 		    "%-9s %s.%03ld [%ld]: ", levels[level].word,

@@ -219,8 +219,6 @@ lot_park(struct conn *c, const short events[2])
 		all[2 * nparked + (size_t)side] =
 		    (struct pollfd){ .fd = c->end[side].fd,
 			    .events = events[side] };
-		/* While it is parked an end has its place in the lot. */
-		c->end[side].slot = -1;
 	}
 	c->lot_at = nparked;
 	tunnels[nparked++] = c;

@@ -116,16 +116,16 @@ name_copy(char host[HOST_SIZE], const char *s, size_t len)
  * Whether the last label of a name is a number, decimal or hexadecimal.
  * Resolvers take such a name for an IPv4 address in one of many forms.
  */
-static bool
-ends_in_number(const char *host)
+bool
+parse_ends_in_number(const char *host)
 {
 	const char *dot = strrchr(host, '.');
 	const char *label = dot != NULL ? dot + 1 : host;
 
 	if (label[strspn(label, "0123456789")] == '\0')
 		return true;
-	return label[0] == '0' && label[1] == 'x' &&
-	    label[2 + strspn(label + 2, "0123456789abcdef")] == '\0';
+	return label[0] == '0' && (label[1] == 'x' || label[1] == 'X') &&
+	    label[2 + strspn(label + 2, "0123456789abcdefABCDEF")] == '\0';
 }
 
 /* An IPv6 address without brackets and without a zone. */
@@ -150,7 +150,7 @@ host_parse(struct request *req, const char *s, size_t len)
 {
 	if (name_copy(req->host, s, len) == 0)
 		return -1;
-	req->literal = ends_in_number(req->host);
+	req->literal = parse_ends_in_number(req->host);
 	if (!req->literal)
 		return 0;
 	return s[len - 1] == '.' ? -1 : addr_parse(&req->addr, req->host);

@@ -97,6 +97,8 @@ starter_tell(int status)
 	m.starter = -1;
 }
 
+static _Noreturn void fail(int, const char *, ...) PRINTF_LIKE(2, 3);
+
 /* Ends a start that has failed. */
 static _Noreturn void
 quit(int status)
@@ -106,8 +108,8 @@ quit(int status)
 	exit(status);
 }
 
-static _Noreturn PRINTF_LIKE(2, 3) void fail(
-    int status, const char *format, ...)
+static _Noreturn void
+fail(int status, const char *format, ...)
 {
 	va_list ap;
 
@@ -249,21 +251,6 @@ daemonise(void)
 		fail(STATUS_SYSTEM, "/: %s", strerror(errno));
 }
 
-/* Descriptors 0 to 2 of a daemon lead nowhere. */
-static void
-detach(void)
-{
-	int null = open("/dev/null", O_RDWR);
-
-	if (null < 0)
-		fail(STATUS_SYSTEM, "/dev/null: %s", strerror(errno));
-	for (int fd = 0; fd <= 2; fd++)
-		dup2(null, fd);
-	if (null > 2)
-		close(null);
-	log_detach();
-}
-
 /*
  * Descriptors 0 to 2 must be open before any other is, or a socket would be
  * taken for the standard error.
@@ -296,7 +283,8 @@ pidfile_write(const char *path)
 	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1)
 		unlink(path);
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
-	if (fd < 0 || fstat(fd, &st) != 0 || (f = fdopen(fd, "w")) == NULL)
+	if (fd < 0 || fchmod(fd, 0644) != 0 || fstat(fd, &st) != 0 ||
+	    (f = fdopen(fd, "w")) == NULL)
 		fail(STATUS_SYSTEM, "PidFile %s: %s", path, strerror(errno));
 	m.pidfile = strdup(path);
 	m.pid_dev = st.st_dev;
@@ -369,15 +357,18 @@ log_start(const struct gen *gen)
 
 /* Until there is a log, its lines go to standard error. */
 static const struct logs on_stderr = { STDERR_FILENO, -1, false,
-	LOG_LEVEL_NOTICE };
+	LOG_LEVEL_NOTICE, true };
 
-static void
-start(struct conf *conf)
+/* The first generation, still without anything that others could see. */
+static struct gen *
+prepare(const char *file)
 {
+	struct conf *conf = conf_first(file);
 	struct gen *gen;
-	const char *path;
 	int status;
 
+	if (conf == NULL)
+		quit(STATUS_CONF);
 	m.share = sys_share(sizeof(*m.share));
 	gen = gen_new(conf, m.share);
 	if (m.share == NULL || gen == NULL)
@@ -385,6 +376,15 @@ start(struct conf *conf)
 	status = gen_identity(gen);
 	if (status != 0)
 		quit(status);
+	return gen;
+}
+
+static void
+start(struct gen *gen)
+{
+	const struct conf *conf = gen->conf;
+	const char *path;
+
 	if (gen_listen(gen, NULL) != 0)
 		quit(STATUS_SYSTEM);
 	path = log_open(&gen->logs, conf, m.foreground);
@@ -423,8 +423,7 @@ started(struct gen *gen)
 	m.live = gen;
 	m.coming = NULL;
 	log_line(LOG_LEVEL_INFO, "Starting main loop. Accepting connections.");
-	if (!m.foreground)
-		detach();
+	log_detach();
 	starter_tell(0);
 }
 
@@ -692,17 +691,15 @@ int
 main(int argc, char **argv)
 {
 	struct options options;
-	struct conf *conf;
+	struct gen *gen;
 
 	standard_descriptors();
 	options_parse(&options, argc, argv);
 	m.foreground = options.foreground;
 	umask(027);
-	log_init();
+	log_init(m.foreground || options.test);
 	log_use(&on_stderr);
-	conf = conf_first(options.file);
-	if (conf == NULL)
-		quit(STATUS_CONF);
+	gen = prepare(options.file);
 	if (options.test) {
 		printf("adit: %s: the configuration is right\n",
 		    m.file != NULL ? m.file : "none, built-in");
@@ -712,7 +709,7 @@ main(int argc, char **argv)
 	if (!m.foreground)
 		daemonise();
 	signals_catch();
-	start(conf);
+	start(gen);
 	while (gen_first() != NULL)
 		turn();
 	pidfile_remove();

@@ -17,8 +17,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ADIT_VERSION "0.1.0"
-
 #ifdef __GNUC__
 #define PRINTF_LIKE(at, first) __attribute__((format(printf, at, first)))
 #else
@@ -98,6 +96,7 @@ struct request {
 };
 
 enum parse_result parse_head(struct request *, const char *head, size_t len);
+bool parse_ends_in_number(const char *host);
 int parse_authority(struct request *, const char *text, size_t len);
 int parse_basic(const char *value, size_t len, char user[CREDENTIAL_SIZE],
     char password[CREDENTIAL_SIZE]);
@@ -181,6 +180,7 @@ struct logs {
 	int access;
 	bool syslog;
 	enum log_level level;
+	bool bare; /* no time and level, for standard error at the start */
 };
 
 /* What the access log says of a connection that has ended. */
@@ -195,7 +195,7 @@ struct record {
 	int64_t ms;
 };
 
-void log_init(void);
+void log_init(bool foreground);
 const char *log_open(struct logs *, const struct conf *, bool foreground);
 void log_detach(void);
 void log_close(struct logs *);

@@ -182,6 +182,14 @@ name_has(const char *name, const struct addr *wanted, int *error)
 	return found;
 }
 
+/* Whether a look-up has failed, rather than found that there is nothing. */
+static bool
+is_failure(int error)
+{
+	return error == EAI_AGAIN || error == EAI_FAIL || error == EAI_MEMORY ||
+	    error == EAI_SYSTEM || error == EAI_OVERFLOW;
+}
+
 /*
  * Whether a client is what a rule with a name says: its address is one of
  * the name's; or it has a name that matches and that leads back to it, since
@@ -195,7 +203,7 @@ client_answer(
 	struct sockaddr_storage ss;
 	const void *sa = &ss;
 	socklen_t len = addr_to_sockaddr(client, &ss);
-	int forward = EAI_NONAME, reverse;
+	int forward = 0, reverse;
 
 	if (rule[0] != '.')
 		answer->matches = name_has(rule, client, &forward);
@@ -205,9 +213,9 @@ client_answer(
 	    getnameinfo(sa, len, name, sizeof(name), NULL, 0, NI_NAMEREQD);
 	if (reverse == 0 && acl_name_matches(rule, name))
 		answer->matches = name_has(name, client, &reverse);
-	if (reverse != 0 && reverse != EAI_NONAME)
+	if (is_failure(reverse))
 		answer->error = reverse;
-	else if (forward != 0 && forward != EAI_NONAME)
+	else if (is_failure(forward))
 		answer->error = forward;
 }
 

@@ -260,7 +260,7 @@ conn_watch(struct conn *c)
 			watch_set(end->slot, (short)events);
 		else if (watch_add(end->fd, (short)events, c, (unsigned)side,
 			     &end->slot) != 0)
-			assert(!"the poll set has room for all");
+			assert(0 && "the poll set has room for all");
 	}
 }
 
@@ -500,6 +500,7 @@ conn_establish(struct conn *c)
 	    "Established connection to host \"%s\" using file descriptor %d.",
 	    c->setup->request.host, c->end[SERVER].fd);
 	c->status = 200;
+	c->flow[CLIENT].bytes = c->flow[CLIENT].len;
 	setup_free(c);
 	c->active = w.now;
 	conn_state(c, CONN_RELAY);
@@ -749,11 +750,10 @@ conn_decide(struct conn *c, const char *head, size_t len)
 	log_request(c, head);
 	if (len > req->length &&
 	    relay_keep(c, CLIENT, head + req->length, len - req->length) != 0) {
-		conn_refuse(c, 503, "proxy_internal_error",
+		conn_refuse(c, 500, "proxy_internal_error",
 		    "The proxy has no memory left.");
 		return;
 	}
-	c->flow[CLIENT].bytes = len - req->length;
 	if (!credentials_hold(c, head)) {
 		log_line(LOG_LEVEL_INFO,
 		    "Failed auth attempt (file descriptor: %d), ip %s",
@@ -1082,7 +1082,7 @@ drain(void)
 static void
 change_logs(const struct order_message *order, const int fds[2])
 {
-	struct logs logs = { -1, -1, order->syslog, order->level };
+	struct logs logs = { -1, -1, order->syslog, order->level, false };
 	size_t n = 0;
 
 	if (order->log)
@@ -1219,7 +1219,7 @@ own_watch(unsigned which, int fd, short events)
 {
 	w.slots[which] = -1;
 	if (fd >= 0 && watch_add(fd, events, NULL, which, &w.slots[which]) != 0)
-		assert(!"the poll set has room for the worker's own");
+		assert(0 && "the poll set has room for the worker's own");
 }
 
 /*
@@ -1252,6 +1252,7 @@ worker_run(const struct worker_args *args)
 	for (size_t i = 0; i < args->nlisteners; i++)
 		own_watch(
 		    OWN_LISTENER + (unsigned)i, args->listeners[i], POLLIN);
+	log_detach();
 	sys_send(args->master, &ready, sizeof(ready), NULL, 0);
 	while (!w.draining || (w.count > 0 && w.now < w.drained_at))
 		turn();
