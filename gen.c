@@ -782,7 +782,7 @@ gen_notes(struct gen *gen)
 {
 	for (size_t i = 0; i < gen->nworkers + gen->nhelpers; i++) {
 		struct child *child = child_at(gen, i);
-		struct note_message note;
+		struct note_message note = { .note = NOTE_READY };
 		ssize_t n = 1;
 
 		while (child->control >= 0 &&

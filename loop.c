@@ -30,14 +30,21 @@ static size_t nset, set_size;
 static struct conn **heap; /* the conn whose alarm is first at 1 */
 static size_t nheap;
 
+/* How many descriptors the set holds at most with so many connections. */
+size_t
+watch_max(size_t max_conns)
+{
+	return OWN_MAX + max_conns * (2 + RACE_MAX);
+}
+
 /*
- * Makes room for so many connections, each with two descriptors and perhaps
- * some attempts.  Returns 0, or -1 with errno.
+ * Makes room for so many connections; memory that is never touched costs
+ * nothing.  Returns 0, or -1 with errno.
  */
 int
 loop_init(size_t max_conns)
 {
-	set_size = OWN_MAX + max_conns * 3 + RACE_MAX;
+	set_size = watch_max(max_conns);
 	set = calloc(set_size, sizeof(*set));
 	watches = calloc(set_size, sizeof(*watches));
 	heap = calloc(max_conns + 1, sizeof(*heap));

@@ -196,7 +196,7 @@ clock_ns(void)
 int
 lot_init(size_t max_conns)
 {
-	all = calloc(max_conns * 5 + LISTEN_MAX + RACE_MAX + 8, sizeof(*all));
+	all = calloc(2 * max_conns + watch_max(max_conns), sizeof(*all));
 	tunnels = calloc(max_conns, sizeof(*tunnels));
 	return all == NULL || tunnels == NULL ? -1 : 0;
 }

@@ -581,7 +581,7 @@ reap(int64_t now)
 static void
 coming_check(void)
 {
-	if (m.coming == NULL)
+	if (m.coming == NULL || m.kill_at != 0)
 		return;
 	if (m.coming->state == GEN_FAILED) {
 		if (m.live == NULL) {
@@ -625,6 +625,8 @@ gens_tidy(void)
 			continue;
 		if (gen == m.live)
 			m.live = NULL;
+		if (gen == m.coming)
+			m.coming = NULL;
 		gen_free(gen);
 	}
 }

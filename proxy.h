@@ -429,6 +429,7 @@ void gen_free(struct gen *);
 
 /* loop.c */
 int loop_init(size_t max_conns);
+size_t watch_max(size_t max_conns);
 int64_t loop_clock(void);
 int watch_add(int fd, short events, struct conn *, unsigned which, int *slot);
 void watch_set(int slot, short events);

@@ -339,7 +339,7 @@ conn_record(const struct conn *c, const char *reason)
 		.target = c->target,
 		.dialled = &c->server,
 		.status = c->status,
-		.reason = c->reason != NULL ? c->reason : reason,
+		.reason = reason,
 		.up = c->flow[CLIENT].bytes,
 		.down = c->flow[SERVER].bytes,
 		.ms = w.now - c->began,
@@ -358,7 +358,7 @@ conn_close(struct conn *c, const char *reason)
 {
 	bool reset = c->state == CONN_RELAY && strcmp(reason, "closed") != 0;
 
-	conn_record(c, reason);
+	conn_record(c, c->state == CONN_LINGER ? c->reason : reason);
 	if (c->state == CONN_RELAY) {
 		log_line(LOG_LEVEL_INFO,
 		    "Closed connection between local client (fd:%d) and "
@@ -409,7 +409,7 @@ conn_refuse(struct conn *c, int status, const char *error, const char *detail)
 	relay_free(c);
 	if (send(c->end[CLIENT].fd, reply, len, MSG_NOSIGNAL) != (ssize_t)len ||
 	    shutdown(c->end[CLIENT].fd, SHUT_WR) != 0) {
-		conn_close(c, NULL);
+		conn_close(c, error);
 		return;
 	}
 	conn_state(c, CONN_LINGER);
@@ -424,7 +424,7 @@ conn_linger(struct conn *c)
 	    recv(c->end[CLIENT].fd, head_buffer, sizeof(head_buffer), 0);
 
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-		conn_close(c, NULL);
+		conn_close(c, c->reason);
 }
 
 /* Says in the log, and to the client, that the target cannot be had. */
@@ -986,7 +986,7 @@ conn_expire(struct conn *c)
 			conn_state(c, CONN_RELAY);
 		break;
 	case CONN_LINGER:
-		conn_close(c, NULL);
+		conn_close(c, c->reason);
 		break;
 	case CONN_FREE:
 		break;
