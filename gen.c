@@ -127,15 +127,10 @@ gen_new(struct conf *conf, struct share *shared)
 	return gen;
 }
 
-/* Closes and frees a generation whose children are all gone. */
-void
-gen_free(struct gen *gen)
+/* Closes what a generation listens, asks and answers by. */
+static void
+sockets_close(struct gen *gen)
 {
-	struct gen **at = &gens;
-
-	while (*at != gen)
-		at = &(*at)->next;
-	*at = gen->next;
 	for (size_t i = 0; i < gen->nlisteners; i++)
 		fd_close(&gen->listeners[i]);
 	for (int desk = 0; desk < DESKS; desk++) {
@@ -146,6 +141,18 @@ gen_free(struct gen *gen)
 		fd_close(&gen->answers[i][0]);
 		fd_close(&gen->answers[i][1]);
 	}
+}
+
+/* Closes and frees a generation whose children are all gone. */
+void
+gen_free(struct gen *gen)
+{
+	struct gen **at = &gens;
+
+	while (*at != gen)
+		at = &(*at)->next;
+	*at = gen->next;
+	sockets_close(gen);
 	log_close(&gen->logs);
 	conf_free(gen->conf);
 	free(gen);
@@ -293,26 +300,28 @@ listener_open(const struct addr *addr, bool beside_old)
 	return -1;
 }
 
-/* The old generation's socket for an address, as one of our own. */
+/* The place of an address among those that a generation listens on, or -1. */
 static int
-listener_inherit(const struct gen *old, const struct addr *addr)
+listener_find(const struct gen *gen, const struct addr *addr)
 {
-	for (size_t i = 0; old != NULL && i < old->nlisteners; i++)
-		if (old->listening[i].port == addr->port &&
-		    old->listening[i].scope == addr->scope &&
-		    addr_same_ip(&old->listening[i], addr))
-			return dup(old->listeners[i]);
+	for (size_t i = 0; gen != NULL && i < gen->nlisteners; i++)
+		if (gen->listening[i].port == addr->port &&
+		    gen->listening[i].scope == addr->scope &&
+		    addr_same_ip(&gen->listening[i], addr))
+			return (int)i;
 	return -1;
 }
 
 static int
 listener_add(struct gen *gen, struct addr addr, const struct gen *old)
 {
-	int fd;
+	int fd, at;
 
 	addr.port = gen->conf->port;
-	fd = listener_inherit(old, &addr);
-	if (fd < 0)
+	at = listener_find(old, &addr);
+	if (at >= 0)
+		fd = dup(old->listeners[at]);
+	else
 		fd = listener_open(&addr, old != NULL);
 	if (fd < 0)
 		return -1;
@@ -387,16 +396,7 @@ close_others(const struct gen *own, const struct child *self)
 				fd_close(&gen->helpers[i].control);
 		if (gen == own)
 			continue;
-		for (size_t i = 0; i < gen->nlisteners; i++)
-			fd_close(&gen->listeners[i]);
-		for (int desk = 0; desk < DESKS; desk++) {
-			fd_close(&gen->desks[desk][0]);
-			fd_close(&gen->desks[desk][1]);
-		}
-		for (size_t i = 0; i < gen->nworkers; i++) {
-			fd_close(&gen->answers[i][0]);
-			fd_close(&gen->answers[i][1]);
-		}
+		sockets_close(gen);
 		log_close(&gen->logs);
 	}
 }
@@ -600,21 +600,29 @@ gen_start(struct gen *gen, int64_t now)
 	return 0;
 }
 
-/* Lets the workers finish what they have, and take nothing new. */
+/*
+ * Lets the workers finish what they have, and take nothing new.  Clients that
+ * wait at a socket which the successor (or NULL) does not listen on are still
+ * served.  Nothing of this generation is started again, so that all its
+ * sockets are its children's alone from here on.
+ */
 void
-gen_drain(struct gen *gen)
+gen_drain(struct gen *gen, const struct gen *successor)
 {
 	struct order_message order = { .order = ORDER_DRAIN };
 
 	gen->state = GEN_DRAINING;
 	for (size_t i = 0; i < gen->nlisteners; i++)
-		fd_close(&gen->listeners[i]);
-	for (size_t i = 0; i < gen->nworkers; i++) {
-		gen->workers[i].restart_at = 0;
+		if (successor != NULL &&
+		    listener_find(successor, &gen->listening[i]) < 0)
+			order.abandoned |= UINT64_C(1) << i;
+	sockets_close(gen);
+	for (size_t i = 0; i < gen->nworkers; i++)
 		if (gen->workers[i].pid > 0)
 			sys_send(gen->workers[i].control, &order, sizeof(order),
 			    NULL, 0);
-	}
+	for (size_t i = 0; i < gen->nworkers + gen->nhelpers; i++)
+		child_at(gen, i)->restart_at = 0;
 }
 
 /* Sends all workers the logs to write to from now on. */

@@ -253,13 +253,14 @@ daemonise(void)
 
 /*
  * Descriptors 0 to 2 must be open before any other is, or a socket would be
- * taken for the standard error.
+ * taken for the standard error; and no others, which the workers would get.
  */
 static void
 standard_descriptors(void)
 {
 	int fd;
 
+	sys_close_from(3);
 	do
 		fd = open("/dev/null", O_RDWR);
 	while (fd >= 0 && fd <= 2);
@@ -438,7 +439,7 @@ take_over(struct gen *gen)
 	gen->state = GEN_LIVE;
 	log_all(&gen->logs);
 	log_close(&old->logs);
-	gen_drain(old);
+	gen_drain(old, gen);
 	m.finishing = true;
 }
 
@@ -543,7 +544,7 @@ drain(void)
 	m.draining = true;
 	if (m.coming != NULL)
 		reload_failed();
-	gen_drain(m.live);
+	gen_drain(m.live, NULL);
 }
 
 static void

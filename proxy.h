@@ -208,6 +208,7 @@ size_t log_escape(char *out, size_t size, const char *text, size_t len);
 /* sys.c */
 enum sys_dir { SYS_DIR_FOLLOW, SYS_DIR_NOFOLLOW };
 
+void sys_close_from(int first);
 int sys_accept(int listener, struct sockaddr_storage *);
 int sys_socket(int family);
 bool sys_accept_inherits(void);
@@ -240,7 +241,11 @@ struct order_message {
 	/* ORDER_LOGS: which descriptors are sent along, and the rest. */
 	bool log, access, syslog;
 	enum log_level level;
+	/* ORDER_DRAIN: a bit for each listener that nobody else listens to. */
+	uint64_t abandoned;
 };
+
+_Static_assert(LISTEN_MAX <= 64, "each listener has a bit");
 
 struct note_message {
 	enum note note;
@@ -412,7 +417,7 @@ struct gen *gen_new(struct conf *, struct share *);
 int gen_identity(struct gen *);
 int gen_listen(struct gen *, struct gen *old);
 int gen_start(struct gen *, int64_t now);
-void gen_drain(struct gen *);
+void gen_drain(struct gen *, const struct gen *successor);
 void gen_logs(const struct gen *, const struct logs *);
 void gen_stop(struct gen *, bool kill_workers);
 void gen_restart(struct gen *, int64_t now);

@@ -43,6 +43,24 @@ make_nonblocking(int fd)
 }
 #endif
 
+/* Closes all descriptors from first on that the starter has left open. */
+void
+sys_close_from(int first)
+{
+#if defined(__GLIBC__) &&                                                      \
+	(__GLIBC__ > 2 || (__GLIBC__ == 2 && __GLIBC_MINOR__ >= 34)) ||        \
+    defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__)
+	closefrom(first);
+#else
+	long limit = sysconf(_SC_OPEN_MAX);
+
+	if (limit < 0 || limit > 65536)
+		limit = 65536;
+	for (int fd = first; fd < limit; fd++)
+		close(fd);
+#endif
+}
+
 /* accept() of a socket that does not block.  Returns it, or -1 with errno. */
 int
 sys_accept(int listener, struct sockaddr_storage *from)

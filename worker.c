@@ -50,12 +50,14 @@ static struct {
 	struct conn *free;
 	size_t used; /* of conns, ever */
 	size_t count;
+	size_t unsettled; /* of count: those whose tunnel does not stand */
 
 	int slots[OWN_LISTENER + LISTEN_MAX];
 	struct list waiting[DESKS]; /* connections with a question to ask */
 	int64_t paused_until;       /* when to listen again, or 0 */
 	int64_t complained;         /* of lacking descriptors, last time */
 	bool draining;
+	uint64_t abandoned; /* listeners that only we serve, while draining */
 	int64_t drained_at; /* when draining has to be over */
 	int64_t park_at;    /* when quiet tunnels are looked for next */
 	size_t relaying;    /* tunnels in the poll set */
@@ -222,6 +224,7 @@ conn_new(int fd, const struct sockaddr_storage *from)
 		w.free = c;
 		return NULL;
 	}
+	w.unsettled++;
 	c->end[CLIENT] = (struct end){ .fd = fd, .slot = -1 };
 	c->end[SERVER] = (struct end){ .fd = -1, .slot = -1 };
 	c->began = w.now;
@@ -290,6 +293,7 @@ setup_free(struct conn *c)
 	free(c->setup->head);
 	free(c->setup);
 	c->setup = NULL;
+	w.unsettled--;
 }
 
 /* The one place where the state changes, and with it the deadline. */
@@ -1017,8 +1021,10 @@ conn_accepted(int fd, const struct sockaddr_storage *from)
 	conn_judge(c);
 }
 
-/* Accepts one client.  Returns false when there is none for now. */
-static bool
+/* How an attempt to accept a client has ended. */
+enum accepted { ACCEPTED, ACCEPTED_NOBODY, ACCEPTED_LATER };
+
+static enum accepted
 accept_one(int listener)
 {
 	struct sockaddr_storage from;
@@ -1027,54 +1033,74 @@ accept_one(int listener)
 	if (!place_take()) {
 		complain_of_clients();
 		listen_pause();
-		return false;
+		return ACCEPTED_LATER;
 	}
 	fd = sys_accept(listener, &from);
 	if (fd >= 0) {
 		conn_accepted(fd, &from);
-		return true;
+		return ACCEPTED;
 	}
 	place_give_back();
 	switch (errno) {
 	case EAGAIN:
-		return false;
+		return ACCEPTED_NOBODY;
 	case EMFILE:
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
 		complain_of_accept(errno);
 		listen_pause();
-		return false;
+		return ACCEPTED_LATER;
 	default:
 		/* This one is gone; there may be others. */
-		return errno == EINTR || errno == ECONNABORTED;
+		return ACCEPTED;
 	}
 }
 
 static void
-listener_ready(int listener, int max)
+listener_close(size_t i)
 {
-	while (max-- > 0 && accept_one(listener))
-		;
+	watch_remove(&w.slots[OWN_LISTENER + i]);
+	close(w.args->listeners[i]);
+	w.abandoned &= ~(UINT64_C(1) << i);
+}
+
+/*
+ * Accepts a few clients.  When draining, a listener that nobody else serves
+ * is left when nobody waits there any more.
+ */
+static void
+listener_ready(size_t i, int max)
+{
+	enum accepted accepted = ACCEPTED;
+
+	while (max-- > 0 && accepted == ACCEPTED)
+		accepted = accept_one(w.args->listeners[i]);
+	if (w.draining && accepted == ACCEPTED_NOBODY)
+		listener_close(i);
 }
 
 /* Orders. */
 
-/* Takes what is in the queues, and leaves the sockets to others. */
+/*
+ * Takes who waits at the listening sockets, and leaves them to others, but
+ * for those that have no others while there is no place for all who wait.
+ */
 static void
-drain(void)
+drain(uint64_t abandoned)
 {
 	struct note_message note = { .note = NOTE_DRAINED };
 
 	if (w.draining)
 		return;
-	for (size_t i = 0; i < w.args->nlisteners; i++) {
-		listener_ready(w.args->listeners[i], SOMAXCONN);
-		watch_remove(&w.slots[OWN_LISTENER + i]);
-		close(w.args->listeners[i]);
-	}
 	w.draining = true;
+	w.abandoned = abandoned;
 	w.drained_at = w.now + w.conf->drain_timeout * INT64_C(1000);
+	for (size_t i = 0; i < w.args->nlisteners; i++) {
+		listener_ready(i, SOMAXCONN);
+		if (w.slots[OWN_LISTENER + i] >= 0 && !(abandoned >> i & 1))
+			listener_close(i);
+	}
 	sys_send(w.args->master, &note, sizeof(note), NULL, 0);
 }
 
@@ -1120,7 +1146,22 @@ master_ready(void)
 	if (order.order == ORDER_LOGS)
 		change_logs(&order, fds);
 	else
-		drain();
+		drain(order.abandoned);
+}
+
+/* Lets the helpers go, when draining, as soon as nobody needs them. */
+static void
+dismiss_helpers(void)
+{
+	if (!w.draining || w.unsettled > 0 || w.abandoned != 0 ||
+	    w.slots[OWN_ANSWERS] < 0)
+		return;
+	watch_remove(&w.slots[OWN_ANSWERS]);
+	close(w.args->answers);
+	for (int desk = 0; desk < DESKS; desk++) {
+		watch_remove(&w.slots[OWN_DESK + desk]);
+		close(w.args->desks[desk]);
+	}
 }
 
 /* The loop. */
@@ -1143,8 +1184,7 @@ own_event(unsigned which, short revents)
 	else if (which == OWN_ANSWERS)
 		answers_ready();
 	else if (which >= OWN_LISTENER)
-		listener_ready(
-		    w.args->listeners[which - OWN_LISTENER], ACCEPTS_MAX);
+		listener_ready(which - OWN_LISTENER, ACCEPTS_MAX);
 	else if (which == OWN_LOT)
 		wake_parked();
 	else if (revents & POLLOUT)
@@ -1212,6 +1252,7 @@ turn(void)
 	if (w.paused_until != 0 && w.now >= w.paused_until)
 		listen_resume();
 	park_quiet();
+	dismiss_helpers();
 }
 
 static void
@@ -1254,7 +1295,8 @@ worker_run(const struct worker_args *args)
 		    OWN_LISTENER + (unsigned)i, args->listeners[i], POLLIN);
 	log_detach();
 	sys_send(args->master, &ready, sizeof(ready), NULL, 0);
-	while (!w.draining || (w.count > 0 && w.now < w.drained_at))
+	while (!w.draining ||
+	    ((w.count > 0 || w.abandoned != 0) && w.now < w.drained_at))
 		turn();
 	leave("drained");
 }
