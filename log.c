@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The log file or syslog in tinyproxy's format, and the access log with its
- * one line for each connection.  A line is one write(); nothing is flushed,
- * waited for or kept, and a log that takes nothing more loses lines rather
- * than time.  What strangers sent must be escaped before it comes here.
+ * one line for each connection.  A line is never cut in two by another; a worker
+ * writes those of one turn of its loop together.  Nothing is synced or waited
+ * for, and a log that takes nothing more loses lines rather than time.  What strangers sent must be escaped before it comes here.
  */
 #define _XOPEN_SOURCE 700
 
@@ -32,13 +32,20 @@ static const struct level {
 	[LOG_LEVEL_INFO] = { "INFO", LOG_INFO },
 };
 
-/* A descriptor to write lines to; -1 is nowhere. */
-struct sink {
-	int fd;
-	bool may_block; /* it is no regular file */
+enum {
+	BATCH_SIZE = 4096 /* bytes written at once: a pipe takes them whole */
 };
 
-static struct sink log_sink = { -1, false }, access_sink = { -1, false };
+/* A descriptor to write lines to, and those that are not written yet. */
+struct sink {
+	int fd;         /* or -1: nowhere */
+	bool may_block; /* it is no regular file */
+	size_t len;
+	char lines[BATCH_SIZE];
+};
+
+static struct sink log_sink = { .fd = -1 }, access_sink = { .fd = -1 };
+static bool batching;
 static bool to_syslog;
 static enum log_level threshold = LOG_LEVEL_INFO;
 static bool bare;
@@ -261,14 +268,46 @@ log_use(const struct logs *logs)
 }
 
 static void
-sink_write(const struct sink *sink, const char *line, size_t len)
+sink_flush(struct sink *sink)
 {
 	struct pollfd pfd = { .fd = sink->fd, .events = POLLOUT };
+	size_t len = sink->len;
 
-	if (sink->fd < 0 || (sink->may_block && poll(&pfd, 1, 0) != 1))
+	sink->len = 0;
+	if (len == 0 || sink->fd < 0 ||
+	    (sink->may_block && poll(&pfd, 1, 0) != 1))
 		return;
-	if (write(sink->fd, line, len) < 0)
+	if (write(sink->fd, sink->lines, len) < 0)
 		return; /* there is nobody left to tell */
+}
+
+static void
+sink_write(struct sink *sink, const char *line, size_t len)
+{
+	if (len > sizeof(sink->lines) - sink->len)
+		sink_flush(sink);
+	memcpy(sink->lines + sink->len, line, len);
+	sink->len += len;
+	if (!batching)
+		sink_flush(sink);
+}
+
+/*
+ * From now on lines wait for log_flush(), which whoever calls this must call
+ * before each time that it sleeps, and before it ends.
+ */
+void
+log_batch(void)
+{
+	batching = true;
+}
+
+/* Writes what waits. */
+void
+log_flush(void)
+{
+	sink_flush(&log_sink);
+	sink_flush(&access_sink);
 }
 
 /* The time as the log has it, made anew once a second. */

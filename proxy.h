@@ -43,6 +43,8 @@ enum {
 	PARK_AFTER = 20,         /* ms of quiet until a tunnel is parked */
 	RACE_DELAY = 250,        /* ms between two attempts, RFC 8305 */
 	LINGER_TIME = 2000,      /* ms for a refused client to close */
+	FLUSH_TIME = 5000,       /* ms for the rest when a side is lost */
+	FLUSH_CHECK = 20,        /* ms between two looks at that */
 	PAUSE_TIME = 50          /* ms a listener rests when all is full */
 };
 
@@ -201,6 +203,8 @@ void log_detach(void);
 void log_close(struct logs *);
 void log_use(const struct logs *);
 void log_line(enum log_level, const char *format, ...) PRINTF_LIKE(2, 3);
+void log_batch(void);
+void log_flush(void);
 bool log_wants(enum log_level);
 void log_access(const struct record *);
 size_t log_escape(char *out, size_t size, const char *text, size_t len);
@@ -214,6 +218,7 @@ int sys_socket(int family);
 bool sys_accept_inherits(void);
 void sys_bind_late(int fd);
 int sys_reuseport(int fd, bool on);
+int sys_unsent(int fd);
 int sys_drop(uid_t, gid_t);
 int sys_chroot(const char *dir);
 void *sys_share(size_t);
@@ -305,6 +310,7 @@ enum conn_state {
 	CONN_RESOLVE, /* the name is looked up */
 	CONN_CONNECT, /* its addresses are tried */
 	CONN_RELAY,   /* the tunnel stands */
+	CONN_FLUSH,   /* a side is lost; the other gets what it is owed */
 	CONN_LINGER   /* refused; the client may read why, and close */
 };
 
@@ -357,8 +363,9 @@ struct setup {
  */
 struct conn {
 	enum conn_state state;
-	bool parked;   /* in the lot, not in the poll set */
-	bool enrolled; /* known to the lot, parked or not */
+	enum side lost; /* CONN_FLUSH */
+	bool parked;    /* in the lot, not in the poll set */
+	bool enrolled;  /* known to the lot, parked or not */
 	uint32_t serial;
 	struct end end[2];
 	struct flow flow[2];
@@ -474,6 +481,7 @@ enum relay_state relay_ready(
     struct conn *, enum side, short revents, enum side *lost);
 enum relay_state relay_flush(struct conn *, enum side, enum side *lost);
 int relay_keep(struct conn *, enum side, const char *bytes, size_t);
+bool relay_owes(const struct conn *, enum side);
 void relay_free(struct conn *);
 void socket_reset(int fd);
 #endif

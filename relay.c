@@ -81,6 +81,17 @@ flow_release(struct flow *f)
 	f->at = f->len = 0;
 }
 
+/*
+ * Whether bytes that came from a side are still on their way to the other,
+ * here or in the kernel.
+ */
+bool
+relay_owes(const struct conn *c, enum side side)
+{
+	return c->flow[side].kept != NULL ||
+	    sys_unsent(c->end[other(side)].fd) > 0;
+}
+
 /* Frees what the flows of a connection keep. */
 void
 relay_free(struct conn *c)

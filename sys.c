@@ -8,6 +8,7 @@
 #define _DEFAULT_SOURCE
 #define _DARWIN_C_SOURCE
 
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -21,6 +22,7 @@
 #include <unistd.h>
 
 #ifdef __linux__
+#include <linux/sockios.h>
 #include <sys/prctl.h>
 #endif
 
@@ -130,6 +132,32 @@ sys_reuseport(int fd, bool on)
 	(void)on;
 	return 0;
 #endif
+}
+
+/*
+ * How many bytes a socket still has to send, or that its peer has to
+ * acknowledge; 0 where the system does not tell.
+ */
+int
+sys_unsent(int fd)
+{
+	int n = 0;
+
+#if defined(SIOCOUTQ)
+	if (ioctl(fd, SIOCOUTQ, &n) != 0)
+		return 0;
+#elif defined(FIONWRITE)
+	if (ioctl(fd, FIONWRITE, &n) != 0)
+		return 0;
+#elif defined(SO_NWRITE)
+	socklen_t len = sizeof(n);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_NWRITE, &n, &len) != 0)
+		return 0;
+#else
+	(void)fd;
+#endif
+	return n;
 }
 
 /*

@@ -244,6 +244,10 @@ conn_events(const struct conn *c, enum side side)
 
 		return events == 0 && c->end[side].hung_up ? -1 : events;
 	}
+	if (c->state == CONN_FLUSH && side == c->lost)
+		return -1;
+	if (c->state == CONN_FLUSH)
+		return c->flow[c->lost].kept != NULL ? POLLOUT : 0;
 	if (side == SERVER)
 		return -1;
 	return c->setup != NULL && c->setup->deaf ? 0 : POLLIN;
@@ -309,6 +313,8 @@ conn_state(struct conn *c, enum conn_state state)
 		c->since = w.now;
 	if (state == CONN_RELAY && c->state != CONN_RELAY)
 		w.relaying++;
+	if (state != CONN_RELAY && c->state == CONN_RELAY)
+		w.relaying--;
 	c->state = state;
 	switch (state) {
 	case CONN_REQUEST:
@@ -324,6 +330,9 @@ conn_state(struct conn *c, enum conn_state state)
 		if (conf->tunnel_timeout != 0 &&
 		    c->since + conf->tunnel_timeout * INT64_C(1000) < when)
 			when = c->since + conf->tunnel_timeout * INT64_C(1000);
+		break;
+	case CONN_FLUSH:
+		when = w.now + FLUSH_CHECK;
 		break;
 	case CONN_LINGER:
 		when = c->since + LINGER_TIME;
@@ -360,17 +369,17 @@ conn_record(const struct conn *c, const char *reason)
 static void
 conn_close(struct conn *c, const char *reason)
 {
-	bool reset = c->state == CONN_RELAY && strcmp(reason, "closed") != 0;
+	bool tunnel = c->state == CONN_RELAY || c->state == CONN_FLUSH;
+	bool reset = tunnel && strcmp(reason, "closed") != 0;
 
-	conn_record(c, c->state == CONN_LINGER ? c->reason : reason);
-	if (c->state == CONN_RELAY) {
+	conn_record(c, c->reason != NULL ? c->reason : reason);
+	if (tunnel)
 		log_line(LOG_LEVEL_INFO,
 		    "Closed connection between local client (fd:%d) and "
 		    "remote client (fd:%d)",
 		    c->end[CLIENT].fd, c->end[SERVER].fd);
-		if (!c->parked)
-			w.relaying--;
-	}
+	if (c->state == CONN_RELAY && !c->parked)
+		w.relaying--;
 	lot_leave(c);
 	setup_free(c);
 	relay_free(c);
@@ -483,13 +492,47 @@ refuse_race(struct conn *c, int error)
 
 /* The tunnel. */
 
+/*
+ * A side of a tunnel was reset or has failed.  The other gets what it is owed,
+ * RFC 9110 9.3.6, for as long as FLUSH_TIME, and is reset then; nothing more
+ * is read from it.
+ */
+static void
+conn_lost(struct conn *c, enum side lost)
+{
+	c->reason = lost == CLIENT ? "client_reset" : "server_reset";
+	if (!relay_owes(c, lost)) {
+		conn_close(c, c->reason);
+		return;
+	}
+	c->lost = lost;
+	conn_state(c, CONN_FLUSH);
+	conn_watch(c);
+}
+
+/* Looks how far that has come. */
+static void
+conn_flush(struct conn *c, short revents)
+{
+	enum side lost;
+
+	if (revents & (POLLERR | POLLHUP | POLLNVAL) ||
+	    relay_flush(c, c->lost, &lost) == RELAY_LOST ||
+	    !relay_owes(c, c->lost) || w.now - c->since >= FLUSH_TIME) {
+		conn_close(c, c->reason);
+		return;
+	}
+	conn_state(c, CONN_FLUSH);
+	conn_watch(c);
+}
+
 static void
 conn_relayed(struct conn *c, enum relay_state state, enum side lost)
 {
 	if (state == RELAY_DONE)
 		conn_close(c, "closed");
 	else if (state == RELAY_LOST)
-		conn_close(c, lost == CLIENT ? "client_reset" : "server_reset");
+		conn_lost(c, lost);
 	else
 		conn_watch(c);
 }
@@ -950,6 +993,9 @@ conn_event(struct conn *c, unsigned which, short revents)
 	case CONN_RELAY:
 		conn_relay(c, (enum side)which, revents);
 		break;
+	case CONN_FLUSH:
+		conn_flush(c, revents);
+		break;
 	case CONN_LINGER:
 		conn_linger(c);
 		break;
@@ -988,6 +1034,9 @@ conn_expire(struct conn *c)
 			conn_close(c, "lifetime");
 		else
 			conn_state(c, CONN_RELAY);
+		break;
+	case CONN_FLUSH:
+		conn_flush(c, 0);
 		break;
 	case CONN_LINGER:
 		conn_close(c, c->reason);
@@ -1129,6 +1178,7 @@ leave(const char *reason)
 	for (size_t i = 0; i < w.used; i++)
 		if (w.conns[i].state != CONN_FREE)
 			conn_close(&w.conns[i], reason);
+	log_flush();
 	_exit(0);
 }
 
@@ -1253,6 +1303,7 @@ turn(void)
 		listen_resume();
 	park_quiet();
 	dismiss_helpers();
+	log_flush();
 }
 
 static void
@@ -1294,6 +1345,7 @@ worker_run(const struct worker_args *args)
 		own_watch(
 		    OWN_LISTENER + (unsigned)i, args->listeners[i], POLLIN);
 	log_detach();
+	log_batch();
 	sys_send(args->master, &ready, sizeof(ready), NULL, 0);
 	while (!w.draining ||
 	    ((w.count > 0 || w.abandoned != 0) && w.now < w.drained_at))
