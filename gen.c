@@ -31,11 +31,13 @@ enum {
 	WORKER_CONNS_MAX = 1 << 17, /* connections of one worker */
 	DELAY_MIN = 100,            /* ms: restarts slow down from here */
 	DELAY_MAX = 4000,           /* ms: to here */
+	PATIENCE = 5000,            /* ms for a worker that does not obey */
 	GOOD_LIFE = 10000           /* ms: who lived so long did not crash */
 };
 
 static struct share *share;
 static struct gen *gens; /* all there are */
+static int private[4] = { -1, -1, -1, -1 };
 
 /* How many connections the descriptors of one worker allow. */
 static size_t
@@ -383,10 +385,23 @@ gen_listen(struct gen *gen, struct gen *old)
 	return result;
 }
 
+/* Names a descriptor of the master's that no child may have; -1 for none. */
+void
+gen_private(int fd)
+{
+	size_t i = 0;
+
+	while (private[i] >= 0)
+		i++;
+	private[i] = fd;
+}
+
 /* In a child: closes what belongs to the master and to other children. */
 static void
 close_others(const struct gen *own, const struct child *self)
 {
+	for (size_t i = 0; i < sizeof(private) / sizeof(*private); i++)
+		fd_close(&private[i]);
 	for (struct gen *gen = gens; gen != NULL; gen = gen->next) {
 		for (size_t i = 0; i < gen->nworkers; i++)
 			if (&gen->workers[i] != self)
@@ -607,11 +622,13 @@ gen_start(struct gen *gen, int64_t now)
  * sockets are its children's alone from here on.
  */
 void
-gen_drain(struct gen *gen, const struct gen *successor)
+gen_drain(struct gen *gen, const struct gen *successor, int64_t now)
 {
 	struct order_message order = { .order = ORDER_DRAIN };
 
 	gen->state = GEN_DRAINING;
+	gen->kill_at =
+	    now + gen->conf->drain_timeout * INT64_C(1000) + PATIENCE;
 	for (size_t i = 0; i < gen->nlisteners; i++)
 		if (successor != NULL &&
 		    listener_find(successor, &gen->listening[i]) < 0)

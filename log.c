@@ -89,8 +89,10 @@ log_detach(void)
 	close(null);
 	null = -1;
 	for (int i = 0; i < 2; i++)
-		if (!standard[i].used)
+		if (!standard[i].used) {
 			close(standard[i].fd);
+			standard[i].fd = -1;
+		}
 }
 
 /* Whether nobody but root and we could have put a link into a directory. */
@@ -103,42 +105,37 @@ is_trusted(const struct stat *dir)
 
 /*
  * Whether a file may be appended to that was found in somebody else's
- * directory: a regular file must have no second name elsewhere, and be the
- * directory's owner's, or ours, or root's.
+ * directory: it must be the directory's owner's, or ours, or root's, and have
+ * no second name elsewhere.
  */
 static bool
 is_harmless(const struct stat *file, const struct stat *dir)
 {
-	return !S_ISREG(file->st_mode) ||
-	    (file->st_nlink == 1 &&
-		(file->st_uid == 0 || file->st_uid == geteuid() ||
-		    file->st_uid == dir->st_uid));
+	return (file->st_nlink == 1 || !S_ISREG(file->st_mode)) &&
+	    (file->st_uid == 0 || file->st_uid == geteuid() ||
+		file->st_uid == dir->st_uid);
 }
 
 /*
- * Opens name in dir to append to.  A FIFO is opened to read as well: it needs
- * a reader, and must not lose its last one.
+ * Opens name in dir to append to.  To read as well, where that is allowed: a
+ * FIFO then needs no reader, and cannot lose its last one.
  */
 static int
 append_open(int dir, const char *name, const struct stat *dir_stat)
 {
-	int flags = O_APPEND | O_NOCTTY | O_NONBLOCK |
+	int flags = O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK |
 	    (is_trusted(dir_stat) ? 0 : O_NOFOLLOW);
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | flags, 0640);
+	int fd = openat(dir, name, O_RDWR | flags, 0640);
 	struct stat st;
 
-	if (fd < 0 && errno == ENXIO)
-		fd = openat(dir, name, O_RDWR | flags);
+	if (fd < 0 && errno == EACCES)
+		fd = openat(dir, name, O_WRONLY | flags, 0640);
 	if (fd < 0 || fstat(fd, &st) != 0)
 		return -1;
 	if (!is_trusted(dir_stat) && !is_harmless(&st, dir_stat)) {
 		close(fd);
 		errno = EPERM;
 		return -1;
-	}
-	if (S_ISFIFO(st.st_mode)) {
-		close(fd);
-		fd = openat(dir, name, O_RDWR | flags);
 	}
 	return fd;
 }

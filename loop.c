@@ -27,6 +27,8 @@ static struct pollfd *set;
 static struct watch *watches;
 static size_t nset, set_size;
 
+static int64_t now; /* ms, when poll() returned last */
+
 static struct conn **heap; /* the conn whose alarm is first at 1 */
 static size_t nheap;
 
@@ -48,6 +50,7 @@ loop_init(size_t max_conns)
 	set = calloc(set_size, sizeof(*set));
 	watches = calloc(set_size, sizeof(*watches));
 	heap = calloc(max_conns + 1, sizeof(*heap));
+	now = loop_clock();
 	return set == NULL || watches == NULL || heap == NULL ? -1 : 0;
 }
 
@@ -112,7 +115,17 @@ watch_count(void)
 int
 watch_poll(int timeout)
 {
-	return lot_poll(set, nset, timeout);
+	int n = lot_poll(set, nset, timeout);
+
+	now = loop_clock();
+	return n;
+}
+
+/* The time of this turn of the loop, in ms of loop_clock(). */
+int64_t
+loop_now(void)
+{
+	return now;
 }
 
 /*
@@ -206,7 +219,7 @@ deadline_clear(struct conn *c)
 
 /* A connection whose deadline has passed and is now cleared, or NULL. */
 struct conn *
-deadline_due(int64_t now)
+deadline_due(void)
 {
 	while (nheap > 0 && heap[1]->alarm <= now) {
 		struct conn *c = heap[1];

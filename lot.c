@@ -134,15 +134,18 @@ lot_init(size_t max_conns)
 
 /*
  * Parks a tunnel: either of its ends wakes it.  Returns 0 or -1 with errno.
- * A side that is not to be read has no event; it is read once too often at
- * the worst.
+ * A half-closed tunnel is not parked: there is no event that would tell of a
+ * reset, and of nothing else, on a side that is not to be read any more.
  */
 int
 lot_park(struct conn *c, const short events[2])
 {
 	struct kevent change[2];
 
-	(void)events;
+	if (!(events[CLIENT] & events[SERVER] & POLLIN)) {
+		errno = ENOTSUP;
+		return -1;
+	}
 	for (int side = CLIENT; side <= SERVER; side++)
 		EV_SET(&change[side], (unsigned)c->end[side].fd, EVFILT_READ,
 		    EV_ADD | EV_ENABLE | EV_DISPATCH, 0, 0, (void *)c);

@@ -47,7 +47,6 @@ static struct {
 	int starter; /* where the waiting parent learns the outcome, or -1 */
 	struct share *share;
 	struct gen *live, *coming;
-	bool finishing;  /* a reload waits for the old workers to leave */
 	bool reload;     /* one was asked for while another went on */
 	bool draining;   /* SIGQUIT */
 	int64_t kill_at; /* when stopping: the end of patience, or 0 */
@@ -181,6 +180,24 @@ say_in_log(enum log_level level, const char *text)
 	log_line(level, "%s", text);
 }
 
+/* Makes a path absolute, for a daemon that reads it again; links stay. */
+static char *
+path_absolute(const char *path)
+{
+	char cwd[4096], *whole;
+	size_t size;
+
+	if (path[0] == '/')
+		return strdup(path);
+	if (getcwd(cwd, sizeof(cwd)) == NULL)
+		return NULL;
+	size = strlen(cwd) + 1 + strlen(path) + 1;
+	whole = malloc(size);
+	if (whole != NULL)
+		snprintf(whole, size, "%s/%s", cwd, path);
+	return whole;
+}
+
 /* The configuration to start with, or NULL after messages on stderr. */
 static struct conf *
 conf_first(const char *given)
@@ -194,7 +211,7 @@ conf_first(const char *given)
 			fail(STATUS_SYSTEM, "%s", strerror(ENOMEM));
 		return conf;
 	}
-	m.file = realpath(file, NULL);
+	m.file = path_absolute(file);
 	if (m.file == NULL)
 		fail(STATUS_CONF, "%s: %s", file, strerror(errno));
 	return conf_read(m.file, say_on_stderr);
@@ -242,6 +259,7 @@ daemonise(void)
 	}
 	close(outcome[0]);
 	m.starter = outcome[1];
+	gen_private(m.starter);
 	if (setsid() < 0 || (pid = fork()) < 0)
 		fail(STATUS_SYSTEM, "cannot become a daemon: %s",
 		    strerror(errno));
@@ -316,8 +334,10 @@ signals_catch(void)
 
 	if (pipe(signals) != 0)
 		fail(STATUS_SYSTEM, "pipe: %s", strerror(errno));
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		fcntl(signals[i], F_SETFL, O_NONBLOCK);
+		gen_private(signals[i]);
+	}
 	memset(&sa, 0, sizeof(sa));
 	sigfillset(&sa.sa_mask);
 	sa.sa_flags = SA_RESTART;
@@ -439,8 +459,7 @@ take_over(struct gen *gen)
 	gen->state = GEN_LIVE;
 	log_all(&gen->logs);
 	log_close(&old->logs);
-	gen_drain(old, gen);
-	m.finishing = true;
+	gen_drain(old, gen, loop_clock());
 }
 
 /* Opens the log files again, for a rotation; all processes go over. */
@@ -506,7 +525,7 @@ reload_failed(void)
 static void
 reload(void)
 {
-	m.reload = m.live == NULL || m.coming != NULL || m.finishing;
+	m.reload = m.live == NULL || m.coming != NULL;
 	if (m.reload || m.draining || m.kill_at != 0)
 		return;
 	logs_reopen();
@@ -544,7 +563,8 @@ drain(void)
 	m.draining = true;
 	if (m.coming != NULL)
 		reload_failed();
-	gen_drain(m.live, NULL);
+	m.live->announced = true;
+	gen_drain(m.live, NULL, loop_clock());
 }
 
 static void
@@ -598,30 +618,30 @@ coming_check(void)
 	}
 }
 
-/* Whether all generations before the live one have left the sockets. */
+/* Says of each replaced generation when it has left the sockets. */
 static void
-finishing_check(void)
+drained_check(void)
 {
-	if (!m.finishing)
-		return;
-	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
-		if (gen->state == GEN_DRAINING && !gen_drained(gen))
-			return;
-	m.finishing = false;
-	log_line(LOG_LEVEL_NOTICE, "Reloading config file finished");
+	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next) {
+		if (gen->state != GEN_DRAINING || gen->announced ||
+		    !gen_drained(gen))
+			continue;
+		gen->announced = true;
+		log_line(LOG_LEVEL_NOTICE, "Reloading config file finished");
+	}
 }
 
 /* Ends and frees the generations that nothing is left of. */
 static void
-gens_tidy(void)
+gens_tidy(int64_t now)
 {
 	struct gen *gen, *next;
 
 	for (gen = gen_first(); gen != NULL; gen = next) {
 		next = gen->next;
-		if (gen->state == GEN_DRAINING && gen_over(gen) &&
-		    !gen->stopped)
-			gen_stop(gen, false);
+		if (gen->state == GEN_DRAINING && !gen->stopped &&
+		    (gen_over(gen) || now >= gen->kill_at))
+			gen_stop(gen, true);
 		if (!gen->stopped || !gen_empty(gen))
 			continue;
 		if (gen == m.live)
@@ -640,12 +660,16 @@ sleep_time(int64_t now)
 
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next) {
 		at = gen_restart_next(gen);
+		if (gen->state == GEN_DRAINING && !gen->stopped)
+			at = gen->kill_at;
 		if (at >= 0 && (until < 0 || at < until))
 			until = at;
 	}
 	if (until < 0)
 		return -1;
-	return until <= now ? 0 : (int)(until - now);
+	if (until <= now)
+		return 0;
+	return until - now > 60000 ? 60000 : (int)(until - now);
 }
 
 /* Sleeps until something happens, and takes the signals that came. */
@@ -682,8 +706,8 @@ turn(void)
 		     gen = gen->next)
 			gen_stop(gen, true);
 	coming_check();
-	finishing_check();
-	gens_tidy();
+	drained_check();
+	gens_tidy(now);
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
 		gen_restart(gen, now);
 	if (m.reload)

@@ -256,7 +256,7 @@ struct note_message {
 	enum note note;
 };
 
-/* resolve.c */
+/* Questions to the helpers, and their answers. */
 enum desk { DESK_HOSTS, DESK_NAMES, DESKS };
 enum question_kind { QUESTION_NAME, QUESTION_CLIENT };
 
@@ -281,10 +281,7 @@ struct answer {
 	struct addr addrs[ADDRS_MAX];
 };
 
-_Noreturn void resolve_helper(
-    enum desk, int questions, const int *answers, size_t workers);
-
-/* worker.c: what a worker is given. Everything stays the caller's. */
+/* What a worker is given. Everything stays the caller's. */
 struct worker_args {
 	const struct conf *conf;
 	struct share *share;
@@ -299,6 +296,8 @@ struct worker_args {
 	size_t nlisteners;
 	size_t max_conns; /* connections its descriptors allow */
 };
+
+/* conn.c */
 
 /* The sides of a connection, and the attempts to reach the server. */
 enum side { CLIENT, SERVER, ATTEMPT };
@@ -349,10 +348,12 @@ struct setup {
 	struct request request;
 	char *head; /* owned: an incomplete head */
 	size_t head_len, head_size;
-	size_t rule; /* CONN_RULE: the rule asked about */
-	enum desk desk;
+	size_t rule;    /* CONN_RULE: the rule asked about */
+	enum desk desk; /* where it asks or has asked */
+	enum question_kind kind;
+	const char *name;
 	struct conn *next, *prev; /* those waiting to ask at the desk */
-	bool waiting;
+	bool waiting, asked;
 	bool deaf; /* the client is not listened to for now */
 	struct race race;
 };
@@ -363,10 +364,10 @@ struct setup {
  */
 struct conn {
 	enum conn_state state;
-	enum side lost; /* CONN_FLUSH */
-	bool parked;    /* in the lot, not in the poll set */
-	bool enrolled;  /* known to the lot, parked or not */
-	uint32_t serial;
+	enum side lost;         /* CONN_FLUSH */
+	bool parked;            /* in the lot, not in the poll set */
+	bool enrolled;          /* known to the lot, parked or not */
+	uint32_t index, serial; /* its place, and how often that was used */
 	struct end end[2];
 	struct flow flow[2];
 	struct addr client, server;
@@ -382,7 +383,31 @@ struct conn {
 	struct conn *next_free;
 };
 
+int conn_init(const struct worker_args *);
+size_t conn_count(void);
+size_t conn_unsettled(void);
+void conn_accepted(int fd, const struct sockaddr_storage *from);
+void conn_event(struct conn *, unsigned which, short revents);
+void conn_expire(struct conn *);
+void conn_answer(const struct answer *);
+void conn_wake_parked(void);
+void conn_park_quiet(void);
+int64_t conn_park_at(void);
+void conn_close_all(const char *reason);
+
+/* worker.c */
 _Noreturn void worker_run(const struct worker_args *);
+
+/* resolve.c */
+void resolve_init(const struct worker_args *);
+void resolve_ask(
+    struct conn *, enum desk, enum question_kind, const char *name);
+void resolve_end(struct conn *);
+bool resolve_waiting(enum desk);
+void resolve_send(enum desk);
+bool resolve_read(struct answer *);
+_Noreturn void resolve_helper(
+    enum desk, int questions, const int *answers, size_t workers);
 
 /* gen.c */
 enum gen_state { GEN_STARTING, GEN_LIVE, GEN_DRAINING, GEN_FAILED };
@@ -403,8 +428,10 @@ struct child {
 struct gen {
 	struct gen *next;
 	enum gen_state state;
-	bool stopped; /* its children were told to end */
-	int status;   /* GEN_FAILED: what to exit with */
+	bool stopped;    /* its children were told to end */
+	int status;      /* GEN_FAILED: what to exit with */
+	bool announced;  /* GEN_DRAINING: that its workers left the sockets */
+	int64_t kill_at; /* GEN_DRAINING: ms, the end of patience */
 	struct conf *conf;
 	struct logs logs;
 	uid_t uid;
@@ -424,7 +451,7 @@ struct gen *gen_new(struct conf *, struct share *);
 int gen_identity(struct gen *);
 int gen_listen(struct gen *, struct gen *old);
 int gen_start(struct gen *, int64_t now);
-void gen_drain(struct gen *, const struct gen *successor);
+void gen_drain(struct gen *, const struct gen *successor, int64_t now);
 void gen_logs(const struct gen *, const struct logs *);
 void gen_stop(struct gen *, bool kill_workers);
 void gen_restart(struct gen *, int64_t now);
@@ -438,11 +465,13 @@ bool gen_over(const struct gen *);
 bool gen_empty(struct gen *);
 struct gen *gen_first(void);
 void gen_free(struct gen *);
+void gen_private(int fd);
 
 /* loop.c */
 int loop_init(size_t max_conns);
 size_t watch_max(size_t max_conns);
 int64_t loop_clock(void);
+int64_t loop_now(void);
 int watch_add(int fd, short events, struct conn *, unsigned which, int *slot);
 void watch_set(int slot, short events);
 void watch_remove(int *slot);
@@ -452,7 +481,7 @@ short watch_take(size_t at, struct conn **, unsigned *which);
 struct conn *watch_conn(size_t at);
 void deadline_set(struct conn *, int64_t when);
 void deadline_clear(struct conn *);
-struct conn *deadline_due(int64_t now);
+struct conn *deadline_due(void);
 int64_t deadline_next(void);
 
 /* lot.c */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The helpers: everything that can only be done by blocking.  A helper takes
- * a question from its desk, where all of the desk's helpers wait, and sends
+ * The helpers, which do everything that can only be done by blocking, and the
+ * worker's side of talking to them.  A helper takes a question from its desk, where all of the desk's helpers wait, and sends
  * the answer to the worker that asked.  The hosts desk knows the hosts file
  * and nothing else, so that its names are found while every helper of the
  * names desk waits for a name server.  A helper decides nothing and keeps
@@ -21,6 +21,142 @@
 #include <unistd.h>
 
 #include "proxy.h"
+
+/* The worker's side. */
+
+/*
+ * A worker has so many questions at a desk at most; their answers all find
+ * room in its socket, which holds some 160.
+ */
+enum { ASKED_MAX = 64 };
+
+static struct {
+	const struct worker_args *args;
+	pid_t pid;
+	/* Connections whose question finds no room at a desk. */
+	struct {
+		struct conn *first, *last;
+	} waiting[DESKS];
+	unsigned asked[DESKS]; /* questions not answered yet */
+} asker;
+
+/* To be called in a worker before it asks. */
+void
+resolve_init(const struct worker_args *args)
+{
+	asker.args = args;
+	asker.pid = getpid();
+}
+
+/* Hands a question to a desk; false when the desk takes no more for now. */
+static bool
+question_send(struct conn *c)
+{
+	struct setup *s = c->setup;
+	struct question q = { .kind = s->kind,
+		.client = c->client,
+		.ticket = { .pid = asker.pid,
+		    .worker = asker.args->index,
+		    .conn = c->index,
+		    .serial = c->serial } };
+
+	if (asker.asked[s->desk] == ASKED_MAX)
+		return false;
+	strcpy(q.name, s->name);
+	if (send(asker.args->desks[s->desk], &q, sizeof(q),
+		MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof(q))
+		return false;
+	s->asked = true;
+	asker.asked[s->desk]++;
+	return true;
+}
+
+/*
+ * Asks a question for a connection, or lets it wait in line until the desk
+ * takes questions again.  The name, of less than HOST_SIZE bytes, must live
+ * as long as the connection's setup.
+ */
+void
+resolve_ask(
+    struct conn *c, enum desk desk, enum question_kind kind, const char *name)
+{
+	struct setup *s = c->setup;
+
+	s->desk = desk;
+	s->kind = kind;
+	s->name = name;
+	if (asker.waiting[desk].first == NULL && question_send(c))
+		return;
+	s->waiting = true;
+	s->prev = asker.waiting[desk].last;
+	if (s->prev != NULL)
+		s->prev->setup->next = c;
+	else
+		asker.waiting[desk].first = c;
+	asker.waiting[desk].last = c;
+}
+
+/* Takes a connection out of the line, where it stands there. */
+static void
+line_leave(struct setup *s)
+{
+	if (!s->waiting)
+		return;
+	if (s->prev != NULL)
+		s->prev->setup->next = s->next;
+	else
+		asker.waiting[s->desk].first = s->next;
+	if (s->next != NULL)
+		s->next->setup->prev = s->prev;
+	else
+		asker.waiting[s->desk].last = s->prev;
+	s->next = s->prev = NULL;
+	s->waiting = false;
+}
+
+/* A connection has its answer, or does not want it any more. */
+void
+resolve_end(struct conn *c)
+{
+	struct setup *s = c->setup;
+
+	line_leave(s);
+	if (s->asked)
+		asker.asked[s->desk]--;
+	s->asked = false;
+}
+
+/* Whether there is somebody who could ask if the desk took the question. */
+bool
+resolve_waiting(enum desk desk)
+{
+	return asker.waiting[desk].first != NULL &&
+	    asker.asked[desk] < ASKED_MAX;
+}
+
+/* The desk takes questions again. */
+void
+resolve_send(enum desk desk)
+{
+	struct conn *c;
+
+	while ((c = asker.waiting[desk].first) != NULL && question_send(c))
+		line_leave(c->setup);
+}
+
+/* Takes an answer to a question of this process; false when there is none. */
+bool
+resolve_read(struct answer *answer)
+{
+	while (recv(asker.args->answers, answer, sizeof(*answer),
+		   MSG_DONTWAIT) == sizeof(*answer))
+		if (answer->ticket.pid == asker.pid &&
+		    answer->naddrs <= ADDRS_MAX)
+			return true;
+	return false;
+}
+
+/* The helper's side. */
 
 #define HOSTS_FILE "/etc/hosts"
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A worker: accepts clients, and leads each connection through its states to
- * a tunnel or a refusal.  It carries thousands of them in one poll() loop and
- * never blocks anywhere else.  Nothing that a peer does ends it; that ends
- * the peer's connection.  It has no rights beyond its descriptors, opens no
- * file, and leaves when its master is gone.
+ * A worker: accepts clients, carries thousands of connections in one poll()
+ * loop, and obeys its master.  It never blocks anywhere else.  It has no
+ * rights beyond its descriptors, opens no file, and leaves when its master is
+ * gone.  What becomes of a connection is conn.c's.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -12,20 +11,13 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "proxy.h"
-
 enum {
-	ACCEPTS_MAX = 8,     /* in one turn of the loop */
-	WOKEN_MAX = 64,      /* parked tunnels woken in one turn */
-	ANSWERS_MAX = 64,    /* answers of the helpers taken in one turn */
-	HEAD_SIZE_MIN = 1024 /* bytes for a head that comes in pieces */
+	ACCEPTS_MAX = 8, /* in one turn of the loop */
+	ANSWERS_MAX = 64 /* answers of the helpers taken in one turn */
 };
 
 /* What a descriptor in the poll set that is no connection's is for. */
@@ -37,86 +29,18 @@ enum own {
 	OWN_LISTENER
 };
 
-struct list {
-	struct conn *first, *last;
-};
-
 static struct {
 	const struct worker_args *args;
 	const struct conf *conf;
-	int64_t now; /* ms, of this turn of the loop */
-
-	struct conn *conns;
-	struct conn *free;
-	size_t used; /* of conns, ever */
-	size_t count;
-	size_t unsettled; /* of count: those whose tunnel does not stand */
-
 	int slots[OWN_LISTENER + LISTEN_MAX];
-	struct list waiting[DESKS]; /* connections with a question to ask */
-	int64_t paused_until;       /* when to listen again, or 0 */
-	int64_t complained;         /* of lacking descriptors, last time */
+	int64_t paused_until; /* when to listen again, or 0 */
+	size_t paused_count;  /* connections that there were then */
+	int64_t complained;   /* of lacking descriptors, last time */
 	bool draining;
 	uint64_t abandoned; /* listeners that only we serve, while draining */
 	int64_t drained_at; /* when draining has to be over */
-	int64_t park_at;    /* when quiet tunnels are looked for next */
-	size_t relaying;    /* tunnels in the poll set */
-	pid_t pid;
 	int log_fd, access_fd; /* owned: sent by the master */
 } w;
-
-static char head_buffer[HEAD_MAX + 1];
-
-static void conn_close(struct conn *, const char *reason);
-static void conn_dialled(struct conn *, enum race_state);
-static void conn_judge(struct conn *);
-static void conn_admit(struct conn *);
-static void conn_deny(struct conn *);
-
-/* The addresses of connections. */
-
-/*
- * Whether an address and port are a listening socket of this proxy.  When it
- * listens everywhere, an address of this machine is one that a socket can be
- * bound to.
- */
-static bool
-is_own_socket(const struct addr *target)
-{
-	static const struct addr any4 = { .ip = { [10] = 0xff, 0xff } };
-	static const struct addr any6;
-	struct sockaddr_storage ss;
-	struct addr addr = *target;
-	const void *sa = &ss;
-	bool wild = false, own;
-	int fd;
-
-	for (size_t i = 0; i < w.args->nlisteners; i++) {
-		const struct addr *at = &w.args->listening[i];
-
-		if (at->port != target->port)
-			continue;
-		if (addr_same_ip(at, target))
-			return true;
-		wild =
-		    wild || addr_same_ip(at, &any4) || addr_same_ip(at, &any6);
-	}
-	if (!wild)
-		return false;
-	addr.port = 0;
-	addr_to_sockaddr(&addr, &ss);
-	fd = socket(ss.ss_family, SOCK_DGRAM, 0);
-	own = fd >= 0 && bind(fd, sa, addr_to_sockaddr(&addr, &ss)) == 0;
-	if (fd >= 0)
-		close(fd);
-	return own;
-}
-
-static bool
-target_allowed(const struct addr *target, const struct addr *client)
-{
-	return acl_target(target, client) && !is_own_socket(target);
-}
 
 /* Which clients are counted, over all workers. */
 
@@ -133,23 +57,24 @@ place_take(void)
 	struct share *share = w.args->share;
 	unsigned long total = 0;
 
-	if (w.count >= w.args->max_conns)
+	if (conn_count() >= w.args->max_conns)
 		return false;
-	atomic_store(my_count(), (unsigned)w.count + 1);
+	atomic_store(my_count(), (unsigned)conn_count() + 1);
 	if (w.conf->max_clients == 0)
 		return true;
 	for (size_t i = 0; i < atomic_load(&share->nslots); i++)
 		total += atomic_load(&share->slots[i].clients);
 	if (total <= w.conf->max_clients)
 		return true;
-	atomic_store(my_count(), (unsigned)w.count);
+	atomic_store(my_count(), (unsigned)conn_count());
 	return false;
 }
 
+/* Counts those that there are, when some may have gone. */
 static void
 place_give_back(void)
 {
-	atomic_store(my_count(), (unsigned)w.count);
+	atomic_store(my_count(), (unsigned)conn_count());
 }
 
 /* Listening. */
@@ -166,7 +91,8 @@ static void
 listen_pause(void)
 {
 	listen_for(0);
-	w.paused_until = w.now + PAUSE_TIME;
+	w.paused_until = loop_now() + PAUSE_TIME;
+	w.paused_count = conn_count();
 }
 
 static void
@@ -183,8 +109,8 @@ complain_of_clients(void)
 	atomic_llong *logged = &w.args->share->full_logged;
 	long long last = atomic_load(logged);
 
-	if ((last == 0 || w.now - last >= 60000) &&
-	    atomic_compare_exchange_strong(logged, &last, w.now))
+	if ((last == 0 || loop_now() - last >= 60000) &&
+	    atomic_compare_exchange_strong(logged, &last, loop_now()))
 		log_line(LOG_LEVEL_WARNING,
 		    "Maximum number of connections "
 		    "reached. Refusing new "
@@ -194,880 +120,13 @@ complain_of_clients(void)
 static void
 complain_of_accept(int error)
 {
-	if (w.complained != 0 && w.now - w.complained < 60000)
+	if (w.complained != 0 && loop_now() - w.complained < 60000)
 		return;
-	w.complained = w.now;
+	w.complained = loop_now();
 	log_line(LOG_LEVEL_ERROR,
 	    "Accept returned an error (%s); "
 	    "pausing",
 	    strerror(error));
-}
-
-/* Connections and their descriptors. */
-
-static struct conn *
-conn_new(int fd, const struct sockaddr_storage *from)
-{
-	struct conn *c = w.free;
-	uint32_t serial;
-
-	if (c != NULL)
-		w.free = c->next_free;
-	else
-		c = &w.conns[w.used++];
-	serial = c->serial + 1;
-	memset(c, 0, sizeof(*c));
-	c->serial = serial;
-	c->setup = calloc(1, sizeof(*c->setup));
-	if (c->setup == NULL) {
-		c->next_free = w.free;
-		w.free = c;
-		return NULL;
-	}
-	w.unsettled++;
-	c->end[CLIENT] = (struct end){ .fd = fd, .slot = -1 };
-	c->end[SERVER] = (struct end){ .fd = -1, .slot = -1 };
-	c->began = w.now;
-	addr_from_sockaddr(&c->client, from);
-	w.count++;
-	return c;
-}
-
-/* What an end of a connection is watched for: -1, it is not. */
-static int
-conn_events(const struct conn *c, enum side side)
-{
-	if (c->end[side].fd < 0)
-		return -1;
-	if (c->state == CONN_RELAY) {
-		short events = relay_events(c, side);
-
-		return events == 0 && c->end[side].hung_up ? -1 : events;
-	}
-	if (c->state == CONN_FLUSH && side == c->lost)
-		return -1;
-	if (c->state == CONN_FLUSH)
-		return c->flow[c->lost].kept != NULL ? POLLOUT : 0;
-	if (side == SERVER)
-		return -1;
-	return c->setup != NULL && c->setup->deaf ? 0 : POLLIN;
-}
-
-/* Puts the ends of a connection into the poll set, or out of it. */
-static void
-conn_watch(struct conn *c)
-{
-	for (int side = CLIENT; side <= SERVER; side++) {
-		struct end *end = &c->end[side];
-		int events = conn_events(c, side);
-
-		if (events < 0)
-			watch_remove(&end->slot);
-		else if (end->slot >= 0)
-			watch_set(end->slot, (short)events);
-		else if (watch_add(end->fd, (short)events, c, (unsigned)side,
-			     &end->slot) != 0)
-			assert(0 && "the poll set has room for all");
-	}
-}
-
-static void
-waiting_remove(struct conn *c)
-{
-	struct setup *s = c->setup;
-	struct list *list = &w.waiting[s->desk];
-
-	if (!s->waiting)
-		return;
-	*(s->prev != NULL ? &s->prev->setup->next : &list->first) = s->next;
-	*(s->next != NULL ? &s->next->setup->prev : &list->last) = s->prev;
-	s->next = s->prev = NULL;
-	s->waiting = false;
-	if (list->first == NULL)
-		watch_set(w.slots[OWN_DESK + s->desk], 0);
-}
-
-static void
-setup_free(struct conn *c)
-{
-	if (c->setup == NULL)
-		return;
-	waiting_remove(c);
-	race_end(&c->setup->race);
-	free(c->setup->head);
-	free(c->setup);
-	c->setup = NULL;
-	w.unsettled--;
-}
-
-/* The one place where the state changes, and with it the deadline. */
-static void
-conn_state(struct conn *c, enum conn_state state)
-{
-	const struct conf *conf = w.conf;
-	int64_t when;
-
-	/* The look-up and the connect have one time between them. */
-	if (state != c->state &&
-	    !(c->state == CONN_RESOLVE && state == CONN_CONNECT))
-		c->since = w.now;
-	if (state == CONN_RELAY && c->state != CONN_RELAY)
-		w.relaying++;
-	if (state != CONN_RELAY && c->state == CONN_RELAY)
-		w.relaying--;
-	c->state = state;
-	switch (state) {
-	case CONN_REQUEST:
-		when = c->began + conf->header_timeout * INT64_C(1000);
-		break;
-	case CONN_CONNECT:
-		when = c->since + conf->connect_timeout * INT64_C(1000);
-		if (c->setup->race.next_at < when)
-			when = c->setup->race.next_at;
-		break;
-	case CONN_RELAY:
-		when = c->active + conf->timeout * INT64_C(1000);
-		if (conf->tunnel_timeout != 0 &&
-		    c->since + conf->tunnel_timeout * INT64_C(1000) < when)
-			when = c->since + conf->tunnel_timeout * INT64_C(1000);
-		break;
-	case CONN_FLUSH:
-		when = w.now + FLUSH_CHECK;
-		break;
-	case CONN_LINGER:
-		when = c->since + LINGER_TIME;
-		break;
-	default:
-		when = c->since + conf->connect_timeout * INT64_C(1000);
-	}
-	deadline_set(c, when);
-}
-
-static void
-conn_record(const struct conn *c, const char *reason)
-{
-	struct record record = {
-		.client = &c->client,
-		.user = c->user != NULL ? c->user->name : NULL,
-		.target = c->target,
-		.dialled = &c->server,
-		.status = c->status,
-		.reason = reason,
-		.up = c->flow[CLIENT].bytes,
-		.down = c->flow[SERVER].bytes,
-		.ms = w.now - c->began,
-	};
-
-	log_access(&record);
-}
-
-/*
- * Ends a connection, frees all it owns and writes its record.  A tunnel that
- * did not end by itself is reset on both sides, so that what was cut off does
- * not look complete to anybody.
- */
-static void
-conn_close(struct conn *c, const char *reason)
-{
-	bool tunnel = c->state == CONN_RELAY || c->state == CONN_FLUSH;
-	bool reset = tunnel && strcmp(reason, "closed") != 0;
-
-	conn_record(c, c->reason != NULL ? c->reason : reason);
-	if (tunnel)
-		log_line(LOG_LEVEL_INFO,
-		    "Closed connection between local client (fd:%d) and "
-		    "remote client (fd:%d)",
-		    c->end[CLIENT].fd, c->end[SERVER].fd);
-	if (c->state == CONN_RELAY && !c->parked)
-		w.relaying--;
-	lot_leave(c);
-	setup_free(c);
-	relay_free(c);
-	deadline_clear(c);
-	for (int side = CLIENT; side <= SERVER; side++) {
-		watch_remove(&c->end[side].slot);
-		if (c->end[side].fd < 0)
-			continue;
-		if (reset)
-			socket_reset(c->end[side].fd);
-		close(c->end[side].fd);
-	}
-	free(c->target);
-	c->target = NULL;
-	c->state = CONN_FREE;
-	c->next_free = w.free;
-	w.free = c;
-	w.count--;
-	place_give_back();
-	if (w.paused_until != 0)
-		listen_resume();
-}
-
-/* Refusing. */
-
-/*
- * Answers with an error, and lets the client read it: RFC 9112 9.6.  What the
- * client has sent behind its request goes nowhere, RFC 9931.
- */
-static void
-conn_refuse(struct conn *c, int status, const char *error, const char *detail)
-{
-	char reply[REPLY_SIZE];
-	size_t len =
-	    reply_make(reply, status, error, detail, c->target, w.conf->realm);
-
-	c->status = status;
-	c->reason = error;
-	setup_free(c);
-	relay_free(c);
-	if (send(c->end[CLIENT].fd, reply, len, MSG_NOSIGNAL) != (ssize_t)len ||
-	    shutdown(c->end[CLIENT].fd, SHUT_WR) != 0) {
-		conn_close(c, error);
-		return;
-	}
-	conn_state(c, CONN_LINGER);
-	conn_watch(c);
-}
-
-/* Throws away what a refused client still sends, until it closes. */
-static void
-conn_linger(struct conn *c)
-{
-	ssize_t n =
-	    recv(c->end[CLIENT].fd, head_buffer, sizeof(head_buffer), 0);
-
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-		conn_close(c, c->reason);
-}
-
-/* Says in the log, and to the client, that the target cannot be had. */
-static void
-refuse_target(struct conn *c, int status, const char *error, const char *what,
-    const char *why, const char *detail)
-{
-	log_line(LOG_LEVEL_ERROR, "opensock: Could not %s %s: %s", what,
-	    c->target, why);
-	conn_refuse(c, status, error, detail);
-}
-
-static void
-refuse_race(struct conn *c, int error)
-{
-	static const struct failure {
-		int error, status;
-		const char *type, *detail;
-	} failures[] = { { ECONNREFUSED, 502, "connection_refused",
-			     "The target refused the connection." },
-		{ ECONNRESET, 502, "connection_refused",
-		    "The target refused the connection." },
-		{ ETIMEDOUT, 504, "connection_timeout",
-		    "The target did not answer in time." },
-		{ ENETUNREACH, 502, "destination_ip_unroutable",
-		    "There is no route to the target." },
-		{ EHOSTUNREACH, 502, "destination_ip_unroutable",
-		    "There is no route to the target." },
-		{ ENETDOWN, 502, "destination_ip_unroutable",
-		    "There is no route to the target." },
-		{ EACCES, 502, "destination_ip_unroutable",
-		    "There is no route to the target." },
-		{ EPERM, 502, "destination_ip_unroutable",
-		    "There is no route to the target." },
-		{ EADDRNOTAVAIL, 502, "destination_ip_unroutable",
-		    "There is no way to the target from here." },
-		{ EAFNOSUPPORT, 502, "destination_ip_unroutable",
-		    "There is no way to the target from here." },
-		{ EMFILE, 503, "connection_limit_reached",
-		    "The proxy has no descriptor left." },
-		{ ENFILE, 503, "connection_limit_reached",
-		    "The proxy has no descriptor left." },
-		{ 0, 500, "proxy_internal_error",
-		    "The proxy could not connect." } };
-	const struct failure *f = failures;
-
-	while (f->error != error && f->error != 0)
-		f++;
-	refuse_target(c, f->status, f->type, "establish a connection to",
-	    strerror(error), f->detail);
-}
-
-/* The tunnel. */
-
-/*
- * A side of a tunnel was reset or has failed.  The other gets what it is owed,
- * RFC 9110 9.3.6, for as long as FLUSH_TIME, and is reset then; nothing more
- * is read from it.
- */
-static void
-conn_lost(struct conn *c, enum side lost)
-{
-	c->reason = lost == CLIENT ? "client_reset" : "server_reset";
-	if (!relay_owes(c, lost)) {
-		conn_close(c, c->reason);
-		return;
-	}
-	c->lost = lost;
-	conn_state(c, CONN_FLUSH);
-	conn_watch(c);
-}
-
-/* Looks how far that has come. */
-static void
-conn_flush(struct conn *c, short revents)
-{
-	enum side lost;
-
-	if (revents & (POLLERR | POLLHUP | POLLNVAL) ||
-	    relay_flush(c, c->lost, &lost) == RELAY_LOST ||
-	    !relay_owes(c, c->lost) || w.now - c->since >= FLUSH_TIME) {
-		conn_close(c, c->reason);
-		return;
-	}
-	conn_state(c, CONN_FLUSH);
-	conn_watch(c);
-}
-
-static void
-conn_relayed(struct conn *c, enum relay_state state, enum side lost)
-{
-	if (state == RELAY_DONE)
-		conn_close(c, "closed");
-	else if (state == RELAY_LOST)
-		conn_lost(c, lost);
-	else
-		conn_watch(c);
-}
-
-/* The server is connected: says so, and hands over what came early. */
-static void
-conn_establish(struct conn *c)
-{
-	enum side lost = CLIENT;
-
-	log_line(LOG_LEVEL_CONNECT,
-	    "Established connection to host \"%s\" using file descriptor %d.",
-	    c->setup->request.host, c->end[SERVER].fd);
-	c->status = 200;
-	c->flow[CLIENT].bytes = c->flow[CLIENT].len;
-	setup_free(c);
-	c->active = w.now;
-	conn_state(c, CONN_RELAY);
-	if (send(c->end[CLIENT].fd, reply_established, reply_established_len,
-		MSG_NOSIGNAL) != (ssize_t)reply_established_len)
-		conn_close(c, "client_reset");
-	else
-		conn_relayed(c, relay_flush(c, CLIENT, &lost), lost);
-}
-
-static void
-conn_relay(struct conn *c, enum side side, short revents)
-{
-	enum side lost;
-	enum relay_state state = relay_ready(c, side, revents, &lost);
-
-	c->active = w.now;
-	conn_relayed(c, state, lost);
-}
-
-/* Parks a tunnel that has been quiet for some time. */
-static void
-conn_park(struct conn *c)
-{
-	const short events[2] = { relay_events(c, CLIENT),
-		relay_events(c, SERVER) };
-
-	if (lot_park(c, events) != 0)
-		return;
-	watch_remove(&c->end[CLIENT].slot);
-	watch_remove(&c->end[SERVER].slot);
-	w.relaying--;
-}
-
-static void
-conn_unpark(struct conn *c)
-{
-	w.relaying++;
-	conn_watch(c);
-}
-
-/* Looking up and connecting. */
-
-static void
-conn_dialled(struct conn *c, enum race_state state)
-{
-	if (state == RACE_WON) {
-		conn_establish(c);
-	} else if (state == RACE_LOST) {
-		refuse_race(c, c->setup->race.error);
-	} else {
-		conn_state(c, CONN_CONNECT);
-		conn_watch(c);
-	}
-}
-
-/* Dials those of some addresses that may be dialled: just these. */
-static void
-conn_dial(struct conn *c, const struct addr *addrs, size_t n)
-{
-	struct addr allowed[ADDRS_MAX];
-	size_t nallowed = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		struct addr addr = addrs[i];
-
-		addr.port = c->setup->request.port;
-		if (target_allowed(&addr, &c->client))
-			allowed[nallowed++] = addr;
-	}
-	if (nallowed == 0) {
-		log_line(LOG_LEVEL_NOTICE,
-		    "Refused address of %s: not a target for this client",
-		    c->target);
-		conn_refuse(c, 403, "destination_ip_prohibited",
-		    "The address of the target is not allowed.");
-		return;
-	}
-	race_init(&c->setup->race, allowed, nallowed);
-	conn_dialled(c, race_start(c, w.conf, w.now));
-}
-
-/* Hands a question to a desk; false when the desk takes no more for now. */
-static bool
-question_send(struct conn *c)
-{
-	struct question q = { .kind = QUESTION_NAME, .client = c->client };
-	const char *name = c->setup->request.host;
-
-	if (c->state == CONN_RULE) {
-		q.kind = QUESTION_CLIENT;
-		name = w.conf->rules[c->setup->rule].name;
-	}
-	strcpy(q.name, name);
-	q.ticket = (struct ticket){ .pid = w.pid,
-		.worker = w.args->index,
-		.conn = (uint32_t)(c - w.conns),
-		.serial = c->serial };
-	return send(w.args->desks[c->setup->desk], &q, sizeof(q),
-		   MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof(q);
-}
-
-/* Asks, or waits in line until the desk takes questions again. */
-static void
-conn_ask(struct conn *c, enum desk desk)
-{
-	struct setup *s = c->setup;
-	struct list *list = &w.waiting[desk];
-
-	s->desk = desk;
-	if (list->first == NULL && question_send(c))
-		return;
-	s->waiting = true;
-	s->prev = list->last;
-	*(s->prev != NULL ? &s->prev->setup->next : &list->first) = c;
-	list->last = c;
-	watch_set(w.slots[OWN_DESK + desk], POLLOUT);
-}
-
-/* A desk takes questions again. */
-static void
-desk_ready(enum desk desk)
-{
-	struct conn *c;
-
-	while ((c = w.waiting[desk].first) != NULL && question_send(c))
-		waiting_remove(c);
-}
-
-/* Begins to look the target up; an address needs none of that. */
-static void
-conn_resolve(struct conn *c)
-{
-	const struct request *req = &c->setup->request;
-
-	if (req->literal) {
-		conn_dial(c, &req->addr, 1);
-		return;
-	}
-	conn_state(c, CONN_RESOLVE);
-	conn_watch(c);
-	conn_ask(c, DESK_HOSTS);
-}
-
-static void
-conn_unresolved(struct conn *c, int error)
-{
-	bool late = error == EAI_AGAIN && w.now - c->since >= 1000;
-
-	if (late)
-		refuse_target(c, 504, "dns_timeout",
-		    "retrieve address info for", gai_strerror(error),
-		    "The name of the target could not be looked up in time.");
-	else
-		refuse_target(c, 502,
-		    error == EAI_NONAME ? "dns_error; rcode=\"NXDOMAIN\""
-					: "dns_error",
-		    "retrieve address info for", gai_strerror(error),
-		    "The name of the target does not resolve.");
-}
-
-static void
-conn_answered(struct conn *c, const struct answer *answer)
-{
-	const struct rule *rule;
-
-	if (c->state == CONN_RESOLVE) {
-		if (answer->error == 0 && answer->naddrs > 0 &&
-		    answer->naddrs <= ADDRS_MAX)
-			conn_dial(c, answer->addrs, answer->naddrs);
-		else if (c->setup->desk == DESK_HOSTS)
-			conn_ask(c, DESK_NAMES);
-		else
-			conn_unresolved(c, answer->error);
-		return;
-	}
-	/* A Deny that nobody can judge denies. */
-	rule = &w.conf->rules[c->setup->rule++];
-	if (answer->matches && rule->allow)
-		conn_admit(c);
-	else if (answer->matches || (answer->error != 0 && !rule->allow))
-		conn_deny(c);
-	else
-		conn_judge(c);
-}
-
-/* Takes answers of the helpers; one for a connection that is gone is none. */
-static void
-answers_ready(void)
-{
-	struct answer answer;
-
-	for (int i = 0; i < ANSWERS_MAX; i++) {
-		struct conn *c;
-
-		if (recv(w.args->answers, &answer, sizeof(answer),
-			MSG_DONTWAIT) != sizeof(answer))
-			return;
-		if (answer.ticket.pid != w.pid || answer.ticket.conn >= w.used)
-			continue;
-		c = &w.conns[answer.ticket.conn];
-		if (c->serial == answer.ticket.serial &&
-		    (c->state == CONN_RESOLVE || c->state == CONN_RULE))
-			conn_answered(c, &answer);
-	}
-}
-
-/* The request. */
-
-/* Whether the client has proved to be one of the users. */
-static bool
-credentials_hold(struct conn *c, const char *head)
-{
-	const struct slice *s = &c->setup->request.credentials;
-	char user[CREDENTIAL_SIZE], password[CREDENTIAL_SIZE];
-
-	if (w.conf->nusers == 0)
-		return true;
-	if (parse_basic(head + s->at, s->len, user, password) == 0)
-		c->user = acl_user(w.conf, user, password);
-	memset(password, 0, sizeof(password));
-	return c->user != NULL;
-}
-
-static void
-log_request(const struct conn *c, const char *head)
-{
-	const struct request *req = &c->setup->request;
-	char target[512];
-
-	if (!log_wants(LOG_LEVEL_CONNECT))
-		return;
-	log_escape(
-	    target, sizeof(target), head + req->target.at, req->target.len);
-	log_line(LOG_LEVEL_CONNECT,
-	    "Request (file descriptor %d): CONNECT %s %.8s", c->end[CLIENT].fd,
-	    target, head + req->target.at + req->target.len + 1);
-}
-
-/* The head is complete: decides what can be decided without a look-up. */
-static void
-conn_decide(struct conn *c, const char *head, size_t len)
-{
-	const struct request *req = &c->setup->request;
-	char client[ADDR_TEXT_SIZE];
-
-	log_request(c, head);
-	if (len > req->length &&
-	    relay_keep(c, CLIENT, head + req->length, len - req->length) != 0) {
-		conn_refuse(c, 500, "proxy_internal_error",
-		    "The proxy has no memory left.");
-		return;
-	}
-	if (!credentials_hold(c, head)) {
-		log_line(LOG_LEVEL_INFO,
-		    "Failed auth attempt (file descriptor: %d), ip %s",
-		    c->end[CLIENT].fd, addr_text(&c->client, client));
-		conn_refuse(c, 407, "http_request_denied",
-		    "This proxy wants a user name and a password.");
-	} else if (!acl_port(w.conf, req->port)) {
-		log_line(LOG_LEVEL_INFO, "Refused CONNECT method on port %u",
-		    (unsigned)req->port);
-		conn_refuse(c, 403, "http_request_denied",
-		    "CONNECT to this port is not allowed.");
-	} else {
-		conn_resolve(c);
-	}
-}
-
-static void
-conn_bad_request(struct conn *c)
-{
-	const struct request *req = &c->setup->request;
-	char client[ADDR_TEXT_SIZE];
-
-	log_line(LOG_LEVEL_NOTICE, "Refused request from \"%s\": %s",
-	    addr_text(&c->client, client), req->why);
-	conn_refuse(c, req->status, "http_request_error", req->why);
-}
-
-/*
- * Remembers an incomplete head, and sees to it that there is room for more.
- * Most heads come in one piece and never get here.
- */
-static int
-head_keep(struct setup *s, const char *head, size_t len)
-{
-	size_t size = s->head_size == 0 ? HEAD_SIZE_MIN : s->head_size;
-	char *grown;
-
-	while (size <= len)
-		size *= 2;
-	if (size > sizeof(head_buffer))
-		size = sizeof(head_buffer);
-	if (size != s->head_size) {
-		grown = realloc(s->head, size);
-		if (grown == NULL)
-			return -1;
-		if (s->head == NULL)
-			memcpy(grown, head, len);
-		s->head = grown;
-		s->head_size = size;
-	}
-	s->head_len = len;
-	return 0;
-}
-
-/* The request target as it was sent, for the logs. */
-static int
-target_keep(struct conn *c, const char *head)
-{
-	const struct request *req = &c->setup->request;
-
-	c->target = malloc(req->target.len + 1);
-	if (c->target == NULL)
-		return -1;
-	memcpy(c->target, head + req->target.at, req->target.len);
-	c->target[req->target.len] = '\0';
-	return 0;
-}
-
-static void
-conn_head(struct conn *c, const char *head, size_t len)
-{
-	struct setup *s = c->setup;
-	enum parse_result result = parse_head(&s->request, head, len);
-
-	if (result == PARSE_BAD)
-		conn_bad_request(c);
-	else if (result == PARSE_OK && target_keep(c, head) == 0)
-		conn_decide(c, head, len);
-	else if (result == PARSE_OK || head_keep(s, head, len) != 0)
-		conn_close(c, "no_memory");
-	else
-		conn_watch(c);
-}
-
-/* Reads what there is of a request head. */
-static void
-conn_request(struct conn *c)
-{
-	struct setup *s = c->setup;
-	char *head = s->head != NULL ? s->head : head_buffer;
-	size_t size = s->head != NULL ? s->head_size : sizeof(head_buffer);
-	ssize_t n;
-
-	n = recv(c->end[CLIENT].fd, head + s->head_len, size - s->head_len, 0);
-	if (n > 0)
-		conn_head(c, head, s->head_len + (size_t)n);
-	else if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		conn_watch(c);
-	else if (n == 0 && s->head_len > 0)
-		conn_refuse(c, 400, "http_request_error",
-		    "The request head is incomplete.");
-	else
-		conn_close(c, "client_left");
-}
-
-/*
- * Something came from a client whose server is not there yet.  An end of
- * file without early data is a client that has left; with early data it may
- * have said all that it has to say.  Nothing is read: it is the tunnel's.
- */
-static void
-conn_early(struct conn *c, short revents)
-{
-	char byte;
-	ssize_t n = 1;
-
-	if ((revents & POLLIN) && !c->setup->deaf)
-		n = recv(c->end[CLIENT].fd, &byte, 1, MSG_PEEK);
-	else if (revents & (POLLERR | POLLHUP | POLLNVAL))
-		n = 0;
-	if (n > 0 ||
-	    (n == 0 && c->flow[CLIENT].kept != NULL &&
-		!(revents & (POLLERR | POLLHUP)))) {
-		c->setup->deaf = true;
-		conn_watch(c);
-	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-		conn_close(c, "client_left");
-	}
-}
-
-/* Client rules. */
-
-static void
-conn_admit(struct conn *c)
-{
-	c->setup->deaf = false;
-	conn_state(c, CONN_REQUEST);
-	conn_request(c);
-}
-
-static void
-conn_deny(struct conn *c)
-{
-	char client[ADDR_TEXT_SIZE];
-
-	log_line(LOG_LEVEL_NOTICE, "Unauthorized connection from \"%s\".",
-	    addr_text(&c->client, client));
-	conn_refuse(c, 403, "http_request_denied",
-	    "This proxy does not serve your address.");
-}
-
-/* Goes on with the rules for clients, from the one that is next. */
-static void
-conn_judge(struct conn *c)
-{
-	switch (acl_client(w.conf, &c->client, &c->setup->rule)) {
-	case ACL_ALLOW:
-		conn_admit(c);
-		break;
-	case ACL_DENY:
-		conn_deny(c);
-		break;
-	case ACL_ASK:
-		conn_state(c, CONN_RULE);
-		c->setup->deaf = true;
-		conn_watch(c);
-		conn_ask(c, DESK_NAMES);
-	}
-}
-
-/* Events. */
-
-static void
-conn_event(struct conn *c, unsigned which, short revents)
-{
-	switch (c->state) {
-	case CONN_RULE:
-		conn_early(c, revents);
-		break;
-	case CONN_REQUEST:
-		conn_request(c);
-		break;
-	case CONN_RESOLVE:
-	case CONN_CONNECT:
-		if (which >= ATTEMPT)
-			conn_dialled(c, race_event(c, w.conf, which, w.now));
-		else
-			conn_early(c, revents);
-		break;
-	case CONN_RELAY:
-		conn_relay(c, (enum side)which, revents);
-		break;
-	case CONN_FLUSH:
-		conn_flush(c, revents);
-		break;
-	case CONN_LINGER:
-		conn_linger(c);
-		break;
-	case CONN_FREE:
-		break;
-	}
-}
-
-/* A deadline has passed. */
-static void
-conn_expire(struct conn *c)
-{
-	int64_t life = w.conf->tunnel_timeout * INT64_C(1000);
-
-	switch (c->state) {
-	case CONN_RULE:
-		conn_deny(c);
-		break;
-	case CONN_REQUEST:
-		conn_refuse(c, 408, "http_request_error",
-		    "The request head did not come in time.");
-		break;
-	case CONN_RESOLVE:
-		conn_unresolved(c, EAI_AGAIN);
-		break;
-	case CONN_CONNECT:
-		if (w.now - c->since >= w.conf->connect_timeout * INT64_C(1000))
-			refuse_race(c, ETIMEDOUT);
-		else
-			conn_dialled(c, race_start(c, w.conf, w.now));
-		break;
-	case CONN_RELAY:
-		if (w.now - c->active >= w.conf->timeout * INT64_C(1000))
-			conn_close(c, "idle");
-		else if (life != 0 && w.now - c->since >= life)
-			conn_close(c, "lifetime");
-		else
-			conn_state(c, CONN_RELAY);
-		break;
-	case CONN_FLUSH:
-		conn_flush(c, 0);
-		break;
-	case CONN_LINGER:
-		conn_close(c, c->reason);
-		break;
-	case CONN_FREE:
-		break;
-	}
-}
-
-/* Accepting. */
-
-static void
-conn_accepted(int fd, const struct sockaddr_storage *from)
-{
-	struct conn *c = conn_new(fd, from);
-	char client[ADDR_TEXT_SIZE];
-	int on = 1;
-
-	if (c == NULL) {
-		close(fd);
-		place_give_back();
-		return;
-	}
-	if (!sys_accept_inherits()) {
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	}
-	if (log_wants(LOG_LEVEL_CONNECT))
-		log_line(LOG_LEVEL_CONNECT, "Connect (file descriptor %d): %s",
-		    fd, addr_text(&c->client, client));
-	conn_judge(c);
 }
 
 /* How an attempt to accept a client has ended. */
@@ -1144,7 +203,7 @@ drain(uint64_t abandoned)
 		return;
 	w.draining = true;
 	w.abandoned = abandoned;
-	w.drained_at = w.now + w.conf->drain_timeout * INT64_C(1000);
+	w.drained_at = loop_now() + w.conf->drain_timeout * INT64_C(1000);
 	for (size_t i = 0; i < w.args->nlisteners; i++) {
 		listener_ready(i, SOMAXCONN);
 		if (w.slots[OWN_LISTENER + i] >= 0 && !(abandoned >> i & 1))
@@ -1175,9 +234,7 @@ change_logs(const struct order_message *order, const int fds[2])
 static _Noreturn void
 leave(const char *reason)
 {
-	for (size_t i = 0; i < w.used; i++)
-		if (w.conns[i].state != CONN_FREE)
-			conn_close(&w.conns[i], reason);
+	conn_close_all(reason);
 	log_flush();
 	_exit(0);
 }
@@ -1203,7 +260,7 @@ master_ready(void)
 static void
 dismiss_helpers(void)
 {
-	if (!w.draining || w.unsettled > 0 || w.abandoned != 0 ||
+	if (!w.draining || conn_unsettled() > 0 || w.abandoned != 0 ||
 	    w.slots[OWN_ANSWERS] < 0)
 		return;
 	watch_remove(&w.slots[OWN_ANSWERS]);
@@ -1217,13 +274,12 @@ dismiss_helpers(void)
 /* The loop. */
 
 static void
-wake_parked(void)
+take_answers(void)
 {
-	struct conn *woken[WOKEN_MAX];
-	size_t n = lot_woken(woken, WOKEN_MAX);
+	struct answer answer;
 
-	for (size_t i = 0; i < n; i++)
-		conn_unpark(woken[i]);
+	for (int i = 0; i < ANSWERS_MAX && resolve_read(&answer); i++)
+		conn_answer(&answer);
 }
 
 static void
@@ -1232,29 +288,20 @@ own_event(unsigned which, short revents)
 	if (which == OWN_MASTER)
 		master_ready();
 	else if (which == OWN_ANSWERS)
-		answers_ready();
+		take_answers();
 	else if (which >= OWN_LISTENER)
 		listener_ready(which - OWN_LISTENER, ACCEPTS_MAX);
 	else if (which == OWN_LOT)
-		wake_parked();
+		conn_wake_parked();
 	else if (revents & POLLOUT)
-		desk_ready((enum desk)(which - OWN_DESK));
+		resolve_send((enum desk)(which - OWN_DESK));
 }
 
-/* Looks for tunnels that have been quiet, some times in PARK_AFTER. */
-static void
-park_quiet(void)
+/* The earlier of two times, of which -1 is never. */
+static int64_t
+earlier(int64_t a, int64_t b)
 {
-	if (w.relaying == 0 || w.now < w.park_at)
-		return;
-	w.park_at = w.now + PARK_AFTER / 2;
-	for (size_t i = watch_count(); i-- > 0;) {
-		struct conn *c = watch_conn(i);
-
-		if (c != NULL && c->state == CONN_RELAY &&
-		    w.now - c->active >= PARK_AFTER && relay_quiet(c))
-			conn_park(c);
-	}
+	return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
 /* How long poll() may sleep, in ms. */
@@ -1263,17 +310,16 @@ sleep_time(void)
 {
 	int64_t until = deadline_next();
 
-	if (w.relaying > 0 && (until < 0 || w.park_at < until))
-		until = w.park_at;
-	if (w.paused_until != 0 && (until < 0 || w.paused_until < until))
-		until = w.paused_until;
-	if (w.draining && (until < 0 || w.drained_at < until))
-		until = w.drained_at;
+	until = earlier(until, conn_park_at());
+	if (w.paused_until != 0)
+		until = earlier(until, w.paused_until);
+	if (w.draining)
+		until = earlier(until, w.drained_at);
 	if (until < 0)
 		return -1;
-	if (until <= w.now)
+	if (until <= loop_now())
 		return 0;
-	return until - w.now > 60000 ? 60000 : (int)(until - w.now);
+	return until - loop_now() > 60000 ? 60000 : (int)(until - loop_now());
 }
 
 /* One turn: sleeps, then does what can be done without waiting. */
@@ -1284,8 +330,11 @@ turn(void)
 	unsigned which;
 	short revents;
 
+	for (unsigned desk = 0; desk < DESKS; desk++)
+		if (w.slots[OWN_DESK + desk] >= 0)
+			watch_set(w.slots[OWN_DESK + desk],
+			    resolve_waiting((enum desk)desk) ? POLLOUT : 0);
 	watch_poll(sleep_time());
-	w.now = loop_clock();
 	for (size_t i = watch_count(); i-- > 0;) {
 		revents = watch_take(i, &c, &which);
 		if (revents == 0)
@@ -1296,12 +345,14 @@ turn(void)
 			conn_event(c, which, revents);
 	}
 	if (lot_fd() < 0)
-		wake_parked();
-	while ((c = deadline_due(w.now)) != NULL)
+		conn_wake_parked();
+	while ((c = deadline_due()) != NULL)
 		conn_expire(c);
-	if (w.paused_until != 0 && w.now >= w.paused_until)
+	if (w.paused_until != 0 &&
+	    (loop_now() >= w.paused_until || conn_count() < w.paused_count))
 		listen_resume();
-	park_quiet();
+	place_give_back();
+	conn_park_quiet();
 	dismiss_helpers();
 	log_flush();
 }
@@ -1326,12 +377,10 @@ worker_run(const struct worker_args *args)
 
 	w.args = args;
 	w.conf = args->conf;
-	w.pid = getpid();
 	w.log_fd = args->logs.fd;
 	w.access_fd = args->logs.access;
-	w.now = loop_clock();
-	w.conns = calloc(args->max_conns, sizeof(*w.conns));
-	if (w.conns == NULL || loop_init(args->max_conns) != 0 ||
+	resolve_init(args);
+	if (conn_init(args) != 0 || loop_init(args->max_conns) != 0 ||
 	    lot_init(args->max_conns) != 0) {
 		log_line(LOG_LEVEL_CRITICAL, "Worker: %s", strerror(errno));
 		_exit(71);
@@ -1348,7 +397,8 @@ worker_run(const struct worker_args *args)
 	log_batch();
 	sys_send(args->master, &ready, sizeof(ready), NULL, 0);
 	while (!w.draining ||
-	    ((w.count > 0 || w.abandoned != 0) && w.now < w.drained_at))
+	    ((conn_count() > 0 || w.abandoned != 0) &&
+		loop_now() < w.drained_at))
 		turn();
 	leave("drained");
 }
