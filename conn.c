@@ -35,8 +35,7 @@ static struct {
 	size_t used; /* of conns, ever */
 	size_t count;
 	size_t unsettled; /* of count: those whose tunnel does not stand */
-	size_t relaying;  /* of count: tunnels in the poll set */
-	int64_t park_at;  /* ms: when quiet tunnels are looked for next */
+	int64_t park_at;  /* ms: when to look for quiet tunnels, or -1 */
 } k;
 
 static char head_buffer[HEAD_MAX + 1];
@@ -55,6 +54,7 @@ conn_init(const struct worker_args *args)
 {
 	k.args = args;
 	k.conf = args->conf;
+	k.park_at = -1;
 	k.conns = calloc(args->max_conns, sizeof(*k.conns));
 	return k.conns == NULL ? -1 : 0;
 }
@@ -211,10 +211,6 @@ conn_state(struct conn *c, enum conn_state state)
 	if (state != c->state &&
 	    !(c->state == CONN_RESOLVE && state == CONN_CONNECT))
 		c->since = loop_now();
-	if (state == CONN_RELAY && c->state != CONN_RELAY)
-		k.relaying++;
-	if (state != CONN_RELAY && c->state == CONN_RELAY)
-		k.relaying--;
 	c->state = state;
 	switch (state) {
 	case CONN_REQUEST:
@@ -278,8 +274,6 @@ conn_close(struct conn *c, const char *reason)
 		    "Closed connection between local client (fd:%d) and "
 		    "remote client (fd:%d)",
 		    c->end[CLIENT].fd, c->end[SERVER].fd);
-	if (c->state == CONN_RELAY && !c->parked)
-		k.relaying--;
 	lot_leave(c);
 	setup_free(c);
 	relay_free(c);
@@ -369,6 +363,8 @@ refuse_race(struct conn *c, int error)
 		    "There is no route to the target." },
 		{ EPERM, 502, "destination_ip_unroutable",
 		    "There is no route to the target." },
+		{ EINVAL, 502, "destination_ip_unroutable",
+		    "There is no route to the target." },
 		{ EADDRNOTAVAIL, 502, "destination_ip_unroutable",
 		    "There is no way to the target from here." },
 		{ EAFNOSUPPORT, 502, "destination_ip_unroutable",
@@ -434,6 +430,15 @@ conn_relayed(struct conn *c, enum relay_state state, enum side lost)
 		conn_watch(c);
 }
 
+/* Something has come: the tunnel is busy for a while. */
+static void
+conn_busy(struct conn *c)
+{
+	c->active = loop_now();
+	if (k.park_at < 0)
+		k.park_at = loop_now() + PARK_AFTER;
+}
+
 /* The server is connected: says so, and hands over what came early. */
 static void
 conn_establish(struct conn *c)
@@ -446,7 +451,7 @@ conn_establish(struct conn *c)
 	c->status = 200;
 	c->flow[CLIENT].bytes = c->flow[CLIENT].len;
 	setup_free(c);
-	c->active = loop_now();
+	conn_busy(c);
 	conn_state(c, CONN_RELAY);
 	if (send(c->end[CLIENT].fd, reply_established, reply_established_len,
 		MSG_NOSIGNAL) != (ssize_t)reply_established_len)
@@ -461,29 +466,8 @@ conn_relay(struct conn *c, enum side side, short revents)
 	enum side lost;
 	enum relay_state state = relay_ready(c, side, revents, &lost);
 
-	c->active = loop_now();
+	conn_busy(c);
 	conn_relayed(c, state, lost);
-}
-
-/* Parks a tunnel that has been quiet for some time. */
-static void
-conn_park(struct conn *c)
-{
-	const short events[2] = { relay_events(c, CLIENT),
-		relay_events(c, SERVER) };
-
-	if (lot_park(c, events) != 0)
-		return;
-	watch_remove(&c->end[CLIENT].slot);
-	watch_remove(&c->end[SERVER].slot);
-	k.relaying--;
-}
-
-static void
-conn_unpark(struct conn *c)
-{
-	k.relaying++;
-	conn_watch(c);
 }
 
 /* Looking up and connecting. */
@@ -573,6 +557,10 @@ conn_answered(struct conn *c, const struct answer *answer)
 			    c->setup->request.host);
 		else
 			conn_unresolved(c, answer->error);
+		return;
+	}
+	if (!answer->matches && c->setup->desk == DESK_HOSTS) {
+		resolve_ask(c, DESK_NAMES, QUESTION_CLIENT, c->setup->name);
 		return;
 	}
 	/* A Deny that nobody can judge denies. */
@@ -751,7 +739,7 @@ conn_request(struct conn *c)
 }
 
 /*
- * Something came from a client whose server is not there yet.  An end of
+ * Something came from a client that nothing is read from yet.  An end of
  * file without early data is a client that has left; with early data it may
  * have said all that it has to say.  Nothing is read: it is the tunnel's.
  */
@@ -809,9 +797,8 @@ conn_judge(struct conn *c)
 		break;
 	case ACL_ASK:
 		conn_state(c, CONN_RULE);
-		c->setup->deaf = true;
 		conn_watch(c);
-		resolve_ask(c, DESK_NAMES, QUESTION_CLIENT,
+		resolve_ask(c, DESK_HOSTS, QUESTION_CLIENT,
 		    k.conf->rules[c->setup->rule].name);
 	}
 }
@@ -923,31 +910,53 @@ conn_wake_parked(void)
 	struct conn *woken[WOKEN_MAX];
 	size_t n = lot_woken(woken, WOKEN_MAX);
 
-	for (size_t i = 0; i < n; i++)
-		conn_unpark(woken[i]);
+	for (size_t i = 0; i < n; i++) {
+		conn_busy(woken[i]);
+		conn_watch(woken[i]);
+	}
 }
 
-/* Looks for tunnels that have been quiet, some times in PARK_AFTER. */
+static void
+conn_park(struct conn *c)
+{
+	const short events[2] = { relay_events(c, CLIENT),
+		relay_events(c, SERVER) };
+
+	if (lot_park(c, events) != 0)
+		return;
+	watch_remove(&c->end[CLIENT].slot);
+	watch_remove(&c->end[SERVER].slot);
+}
+
+/*
+ * Parks the tunnels in the poll set that have been quiet for PARK_AFTER, when
+ * it is time to look for them.
+ */
 void
 conn_park_quiet(void)
 {
-	if (k.relaying == 0 || loop_now() < k.park_at)
+	bool busy = false;
+
+	if (k.park_at < 0 || loop_now() < k.park_at)
 		return;
-	k.park_at = loop_now() + PARK_AFTER / 2;
 	for (size_t i = watch_count(); i-- > 0;) {
 		struct conn *c = watch_conn(i);
 
-		if (c != NULL && c->state == CONN_RELAY &&
-		    loop_now() - c->active >= PARK_AFTER && relay_quiet(c))
+		if (c == NULL || c->state != CONN_RELAY)
+			continue;
+		if (loop_now() - c->active >= PARK_AFTER)
 			conn_park(c);
+		else
+			busy = true;
 	}
+	k.park_at = busy ? loop_now() + PARK_AFTER / 2 : -1;
 }
 
 /* When conn_park_quiet() has something to look for, or -1. */
 int64_t
 conn_park_at(void)
 {
-	return k.relaying > 0 ? k.park_at : -1;
+	return k.park_at;
 }
 
 /* Ends all connections. */

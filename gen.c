@@ -642,6 +642,24 @@ gen_drain(struct gen *gen, const struct gen *successor, int64_t now)
 		child_at(gen, i)->restart_at = 0;
 }
 
+/* Lets a worker accept clients. */
+static void
+child_accept(const struct child *child)
+{
+	struct order_message order = { .order = ORDER_LISTEN };
+
+	sys_send(child->control, &order, sizeof(order), NULL, 0);
+}
+
+/* Lets all workers accept clients; those started later will by themselves. */
+void
+gen_accept(const struct gen *gen)
+{
+	for (size_t i = 0; i < gen->nworkers; i++)
+		if (gen->workers[i].pid > 0)
+			child_accept(&gen->workers[i]);
+}
+
 /* Sends all workers the logs to write to from now on. */
 void
 gen_logs(const struct gen *gen, const struct logs *logs)
@@ -813,8 +831,12 @@ gen_notes(struct gen *gen)
 		while (child->control >= 0 &&
 		    (n = sys_receive(child->control, &note, sizeof(note), NULL,
 			 0)) == sizeof(note)) {
-			child->ready |= note.note == NOTE_READY;
 			child->drained |= note.note == NOTE_DRAINED;
+			if (note.note != NOTE_READY)
+				continue;
+			child->ready = true;
+			if (gen->state == GEN_LIVE && !is_helper(gen, child))
+				child_accept(child);
 		}
 		/* It is dying; who reaps it will see. */
 		if (n == 0)

@@ -86,22 +86,27 @@ lot_init(size_t max_conns)
 
 /*
  * Parks a tunnel: either of its ends wakes it, when one of its events or an
- * error comes, or the end of both directions.  Returns 0 or -1 with errno.
+ * error comes, or the end of both directions unless that is known already.
+ * Returns 0 or -1 with errno.
  */
 int
 lot_park(struct conn *c, const short events[2])
 {
-	int op = c->enrolled ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-
 	for (int side = CLIENT; side <= SERVER; side++) {
+		struct end *end = &c->end[side];
 		struct epoll_event ev = { .data.ptr = c };
 
-		ev.events =
-		    (events[side] & POLLIN ? EPOLLIN : 0u) | EPOLLONESHOT;
-		if (epoll_ctl(lot, op, c->end[side].fd, &ev) != 0)
+		if (events[side] == 0 && end->hung_up)
+			continue;
+		ev.events = (events[side] & POLLIN ? EPOLLIN : 0u) |
+		    (events[side] & POLLOUT ? EPOLLOUT : 0u) | EPOLLONESHOT;
+		if (epoll_ctl(lot,
+			end->enrolled ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, end->fd,
+			&ev) != 0)
 			return -1;
+		end->enrolled = true;
 	}
-	c->enrolled = c->parked = true;
+	c->parked = true;
 	return 0;
 }
 
@@ -134,24 +139,32 @@ lot_init(size_t max_conns)
 
 /*
  * Parks a tunnel: either of its ends wakes it.  Returns 0 or -1 with errno.
- * A half-closed tunnel is not parked: there is no event that would tell of a
- * reset, and of nothing else, on a side that is not to be read any more.
+ * A tunnel with a side that is neither to be read nor to be written is not
+ * parked: there is no event that would tell of its reset, and of that alone.
  */
 int
 lot_park(struct conn *c, const short events[2])
 {
-	struct kevent change[2];
+	struct kevent change[4];
+	int n = 0;
 
-	if (!(events[CLIENT] & events[SERVER] & POLLIN)) {
+	if (events[CLIENT] == 0 || events[SERVER] == 0) {
 		errno = ENOTSUP;
 		return -1;
 	}
-	for (int side = CLIENT; side <= SERVER; side++)
-		EV_SET(&change[side], (unsigned)c->end[side].fd, EVFILT_READ,
-		    EV_ADD | EV_ENABLE | EV_DISPATCH, 0, 0, (void *)c);
-	if (kevent(lot, change, 2, NULL, 0, NULL) != 0)
+	for (int side = CLIENT; side <= SERVER; side++) {
+		unsigned fd = (unsigned)c->end[side].fd;
+
+		if (events[side] & POLLIN)
+			EV_SET(&change[n++], fd, EVFILT_READ,
+			    EV_ADD | EV_ENABLE | EV_DISPATCH, 0, 0, (void *)c);
+		if (events[side] & POLLOUT)
+			EV_SET(&change[n++], fd, EVFILT_WRITE,
+			    EV_ADD | EV_ENABLE | EV_DISPATCH, 0, 0, (void *)c);
+	}
+	if (kevent(lot, change, n, NULL, 0, NULL) != 0)
 		return -1;
-	c->enrolled = c->parked = true;
+	c->parked = true;
 	return 0;
 }
 
@@ -213,7 +226,8 @@ lot_fd(void)
 
 /*
  * Parks a tunnel: either of its ends wakes it, when one of its events or an
- * error comes, or the end of both directions.  Returns 0.
+ * error comes, or the end of both directions unless that is known already.
+ * Returns 0.
  */
 int
 lot_park(struct conn *c, const short events[2])

@@ -51,9 +51,8 @@ static struct {
 	bool draining;   /* SIGQUIT */
 	int64_t kill_at; /* when stopping: the end of patience, or 0 */
 	char *pidfile;
-	dev_t pid_dev;
-	ino_t pid_ino;
-} m = { .starter = -1 };
+	int pid_fd; /* of the PID file, so that it stays another than others */
+} m = { .starter = -1, .pid_fd = -1 };
 
 static int signals[2]; /* a byte for each signal goes in at 1 */
 
@@ -70,12 +69,13 @@ stderr_line(const char *format, va_list ap)
 static void
 pidfile_remove(void)
 {
-	struct stat st;
+	struct stat st, own;
 
 	if (m.pidfile == NULL)
 		return;
-	if (lstat(m.pidfile, &st) == 0 && st.st_dev == m.pid_dev &&
-	    st.st_ino == m.pid_ino && unlink(m.pidfile) != 0)
+	if (lstat(m.pidfile, &st) == 0 && fstat(m.pid_fd, &own) == 0 &&
+	    st.st_dev == own.st_dev && st.st_ino == own.st_ino &&
+	    unlink(m.pidfile) != 0)
 		log_line(LOG_LEVEL_WARNING, "PidFile %s: %s", m.pidfile,
 		    strerror(errno));
 	free(m.pidfile);
@@ -294,22 +294,20 @@ static void
 pidfile_write(const char *path)
 {
 	struct stat st;
-	FILE *f;
-	int fd;
+	char text[32];
+	int len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 
 	if (path == NULL)
 		return;
 	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1)
 		unlink(path);
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
-	if (fd < 0 || fchmod(fd, 0644) != 0 || fstat(fd, &st) != 0 ||
-	    (f = fdopen(fd, "w")) == NULL)
+	m.pid_fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
+	if (m.pid_fd < 0)
 		fail(STATUS_SYSTEM, "PidFile %s: %s", path, strerror(errno));
+	gen_private(m.pid_fd);
 	m.pidfile = strdup(path);
-	m.pid_dev = st.st_dev;
-	m.pid_ino = st.st_ino;
-	fprintf(f, "%ld\n", (long)getpid());
-	if (fclose(f) != 0 || m.pidfile == NULL)
+	if (m.pidfile == NULL || fchmod(m.pid_fd, 0644) != 0 ||
+	    write(m.pid_fd, text, (size_t)len) != len)
 		fail(STATUS_SYSTEM, "PidFile %s: %s", path, strerror(errno));
 }
 
@@ -443,6 +441,7 @@ started(struct gen *gen)
 	gen->state = GEN_LIVE;
 	m.live = gen;
 	m.coming = NULL;
+	gen_accept(gen);
 	log_line(LOG_LEVEL_INFO, "Starting main loop. Accepting connections.");
 	log_detach();
 	starter_tell(0);
@@ -457,6 +456,7 @@ take_over(struct gen *gen)
 	m.coming = NULL;
 	m.live = gen;
 	gen->state = GEN_LIVE;
+	gen_accept(gen);
 	log_all(&gen->logs);
 	log_close(&old->logs);
 	gen_drain(old, gen, loop_clock());

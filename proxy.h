@@ -238,7 +238,7 @@ struct share {
 };
 
 /* A message from the master to a child, and back. */
-enum order { ORDER_LOGS, ORDER_DRAIN };
+enum order { ORDER_LISTEN, ORDER_LOGS, ORDER_DRAIN };
 enum note { NOTE_READY, NOTE_DRAINED };
 
 struct order_message {
@@ -316,8 +316,9 @@ enum conn_state {
 /* One end of a connection; fd and slot are -1 when there is none. */
 struct end {
 	int fd;
-	int slot;     /* in the poll set */
-	bool hung_up; /* both directions have ended; poll() says so for ever */
+	int slot;      /* in the poll set */
+	bool hung_up;  /* both directions have ended; poll() says so for ever */
+	bool enrolled; /* known to the lot, parked or not */
 };
 
 /* One direction of a tunnel, named after the side that it comes from. */
@@ -366,7 +367,6 @@ struct conn {
 	enum conn_state state;
 	enum side lost;         /* CONN_FLUSH */
 	bool parked;            /* in the lot, not in the poll set */
-	bool enrolled;          /* known to the lot, parked or not */
 	uint32_t index, serial; /* its place, and how often that was used */
 	struct end end[2];
 	struct flow flow[2];
@@ -452,6 +452,7 @@ int gen_identity(struct gen *);
 int gen_listen(struct gen *, struct gen *old);
 int gen_start(struct gen *, int64_t now);
 void gen_drain(struct gen *, const struct gen *successor, int64_t now);
+void gen_accept(const struct gen *);
 void gen_logs(const struct gen *, const struct logs *);
 void gen_stop(struct gen *, bool kill_workers);
 void gen_restart(struct gen *, int64_t now);
@@ -505,7 +506,6 @@ void race_end(struct race *);
 enum relay_state { RELAY_GOES_ON, RELAY_DONE, RELAY_LOST };
 
 short relay_events(const struct conn *, enum side);
-bool relay_quiet(const struct conn *);
 enum relay_state relay_ready(
     struct conn *, enum side, short revents, enum side *lost);
 enum relay_state relay_flush(struct conn *, enum side, enum side *lost);

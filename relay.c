@@ -44,13 +44,6 @@ relay_events(const struct conn *c, enum side side)
 	return (short)events;
 }
 
-/* Whether a tunnel holds no bytes, so that it can be parked. */
-bool
-relay_quiet(const struct conn *c)
-{
-	return c->flow[CLIENT].kept == NULL && c->flow[SERVER].kept == NULL;
-}
-
 /*
  * Keeps bytes that came from a side until the other takes them.  Returns 0,
  * or -1 with ENOMEM.

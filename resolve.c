@@ -63,8 +63,7 @@ question_send(struct conn *c)
 	if (asker.asked[s->desk] == ASKED_MAX)
 		return false;
 	strcpy(q.name, s->name);
-	if (send(asker.args->desks[s->desk], &q, sizeof(q),
-		MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof(q))
+	if (sys_send(asker.args->desks[s->desk], &q, sizeof(q), NULL, 0) != 0)
 		return false;
 	s->asked = true;
 	asker.asked[s->desk]++;
@@ -148,8 +147,8 @@ resolve_send(enum desk desk)
 bool
 resolve_read(struct answer *answer)
 {
-	while (recv(asker.args->answers, answer, sizeof(*answer),
-		   MSG_DONTWAIT) == sizeof(*answer))
+	while (sys_receive(asker.args->answers, answer, sizeof(*answer), NULL,
+		   0) == sizeof(*answer))
 		if (answer->ticket.pid == asker.pid &&
 		    answer->naddrs <= ADDRS_MAX)
 			return true;
@@ -355,12 +354,25 @@ client_answer(
 		answer->error = forward;
 }
 
+/* What the hosts file alone says of that; both ways are in it. */
+static void
+hosts_client_answer(
+    const char *rule, const struct addr *client, struct answer *answer)
+{
+	hosts_refresh();
+	for (size_t i = 0; i < nhosts && !answer->matches; i++)
+		answer->matches = addr_same_ip(&hosts[i].addr, client) &&
+		    acl_name_matches(rule, hosts[i].name);
+}
+
 static void
 answer_make(enum desk desk, const struct question *q, struct answer *answer)
 {
 	memset(answer, 0, sizeof(*answer));
 	answer->ticket = q->ticket;
-	if (q->kind == QUESTION_CLIENT)
+	if (q->kind == QUESTION_CLIENT && desk == DESK_HOSTS)
+		hosts_client_answer(q->name, &q->client, answer);
+	else if (q->kind == QUESTION_CLIENT)
 		client_answer(q->name, &q->client, answer);
 	else if (desk == DESK_HOSTS)
 		hosts_answer(q->name, answer);
@@ -389,7 +401,7 @@ resolve_helper(
 		    memchr(q.name, '\0', sizeof(q.name)) == NULL)
 			continue;
 		answer_make(desk, &q, &answer);
-		send(answers[q.ticket.worker], &answer, sizeof(answer),
-		    MSG_DONTWAIT | MSG_NOSIGNAL);
+		sys_send(
+		    answers[q.ticket.worker], &answer, sizeof(answer), NULL, 0);
 	}
 }

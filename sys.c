@@ -250,7 +250,7 @@ union ancillary {
 int
 sys_send(int fd, const void *message, size_t len, const int *fds, size_t nfds)
 {
-	char copy[256];
+	char copy[512];
 	struct iovec iov = { copy, len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	union ancillary control;

@@ -37,6 +37,7 @@ static struct {
 	size_t paused_count;  /* connections that there were then */
 	int64_t complained;   /* of lacking descriptors, last time */
 	bool draining;
+	bool dismissed;     /* the helpers were let go */
 	uint64_t abandoned; /* listeners that only we serve, while draining */
 	int64_t drained_at; /* when draining has to be over */
 	int log_fd, access_fd; /* owned: sent by the master */
@@ -250,9 +251,11 @@ master_ready(void)
 		return;
 	if (n != sizeof(order))
 		leave("stopped");
-	if (order.order == ORDER_LOGS)
+	if (order.order == ORDER_LISTEN && !w.draining)
+		listen_resume();
+	else if (order.order == ORDER_LOGS)
 		change_logs(&order, fds);
-	else
+	else if (order.order == ORDER_DRAIN)
 		drain(order.abandoned);
 }
 
@@ -261,8 +264,9 @@ static void
 dismiss_helpers(void)
 {
 	if (!w.draining || conn_unsettled() > 0 || w.abandoned != 0 ||
-	    w.slots[OWN_ANSWERS] < 0)
+	    w.dismissed)
 		return;
+	w.dismissed = true;
 	watch_remove(&w.slots[OWN_ANSWERS]);
 	close(w.args->answers);
 	for (int desk = 0; desk < DESKS; desk++) {
@@ -295,6 +299,10 @@ own_event(unsigned which, short revents)
 		conn_wake_parked();
 	else if (revents & POLLOUT)
 		resolve_send((enum desk)(which - OWN_DESK));
+	/* While draining, helpers that die are not replaced. */
+	if (which >= OWN_ANSWERS && which < OWN_LOT &&
+	    revents & (POLLHUP | POLLERR))
+		watch_remove(&w.slots[which]);
 }
 
 /* The earlier of two times, of which -1 is never. */
@@ -367,8 +375,8 @@ own_watch(unsigned which, int fd, short events)
 
 /*
  * A worker's life, in a process of its own that has given up its rights and
- * opened its logs.  It tells the master when it is ready, and ends when it
- * has drained or the master is gone.
+ * opened its logs.  It tells the master when it is ready, listens when it is
+ * told to, and ends when it has drained or the master is gone.
  */
 _Noreturn void
 worker_run(const struct worker_args *args)
@@ -391,8 +399,7 @@ worker_run(const struct worker_args *args)
 		own_watch(OWN_DESK + (unsigned)desk, args->desks[desk], 0);
 	own_watch(OWN_LOT, lot_fd(), POLLIN);
 	for (size_t i = 0; i < args->nlisteners; i++)
-		own_watch(
-		    OWN_LISTENER + (unsigned)i, args->listeners[i], POLLIN);
+		own_watch(OWN_LISTENER + (unsigned)i, args->listeners[i], 0);
 	log_detach();
 	log_batch();
 	sys_send(args->master, &ready, sizeof(ready), NULL, 0);
