@@ -282,8 +282,8 @@ conn_close(struct conn *c, const char *reason)
 		watch_remove(&c->end[side].slot);
 		if (c->end[side].fd < 0)
 			continue;
-		if (reset)
-			socket_reset(c->end[side].fd);
+		if (!reset)
+			socket_linger(c->end[side].fd, true);
 		close(c->end[side].fd);
 	}
 	free(c->target);
@@ -896,6 +896,7 @@ conn_accepted(int fd, const struct sockaddr_storage *from)
 	if (!sys_accept_inherits()) {
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+		socket_linger(fd, false);
 	}
 	if (log_wants(LOG_LEVEL_CONNECT))
 		log_line(LOG_LEVEL_CONNECT, "Connect (file descriptor %d): %s",

@@ -131,6 +131,7 @@ race_won(struct conn *c, struct attempt *a)
 	watch_remove(&a->end.slot);
 	a->end.fd = -1;
 	race_end(race);
+	socket_linger(c->end[SERVER].fd, false);
 	setsockopt(
 	    c->end[SERVER].fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(

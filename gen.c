@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <grp.h>
 #include <netinet/tcp.h>
@@ -37,7 +38,8 @@ enum {
 
 static struct share *share;
 static struct gen *gens; /* all there are */
-static int private[4] = { -1, -1, -1, -1 };
+static int *private[4];  /* descriptors that no child may have */
+static size_t nprivate;
 
 /* How many connections the descriptors of one worker allow. */
 static size_t
@@ -271,6 +273,7 @@ listener_options(int fd, bool is4)
 {
 	int on = 1;
 
+	socket_linger(fd, false);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -385,23 +388,23 @@ gen_listen(struct gen *gen, struct gen *old)
 	return result;
 }
 
-/* Names a descriptor of the master's that no child may have; -1 for none. */
+/*
+ * Names a place of the master's for a descriptor that no child may have; it
+ * holds -1 while there is none.
+ */
 void
-gen_private(int fd)
+gen_private(int *fd)
 {
-	size_t i = 0;
-
-	while (private[i] >= 0)
-		i++;
-	private[i] = fd;
+	assert(nprivate < sizeof(private) / sizeof(*private));
+	private[nprivate++] = fd;
 }
 
 /* In a child: closes what belongs to the master and to other children. */
 static void
 close_others(const struct gen *own, const struct child *self)
 {
-	for (size_t i = 0; i < sizeof(private) / sizeof(*private); i++)
-		fd_close(&private[i]);
+	for (size_t i = 0; i < nprivate; i++)
+		fd_close(private[i]);
 	for (struct gen *gen = gens; gen != NULL; gen = gen->next) {
 		for (size_t i = 0; i < gen->nworkers; i++)
 			if (&gen->workers[i] != self)
@@ -631,8 +634,10 @@ gen_drain(struct gen *gen, const struct gen *successor, int64_t now)
 	    now + gen->conf->drain_timeout * INT64_C(1000) + PATIENCE;
 	for (size_t i = 0; i < gen->nlisteners; i++)
 		if (successor != NULL &&
-		    listener_find(successor, &gen->listening[i]) < 0)
+		    listener_find(successor, &gen->listening[i]) < 0) {
 			order.abandoned |= UINT64_C(1) << i;
+			sys_reuseport(gen->listeners[i], true);
+		}
 	sockets_close(gen);
 	for (size_t i = 0; i < gen->nworkers; i++)
 		if (gen->workers[i].pid > 0)

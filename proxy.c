@@ -212,7 +212,7 @@ conf_first(const char *given)
 		return conf;
 	}
 	m.file = path_absolute(file);
-	if (m.file == NULL)
+	if (m.file == NULL || access(m.file, R_OK) != 0)
 		fail(STATUS_CONF, "%s: %s", file, strerror(errno));
 	return conf_read(m.file, say_on_stderr);
 }
@@ -259,7 +259,7 @@ daemonise(void)
 	}
 	close(outcome[0]);
 	m.starter = outcome[1];
-	gen_private(m.starter);
+	gen_private(&m.starter);
 	if (setsid() < 0 || (pid = fork()) < 0)
 		fail(STATUS_SYSTEM, "cannot become a daemon: %s",
 		    strerror(errno));
@@ -304,7 +304,7 @@ pidfile_write(const char *path)
 	m.pid_fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
 	if (m.pid_fd < 0)
 		fail(STATUS_SYSTEM, "PidFile %s: %s", path, strerror(errno));
-	gen_private(m.pid_fd);
+	gen_private(&m.pid_fd);
 	m.pidfile = strdup(path);
 	if (m.pidfile == NULL || fchmod(m.pid_fd, 0644) != 0 ||
 	    write(m.pid_fd, text, (size_t)len) != len)
@@ -334,7 +334,7 @@ signals_catch(void)
 		fail(STATUS_SYSTEM, "pipe: %s", strerror(errno));
 	for (int i = 0; i < 2; i++) {
 		fcntl(signals[i], F_SETFL, O_NONBLOCK);
-		gen_private(signals[i]);
+		gen_private(&signals[i]);
 	}
 	memset(&sa, 0, sizeof(sa));
 	sigfillset(&sa.sa_mask);
@@ -525,10 +525,12 @@ reload_failed(void)
 static void
 reload(void)
 {
-	m.reload = m.live == NULL || m.coming != NULL;
-	if (m.reload || m.draining || m.kill_at != 0)
+	if (m.live == NULL || m.kill_at != 0)
 		return;
 	logs_reopen();
+	m.reload = m.coming != NULL;
+	if (m.reload || m.draining)
+		return;
 	log_line(LOG_LEVEL_NOTICE, "Reloading config file (%s)",
 	    m.file != NULL ? m.file : "none, built-in");
 	if (reload_begin() != 0)

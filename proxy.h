@@ -45,7 +45,7 @@ enum {
 	LINGER_TIME = 2000,      /* ms for a refused client to close */
 	FLUSH_TIME = 5000,       /* ms for the rest when a side is lost */
 	FLUSH_CHECK = 20,        /* ms between two looks at that */
-	PAUSE_TIME = 50          /* ms a listener rests when all is full */
+	PAUSE_TIME = 100         /* ms a listener rests when all is full */
 };
 
 /*
@@ -466,7 +466,7 @@ bool gen_over(const struct gen *);
 bool gen_empty(struct gen *);
 struct gen *gen_first(void);
 void gen_free(struct gen *);
-void gen_private(int fd);
+void gen_private(int *fd);
 
 /* loop.c */
 int loop_init(size_t max_conns);
@@ -512,5 +512,5 @@ enum relay_state relay_flush(struct conn *, enum side, enum side *lost);
 int relay_keep(struct conn *, enum side, const char *bytes, size_t);
 bool relay_owes(const struct conn *, enum side);
 void relay_free(struct conn *);
-void socket_reset(int fd);
+void socket_linger(int fd, bool gracefully);
 #endif

@@ -93,11 +93,16 @@ relay_free(struct conn *c)
 	flow_release(&c->flow[SERVER]);
 }
 
-/* Makes close() send a reset, and drop what is not sent yet. */
+/*
+ * Chooses what close() says to the peer: a reset, and what is not sent yet is
+ * dropped; or, gracefully, that all has been said.  The sockets of a tunnel
+ * are set to reset for as long as it lives: so the end of a process that
+ * crashes does not make half an answer look complete.
+ */
 void
-socket_reset(int fd)
+socket_linger(int fd, bool gracefully)
 {
-	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+	struct linger linger = { .l_onoff = !gracefully, .l_linger = 0 };
 
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }

@@ -22,7 +22,6 @@
 #include <unistd.h>
 
 #ifdef __linux__
-#include <linux/sockios.h>
 #include <sys/prctl.h>
 #endif
 
@@ -89,7 +88,7 @@ sys_socket(int family)
 #endif
 }
 
-/* Whether TCP_NODELAY and SO_KEEPALIVE pass from a listener to its own. */
+/* Whether TCP_NODELAY, SO_KEEPALIVE and SO_LINGER pass from a listener to its own. */
 bool
 sys_accept_inherits(void)
 {
@@ -143,8 +142,8 @@ sys_unsent(int fd)
 {
 	int n = 0;
 
-#if defined(SIOCOUTQ)
-	if (ioctl(fd, SIOCOUTQ, &n) != 0)
+#if defined(__linux__)
+	if (ioctl(fd, TIOCOUTQ, &n) != 0)
 		return 0;
 #elif defined(FIONWRITE)
 	if (ioctl(fd, FIONWRITE, &n) != 0)
@@ -264,11 +263,11 @@ sys_send(int fd, const void *message, size_t len, const int *fds, size_t nfds)
 	if (nfds > 0) {
 		memset(&control, 0, sizeof(control));
 		msg.msg_control = &control;
-		msg.msg_controllen = CMSG_SPACE(sizeof(int) * nfds);
+		msg.msg_controllen = (socklen_t)CMSG_SPACE(sizeof(int) * nfds);
 		header = CMSG_FIRSTHDR(&msg);
 		header->cmsg_level = SOL_SOCKET;
 		header->cmsg_type = SCM_RIGHTS;
-		header->cmsg_len = CMSG_LEN(sizeof(int) * nfds);
+		header->cmsg_len = (socklen_t)CMSG_LEN(sizeof(int) * nfds);
 		memcpy(CMSG_DATA(header), fds, sizeof(int) * nfds);
 	}
 	return sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -1 : 0;

@@ -33,6 +33,7 @@ static struct {
 	const struct worker_args *args;
 	const struct conf *conf;
 	int slots[OWN_LISTENER + LISTEN_MAX];
+	bool full;            /* when it last tried to accept */
 	int64_t paused_until; /* when to listen again, or 0 */
 	size_t paused_count;  /* connections that there were then */
 	int64_t complained;   /* of lacking descriptors, last time */
@@ -124,14 +125,36 @@ complain_of_accept(int error)
 	if (w.complained != 0 && loop_now() - w.complained < 60000)
 		return;
 	w.complained = loop_now();
-	log_line(LOG_LEVEL_ERROR,
-	    "Accept returned an error (%s); "
-	    "pausing",
-	    strerror(error));
+	log_line(
+	    LOG_LEVEL_ERROR, "Accept returned an error (%s)", strerror(error));
 }
 
 /* How an attempt to accept a client has ended. */
-enum accepted { ACCEPTED, ACCEPTED_NOBODY, ACCEPTED_LATER };
+enum accepted {
+	ACCEPTED,
+	ACCEPTED_NOBODY,
+	ACCEPTED_LATER, /* it rests until there is room */
+	ACCEPTED_NEVER  /* the listener is broken */
+};
+
+/*
+ * There is no place for one more.  It may be that another worker is about to
+ * accept the very client that made this one try; only who still waits after a
+ * rest is worth a line.
+ */
+static enum accepted
+accept_later(int listener)
+{
+	struct pollfd pfd = { .fd = listener, .events = POLLIN };
+
+	if (poll(&pfd, 1, 0) != 1)
+		return ACCEPTED_NOBODY;
+	if (w.full)
+		complain_of_clients();
+	w.full = true;
+	listen_pause();
+	return ACCEPTED_LATER;
+}
 
 static enum accepted
 accept_one(int listener)
@@ -139,11 +162,9 @@ accept_one(int listener)
 	struct sockaddr_storage from;
 	int fd;
 
-	if (!place_take()) {
-		complain_of_clients();
-		listen_pause();
-		return ACCEPTED_LATER;
-	}
+	if (!place_take())
+		return accept_later(listener);
+	w.full = false;
 	fd = sys_accept(listener, &from);
 	if (fd >= 0) {
 		conn_accepted(fd, &from);
@@ -160,6 +181,12 @@ accept_one(int listener)
 		complain_of_accept(errno);
 		listen_pause();
 		return ACCEPTED_LATER;
+	case EBADF:
+	case EINVAL:
+	case ENOTSOCK:
+	case EOPNOTSUPP:
+		complain_of_accept(errno);
+		return ACCEPTED_NEVER;
 	default:
 		/* This one is gone; there may be others. */
 		return ACCEPTED;
@@ -185,7 +212,8 @@ listener_ready(size_t i, int max)
 
 	while (max-- > 0 && accepted == ACCEPTED)
 		accepted = accept_one(w.args->listeners[i]);
-	if (w.draining && accepted == ACCEPTED_NOBODY)
+	if (accepted == ACCEPTED_NEVER ||
+	    (w.draining && accepted == ACCEPTED_NOBODY))
 		listener_close(i);
 }
 
@@ -289,6 +317,7 @@ take_answers(void)
 static void
 own_event(unsigned which, short revents)
 {
+	assert(!(revents & POLLNVAL));
 	if (which == OWN_MASTER)
 		master_ready();
 	else if (which == OWN_ANSWERS)
