@@ -103,9 +103,9 @@ grow(struct reader *r, void *array, size_t n, size_t size)
 	return grown;
 }
 
-/* Decimal digits alone, within the bounds of the directive. */
+/* Decimal digits alone, within bounds. */
 static int
-number(struct reader *r, const struct directive *d, const char *arg,
+number(struct reader *r, const char *arg, unsigned long min, unsigned long max,
     unsigned long *n)
 {
 	size_t digits = strspn(arg, "0123456789");
@@ -116,9 +116,9 @@ number(struct reader *r, const struct directive *d, const char *arg,
 		return FAIL(r, "a number has no leading zero: \"%.40s\"", arg);
 	errno = 0;
 	*n = strtoul(arg, NULL, 10);
-	if (errno != 0 || *n < d->min || *n > d->max)
-		return FAIL(r, "%.40s is out of range, %lu to %lu", arg, d->min,
-		    d->max);
+	if (errno != 0 || *n < min || *n > max)
+		return FAIL(
+		    r, "%.40s is out of range, %lu to %lu", arg, min, max);
 	return 0;
 }
 
@@ -127,7 +127,7 @@ take_number(struct reader *r, const struct directive *d, char *arg)
 {
 	unsigned long n;
 
-	if (number(r, d, arg, &n) != 0)
+	if (number(r, arg, d->min, d->max, &n) != 0)
 		return -1;
 	*(unsigned *)member(r, d) = (unsigned)n;
 	return 0;
@@ -138,7 +138,7 @@ take_port(struct reader *r, const struct directive *d, char *arg)
 {
 	unsigned long n;
 
-	if (number(r, d, arg, &n) != 0)
+	if (number(r, arg, d->min, d->max, &n) != 0)
 		return -1;
 	*(uint16_t *)member(r, d) = (uint16_t)n;
 	return 0;
@@ -263,54 +263,73 @@ take_bind(struct reader *r, const struct directive *d, char *arg)
 	return address(r, arg, r->conf->bind, &r->conf->nbind, BIND_MAX);
 }
 
-/* An address, a block, a name or a .suffix. */
+/* An address or a block.  Returns 0, or -1 with nothing said yet. */
 static int
-rule_parse(
-    struct reader *r, const struct directive *d, struct rule *rule, char *arg)
+net_parse(struct rule *rule, const char *arg)
 {
-	struct directive width = *d;
-	char *slash = strchr(arg, '/');
-	unsigned long bits;
+	char text[ADDR_TEXT_SIZE];
+	size_t len = strcspn(arg, "/");
+	unsigned long bits, width;
 
-	if (slash != NULL)
-		*slash++ = '\0';
-	if (addr_parse(&rule->net, arg) == 0) {
-		rule->kind = RULE_NET;
-		width.max = addr_is4(&rule->net) ? 32 : 128;
-		bits = width.max;
-		if (slash != NULL && number(r, &width, slash, &bits) != 0)
+	if (len >= sizeof(text))
+		return -1;
+	memcpy(text, arg, len);
+	text[len] = '\0';
+	if (addr_parse(&rule->net, text) != 0)
+		return -1;
+	bits = width = addr_is4(&rule->net) ? 32 : 128;
+	arg += len;
+	if (*arg == '/') {
+		len = strspn(++arg, "0123456789");
+		if (len == 0 || len > 3 || arg[len] != '\0' ||
+		    (arg[0] == '0' && len > 1))
 			return -1;
-		rule->bits = (unsigned)bits + 128 - (unsigned)width.max;
-		return 0;
+		bits = strtoul(arg, NULL, 10);
 	}
-	if (arg[strlen(arg) - 1] == '.')
-		arg[strlen(arg) - 1] = '\0';
-	rule->kind = arg[0] == '.' ? RULE_SUFFIX : RULE_NAME;
-	if (slash != NULL || !is_word(arg) || strlen(arg) >= HOST_SIZE ||
-	    parse_ends_in_number(arg))
-		return FAIL(r,
-		    "\"%.60s\" is no address, block, name or "
-		    ".suffix",
-		    arg);
-	return set_string(r, &rule->name, arg);
+	rule->kind = RULE_NET;
+	rule->bits = (unsigned)(128 - width + bits);
+	return bits > width ? -1 : 0;
 }
 
-/* Allow, whose table entry says so with min 1, and Deny. */
 static int
-take_rule(struct reader *r, const struct directive *d, char *arg)
+rule_add(struct reader *r, char *arg, bool allow)
 {
-	struct directive from0 = { .min = 0 };
 	struct rule *rules =
 	    grow(r, r->conf->rules, r->conf->nrules, sizeof(*rules));
 	struct rule *rule;
+	size_t len = strlen(arg);
 
 	if (rules == NULL)
 		return -1;
 	r->conf->rules = rules;
 	rule = &rules[r->conf->nrules++];
 	memset(rule, 0, sizeof(*rule));
-	rule->allow = d->min == 1;
-	return rule_parse(r, &from0, rule, arg);
+	rule->allow = allow;
+	if (net_parse(rule, arg) == 0)
+		return 0;
+	if (arg[len - 1] == '.')
+		arg[--len] = '\0';
+	rule->kind = arg[0] == '.' ? RULE_SUFFIX : RULE_NAME;
+	if (!is_word(arg) || len >= HOST_SIZE || parse_ends_in_number(arg))
+		return FAIL(r,
+		    "\"%.60s\" is no address, block a.b.c.d/0 to 32 or "
+		    "IPv6/0 to 128, name or .suffix",
+		    arg);
+	return set_string(r, &rule->name, arg);
+}
+
+static int
+take_allow(struct reader *r, const struct directive *d, char *arg)
+{
+	(void)d;
+	return rule_add(r, arg, true);
+}
+
+static int
+take_deny(struct reader *r, const struct directive *d, char *arg)
+{
+	(void)d;
+	return rule_add(r, arg, false);
 }
 
 static int
@@ -318,7 +337,7 @@ take_connect_port(struct reader *r, const struct directive *d, char *arg)
 {
 	unsigned long n;
 
-	if (number(r, d, arg, &n) != 0)
+	if (number(r, arg, d->min, d->max, &n) != 0)
 		return -1;
 	r->conf->has_ports = true;
 	if (n != 0)
@@ -375,7 +394,7 @@ take_obsolete(struct reader *r, const struct directive *d, char *arg)
 {
 	unsigned long n;
 
-	if (number(r, d, arg, &n) != 0)
+	if (number(r, arg, d->min, d->max, &n) != 0)
 		return -1;
 	say(r, LOG_LEVEL_WARNING, "obsolete, without effect");
 	return 0;
@@ -460,11 +479,12 @@ take_refused(struct reader *r, const struct directive *d, char *arg)
 static int
 take_refused_if_yes(struct reader *r, const struct directive *d, char *arg)
 {
+	static char nothing[] = "";
 	bool b;
 
 	if (boolean(r, arg, &b) != 0)
 		return -1;
-	return b ? take_refused(r, d, arg) : take_unused_bool(r, d, arg);
+	return b ? take_refused(r, d, arg) : take_unused(r, d, nothing);
 }
 
 #define AT(name) offsetof(struct conf, name)
@@ -473,7 +493,7 @@ take_refused_if_yes(struct reader *r, const struct directive *d, char *arg)
 static const struct directive directives[] = {
 	{ "AccessLog", take_path, AT(accesslog), 0, 0, NULL },
 	{ "AddHeader", take_unused, 0, 0, 0, "ss" },
-	{ "Allow", take_rule, 0, 1, 0, NULL },
+	{ "Allow", take_allow, 0, 0, 0, NULL },
 	{ "AllowTo", take_refused, 0, 0, 0, NULL },
 	{ "Anonymous", take_unused, 0, 0, 0, "s" },
 	{ "AuthFile", take_refused, 0, 0, 0, NULL },
@@ -485,7 +505,7 @@ static const struct directive directives[] = {
 	{ "ConnectPort", take_connect_port, 0, 0, 65535, NULL },
 	{ "ConnectTimeout", take_number, AT(connect_timeout), 1, 86400, NULL },
 	{ "DefaultErrorFile", take_unused, 0, 0, 0, "s" },
-	{ "Deny", take_rule, 0, 0, 0, NULL },
+	{ "Deny", take_deny, 0, 0, 0, NULL },
 	{ "DenyTo", take_refused, 0, 0, 0, NULL },
 	{ "DisableViaHeader", take_unused_bool, 0, 0, 0, "" },
 	{ "DrainTimeout", take_number, AT(drain_timeout), 0, SECONDS_MAX, NULL },

@@ -23,7 +23,6 @@
 #include "proxy.h"
 
 enum {
-	WOKEN_MAX = 64,      /* parked tunnels woken in one turn */
 	HEAD_SIZE_MIN = 1024 /* bytes for a head that comes in pieces */
 };
 
@@ -106,7 +105,7 @@ is_own_socket(const struct addr *target)
 	addr.port = 0;
 	addr_to_sockaddr(&addr, &ss);
 	fd = socket(ss.ss_family, SOCK_DGRAM, 0);
-	own = fd >= 0 && bind(fd, sa, addr_to_sockaddr(&addr, &ss)) == 0;
+	own = fd < 0 || bind(fd, sa, addr_to_sockaddr(&addr, &ss)) == 0;
 	if (fd >= 0)
 		close(fd);
 	return own;
@@ -124,16 +123,12 @@ static struct conn *
 conn_new(int fd, const struct sockaddr_storage *from)
 {
 	struct conn *c = k.free;
-	uint32_t serial;
 
 	if (c != NULL)
 		k.free = c->next_free;
 	else
 		c = &k.conns[k.used++];
-	serial = c->serial + 1;
 	memset(c, 0, sizeof(*c));
-	c->serial = serial;
-	c->index = (uint32_t)(c - k.conns);
 	c->setup = calloc(1, sizeof(*c->setup));
 	if (c->setup == NULL) {
 		c->next_free = k.free;
@@ -192,7 +187,7 @@ setup_free(struct conn *c)
 {
 	if (c->setup == NULL)
 		return;
-	resolve_end(c);
+	resolve_cancel(c);
 	race_end(&c->setup->race);
 	free(c->setup->head);
 	free(c->setup);
@@ -200,7 +195,10 @@ setup_free(struct conn *c)
 	k.unsettled--;
 }
 
-/* The one place where the state changes, and with it the deadline. */
+/*
+ * The one place where the state of a connection changes, and with it the
+ * deadline; conn_new() and conn_close() begin and end it.
+ */
 static void
 conn_state(struct conn *c, enum conn_state state)
 {
@@ -318,6 +316,13 @@ conn_refuse(struct conn *c, int status, const char *error, const char *detail)
 	}
 	conn_state(c, CONN_LINGER);
 	conn_watch(c);
+}
+
+static void
+conn_no_memory(struct conn *c)
+{
+	conn_refuse(
+	    c, 500, "proxy_internal_error", "The proxy has no memory left.");
 }
 
 /* Throws away what a refused client still sends, until it closes. */
@@ -543,8 +548,9 @@ conn_unresolved(struct conn *c, int error)
 		    "The name of the target does not resolve.");
 }
 
-static void
-conn_answered(struct conn *c, const struct answer *answer)
+/* Takes the answer to what a connection has asked. */
+void
+conn_answer(struct conn *c, const struct answer *answer)
 {
 	const struct rule *rule;
 
@@ -573,20 +579,6 @@ conn_answered(struct conn *c, const struct answer *answer)
 		conn_judge(c);
 }
 
-/* Takes an answer of a helper; one for a connection that is gone is none. */
-void
-conn_answer(const struct answer *answer)
-{
-	struct conn *c = &k.conns[answer->ticket.conn];
-
-	if (answer->ticket.conn < k.used &&
-	    c->serial == answer->ticket.serial &&
-	    (c->state == CONN_RESOLVE || c->state == CONN_RULE)) {
-		resolve_end(c);
-		conn_answered(c, answer);
-	}
-}
-
 /* The request. */
 
 /* Whether the client has proved to be one of the users. */
@@ -600,7 +592,6 @@ credentials_hold(struct conn *c, const char *head)
 		return true;
 	if (parse_basic(head + s->at, s->len, user, password) == 0)
 		c->user = acl_user(k.conf, user, password);
-	memset(password, 0, sizeof(password));
 	return c->user != NULL;
 }
 
@@ -629,8 +620,7 @@ conn_decide(struct conn *c, const char *head, size_t len)
 	log_request(c, head);
 	if (len > req->length &&
 	    relay_keep(c, CLIENT, head + req->length, len - req->length) != 0) {
-		conn_refuse(c, 500, "proxy_internal_error",
-		    "The proxy has no memory left.");
+		conn_no_memory(c);
 		return;
 	}
 	if (!credentials_hold(c, head)) {
@@ -712,7 +702,7 @@ conn_head(struct conn *c, const char *head, size_t len)
 	else if (result == PARSE_OK && target_keep(c, head) == 0)
 		conn_decide(c, head, len);
 	else if (result == PARSE_OK || head_keep(s, head, len) != 0)
-		conn_close(c, "no_memory");
+		conn_no_memory(c);
 	else
 		conn_watch(c);
 }
@@ -819,8 +809,8 @@ conn_event(struct conn *c, unsigned which, short revents)
 	case CONN_RESOLVE:
 	case CONN_CONNECT:
 		if (which >= ATTEMPT)
-			conn_dialled(
-			    c, race_event(c, k.conf, which, loop_now()));
+			conn_dialled(c,
+			    race_event(c, k.conf, which, revents, loop_now()));
 		else
 			conn_early(c, revents);
 		break;
@@ -920,8 +910,8 @@ conn_wake_parked(void)
 static void
 conn_park(struct conn *c)
 {
-	const short events[2] = { relay_events(c, CLIENT),
-		relay_events(c, SERVER) };
+	const int events[2] = { conn_events(c, CLIENT),
+		conn_events(c, SERVER) };
 
 	if (lot_park(c, events) != 0)
 		return;

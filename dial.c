@@ -239,16 +239,21 @@ race_start(struct conn *c, const struct conf *conf, int64_t now)
 	return state;
 }
 
-/* Takes the outcome of an attempt.  Returns as race_start() does. */
+/*
+ * Takes the outcome of an attempt, which poll() tells of: an error comes with
+ * more than POLLOUT.  Returns as race_start() does.
+ */
 enum race_state
-race_event(struct conn *c, const struct conf *conf, unsigned which, int64_t now)
+race_event(struct conn *c, const struct conf *conf, unsigned which,
+    short revents, int64_t now)
 {
 	struct race *race = &c->setup->race;
 	struct attempt *a = &race->attempts[which - ATTEMPT];
 	int error = 0;
 	socklen_t len = sizeof(error);
 
-	if (getsockopt(a->end.fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+	if (revents != POLLOUT &&
+	    getsockopt(a->end.fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
 		error = errno;
 	if (error == 0)
 		return race_won(c, a);

@@ -27,7 +27,6 @@
 
 enum {
 	NAME_HELPERS = 16,          /* at the names desk */
-	BACKLOG = 4096,             /* clients that wait to be accepted */
 	OWN_DESCRIPTORS = 32,       /* of a worker, besides its sockets */
 	WORKER_CONNS_MAX = 1 << 17, /* connections of one worker */
 	DELAY_MIN = 100,            /* ms: restarts slow down from here */
@@ -295,7 +294,7 @@ listener_open(const struct addr *addr, bool beside_old)
 	listener_options(fd, addr_is4(addr));
 	if (beside_old)
 		sys_reuseport(fd, true);
-	if (bind(fd, sa, len) == 0 && listen(fd, BACKLOG) == 0) {
+	if (bind(fd, sa, len) == 0 && listen(fd, LISTEN_BACKLOG) == 0) {
 		sys_reuseport(fd, false);
 		return fd;
 	}

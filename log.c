@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The log file or syslog in tinyproxy's format, and the access log with its
- * one line for each connection.  A line is never cut in two by another; a worker
- * writes those of one turn of its loop together.  Nothing is synced or waited
- * for, and a log that takes nothing more loses lines rather than time.  What strangers sent must be escaped before it comes here.
+ * one line for each connection.  A line is one write(), but that a worker writes
+ * those of one turn of its loop to a file together.  Nothing is synced or
+ * waited for: a log that takes nothing more loses lines rather than time.  What strangers sent must be escaped before it comes here.
  */
 #define _XOPEN_SOURCE 700
 
@@ -32,14 +32,12 @@ static const struct level {
 	[LOG_LEVEL_INFO] = { "INFO", LOG_INFO },
 };
 
-enum {
-	BATCH_SIZE = 4096 /* bytes written at once: a pipe takes them whole */
-};
+enum { BATCH_SIZE = 4096 /* bytes of lines that are written together */ };
 
 /* A descriptor to write lines to, and those that are not written yet. */
 struct sink {
-	int fd;         /* or -1: nowhere */
-	bool may_block; /* it is no regular file */
+	int fd;       /* or -1: nowhere */
+	bool is_file; /* a regular one: it never makes us wait */
 	size_t len;
 	char lines[BATCH_SIZE];
 };
@@ -95,99 +93,6 @@ log_detach(void)
 		}
 }
 
-/* Whether nobody but root and we could have put a link into a directory. */
-static bool
-is_trusted(const struct stat *dir)
-{
-	return (dir->st_uid == 0 || dir->st_uid == geteuid()) &&
-	    (dir->st_mode & (S_IWGRP | S_IWOTH)) == 0;
-}
-
-/*
- * Whether a file may be appended to that was found in somebody else's
- * directory: it must be the directory's owner's, or ours, or root's, and have
- * no second name elsewhere.
- */
-static bool
-is_harmless(const struct stat *file, const struct stat *dir)
-{
-	return (file->st_nlink == 1 || !S_ISREG(file->st_mode)) &&
-	    (file->st_uid == 0 || file->st_uid == geteuid() ||
-		file->st_uid == dir->st_uid);
-}
-
-/*
- * Opens name in dir to append to.  To read as well, where that is allowed: a
- * FIFO then needs no reader, and cannot lose its last one.
- */
-static int
-append_open(int dir, const char *name, const struct stat *dir_stat)
-{
-	int flags = O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK |
-	    (is_trusted(dir_stat) ? 0 : O_NOFOLLOW);
-	int fd = openat(dir, name, O_RDWR | flags, 0640);
-	struct stat st;
-
-	if (fd < 0 && errno == EACCES)
-		fd = openat(dir, name, O_WRONLY | flags, 0640);
-	if (fd < 0 || fstat(fd, &st) != 0)
-		return -1;
-	if (!is_trusted(dir_stat) && !is_harmless(&st, dir_stat)) {
-		close(fd);
-		errno = EPERM;
-		return -1;
-	}
-	return fd;
-}
-
-/* Opens the directory, or at the end the file, that a path goes on with. */
-static int
-part_open(int dir, const char *path, size_t len)
-{
-	char part[256];
-	struct stat st;
-
-	if (fstat(dir, &st) != 0)
-		return -1;
-	if (path[len] == '\0')
-		return append_open(dir, path, &st);
-	if (len >= sizeof(part)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	memcpy(part, path, len);
-	part[len] = '\0';
-	return sys_open_dir(
-	    dir, part, is_trusted(&st) ? SYS_DIR_FOLLOW : SYS_DIR_NOFOLLOW);
-}
-
-/*
- * Opens a file to append to, perhaps as root and perhaps in a directory that
- * is somebody else's.  Links are followed only out of directories that nobody
- * else can write to.  Returns a descriptor or -1 with errno.
- */
-static int
-path_open(const char *path)
-{
-	int at = sys_open_dir(AT_FDCWD, "/", SYS_DIR_FOLLOW), next, error;
-	bool last = false;
-
-	while (at >= 0 && !last) {
-		size_t len;
-
-		path += strspn(path, "/");
-		len = strcspn(path, "/");
-		last = path[len] == '\0';
-		next = part_open(at, path, len);
-		error = errno;
-		close(at);
-		errno = error;
-		path += len;
-		at = next;
-	}
-	return at;
-}
-
 static int
 file_open(const char *path)
 {
@@ -196,7 +101,7 @@ file_open(const char *path)
 			standard[i].used = true;
 			return fcntl(standard[i].fd, F_DUPFD, 3);
 		}
-	return path_open(path);
+	return path_append(path);
 }
 
 /*
@@ -212,7 +117,9 @@ log_open(struct logs *logs, const struct conf *conf, bool foreground)
 	*logs = (struct logs){ -1, -1, conf->syslog, conf->loglevel, false };
 	if (file == NULL && foreground)
 		file = "/dev/stdout";
-	if (file != NULL && !conf->syslog && (logs->fd = file_open(file)) < 0)
+	if (conf->syslog)
+		logs->fd = sys_syslog_open();
+	else if (file != NULL && (logs->fd = file_open(file)) < 0)
 		return file;
 	if (conf->accesslog != NULL &&
 	    (logs->access = file_open(conf->accesslog)) < 0) {
@@ -242,7 +149,7 @@ sink_use(struct sink *sink, int fd)
 	struct stat st;
 
 	sink->fd = fd;
-	sink->may_block = fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode);
+	sink->is_file = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 /*
@@ -256,12 +163,8 @@ log_use(const struct logs *logs)
 	sink_use(&access_sink, logs->access);
 	threshold = logs->level;
 	bare = logs->bare;
-	pid = (long)getpid();
-	if (logs->syslog)
-		openlog("adit", LOG_PID | LOG_NDELAY, LOG_USER);
-	else if (to_syslog)
-		closelog();
 	to_syslog = logs->syslog;
+	pid = (long)getpid();
 }
 
 static void
@@ -272,12 +175,13 @@ sink_flush(struct sink *sink)
 
 	sink->len = 0;
 	if (len == 0 || sink->fd < 0 ||
-	    (sink->may_block && poll(&pfd, 1, 0) != 1))
+	    (!sink->is_file && poll(&pfd, 1, 0) != 1))
 		return;
 	if (write(sink->fd, sink->lines, len) < 0)
 		return; /* there is nobody left to tell */
 }
 
+/* Writes a line, or lets it wait where others cannot come between. */
 static void
 sink_write(struct sink *sink, const char *line, size_t len)
 {
@@ -285,13 +189,13 @@ sink_write(struct sink *sink, const char *line, size_t len)
 		sink_flush(sink);
 	memcpy(sink->lines + sink->len, line, len);
 	sink->len += len;
-	if (!batching)
+	if (!batching || !sink->is_file)
 		sink_flush(sink);
 }
 
 /*
- * From now on lines wait for log_flush(), which whoever calls this must call
- * before each time that it sleeps, and before it ends.
+ * From now on lines for files wait for log_flush(), which whoever calls this
+ * must call before each time that it sleeps, and before it ends.
  */
 void
 log_batch(void)
@@ -330,7 +234,43 @@ local_time(time_t now)
 bool
 log_wants(enum log_level level)
 {
-	return level <= threshold && (to_syslog || log_sink.fd >= 0);
+	return level <= threshold && log_sink.fd >= 0;
+}
+
+/* What stands before the message; returns its length. */
+static int
+line_head(char *line, size_t size, enum log_level level)
+{
+	struct timespec now;
+
+	if (bare)
+		return snprintf(line, size, "adit: ");
+	clock_gettime(CLOCK_REALTIME, &now);
+	/* RFC 3164: the facility is user, as tinyproxy's. */
+	if (to_syslog)
+		return snprintf(line, size,
+		    "<%d>%s adit[%ld]: ", LOG_USER | levels[level].priority,
+		    local_time(now.tv_sec), pid);
+	return snprintf(line, size, "%-9s %s.%03ld [%ld]: ", levels[level].word,
+	    local_time(now.tv_sec), now.tv_nsec / 1000000, pid);
+}
+
+/*
+ * Sends to syslogd, without ever waiting for it.  One that was started anew
+ * has another socket; that is tried once a second.
+ */
+static void
+syslog_send(const char *line, size_t len)
+{
+	static time_t tried;
+	time_t now = time(NULL);
+
+	if (sys_syslog_send(log_sink.fd, line, len) == 0 || errno == EAGAIN ||
+	    now == tried)
+		return;
+	tried = now;
+	if (sys_syslog_connect(log_sink.fd) == 0)
+		sys_syslog_send(log_sink.fd, line, len);
 }
 
 /* Writes one line; the format has no newline. */
@@ -338,31 +278,24 @@ void
 log_line(enum log_level level, const char *format, ...)
 {
 	char line[LOG_LINE_SIZE];
-	struct timespec now;
 	va_list ap;
-	int head = 0, n;
+	int head, n;
 
 	if (!log_wants(level))
 		return;
-	if (bare) {
-		head = snprintf(line, sizeof(line), "adit: ");
-	} else if (!to_syslog) {
-		clock_gettime(CLOCK_REALTIME, &now);
-		head = snprintf(line, sizeof(line),
-		    "%-9s %s.%03ld [%ld]: ", levels[level].word,
-		    local_time(now.tv_sec), now.tv_nsec / 1000000,
-		    (long)getpid());
-	}
+	head = line_head(line, sizeof(line), level);
 	va_start(ap, format);
 	n = vsnprintf(line + head, sizeof(line) - (size_t)head - 1, format, ap);
 	va_end(ap);
-	if (to_syslog)
-		syslog(levels[level].priority, "%s", line);
-	if (to_syslog || n < 0)
+	if (n < 0)
 		return;
 	n += head;
 	if ((size_t)n > sizeof(line) - 2)
 		n = sizeof(line) - 2;
+	if (to_syslog) {
+		syslog_send(line, (size_t)n);
+		return;
+	}
 	line[n++] = '\n';
 	sink_write(&log_sink, line, (size_t)n);
 }

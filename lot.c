@@ -20,7 +20,7 @@
 #if defined(LOT_poll)
 #define LOT_IS_POLL
 #elif defined(LOT_kqueue) || defined(__FreeBSD__) || defined(__OpenBSD__) ||   \
-    defined(__NetBSD__) || defined(__DragonFly__) || defined(__APPLE__)
+    defined(__NetBSD__) || defined(__DragonFly__)
 #define LOT_IS_KQUEUE
 #include <sys/event.h>
 #elif defined(LOT_epoll) || defined(__linux__)
@@ -31,8 +31,6 @@
 #endif
 
 #ifndef LOT_IS_POLL
-
-enum { WOKEN_MAX = 64 /* events taken at once */ };
 
 static int lot = -1;
 
@@ -86,17 +84,18 @@ lot_init(size_t max_conns)
 
 /*
  * Parks a tunnel: either of its ends wakes it, when one of its events or an
- * error comes, or the end of both directions unless that is known already.
+ * error comes, or the end of both directions; one with negative events is not
+ * watched.
  * Returns 0 or -1 with errno.
  */
 int
-lot_park(struct conn *c, const short events[2])
+lot_park(struct conn *c, const int events[2])
 {
 	for (int side = CLIENT; side <= SERVER; side++) {
 		struct end *end = &c->end[side];
 		struct epoll_event ev = { .data.ptr = c };
 
-		if (events[side] == 0 && end->hung_up)
+		if (events[side] < 0)
 			continue;
 		ev.events = (events[side] & POLLIN ? EPOLLIN : 0u) |
 		    (events[side] & POLLOUT ? EPOLLOUT : 0u) | EPOLLONESHOT;
@@ -143,7 +142,7 @@ lot_init(size_t max_conns)
  * parked: there is no event that would tell of its reset, and of that alone.
  */
 int
-lot_park(struct conn *c, const short events[2])
+lot_park(struct conn *c, const int events[2])
 {
 	struct kevent change[4];
 	int n = 0;
@@ -155,12 +154,14 @@ lot_park(struct conn *c, const short events[2])
 	for (int side = CLIENT; side <= SERVER; side++) {
 		unsigned fd = (unsigned)c->end[side].fd;
 
+		if (events[side] < 0)
+			continue;
 		if (events[side] & POLLIN)
 			EV_SET(&change[n++], fd, EVFILT_READ,
-			    EV_ADD | EV_ENABLE | EV_DISPATCH, 0, 0, (void *)c);
+			    EV_ADD | EV_ONESHOT, 0, 0, (void *)c);
 		if (events[side] & POLLOUT)
 			EV_SET(&change[n++], fd, EVFILT_WRITE,
-			    EV_ADD | EV_ENABLE | EV_DISPATCH, 0, 0, (void *)c);
+			    EV_ADD | EV_ONESHOT, 0, 0, (void *)c);
 	}
 	if (kevent(lot, change, n, NULL, 0, NULL) != 0)
 		return -1;
@@ -226,11 +227,12 @@ lot_fd(void)
 
 /*
  * Parks a tunnel: either of its ends wakes it, when one of its events or an
- * error comes, or the end of both directions unless that is known already.
+ * error comes, or the end of both directions; one with negative events is not
+ * watched.
  * Returns 0.
  */
 int
-lot_park(struct conn *c, const short events[2])
+lot_park(struct conn *c, const int events[2])
 {
 	for (int side = CLIENT; side <= SERVER; side++) {
 		all[2 * nparked + (size_t)side] =

@@ -223,7 +223,7 @@ request_line(struct request *req, const char *head, size_t at, size_t len)
 		return bad(req, 400, "The HTTP version is malformed.");
 	}
 	if (method_len != 7 || memcmp(line, "CONNECT", 7) != 0) {
-		req->status = 405;
+		req->other_method = true;
 		return PARSE_MORE;
 	}
 	if (parse_authority(req, head + req->target.at, target_len) != 0)
@@ -262,7 +262,6 @@ field(struct request *req, const char *head, size_t at, size_t len)
 {
 	const char *line = head + at, *colon = memchr(line, ':', len);
 	size_t name_len = colon == NULL ? 0 : (size_t)(colon - line);
-	bool connect = req->status != 405;
 
 	if (!is_token(line, name_len))
 		return bad(req, 400, "A header field is malformed.");
@@ -274,9 +273,9 @@ field(struct request *req, const char *head, size_t at, size_t len)
 		len--;
 	if (name_is(line, name_len, "Host"))
 		return field_host(req, head + at, len);
-	if (connect && name_is(line, name_len, "Transfer-Encoding"))
+	if (!req->other_method && name_is(line, name_len, "Transfer-Encoding"))
 		return bad(req, 400, "A CONNECT has no Transfer-Encoding.");
-	if (connect && name_is(line, name_len, "Content-Length")) {
+	if (!req->other_method && name_is(line, name_len, "Content-Length")) {
 		if (req->has_length || len != 1 || head[at] != '0')
 			return bad(req, 400, "A CONNECT has no content.");
 		req->has_length = true;
@@ -307,7 +306,7 @@ line(struct request *req, const char *head, size_t end)
 		    : bad(req, 400,
 			  "There are empty lines instead of a request.");
 	req->length = req->next;
-	if (req->status == 405)
+	if (req->other_method)
 		return bad(req, 405, "This proxy serves CONNECT only.");
 	return PARSE_OK;
 }

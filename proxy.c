@@ -69,13 +69,9 @@ stderr_line(const char *format, va_list ap)
 static void
 pidfile_remove(void)
 {
-	struct stat st, own;
-
 	if (m.pidfile == NULL)
 		return;
-	if (lstat(m.pidfile, &st) == 0 && fstat(m.pid_fd, &own) == 0 &&
-	    st.st_dev == own.st_dev && st.st_ino == own.st_ino &&
-	    unlink(m.pidfile) != 0)
+	if (path_remove(m.pidfile, m.pid_fd) != 0)
 		log_line(LOG_LEVEL_WARNING, "PidFile %s: %s", m.pidfile,
 		    strerror(errno));
 	free(m.pidfile);
@@ -293,15 +289,12 @@ standard_descriptors(void)
 static void
 pidfile_write(const char *path)
 {
-	struct stat st;
 	char text[32];
 	int len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 
 	if (path == NULL)
 		return;
-	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1)
-		unlink(path);
-	m.pid_fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
+	m.pid_fd = path_create(path);
 	if (m.pid_fd < 0)
 		fail(STATUS_SYSTEM, "PidFile %s: %s", path, strerror(errno));
 	gen_private(&m.pid_fd);
@@ -692,6 +685,15 @@ wait_for_events(void)
 		signal_take(byte);
 }
 
+/* The patience with those who should have left is over. */
+static void
+kill_all(int64_t now)
+{
+	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
+		gen_stop(gen, true);
+	m.kill_at = now + STOP_TIME;
+}
+
 /* One turn of the master's loop. */
 static void
 turn(void)
@@ -704,9 +706,7 @@ turn(void)
 		gen_notes(gen);
 	reap(now);
 	if (m.kill_at != 0 && now >= m.kill_at)
-		for (struct gen *gen = gen_first(); gen != NULL;
-		     gen = gen->next)
-			gen_stop(gen, true);
+		kill_all(now);
 	coming_check();
 	drained_check();
 	gens_tidy(now);

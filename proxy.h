@@ -45,6 +45,8 @@ enum {
 	LINGER_TIME = 2000,      /* ms for a refused client to close */
 	FLUSH_TIME = 5000,       /* ms for the rest when a side is lost */
 	FLUSH_CHECK = 20,        /* ms between two looks at that */
+	LISTEN_BACKLOG = 4096,   /* clients that wait to be accepted */
+	WOKEN_MAX = 64,          /* parked tunnels woken at once */
 	PAUSE_TIME = 100         /* ms a listener rests when all is full */
 };
 
@@ -91,9 +93,10 @@ struct request {
 	struct addr addr;
 	uint16_t port;
 	/* What the parser has to remember from one call to the next. */
-	size_t next;    /* where the next line begins */
-	size_t scanned; /* bytes known to hold no end of that line */
-	int empty;      /* empty lines before the request line */
+	size_t next;       /* where the next line begins */
+	size_t scanned;    /* bytes known to hold no end of that line */
+	int empty;         /* empty lines before the request line */
+	bool other_method; /* than CONNECT */
 	bool has_host, has_length, has_credentials;
 };
 
@@ -121,7 +124,7 @@ struct rule {
 	enum rule_kind kind;
 	struct addr net; /* RULE_NET */
 	unsigned bits;   /* RULE_NET: 0 to 128 */
-	char *name;      /* the others: lower case, with the dot of a suffix */
+	char *name;      /* the others: with the dot of a suffix */
 };
 
 /* One BasicAuth; both are padded with NULs for acl_user(). */
@@ -209,6 +212,12 @@ bool log_wants(enum log_level);
 void log_access(const struct record *);
 size_t log_escape(char *out, size_t size, const char *text, size_t len);
 
+/* path.c */
+int path_open_dir(const char *path, const char **name);
+int path_append(const char *path);
+int path_create(const char *path);
+int path_remove(const char *path, int fd);
+
 /* sys.c */
 enum sys_dir { SYS_DIR_FOLLOW, SYS_DIR_NOFOLLOW };
 
@@ -221,6 +230,9 @@ int sys_reuseport(int fd, bool on);
 int sys_unsent(int fd);
 int sys_drop(uid_t, gid_t);
 int sys_chroot(const char *dir);
+int sys_syslog_open(void);
+int sys_syslog_connect(int fd);
+int sys_syslog_send(int fd, const char *line, size_t len);
 void *sys_share(size_t);
 unsigned sys_processors(void);
 void sys_die_with_parent(void);
@@ -263,7 +275,7 @@ enum question_kind { QUESTION_NAME, QUESTION_CLIENT };
 /* Who asked: an answer for somebody who is gone finds nobody. */
 struct ticket {
 	pid_t pid;
-	uint32_t worker, conn, serial;
+	uint32_t worker, desk, place, serial;
 };
 
 struct question {
@@ -353,8 +365,8 @@ struct setup {
 	enum desk desk; /* where it asks or has asked */
 	enum question_kind kind;
 	const char *name;
-	struct conn *next, *prev; /* those waiting to ask at the desk */
-	bool waiting, asked;
+	struct list *list; /* of those who wait with it, or NULL */
+	struct conn *next, *prev;
 	bool deaf; /* the client is not listened to for now */
 	struct race race;
 };
@@ -365,9 +377,8 @@ struct setup {
  */
 struct conn {
 	enum conn_state state;
-	enum side lost;         /* CONN_FLUSH */
-	bool parked;            /* in the lot, not in the poll set */
-	uint32_t index, serial; /* its place, and how often that was used */
+	enum side lost; /* CONN_FLUSH */
+	bool parked;    /* in the lot, not in the poll set */
 	struct end end[2];
 	struct flow flow[2];
 	struct addr client, server;
@@ -389,7 +400,7 @@ size_t conn_unsettled(void);
 void conn_accepted(int fd, const struct sockaddr_storage *from);
 void conn_event(struct conn *, unsigned which, short revents);
 void conn_expire(struct conn *);
-void conn_answer(const struct answer *);
+void conn_answer(struct conn *, const struct answer *);
 void conn_wake_parked(void);
 void conn_park_quiet(void);
 int64_t conn_park_at(void);
@@ -402,10 +413,10 @@ _Noreturn void worker_run(const struct worker_args *);
 void resolve_init(const struct worker_args *);
 void resolve_ask(
     struct conn *, enum desk, enum question_kind, const char *name);
-void resolve_end(struct conn *);
+void resolve_cancel(struct conn *);
 bool resolve_waiting(enum desk);
 void resolve_send(enum desk);
-bool resolve_read(struct answer *);
+void resolve_receive(void);
 _Noreturn void resolve_helper(
     enum desk, int questions, const int *answers, size_t workers);
 
@@ -488,7 +499,7 @@ int64_t deadline_next(void);
 /* lot.c */
 int lot_init(size_t max_conns);
 int lot_fd(void);
-int lot_park(struct conn *, const short events[2]);
+int lot_park(struct conn *, const int events[2]);
 void lot_leave(struct conn *);
 int lot_poll(struct pollfd *set, size_t n, int timeout);
 size_t lot_woken(struct conn **conns, size_t max);
@@ -498,8 +509,8 @@ enum race_state { RACE_RUNS, RACE_WON, RACE_LOST };
 
 void race_init(struct race *, const struct addr *addrs, size_t n);
 enum race_state race_start(struct conn *, const struct conf *, int64_t now);
-enum race_state race_event(
-    struct conn *, const struct conf *, unsigned which, int64_t now);
+enum race_state race_event(struct conn *, const struct conf *, unsigned which,
+    short revents, int64_t now);
 void race_end(struct race *);
 
 /* relay.c */

@@ -28,16 +28,28 @@
  * A worker has so many questions at a desk at most; their answers all find
  * room in its socket, which holds some 160.
  */
-enum { ASKED_MAX = 64 };
+enum {
+	ASKED_MAX = 64,
+	ANSWERS_MAX = 64 /* taken in one turn of the loop */
+};
+
+struct list {
+	struct conn *first, *last;
+};
+
+/* A question that was sent, and the connections that wait for its answer. */
+struct asked {
+	struct list conns; /* empty: this place is free */
+	uint32_t serial;   /* counts up, so that a late answer finds nobody */
+	enum question_kind kind;
+	char name[HOST_SIZE];
+};
 
 static struct {
 	const struct worker_args *args;
 	pid_t pid;
-	/* Connections whose question finds no room at a desk. */
-	struct {
-		struct conn *first, *last;
-	} waiting[DESKS];
-	unsigned asked[DESKS]; /* questions not answered yet */
+	struct asked asked[DESKS][ASKED_MAX];
+	struct list waiting[DESKS]; /* those who found no place or no room */
 } asker;
 
 /* To be called in a worker before it asks. */
@@ -48,111 +60,160 @@ resolve_init(const struct worker_args *args)
 	asker.pid = getpid();
 }
 
-/* Hands a question to a desk; false when the desk takes no more for now. */
-static bool
-question_send(struct conn *c)
+static void
+list_add(struct list *list, struct conn *c)
 {
 	struct setup *s = c->setup;
+
+	s->list = list;
+	s->prev = list->last;
+	*(s->prev != NULL ? &s->prev->setup->next : &list->first) = c;
+	list->last = c;
+}
+
+static void
+list_remove(struct conn *c)
+{
+	struct setup *s = c->setup;
+
+	*(s->prev != NULL ? &s->prev->setup->next : &s->list->first) = s->next;
+	*(s->next != NULL ? &s->next->setup->prev : &s->list->last) = s->prev;
+	s->next = s->prev = NULL;
+	s->list = NULL;
+}
+
+/*
+ * The place of a question: one where the same name is asked for already, or
+ * one that is free, or NULL.
+ */
+static struct asked *
+place_find(const struct setup *s)
+{
+	struct asked *found = NULL;
+
+	for (int i = 0; i < ASKED_MAX; i++) {
+		struct asked *a = &asker.asked[s->desk][i];
+
+		if (a->conns.first == NULL)
+			found = a;
+		else if (s->kind == QUESTION_NAME && a->kind == s->kind &&
+		    strcmp(a->name, s->name) == 0)
+			return a;
+	}
+	return found;
+}
+
+static bool
+question_send(struct asked *a, const struct conn *c)
+{
+	const struct setup *s = c->setup;
 	struct question q = { .kind = s->kind,
 		.client = c->client,
 		.ticket = { .pid = asker.pid,
 		    .worker = asker.args->index,
-		    .conn = c->index,
-		    .serial = c->serial } };
+		    .desk = s->desk,
+		    .place = (uint32_t)(a - asker.asked[s->desk]),
+		    .serial = ++a->serial } };
 
-	if (asker.asked[s->desk] == ASKED_MAX)
-		return false;
+	a->kind = s->kind;
+	strcpy(a->name, s->name);
 	strcpy(q.name, s->name);
-	if (sys_send(asker.args->desks[s->desk], &q, sizeof(q), NULL, 0) != 0)
+	return sys_send(asker.args->desks[s->desk], &q, sizeof(q), NULL, 0) ==
+	    0;
+}
+
+/* Asks, or joins those who have; false when that must wait. */
+static bool
+ask(struct conn *c)
+{
+	struct asked *a = place_find(c->setup);
+
+	if (a == NULL || (a->conns.first == NULL && !question_send(a, c)))
 		return false;
-	s->asked = true;
-	asker.asked[s->desk]++;
+	list_add(&a->conns, c);
 	return true;
 }
 
 /*
- * Asks a question for a connection, or lets it wait in line until the desk
- * takes questions again.  The name, of less than HOST_SIZE bytes, must live
- * as long as the connection's setup.
+ * Asks a question for a connection, or lets it wait in line until there is
+ * room.  A name that is being asked for is not asked for again.  The name, of
+ * less than HOST_SIZE bytes, must live as long as the connection's setup.
  */
 void
 resolve_ask(
     struct conn *c, enum desk desk, enum question_kind kind, const char *name)
 {
-	struct setup *s = c->setup;
-
-	s->desk = desk;
-	s->kind = kind;
-	s->name = name;
-	if (asker.waiting[desk].first == NULL && question_send(c))
-		return;
-	s->waiting = true;
-	s->prev = asker.waiting[desk].last;
-	if (s->prev != NULL)
-		s->prev->setup->next = c;
-	else
-		asker.waiting[desk].first = c;
-	asker.waiting[desk].last = c;
+	c->setup->desk = desk;
+	c->setup->kind = kind;
+	c->setup->name = name;
+	if (!ask(c))
+		list_add(&asker.waiting[desk], c);
 }
 
-/* Takes a connection out of the line, where it stands there. */
-static void
-line_leave(struct setup *s)
-{
-	if (!s->waiting)
-		return;
-	if (s->prev != NULL)
-		s->prev->setup->next = s->next;
-	else
-		asker.waiting[s->desk].first = s->next;
-	if (s->next != NULL)
-		s->next->setup->prev = s->prev;
-	else
-		asker.waiting[s->desk].last = s->prev;
-	s->next = s->prev = NULL;
-	s->waiting = false;
-}
-
-/* A connection has its answer, or does not want it any more. */
+/* A connection does not want its answer any more, if it still waits for one. */
 void
-resolve_end(struct conn *c)
+resolve_cancel(struct conn *c)
 {
-	struct setup *s = c->setup;
-
-	line_leave(s);
-	if (s->asked)
-		asker.asked[s->desk]--;
-	s->asked = false;
+	if (c->setup->list != NULL)
+		list_remove(c);
 }
 
 /* Whether there is somebody who could ask if the desk took the question. */
 bool
 resolve_waiting(enum desk desk)
 {
-	return asker.waiting[desk].first != NULL &&
-	    asker.asked[desk] < ASKED_MAX;
+	const struct conn *c = asker.waiting[desk].first;
+
+	return c != NULL && place_find(c->setup) != NULL;
 }
 
 /* The desk takes questions again. */
 void
 resolve_send(enum desk desk)
 {
+	struct list *list = &asker.waiting[desk];
 	struct conn *c;
 
-	while ((c = asker.waiting[desk].first) != NULL && question_send(c))
-		line_leave(c->setup);
+	while ((c = list->first) != NULL) {
+		list_remove(c);
+		if (ask(c))
+			continue;
+		/* To the end of the line, where it can do no harm. */
+		list_add(list, c);
+		return;
+	}
 }
 
-/* Takes an answer to a question of this process; false when there is none. */
-bool
-resolve_read(struct answer *answer)
+/* Hands an answer to all who wait for it. */
+static void
+answer_deliver(const struct answer *answer)
 {
-	while (sys_receive(asker.args->answers, answer, sizeof(*answer), NULL,
-		   0) == sizeof(*answer))
-		if (answer->ticket.pid == asker.pid &&
-		    answer->naddrs <= ADDRS_MAX)
-			return true;
-	return false;
+	const struct ticket *t = &answer->ticket;
+	struct asked *a;
+	struct conn *c;
+
+	if (t->pid != asker.pid || t->desk >= DESKS || t->place >= ASKED_MAX ||
+	    answer->naddrs > ADDRS_MAX)
+		return;
+	a = &asker.asked[t->desk][t->place];
+	while (a->serial == t->serial && (c = a->conns.first) != NULL) {
+		list_remove(c);
+		conn_answer(c, answer);
+	}
+}
+
+/* Takes some of the answers that have come. */
+void
+resolve_receive(void)
+{
+	struct answer answer;
+
+	for (int i = 0; i < ANSWERS_MAX; i++) {
+		if (sys_receive(asker.args->answers, &answer, sizeof(answer),
+			NULL, 0) != sizeof(answer))
+			return;
+		answer_deliver(&answer);
+	}
 }
 
 /* The helper's side. */

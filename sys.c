@@ -6,12 +6,12 @@
  */
 #define _GNU_SOURCE
 #define _DEFAULT_SOURCE
-#define _DARWIN_C_SOURCE
 
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +19,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #ifdef __linux__
@@ -26,6 +27,10 @@
 #endif
 
 #include "proxy.h"
+
+#ifndef _PATH_LOG
+#define _PATH_LOG "/dev/log"
+#endif
 
 enum { SENT_FDS_MAX = 4 /* descriptors in one message */ };
 
@@ -183,6 +188,39 @@ int
 sys_chroot(const char *dir)
 {
 	return chroot(dir) == 0 ? chdir("/") : -1;
+}
+
+/*
+ * A socket to send to syslogd by, connected if there is one.  Returns it, or -1
+ * with errno.  syslog(3) is no choice: it waits for a syslogd that does not
+ * read.
+ */
+int
+sys_syslog_open(void)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	if (fd >= 0)
+		sys_syslog_connect(fd);
+	return fd;
+}
+
+/* Connects the socket to the syslogd that there is now.  Returns 0 or -1. */
+int
+sys_syslog_connect(int fd)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX,
+		.sun_path = _PATH_LOG };
+	const void *sa = &un;
+
+	return connect(fd, sa, sizeof(un));
+}
+
+/* Sends one message; EAGAIN: syslogd takes no more for now. */
+int
+sys_syslog_send(int fd, const char *line, size_t len)
+{
+	return send(fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 0;
 }
 
 /* Zeroed memory that is shared with all children, or NULL with errno. */

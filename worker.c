@@ -15,10 +15,7 @@
 #include <unistd.h>
 
 #include "proxy.h"
-enum {
-	ACCEPTS_MAX = 8, /* in one turn of the loop */
-	ANSWERS_MAX = 64 /* answers of the helpers taken in one turn */
-};
+enum { ACCEPTS_MAX = 8 /* in one turn of the loop */ };
 
 /* What a descriptor in the poll set that is no connection's is for. */
 enum own {
@@ -57,6 +54,7 @@ static bool
 place_take(void)
 {
 	struct share *share = w.args->share;
+	size_t nslots = atomic_load(&share->nslots);
 	unsigned long total = 0;
 
 	if (conn_count() >= w.args->max_conns)
@@ -64,7 +62,10 @@ place_take(void)
 	atomic_store(my_count(), (unsigned)conn_count() + 1);
 	if (w.conf->max_clients == 0)
 		return true;
-	for (size_t i = 0; i < atomic_load(&share->nslots); i++)
+	/* Other workers could have written there what they like. */
+	if (nslots > SLOTS_MAX)
+		nslots = SLOTS_MAX;
+	for (size_t i = 0; i < nslots; i++)
 		total += atomic_load(&share->slots[i].clients);
 	if (total <= w.conf->max_clients)
 		return true;
@@ -234,14 +235,17 @@ drain(uint64_t abandoned)
 	w.abandoned = abandoned;
 	w.drained_at = loop_now() + w.conf->drain_timeout * INT64_C(1000);
 	for (size_t i = 0; i < w.args->nlisteners; i++) {
-		listener_ready(i, SOMAXCONN);
+		listener_ready(i, LISTEN_BACKLOG);
 		if (w.slots[OWN_LISTENER + i] >= 0 && !(abandoned >> i & 1))
 			listener_close(i);
 	}
 	sys_send(w.args->master, &note, sizeof(note), NULL, 0);
 }
 
-/* Writes to the logs that the master has opened anew. */
+/*
+ * Writes to the logs that the master has opened anew, unless there was no
+ * descriptor free to receive them by.
+ */
 static void
 change_logs(const struct order_message *order, const int fds[2])
 {
@@ -251,7 +255,11 @@ change_logs(const struct order_message *order, const int fds[2])
 	if (order->log)
 		logs.fd = fds[n++];
 	if (order->access)
-		logs.access = fds[n];
+		logs.access = fds[n++];
+	if (n > 0 && fds[n - 1] < 0) {
+		log_line(LOG_LEVEL_ERROR, "No descriptor for the new logs");
+		return;
+	}
 	log_use(&logs);
 	close(w.log_fd);
 	close(w.access_fd);
@@ -306,22 +314,13 @@ dismiss_helpers(void)
 /* The loop. */
 
 static void
-take_answers(void)
-{
-	struct answer answer;
-
-	for (int i = 0; i < ANSWERS_MAX && resolve_read(&answer); i++)
-		conn_answer(&answer);
-}
-
-static void
 own_event(unsigned which, short revents)
 {
 	assert(!(revents & POLLNVAL));
 	if (which == OWN_MASTER)
 		master_ready();
 	else if (which == OWN_ANSWERS)
-		take_answers();
+		resolve_receive();
 	else if (which >= OWN_LISTENER)
 		listener_ready(which - OWN_LISTENER, ACCEPTS_MAX);
 	else if (which == OWN_LOT)
