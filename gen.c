@@ -80,12 +80,10 @@ workers_wanted(const struct conf *conf, size_t max_conns)
 	return n;
 }
 
-/* Every child of a generation, workers first. */
-static struct child *
-child_at(struct gen *gen, size_t i)
+static bool
+is_helper(const struct gen *gen, const struct child *child)
 {
-	return i < gen->nworkers ? &gen->workers[i]
-				 : &gen->helpers[i - gen->nworkers];
+	return (size_t)(child - gen->children) >= gen->nworkers;
 }
 
 static void
@@ -118,13 +116,12 @@ gen_new(struct conf *conf, struct share *shared)
 	gen->logs = (struct logs){ -1, -1, false, LOG_LEVEL_INFO, false };
 	for (int desk = 0; desk < DESKS; desk++)
 		pair_init(gen->desks[desk]);
-	for (size_t i = 0; i < WORKERS_MAX; i++) {
+	for (size_t i = 0; i < WORKERS_MAX; i++)
 		pair_init(gen->answers[i]);
-		gen->workers[i].pid = gen->workers[i].control = -1;
-		gen->workers[i].slot = SLOTS_MAX;
-	}
-	for (size_t i = 0; i < HELPERS_MAX; i++)
-		gen->helpers[i].pid = gen->helpers[i].control = -1;
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		gen->children[i] = (struct child){
+			.pid = -1, .control = -1, .slot = SLOTS_MAX
+		};
 	gen->next = gens;
 	gens = gen;
 	return gen;
@@ -197,7 +194,6 @@ user_find(const char *name, uid_t *uid, gid_t *gid)
 	if (pw == NULL && number_of(name, &n) == 0) {
 		pw = getpwuid((uid_t)n);
 		*uid = (uid_t)n;
-		*gid = (gid_t)n;
 	} else if (pw == NULL) {
 		return -1;
 	}
@@ -252,9 +248,16 @@ gen_identity(struct gen *gen)
 		    file);
 		return 70;
 	}
+	gen->gid = (gid_t)-1;
 	if (user_find(user, &gen->uid, &gen->gid) != 0) {
 		log_line(LOG_LEVEL_ERROR, "%s: User: there is no user \"%s\"",
 		    file != NULL ? file : "adit", user);
+		return 67;
+	}
+	if (gen->gid == (gid_t)-1 && conf->group == NULL) {
+		log_line(LOG_LEVEL_ERROR,
+		    "%s: Group: missing; user %s has no group of its own", file,
+		    user);
 		return 67;
 	}
 	if (conf->group != NULL && group_find(conf->group, &gen->gid) != 0) {
@@ -405,12 +408,9 @@ close_others(const struct gen *own, const struct child *self)
 	for (size_t i = 0; i < nprivate; i++)
 		fd_close(private[i]);
 	for (struct gen *gen = gens; gen != NULL; gen = gen->next) {
-		for (size_t i = 0; i < gen->nworkers; i++)
-			if (&gen->workers[i] != self)
-				fd_close(&gen->workers[i].control);
-		for (size_t i = 0; i < gen->nhelpers; i++)
-			if (&gen->helpers[i] != self)
-				fd_close(&gen->helpers[i].control);
+		for (size_t i = 0; i < gen->nchildren; i++)
+			if (&gen->children[i] != self)
+				fd_close(&gen->children[i].control);
 		if (gen == own)
 			continue;
 		sockets_close(gen);
@@ -455,9 +455,9 @@ become_unprivileged(const struct gen *gen, const char *root)
 }
 
 static _Noreturn void
-worker_main(struct gen *gen, size_t index, int control)
+worker_main(struct gen *gen, const struct child *self, int control)
 {
-	struct child *self = &gen->workers[index];
+	size_t index = (size_t)(self - gen->children);
 	struct worker_args args = {
 		.conf = gen->conf,
 		.share = share,
@@ -486,8 +486,9 @@ worker_main(struct gen *gen, size_t index, int control)
 }
 
 static _Noreturn void
-helper_main(struct gen *gen, size_t index, int control)
+helper_main(struct gen *gen, const struct child *self, int control)
 {
+	size_t index = (size_t)(self - gen->children) - gen->nworkers;
 	struct note_message ready = { .note = NOTE_READY };
 	enum desk desk = index == 0 ? DESK_HOSTS : DESK_NAMES;
 	int answers[WORKERS_MAX];
@@ -509,12 +510,6 @@ helper_main(struct gen *gen, size_t index, int control)
 	log_detach();
 	sys_send(control, &ready, sizeof(ready), NULL, 0);
 	resolve_helper(desk, gen->desks[desk][1], answers, gen->nworkers);
-}
-
-static bool
-is_helper(const struct gen *gen, const struct child *child)
-{
-	return child >= gen->helpers && child < gen->helpers + HELPERS_MAX;
 }
 
 /* Forks a child; signals are held back until it ignores them. */
@@ -542,9 +537,8 @@ child_start(struct gen *gen, struct child *child, int64_t now)
 		ignore_signals();
 		sigprocmask(SIG_SETMASK, &before, NULL);
 		if (is_helper(gen, child))
-			helper_main(
-			    gen, (size_t)(child - gen->helpers), control[1]);
-		worker_main(gen, (size_t)(child - gen->workers), control[1]);
+			helper_main(gen, child, control[1]);
+		worker_main(gen, child, control[1]);
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	close(control[1]);
@@ -566,8 +560,8 @@ slot_take(void)
 	memset(used, 0, sizeof(used));
 	for (struct gen *gen = gens; gen != NULL; gen = gen->next)
 		for (size_t i = 0; i < gen->nworkers; i++)
-			if (gen->workers[i].slot < SLOTS_MAX)
-				used[gen->workers[i].slot] = true;
+			if (gen->children[i].slot < SLOTS_MAX)
+				used[gen->children[i].slot] = true;
 	for (slot = 0; slot < SLOTS_MAX && used[slot]; slot++)
 		;
 	if (slot < SLOTS_MAX && slot >= atomic_load(&share->nslots))
@@ -584,8 +578,8 @@ pairs_open(struct gen *gen)
 		    0)
 			return -1;
 	for (size_t i = 0; i < gen->nworkers; i++) {
-		gen->workers[i].slot = slot_take();
-		if (gen->workers[i].slot == SLOTS_MAX) {
+		gen->children[i].slot = slot_take();
+		if (gen->children[i].slot == SLOTS_MAX) {
 			errno = EAGAIN;
 			return -1;
 		}
@@ -605,14 +599,11 @@ gen_start(struct gen *gen, int64_t now)
 {
 	gen->max_conns = conns_per_worker(gen->nlisteners);
 	gen->nworkers = workers_wanted(gen->conf, gen->max_conns);
-	gen->nhelpers = 1 + NAME_HELPERS;
+	gen->nchildren = gen->nworkers + 1 + NAME_HELPERS;
 	if (pairs_open(gen) != 0)
 		return -1;
-	for (size_t i = 0; i < gen->nhelpers; i++)
-		if (child_start(gen, &gen->helpers[i], now) != 0)
-			return -1;
-	for (size_t i = 0; i < gen->nworkers; i++)
-		if (child_start(gen, &gen->workers[i], now) != 0)
+	for (size_t i = 0; i < gen->nchildren; i++)
+		if (child_start(gen, &gen->children[i], now) != 0)
 			return -1;
 	return 0;
 }
@@ -639,11 +630,11 @@ gen_drain(struct gen *gen, const struct gen *successor, int64_t now)
 		}
 	sockets_close(gen);
 	for (size_t i = 0; i < gen->nworkers; i++)
-		if (gen->workers[i].pid > 0)
-			sys_send(gen->workers[i].control, &order, sizeof(order),
-			    NULL, 0);
-	for (size_t i = 0; i < gen->nworkers + gen->nhelpers; i++)
-		child_at(gen, i)->restart_at = 0;
+		if (gen->children[i].pid > 0)
+			sys_send(gen->children[i].control, &order,
+			    sizeof(order), NULL, 0);
+	for (size_t i = 0; i < gen->nchildren; i++)
+		gen->children[i].restart_at = 0;
 }
 
 /* Lets a worker accept clients. */
@@ -660,8 +651,8 @@ void
 gen_accept(const struct gen *gen)
 {
 	for (size_t i = 0; i < gen->nworkers; i++)
-		if (gen->workers[i].pid > 0)
-			child_accept(&gen->workers[i]);
+		if (gen->children[i].pid > 0)
+			child_accept(&gen->children[i]);
 }
 
 /* Sends all workers the logs to write to from now on. */
@@ -681,9 +672,9 @@ gen_logs(const struct gen *gen, const struct logs *logs)
 	if (order.access)
 		fds[n++] = logs->access;
 	for (size_t i = 0; i < gen->nworkers; i++)
-		if (gen->workers[i].pid > 0)
-			sys_send(gen->workers[i].control, &order, sizeof(order),
-			    fds, n);
+		if (gen->children[i].pid > 0)
+			sys_send(gen->children[i].control, &order,
+			    sizeof(order), fds, n);
 }
 
 /*
@@ -694,18 +685,13 @@ void
 gen_stop(struct gen *gen, bool kill_workers)
 {
 	gen->stopped = true;
-	for (size_t i = 0; i < gen->nworkers; i++) {
-		struct child *child = &gen->workers[i];
+	for (size_t i = 0; i < gen->nchildren; i++) {
+		struct child *child = &gen->children[i];
 
 		child->restart_at = 0;
 		fd_close(&child->control);
-		if (kill_workers && child->pid > 0)
+		if (child->pid > 0 && (kill_workers || is_helper(gen, child)))
 			kill(child->pid, SIGKILL);
-	}
-	for (size_t i = 0; i < gen->nhelpers; i++) {
-		gen->helpers[i].restart_at = 0;
-		if (gen->helpers[i].pid > 0)
-			kill(gen->helpers[i].pid, SIGKILL);
 	}
 }
 
@@ -713,8 +699,8 @@ gen_stop(struct gen *gen, bool kill_workers)
 void
 gen_restart(struct gen *gen, int64_t now)
 {
-	for (size_t i = 0; i < gen->nworkers + gen->nhelpers; i++) {
-		struct child *child = child_at(gen, i);
+	for (size_t i = 0; i < gen->nchildren; i++) {
+		struct child *child = &gen->children[i];
 
 		if (child->restart_at == 0 || child->restart_at > now)
 			continue;
@@ -728,12 +714,12 @@ gen_restart(struct gen *gen, int64_t now)
 
 /* When gen_restart() is needed next, or -1. */
 int64_t
-gen_restart_next(struct gen *gen)
+gen_restart_next(const struct gen *gen)
 {
 	int64_t next = -1;
 
-	for (size_t i = 0; i < gen->nworkers + gen->nhelpers; i++) {
-		int64_t at = child_at(gen, i)->restart_at;
+	for (size_t i = 0; i < gen->nchildren; i++) {
+		int64_t at = gen->children[i].restart_at;
 
 		if (at != 0 && (next < 0 || at < next))
 			next = at;
@@ -746,8 +732,8 @@ log_death(
     const struct gen *gen, const struct child *child, int status, int64_t now)
 {
 	bool helper = is_helper(gen, child);
-	size_t index = helper ? (size_t)(child - gen->helpers)
-			      : (size_t)(child - gen->workers);
+	size_t index =
+	    (size_t)(child - gen->children) - (helper ? gen->nworkers : 0);
 	char cause[80], restart[40] = "";
 
 	if (WIFSIGNALED(status))
@@ -789,9 +775,9 @@ gen_reap(struct gen *gen, pid_t pid, int status, int64_t now)
 {
 	struct child *child = NULL;
 
-	for (size_t i = 0; i < gen->nworkers + gen->nhelpers; i++)
-		if (child_at(gen, i)->pid == pid)
-			child = child_at(gen, i);
+	for (size_t i = 0; i < gen->nchildren; i++)
+		if (gen->children[i].pid == pid)
+			child = &gen->children[i];
 	if (child == NULL)
 		return false;
 	if (gen->state == GEN_LIVE && !gen->stopped)
@@ -811,49 +797,55 @@ gen_reap(struct gen *gen, pid_t pid, int status, int64_t now)
 
 /* Adds what to poll for notes from the children; returns how many. */
 size_t
-gen_watch(struct gen *gen, struct pollfd *pfd)
+gen_watch(const struct gen *gen, struct pollfd *pfd)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < gen->nworkers + gen->nhelpers; i++)
-		if (child_at(gen, i)->control >= 0)
+	for (size_t i = 0; i < gen->nchildren; i++)
+		if (gen->children[i].control >= 0)
 			pfd[n++] =
-			    (struct pollfd){ .fd = child_at(gen, i)->control,
+			    (struct pollfd){ .fd = gen->children[i].control,
 				    .events = POLLIN };
 	return n;
 }
 
-/* Takes the notes that have come from the children. */
+static void
+note_take(const struct gen *gen, struct child *child, enum note note)
+{
+	if (note == NOTE_DRAINED)
+		child->drained = true;
+	if (note != NOTE_READY)
+		return;
+	child->ready = true;
+	if (gen->state == GEN_LIVE && !is_helper(gen, child))
+		child_accept(child);
+}
+
+/* Takes one of the notes that have come from each child. */
 void
 gen_notes(struct gen *gen)
 {
-	for (size_t i = 0; i < gen->nworkers + gen->nhelpers; i++) {
-		struct child *child = child_at(gen, i);
+	for (size_t i = 0; i < gen->nchildren; i++) {
+		struct child *child = &gen->children[i];
 		struct note_message note = { .note = NOTE_READY };
-		ssize_t n = 1;
+		ssize_t n;
 
-		while (child->control >= 0 &&
-		    (n = sys_receive(child->control, &note, sizeof(note), NULL,
-			 0)) == sizeof(note)) {
-			child->drained |= note.note == NOTE_DRAINED;
-			if (note.note != NOTE_READY)
-				continue;
-			child->ready = true;
-			if (gen->state == GEN_LIVE && !is_helper(gen, child))
-				child_accept(child);
-		}
-		/* It is dying; who reaps it will see. */
-		if (n == 0)
+		if (child->control < 0)
+			continue;
+		n = sys_receive(child->control, &note, sizeof(note), NULL, 0);
+		if (n == sizeof(note))
+			note_take(gen, child, note.note);
+		else if (n == 0) /* It is dying; who reaps it will see. */
 			fd_close(&child->control);
 	}
 }
 
 /* Whether every child has said that it is ready. */
 bool
-gen_ready(struct gen *gen)
+gen_ready(const struct gen *gen)
 {
-	for (size_t i = 0; i < gen->nworkers + gen->nhelpers; i++)
-		if (!child_at(gen, i)->ready)
+	for (size_t i = 0; i < gen->nchildren; i++)
+		if (!gen->children[i].ready)
 			return false;
 	return true;
 }
@@ -863,7 +855,7 @@ bool
 gen_drained(const struct gen *gen)
 {
 	for (size_t i = 0; i < gen->nworkers; i++)
-		if (gen->workers[i].pid > 0 && !gen->workers[i].drained)
+		if (gen->children[i].pid > 0 && !gen->children[i].drained)
 			return false;
 	return true;
 }
@@ -873,17 +865,18 @@ bool
 gen_over(const struct gen *gen)
 {
 	for (size_t i = 0; i < gen->nworkers; i++)
-		if (gen->workers[i].pid > 0 || gen->workers[i].restart_at != 0)
+		if (gen->children[i].pid > 0 ||
+		    gen->children[i].restart_at != 0)
 			return false;
 	return true;
 }
 
 /* Whether no child at all is left. */
 bool
-gen_empty(struct gen *gen)
+gen_empty(const struct gen *gen)
 {
-	for (size_t i = 0; i < gen->nworkers + gen->nhelpers; i++)
-		if (child_at(gen, i)->pid > 0)
+	for (size_t i = 0; i < gen->nchildren; i++)
+		if (gen->children[i].pid > 0)
 			return false;
 	return true;
 }

@@ -41,20 +41,23 @@ struct options {
 	const char *file; /* as given, or NULL */
 };
 
+enum phase { STARTING, RUNNING, DRAINING, STOPPING };
+
 static struct {
+	enum phase phase;
 	bool foreground;
 	char *file;  /* absolute path of the configuration, or NULL */
 	int starter; /* where the waiting parent learns the outcome, or -1 */
 	struct share *share;
 	struct gen *live, *coming;
-	bool reload;     /* one was asked for while another went on */
-	bool draining;   /* SIGQUIT */
-	int64_t kill_at; /* when stopping: the end of patience, or 0 */
+	int64_t kill_at; /* STOPPING: ms, the end of patience */
 	char *pidfile;
 	int pid_fd; /* of the PID file, so that it stays another than others */
 } m = { .starter = -1, .pid_fd = -1 };
 
-static int signals[2]; /* a byte for each signal goes in at 1 */
+/* What the signals ask for, until it is done. */
+static volatile sig_atomic_t wants_stop, wants_drain, wants_reload;
+static int signals[2]; /* a byte for each signal goes in at 1, to wake us */
 
 /* Start-up.  Errors are fatal from here to the line that says otherwise. */
 
@@ -308,10 +311,15 @@ static void
 on_signal(int signo)
 {
 	int error = errno;
-	char byte = (char)signo;
 
+	if (signo == SIGTERM || signo == SIGINT)
+		wants_stop = 1;
+	else if (signo == SIGQUIT)
+		wants_drain = 1;
+	else if (signo == SIGHUP || signo == SIGUSR1)
+		wants_reload = 1;
 	/* A full pipe wakes the master as well. */
-	if (write(signals[1], &byte, 1) != 1)
+	if (write(signals[1], "", 1) != 1)
 		errno = error;
 	errno = error;
 }
@@ -434,6 +442,7 @@ started(struct gen *gen)
 	gen->state = GEN_LIVE;
 	m.live = gen;
 	m.coming = NULL;
+	m.phase = RUNNING;
 	gen_accept(gen);
 	log_line(LOG_LEVEL_INFO, "Starting main loop. Accepting connections.");
 	log_detach();
@@ -515,14 +524,12 @@ reload_failed(void)
 	m.coming = NULL;
 }
 
+/* SIGHUP, SIGUSR1: the logs anew in any case, and the configuration. */
 static void
 reload(void)
 {
-	if (m.live == NULL || m.kill_at != 0)
-		return;
 	logs_reopen();
-	m.reload = m.coming != NULL;
-	if (m.reload || m.draining)
+	if (m.phase == DRAINING)
 		return;
 	log_line(LOG_LEVEL_NOTICE, "Reloading config file (%s)",
 	    m.file != NULL ? m.file : "none, built-in");
@@ -530,13 +537,12 @@ reload(void)
 		reload_failed();
 }
 
-/* SIGTERM: all ends now. */
+/* SIGTERM, SIGINT: all ends now. */
 static void
 stop(void)
 {
-	if (m.kill_at != 0)
-		return;
 	log_line(LOG_LEVEL_NOTICE, "Shutting down.");
+	m.phase = STOPPING;
 	m.kill_at = loop_clock() + STOP_TIME;
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
 		gen_stop(gen, false);
@@ -546,37 +552,28 @@ stop(void)
 static void
 drain(void)
 {
-	if (m.draining || m.kill_at != 0)
-		return;
-	if (m.live == NULL) {
-		stop();
-		return;
-	}
 	log_line(LOG_LEVEL_NOTICE,
 	    "Draining: no new connections, and the end "
 	    "when the tunnels have ended.");
-	m.draining = true;
+	m.phase = DRAINING;
 	if (m.coming != NULL)
 		reload_failed();
 	m.live->announced = true;
 	gen_drain(m.live, NULL, loop_clock());
 }
 
+/* Does what the signals ask for, or leaves it for when it can be done. */
 static void
-signal_take(int signo)
+obey(void)
 {
-	switch (signo) {
-	case SIGTERM:
-	case SIGINT:
+	if (wants_stop && m.phase != STOPPING)
 		stop();
-		break;
-	case SIGQUIT:
+	if (wants_drain && m.phase == RUNNING)
 		drain();
-		break;
-	case SIGHUP:
-	case SIGUSR1:
+	if (wants_reload && m.coming == NULL &&
+	    (m.phase == RUNNING || m.phase == DRAINING)) {
+		wants_reload = 0;
 		reload();
-		break;
 	}
 }
 
@@ -597,16 +594,16 @@ reap(int64_t now)
 static void
 coming_check(void)
 {
-	if (m.coming == NULL || m.kill_at != 0)
+	if (m.coming == NULL || m.phase == STOPPING)
 		return;
 	if (m.coming->state == GEN_FAILED) {
-		if (m.live == NULL) {
+		if (m.phase == STARTING) {
 			fprintf(stderr, "adit: a child could not start\n");
 			quit(m.coming->status);
 		}
 		reload_failed();
 	} else if (gen_ready(m.coming)) {
-		if (m.live == NULL)
+		if (m.phase == STARTING)
 			started(m.coming);
 		else
 			take_over(m.coming);
@@ -637,12 +634,17 @@ gens_tidy(int64_t now)
 		if (gen->state == GEN_DRAINING && !gen->stopped &&
 		    (gen_over(gen) || now >= gen->kill_at))
 			gen_stop(gen, true);
-		if (!gen->stopped || !gen_empty(gen))
+		/* The live one goes last: its logs are the master's. */
+		if (!gen->stopped || !gen_empty(gen) ||
+		    (gen == m.live &&
+			(gen != gen_first() || gen->next != NULL)))
 			continue;
 		if (gen == m.live)
 			m.live = NULL;
 		if (gen == m.coming)
 			m.coming = NULL;
+		if (m.live == NULL)
+			log_use(&on_stderr);
 		gen_free(gen);
 	}
 }
@@ -651,7 +653,7 @@ gens_tidy(int64_t now)
 static int
 sleep_time(int64_t now)
 {
-	int64_t until = m.kill_at != 0 ? m.kill_at : -1, at;
+	int64_t until = m.phase == STOPPING ? m.kill_at : -1, at;
 
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next) {
 		at = gen_restart_next(gen);
@@ -667,22 +669,21 @@ sleep_time(int64_t now)
 	return until - now > 60000 ? 60000 : (int)(until - now);
 }
 
-/* Sleeps until something happens, and takes the signals that came. */
+/* Sleeps until something happens. */
 static void
 wait_for_events(void)
 {
 	static struct pollfd pfds[1 + SLOTS_MAX * 2];
 	size_t n = 1;
-	unsigned char byte;
+	char bytes[64];
 
 	pfds[0] = (struct pollfd){ .fd = signals[0], .events = POLLIN };
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
-		if (n + WORKERS_MAX + HELPERS_MAX <=
-		    sizeof(pfds) / sizeof(*pfds))
+		if (n + CHILDREN_MAX <= sizeof(pfds) / sizeof(*pfds))
 			n += gen_watch(gen, pfds + n);
 	poll(pfds, (nfds_t)n, sleep_time(loop_clock()));
-	while (read(signals[0], &byte, 1) == 1)
-		signal_take(byte);
+	while (read(signals[0], bytes, sizeof(bytes)) == sizeof(bytes))
+		;
 }
 
 /* The patience with those who should have left is over. */
@@ -705,15 +706,14 @@ turn(void)
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
 		gen_notes(gen);
 	reap(now);
-	if (m.kill_at != 0 && now >= m.kill_at)
+	obey();
+	if (m.phase == STOPPING && now >= m.kill_at)
 		kill_all(now);
 	coming_check();
 	drained_check();
 	gens_tidy(now);
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
 		gen_restart(gen, now);
-	if (m.reload)
-		reload();
 }
 
 int

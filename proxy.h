@@ -34,8 +34,8 @@ enum {
 	LISTEN_MAX = 64,         /* listening sockets */
 	BIND_MAX = 16,           /* addresses of Bind */
 	WORKERS_MAX = 256,       /* workers of one configuration */
-	HELPERS_MAX = 32,        /* helpers of one configuration */
-	SLOTS_MAX = 1024,        /* workers, the draining ones too */
+	CHILDREN_MAX = WORKERS_MAX + 32, /* the helpers too */
+	SLOTS_MAX = 1024,                /* workers, the draining ones too */
 	CREDENTIAL_SIZE = 256,   /* bytes of user or password, with its NUL */
 	REPLY_SIZE = 2048,       /* bytes of a reply of our own */
 	LOG_LINE_SIZE = 1024,    /* bytes of a log line */
@@ -454,8 +454,8 @@ struct gen {
 	size_t max_conns;            /* of one worker */
 	int desks[DESKS][2];         /* questions go in at 0, out at 1 */
 	int answers[WORKERS_MAX][2]; /* answers likewise */
-	struct child workers[WORKERS_MAX], helpers[HELPERS_MAX];
-	size_t nworkers, nhelpers;
+	struct child children[CHILDREN_MAX]; /* workers, then helpers */
+	size_t nworkers, nchildren;
 };
 
 struct gen *gen_new(struct conf *, struct share *);
@@ -467,14 +467,14 @@ void gen_accept(const struct gen *);
 void gen_logs(const struct gen *, const struct logs *);
 void gen_stop(struct gen *, bool kill_workers);
 void gen_restart(struct gen *, int64_t now);
-int64_t gen_restart_next(struct gen *);
-size_t gen_watch(struct gen *, struct pollfd *);
+int64_t gen_restart_next(const struct gen *);
+size_t gen_watch(const struct gen *, struct pollfd *);
 void gen_notes(struct gen *);
 bool gen_reap(struct gen *, pid_t, int status, int64_t now);
-bool gen_ready(struct gen *);
+bool gen_ready(const struct gen *);
 bool gen_drained(const struct gen *);
 bool gen_over(const struct gen *);
-bool gen_empty(struct gen *);
+bool gen_empty(const struct gen *);
 struct gen *gen_first(void);
 void gen_free(struct gen *);
 void gen_private(int *fd);
