@@ -39,7 +39,7 @@ static struct {
 
 static char head_buffer[HEAD_MAX + 1];
 
-static void conn_close(struct conn *, const char *reason);
+static void conn_close(struct conn *, enum ending);
 static void conn_dialled(struct conn *, enum race_state);
 static void conn_judge(struct conn *);
 static void conn_admit(struct conn *);
@@ -238,15 +238,23 @@ conn_state(struct conn *c, enum conn_state state)
 }
 
 static void
-conn_record(const struct conn *c, const char *reason)
+conn_record(const struct conn *c, enum ending ending)
 {
+	static const char *const words[] = { [END_CLOSED] = "closed",
+		[END_CLIENT_RESET] = "client_reset",
+		[END_SERVER_RESET] = "server_reset",
+		[END_CLIENT_LEFT] = "client_left",
+		[END_IDLE] = "idle",
+		[END_LIFETIME] = "lifetime",
+		[END_DRAINED] = "drained",
+		[END_STOPPED] = "stopped" };
 	struct record record = {
 		.client = &c->client,
 		.user = c->user != NULL ? c->user->name : NULL,
 		.target = c->target,
 		.dialled = &c->server,
 		.status = c->status,
-		.reason = reason,
+		.reason = c->error != NULL ? c->error : words[ending],
 		.up = c->flow[CLIENT].bytes,
 		.down = c->flow[SERVER].bytes,
 		.ms = loop_now() - c->began,
@@ -261,12 +269,12 @@ conn_record(const struct conn *c, const char *reason)
  * not look complete to anybody.
  */
 static void
-conn_close(struct conn *c, const char *reason)
+conn_close(struct conn *c, enum ending ending)
 {
 	bool tunnel = c->state == CONN_RELAY || c->state == CONN_FLUSH;
-	bool reset = tunnel && strcmp(reason, "closed") != 0;
+	bool reset = tunnel && ending != END_CLOSED;
 
-	conn_record(c, c->reason != NULL ? c->reason : reason);
+	conn_record(c, ending);
 	if (tunnel)
 		log_line(LOG_LEVEL_INFO,
 		    "Closed connection between local client (fd:%d) and "
@@ -306,12 +314,12 @@ conn_refuse(struct conn *c, int status, const char *error, const char *detail)
 	    reply_make(reply, status, error, detail, c->target, k.conf->realm);
 
 	c->status = status;
-	c->reason = error;
+	c->error = error;
 	setup_free(c);
 	relay_free(c);
 	if (send(c->end[CLIENT].fd, reply, len, MSG_NOSIGNAL) != (ssize_t)len ||
 	    shutdown(c->end[CLIENT].fd, SHUT_WR) != 0) {
-		conn_close(c, error);
+		conn_close(c, END_REFUSED);
 		return;
 	}
 	conn_state(c, CONN_LINGER);
@@ -333,7 +341,7 @@ conn_linger(struct conn *c)
 	    recv(c->end[CLIENT].fd, head_buffer, sizeof(head_buffer), 0);
 
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-		conn_close(c, c->reason);
+		conn_close(c, END_REFUSED);
 }
 
 /* Says in the log, and to the client, that the target cannot be had. */
@@ -390,6 +398,12 @@ refuse_race(struct conn *c, int error)
 
 /* The tunnel. */
 
+static enum ending
+lost_ending(enum side lost)
+{
+	return lost == CLIENT ? END_CLIENT_RESET : END_SERVER_RESET;
+}
+
 /*
  * A side of a tunnel was reset or has failed.  The other gets what it is owed,
  * RFC 9110 9.3.6, for as long as FLUSH_TIME, and is reset then; nothing more
@@ -398,9 +412,8 @@ refuse_race(struct conn *c, int error)
 static void
 conn_lost(struct conn *c, enum side lost)
 {
-	c->reason = lost == CLIENT ? "client_reset" : "server_reset";
 	if (!relay_owes(c, lost)) {
-		conn_close(c, c->reason);
+		conn_close(c, lost_ending(lost));
 		return;
 	}
 	c->lost = lost;
@@ -417,7 +430,7 @@ conn_flush(struct conn *c, short revents)
 	if (revents & (POLLERR | POLLHUP | POLLNVAL) ||
 	    relay_flush(c, c->lost, &lost) == RELAY_LOST ||
 	    !relay_owes(c, c->lost) || loop_now() - c->since >= FLUSH_TIME) {
-		conn_close(c, c->reason);
+		conn_close(c, lost_ending(c->lost));
 		return;
 	}
 	conn_state(c, CONN_FLUSH);
@@ -428,7 +441,7 @@ static void
 conn_relayed(struct conn *c, enum relay_state state, enum side lost)
 {
 	if (state == RELAY_DONE)
-		conn_close(c, "closed");
+		conn_close(c, END_CLOSED);
 	else if (state == RELAY_LOST)
 		conn_lost(c, lost);
 	else
@@ -460,7 +473,7 @@ conn_establish(struct conn *c)
 	conn_state(c, CONN_RELAY);
 	if (send(c->end[CLIENT].fd, reply_established, reply_established_len,
 		MSG_NOSIGNAL) != (ssize_t)reply_established_len)
-		conn_close(c, "client_reset");
+		conn_close(c, END_CLIENT_RESET);
 	else
 		conn_relayed(c, relay_flush(c, CLIENT, &lost), lost);
 }
@@ -725,7 +738,7 @@ conn_request(struct conn *c)
 		conn_refuse(c, 400, "http_request_error",
 		    "The request head is incomplete.");
 	else
-		conn_close(c, "client_left");
+		conn_close(c, END_CLIENT_LEFT);
 }
 
 /*
@@ -749,7 +762,7 @@ conn_early(struct conn *c, short revents)
 		c->setup->deaf = true;
 		conn_watch(c);
 	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-		conn_close(c, "client_left");
+		conn_close(c, END_CLIENT_LEFT);
 	}
 }
 
@@ -854,9 +867,9 @@ conn_expire(struct conn *c)
 		break;
 	case CONN_RELAY:
 		if (loop_now() - c->active >= k.conf->timeout * INT64_C(1000))
-			conn_close(c, "idle");
+			conn_close(c, END_IDLE);
 		else if (life != 0 && loop_now() - c->since >= life)
-			conn_close(c, "lifetime");
+			conn_close(c, END_LIFETIME);
 		else
 			conn_state(c, CONN_RELAY);
 		break;
@@ -864,7 +877,7 @@ conn_expire(struct conn *c)
 		conn_flush(c, 0);
 		break;
 	case CONN_LINGER:
-		conn_close(c, c->reason);
+		conn_close(c, END_REFUSED);
 		break;
 	case CONN_FREE:
 		break;
@@ -952,9 +965,9 @@ conn_park_at(void)
 
 /* Ends all connections. */
 void
-conn_close_all(const char *reason)
+conn_close_all(enum ending ending)
 {
 	for (size_t i = 0; i < k.used; i++)
 		if (k.conns[i].state != CONN_FREE)
-			conn_close(&k.conns[i], reason);
+			conn_close(&k.conns[i], ending);
 }

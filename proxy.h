@@ -325,6 +325,19 @@ enum conn_state {
 	CONN_LINGER   /* refused; the client may read why, and close */
 };
 
+/* Why a connection ends; adit(8) has the words. */
+enum ending {
+	END_CLOSED, /* both sides had said all; the others are resets */
+	END_CLIENT_RESET,
+	END_SERVER_RESET,
+	END_CLIENT_LEFT,
+	END_REFUSED,
+	END_IDLE,
+	END_LIFETIME,
+	END_DRAINED,
+	END_STOPPED
+};
+
 /* One end of a connection; fd and slot are -1 when there is none. */
 struct end {
 	int fd;
@@ -385,7 +398,7 @@ struct conn {
 	struct setup *setup;
 	char *target; /* as asked */
 	const struct user *user;
-	const char *reason;
+	const char *error; /* refused: one of RFC 9209's types */
 	int status;
 	int64_t began, since, active; /* accepted; state entered; last byte */
 	int64_t deadline, alarm;      /* when due; when the heap has it */
@@ -404,7 +417,7 @@ void conn_answer(struct conn *, const struct answer *);
 void conn_wake_parked(void);
 void conn_park_quiet(void);
 int64_t conn_park_at(void);
-void conn_close_all(const char *reason);
+void conn_close_all(enum ending);
 
 /* worker.c */
 _Noreturn void worker_run(const struct worker_args *);

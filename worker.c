@@ -269,9 +269,9 @@ change_logs(const struct order_message *order, const int fds[2])
 
 /* Ends all connections, and the process. */
 static _Noreturn void
-leave(const char *reason)
+leave(enum ending ending)
 {
-	conn_close_all(reason);
+	conn_close_all(ending);
 	log_flush();
 	_exit(0);
 }
@@ -286,7 +286,7 @@ master_ready(void)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n != sizeof(order))
-		leave("stopped");
+		leave(END_STOPPED);
 	if (order.order == ORDER_LISTEN && !w.draining)
 		listen_resume();
 	else if (order.order == ORDER_LOGS)
@@ -435,5 +435,5 @@ worker_run(const struct worker_args *args)
 	    ((conn_count() > 0 || w.abandoned != 0) &&
 		loop_now() < w.drained_at))
 		turn();
-	leave("drained");
+	leave(END_DRAINED);
 }
