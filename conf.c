@@ -18,7 +18,10 @@
 
 #include "proxy.h"
 
-enum { SECONDS_MAX = 2147483 /* s: milliseconds fit in 31 bits */ };
+enum {
+	SECONDS_MAX = 2147483, /* s: milliseconds fit in 31 bits */
+	REALM_MAX = 120        /* bytes */
+};
 
 /* What the reader knows while it goes through a file. */
 struct reader {
@@ -205,6 +208,14 @@ take_string(struct reader *r, const struct directive *d, char *arg)
 		    "the value must stand in double quotes, and "
 		    "not be empty: \"...\"");
 	return set_string(r, member(r, d), text);
+}
+
+static int
+take_realm(struct reader *r, const struct directive *d, char *arg)
+{
+	if (strlen(arg) > REALM_MAX + 2)
+		return FAIL(r, "the value has %d bytes at most", REALM_MAX);
+	return take_string(r, d, arg);
 }
 
 static int
@@ -498,7 +509,7 @@ static const struct directive directives[] = {
 	{ "Anonymous", take_unused, 0, 0, 0, "s" },
 	{ "AuthFile", take_refused, 0, 0, 0, NULL },
 	{ "BasicAuth", take_basic_auth, 0, 0, 0, NULL },
-	{ "BasicAuthRealm", take_string, AT(realm), 0, 0, NULL },
+	{ "BasicAuthRealm", take_realm, AT(realm), 0, 0, NULL },
 	{ "Bind", take_bind, 0, 0, 0, NULL },
 	{ "BindSame", take_bool, AT(bind_same), 0, 0, NULL },
 	{ "Chroot", take_path, AT(chroot), 0, 0, NULL },

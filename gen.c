@@ -470,6 +470,8 @@ worker_main(struct gen *gen, const struct child *self, int control)
 		.listening = gen->listening,
 		.nlisteners = gen->nlisteners,
 		.max_conns = gen->max_conns,
+		/* Enough for all helpers, and as much again in reserve. */
+		.max_questions = 1 + 2 * NAME_HELPERS / gen->nworkers,
 	};
 
 	for (int desk = 0; desk < DESKS; desk++) {

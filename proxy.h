@@ -306,7 +306,8 @@ struct worker_args {
 	const int *listeners;
 	const struct addr *listening; /* what they are bound to */
 	size_t nlisteners;
-	size_t max_conns; /* connections its descriptors allow */
+	size_t max_conns;     /* connections its descriptors allow */
+	size_t max_questions; /* at a desk at once */
 };
 
 /* conn.c */

@@ -24,23 +24,27 @@
 
 /* The worker's side. */
 
-/*
- * A worker has so many questions at a desk at most; their answers all find
- * room in its socket, which holds some 160.
- */
 enum {
-	ASKED_MAX = 64,
-	ANSWERS_MAX = 64 /* taken in one turn of the loop */
+	PLACES_MAX = 64,    /* questions of a worker at a desk, at most */
+	PLACE_TIME = 60000, /* ms until an answer is not expected any more */
+	ANSWERS_MAX = 64    /* taken in one turn of the loop */
 };
 
 struct list {
 	struct conn *first, *last;
 };
 
-/* A question that was sent, and the connections that wait for its answer. */
+/*
+ * A question that was sent, and the connections that wait for its answer.  It
+ * keeps its place when they have left: the helper is busy with it all the
+ * same, and more questions than the helpers can take at once would only stand
+ * in the way of others.
+ */
 struct asked {
-	struct list conns; /* empty: this place is free */
+	bool open;         /* there is no answer yet */
+	int64_t until;     /* ms: there will be none */
 	uint32_t serial;   /* counts up, so that a late answer finds nobody */
+	struct list conns; /* empty unless it is open */
 	enum question_kind kind;
 	char name[HOST_SIZE];
 };
@@ -48,7 +52,8 @@ struct asked {
 static struct {
 	const struct worker_args *args;
 	pid_t pid;
-	struct asked asked[DESKS][ASKED_MAX];
+	size_t nplaces;
+	struct asked asked[DESKS][PLACES_MAX];
 	struct list waiting[DESKS]; /* those who found no place or no room */
 } asker;
 
@@ -58,6 +63,8 @@ resolve_init(const struct worker_args *args)
 {
 	asker.args = args;
 	asker.pid = getpid();
+	asker.nplaces =
+	    args->max_questions < PLACES_MAX ? args->max_questions : PLACES_MAX;
 }
 
 static void
@@ -82,6 +89,14 @@ list_remove(struct conn *c)
 	s->list = NULL;
 }
 
+/* Whether a place has the question that a connection would ask. */
+static bool
+is_asked(const struct asked *a, const struct setup *s)
+{
+	return a->open && s->kind == QUESTION_NAME && a->kind == s->kind &&
+	    strcmp(a->name, s->name) == 0;
+}
+
 /*
  * The place of a question: one where the same name is asked for already, or
  * one that is free, or NULL.
@@ -91,14 +106,14 @@ place_find(const struct setup *s)
 {
 	struct asked *found = NULL;
 
-	for (int i = 0; i < ASKED_MAX; i++) {
+	for (size_t i = 0; i < asker.nplaces; i++) {
 		struct asked *a = &asker.asked[s->desk][i];
 
-		if (a->conns.first == NULL)
-			found = a;
-		else if (s->kind == QUESTION_NAME && a->kind == s->kind &&
-		    strcmp(a->name, s->name) == 0)
+		if (is_asked(a, s))
 			return a;
+		if (!a->open ||
+		    (a->conns.first == NULL && loop_now() >= a->until))
+			found = a;
 	}
 	return found;
 }
@@ -118,8 +133,10 @@ question_send(struct asked *a, const struct conn *c)
 	a->kind = s->kind;
 	strcpy(a->name, s->name);
 	strcpy(q.name, s->name);
-	return sys_send(asker.args->desks[s->desk], &q, sizeof(q), NULL, 0) ==
-	    0;
+	a->until = loop_now() + PLACE_TIME;
+	a->open =
+	    sys_send(asker.args->desks[s->desk], &q, sizeof(q), NULL, 0) == 0;
+	return a->open;
 }
 
 /* Asks, or joins those who have; false when that must wait. */
@@ -128,7 +145,7 @@ ask(struct conn *c)
 {
 	struct asked *a = place_find(c->setup);
 
-	if (a == NULL || (a->conns.first == NULL && !question_send(a, c)))
+	if (a == NULL || (!is_asked(a, c->setup) && !question_send(a, c)))
 		return false;
 	list_add(&a->conns, c);
 	return true;
@@ -192,14 +209,18 @@ answer_deliver(const struct answer *answer)
 	struct asked *a;
 	struct conn *c;
 
-	if (t->pid != asker.pid || t->desk >= DESKS || t->place >= ASKED_MAX ||
+	if (t->pid != asker.pid || t->desk >= DESKS || t->place >= PLACES_MAX ||
 	    answer->naddrs > ADDRS_MAX)
 		return;
 	a = &asker.asked[t->desk][t->place];
-	while (a->serial == t->serial && (c = a->conns.first) != NULL) {
+	if (a->serial != t->serial)
+		return;
+	while ((c = a->conns.first) != NULL) {
 		list_remove(c);
 		conn_answer(c, answer);
 	}
+	/* Only now: whoever asks again at once must not be answered here. */
+	a->open = false;
 }
 
 /* Takes some of the answers that have come. */

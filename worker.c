@@ -323,8 +323,6 @@ own_event(unsigned which, short revents)
 		resolve_receive();
 	else if (which >= OWN_LISTENER)
 		listener_ready(which - OWN_LISTENER, ACCEPTS_MAX);
-	else if (which == OWN_LOT)
-		conn_wake_parked();
 	else if (revents & POLLOUT)
 		resolve_send((enum desk)(which - OWN_DESK));
 	/* While draining, helpers that die are not replaced. */
@@ -371,6 +369,9 @@ turn(void)
 			watch_set(w.slots[OWN_DESK + desk],
 			    resolve_waiting((enum desk)desk) ? POLLOUT : 0);
 	watch_poll(sleep_time());
+	/* The lot first: one side of a tunnel that is busy may lie there. */
+	if (lot_fd() < 0 || watch_take((size_t)w.slots[OWN_LOT], &c, &which))
+		conn_wake_parked();
 	for (size_t i = watch_count(); i-- > 0;) {
 		revents = watch_take(i, &c, &which);
 		if (revents == 0)
@@ -380,8 +381,6 @@ turn(void)
 		else
 			conn_event(c, which, revents);
 	}
-	if (lot_fd() < 0)
-		conn_wake_parked();
 	while ((c = deadline_due()) != NULL)
 		conn_expire(c);
 	if (w.paused_until != 0 &&
