@@ -1,0 +1,591 @@
+#!/usr/bin/env bats
+# The configuration file: what is taken, what is refused, and how it says so.
+
+load helper
+
+bats_require_minimum_version 1.5.0
+
+# base: the three lines that every file here begins with.
+base() {
+	printf 'Port 8888\nConnectPort 443\nUser %s\n' "${ADIT_TEST_USER:-nobody}"
+}
+
+# checked TEXT: has adit -t read base and the text (printf's escapes).
+checked() {
+	{
+		base
+		printf '%b' "$1"
+	} >"$CONF"
+	timeout 20 "$ADIT" -t -c "$CONF" >"$DIR/out" 2>"$DIR/err" </dev/null
+}
+
+# takes TEXT: the text is right, and nothing is said about it.
+takes() {
+	if ! checked "$1" || [ -s "$DIR/err" ]; then
+		echo "not taken: $1"
+		cat "$DIR/err"
+		return 1
+	fi
+	grep -qxF "adit: $CONF: the configuration is right" "$DIR/out"
+}
+
+# warns KIND DIRECTIVE TEXT: the text is taken, with a notice or warning for
+# its line.
+warns() {
+	if ! checked "$3" ||
+	    ! grep -qE "^(adit: )?$CONF:4: $1: $2: ." "$DIR/err" ||
+	    [ "$(wc -l <"$DIR/err")" != 1 ]; then
+		echo "not taken with a $1: $3"
+		cat "$DIR/err"
+		return 1
+	fi
+}
+
+# refuses DIRECTIVE TEXT [LINE]: status 70, and a message about that directive
+# on that line (4, the first behind base) alone.
+refuses() {
+	local status=0
+
+	checked "$2" || status=$?
+	if [ "$status" != 70 ] ||
+	    ! grep -qE "^(adit: )?$CONF:${3:-4}: $1: ." "$DIR/err" ||
+	    [ "$(wc -l <"$DIR/err")" != 1 ] || [ -s "$DIR/out" ]; then
+		echo "status $status, not refused as it should be: $2"
+		cat "$DIR/out" "$DIR/err"
+		return 1
+	fi
+}
+
+# refuses_line TEXT: the same when the message is about the whole line.
+refuses_line() {
+	local status=0
+
+	checked "$1" || status=$?
+	if [ "$status" != 70 ] || ! grep -qE "^(adit: )?$CONF:4: ." "$DIR/err"
+	then
+		echo "status $status, not refused as it should be: $1"
+		cat "$DIR/out" "$DIR/err"
+		return 1
+	fi
+}
+
+# number_directive NAME MIN MAX: both bounds are taken, what lies beyond and
+# what is no number is refused.
+number_directive() {
+	local bad
+
+	takes "$1 $2\n"
+	takes "$1 $3\n"
+	refuses "$1" "$1 $(($3 + 1))\n"
+	for bad in -1 -0 +1 01 007 0x10 1.5 1e3 1s '"5"' five 4294967297 \
+	    18446744073709551617 99999999999999999999999 '5 5' '5;' '5,' ''; do
+		refuses "$1" "$1 $bad\n"
+	done
+	if [ "$2" -gt 0 ]; then
+		refuses "$1" "$1 $(($2 - 1))\n"
+	fi
+}
+
+# string_directive NAME: an absolute path in double quotes and nothing else.
+string_directive() {
+	local bad
+
+	for bad in x '""' "'/x'" '"/x' '/x"' '"/x" "/y"' '"/x"y' '"/x" # no' \
+	    '"/a"b"' ''; do
+		refuses "$1" "$1 $bad\n"
+	done
+}
+
+# path_directive NAME
+path_directive() {
+	string_directive "$1"
+	takes "$1 \"$DIR/x y\"\n"
+	refuses "$1" "$1 /tmp/x\n"
+	refuses "$1" "$1 \"relative/path\"\n"
+}
+
+# bool_directive NAME: yes, no, on and off in any case.
+bool_directive() {
+	local word
+
+	for word in yes no on off YES No oN OFF; do
+		takes "$1 $word\n"
+	done
+	for word in true 1 0 '"On"' y n yess 'yes no' enabled ''; do
+		refuses "$1" "$1 $word\n"
+	done
+}
+
+@test "conf: numbers out of range or badly written are refused, never clipped" {
+	number_directive HeaderTimeout 1 86400
+	number_directive ConnectTimeout 1 86400
+	number_directive TunnelTimeout 0 2147483
+	number_directive DrainTimeout 0 2147483
+	number_directive MaxClients 1 1000000
+	number_directive Workers 1 256
+	number_directive Port 1 65535
+}
+
+@test "conf: Timeout goes to 2147483, and 0 means the default with a warning" {
+	takes 'Timeout 1\n'
+	takes 'Timeout 2147483\n'
+	warns warning Timeout 'Timeout 0\n'
+	for bad in 2147484 -1 01 1.5 5s '"5"' five '' 4294967297; do
+		refuses Timeout "Timeout $bad\n"
+	done
+}
+
+@test "conf: ConnectPort takes ports and 0" {
+	takes 'ConnectPort 1\nConnectPort 65535\nConnectPort 22\n'
+	takes 'ConnectPort 0\n'
+	for bad in 65536 65979 -1 +443 0443 00 443x https '"443"' '443 563' \
+	    443-563 443,563 '*' ''; do
+		refuses ConnectPort "ConnectPort $bad\n"
+	done
+}
+
+@test "conf: Workers may be auto" {
+	takes 'Workers auto\n'
+	takes 'Workers AUTO\n'
+	refuses Workers 'Workers automatic\n'
+}
+
+@test "conf: a file without ConnectPort is taken with a warning that every port is open" {
+	printf 'Port 8888\nUser nobody\n' >"$CONF"
+	run -0 --separate-stderr "$ADIT" -t -c "$CONF"
+	[[ $stderr =~ warning:.*ConnectPort ]]
+}
+
+@test "conf: a file without Port is refused" {
+	printf 'ConnectPort 443\nUser nobody\n' >"$CONF"
+	run -70 --separate-stderr "$ADIT" -t -c "$CONF"
+	[[ $stderr == *"Port: missing"* ]]
+	: >"$CONF"
+	run -70 --separate-stderr "$ADIT" -t -c "$CONF"
+	[[ $stderr == *"Port: missing"* ]]
+}
+
+@test "conf: yes, no, on and off are the only answers to a yes-or-no question" {
+	bool_directive BindSame
+	bool_directive Syslog
+	takes 'BindSame YES\nSyslog oFF\n'
+}
+
+@test "conf: paths are absolute and stand in double quotes" {
+	path_directive LogFile
+	path_directive PidFile
+	path_directive AccessLog
+	string_directive Chroot
+	refuses Chroot 'Chroot /tmp\n'
+	refuses Chroot 'Chroot "relative/path"\n'
+	mkdir "$DIR/empty dir"
+	[ "$(id -u)" != 0 ] || takes "Chroot \"$DIR/empty dir\"\n"
+}
+
+@test "conf: a realm is a string in double quotes" {
+	takes 'BasicAuthRealm "a realm, with blanks"\n'
+	string_directive BasicAuthRealm
+	refuses BasicAuthRealm 'BasicAuthRealm word\n'
+}
+
+@test "conf: Listen and Bind take addresses and nothing else" {
+	local d bad
+
+	for d in Listen Bind; do
+		takes "$d 127.0.0.1\n$d ::1\n$d 0.0.0.0\n$d ::\n"
+		for bad in localhost '*' 127.1 127.0.0.01 256.0.0.1 0x7f.0.0.1 \
+		    2130706433 127.0.0.1:80 '[::1]' 127.0.0.0/8 '"127.0.0.1"' \
+		    '127.0.0.1 127.0.0.2' ::1::1 fe80::1%nosuchinterface ''; do
+			refuses $d "$d $bad\n"
+		done
+	done
+}
+
+@test "conf: 64 Listen lines and 16 Bind lines are taken, and not one more" {
+	takes "$(printf 'Listen 127.0.0.%d\\n' $(seq 64))"
+	refuses Listen "$(printf 'Listen 127.0.0.%d\\n' $(seq 65))" 68
+	takes "$(printf 'Bind 127.0.0.%d\\n' $(seq 16))"
+	refuses Bind "$(printf 'Bind 127.0.0.%d\\n' $(seq 17))" 20
+}
+
+@test "conf: Allow and Deny take addresses, blocks, names and suffixes" {
+	local d good
+
+	for d in Allow Deny; do
+		for good in 127.0.0.1 10.0.0.0/8 10.1.2.3/8 0.0.0.0/0 1.2.3.4/32 \
+		    ::1 2001:db8::/32 ::/0 ::1/128 host.example .example \
+		    localhost a-b_c.example 3com.example xn--bcher-kva.example; do
+			takes "$d $good\n"
+		done
+	done
+}
+
+@test "conf: a rule that cannot be understood is refused, never dropped" {
+	local d bad
+
+	for d in Allow Deny; do
+		for bad in 10.0.0.0/33 10.0.0.0/-1 10.0.0.0/ 10.0.0.0/08 \
+		    10.0.0.0/8x 10.0.0.0/255.0.0.0 ::1/129 ::1/ ::/x 10 127.1 \
+		    10.0.0 999.1.1.1 10.0.0.0.0 10.0.0.010 '*' '*.example' \
+		    host.example/8 .example/8 '10.0.0.1 10.0.0.2' '"10.0.0.1"' \
+		    '10.0.0.1,10.0.0.2' 10.0.0.1-10.0.0.9 '[::1]' 10.0.0.1:80 \
+		    'host!' 'hést.example' ::g 1:2:3 '' '# nobody' \
+		    10.0.0.0/4294967304; do
+			refuses $d "$d $bad\n"
+		done
+	done
+}
+
+@test "conf: BasicAuth takes exactly two words" {
+	local bad
+
+	takes 'BasicAuth user pass\n'
+	takes 'BasicAuth user pass  \t\nBasicAuth other pass:word\n'
+	takes 'BasicAuth "user" '"'pass#'"'\n'
+	takes "BasicAuth $(printf 'u%.0s' $(seq 255)) $(printf 'p%.0s' $(seq 255))\n"
+	for bad in user 'user pass word' 'us:er pass' 'user p@ss' '' \
+	    "$(printf 'u%.0s' $(seq 256)) p" "u $(printf 'p%.0s' $(seq 256))"; do
+		refuses BasicAuth "BasicAuth $bad\n"
+	done
+}
+
+@test "conf: LogLevel takes its six words in any case" {
+	local level
+
+	for level in critical error warning notice connect info Info CRITICAL; do
+		takes "LogLevel $level\n"
+	done
+	for level in debug '"info"' 3 'info info' inf information ''; do
+		refuses LogLevel "LogLevel $level\n"
+	done
+}
+
+@test "conf: User and Group take one word" {
+	takes 'Group nogroup\n'
+	takes 'User 65534\nGroup 65534\n'
+	for d in User Group; do
+		for bad in '"nobody"' 'a b' 'a:b' 'a/b' ''; do
+			refuses $d "$d $bad\n"
+		done
+	done
+}
+
+@test "conf: keywords are taken in any case, with any blanks around" {
+	takes 'timeout 5\nTIMEOUT 5\ntImEoUt\t5\n  \t Timeout  \t 5 \t \n'
+}
+
+@test "conf: comments may be indented and may have any length" {
+	takes '# a comment\n  # indented\n\t#\n#\n##\n#Timeout x\n'
+	takes "#$(printf 'x%.0s' $(seq 5000))\nTimeout 5\n"
+	refuses Timeout "#$(printf 'x%.0s' $(seq 5000))\nTimeout x\n" 5
+}
+
+@test "conf: a comment behind a value is refused, as tinyproxy does" {
+	refuses Timeout 'Timeout 5 # five\n'
+	refuses User 'User nobody # x\n'
+}
+
+@test "conf: CR LF ends a line as LF does" {
+	takes 'Timeout 5\r\n\r\n# x\r\n  \r\nLogFile "/tmp/x"\r\nSyslog no\r\n'
+	refuses Timeout 'Timeout x\r\n'
+	refuses_line 'Timeout 5\r\r\n'
+	refuses_line 'Timeout 5\rTimeout 6\n'
+}
+
+@test "conf: the last line counts without its newline, too" {
+	takes 'Timeout 5'
+	takes 'Timeout 5\r'
+	takes '# x'
+	takes '   '
+	refuses Timeout 'Timeout x'
+	refuses Nonsense 'Nonsense'
+}
+
+@test "conf: blank lines are nothing" {
+	takes '\n\n   \n\t\n \t \n'
+}
+
+@test "conf: a line of any length is one line" {
+	takes "Timeout$(printf ' %.0s' $(seq 5000))5\n"
+	refuses Timeout "Timeout $(printf '5%.0s' $(seq 5000))\n"
+	refuses LogLevel "Timeout$(printf ' %.0s' $(seq 5000))5\nLogLevel x\n" 5
+}
+
+@test "conf: a NUL byte is refused, it hides nothing" {
+	refuses_line 'Timeout 5\0 and more\n'
+	refuses_line '# a comment\0\nTimeout 5\n'
+}
+
+@test "conf: binary rubbish is refused without harm" {
+	{
+		base
+		head -c 200000 /dev/urandom
+	} >"$CONF"
+	run -70 timeout 20 "$ADIT" -t -c "$CONF"
+	run -70 timeout 20 "$ADIT" -t -c "$ADIT"
+	run -70 timeout 20 "$ADIT" -t -c /dev/null
+}
+
+@test "conf: a byte order mark is refused on its line" {
+	printf '\357\273\277Port 8888\nConnectPort 443\n' >"$CONF"
+	run -70 --separate-stderr "$ADIT" -t -c "$CONF"
+	grep -qE "^(adit: )?$CONF:1: ." <<<"$stderr"
+}
+
+@test "conf: what looks like a directive but is none is refused by name" {
+	refuses Nonsense 'Nonsense 5\n'
+	refuses Timeouts 'Timeouts 5\n'
+	refuses Timeou 'Timeou 5\n'
+	refuses 'Timeout=5' 'Timeout=5\n'
+	refuses 'Timeout:' 'Timeout: 5\n'
+	refuses no 'no upstream "x"\n'
+	refuses Include 'Include "/etc/passwd"\n'
+	refuses Timeout 'Timeout\n'
+	refuses Timeout 'Timeout   \n'
+	refuses '"Timeout"' '"Timeout" 5\n'
+}
+
+@test "conf: all mistakes of a file are told, each with its line" {
+	local n status=0
+
+	checked 'Timeout x\nUser nobody\nNonsense 1\nAllow 10.0.0.0/99\n\nListen x\n' ||
+		status=$?
+	[ "$status" = 70 ]
+	[ "$(wc -l <"$DIR/err")" = 4 ]
+	for n in 4:\ Timeout 6:\ Nonsense 7:\ Allow 9:\ Listen; do
+		grep -qE "^(adit: )?$CONF:$n: ." "$DIR/err"
+	done
+}
+
+@test "conf: control characters of a file do not reach the terminal" {
+	local status=0
+
+	checked 'Nons\033[31mense 5\nTimeout \033[2J\nLogFile "\033]0;x\007\n' ||
+		status=$?
+	[ "$status" = 70 ]
+	fails grep -q "$(printf '\033')" "$DIR/err"
+	fails grep -q "$(printf '\007')" "$DIR/err"
+}
+
+@test "conf: the server numbers of the old tinyproxy are taken with a warning" {
+	local d
+
+	for d in MinSpareServers MaxSpareServers StartServers \
+	    MaxRequestsPerChild; do
+		warns warning $d "$d 5\n"
+		warns warning $d "$d 0\n"
+		refuses $d "$d x\n"
+		refuses $d "$d\n"
+	done
+}
+
+@test "conf: what only matters to plain HTTP is taken with a notice" {
+	local d
+
+	for d in ViaProxyName Anonymous StatHost StatFile DefaultErrorFile \
+	    ReverseBaseURL ReversePath; do
+		warns notice $d "$d \"x\"\n"
+		refuses $d "$d x\n"
+		refuses $d "$d \"\"\n"
+	done
+	for d in DisableViaHeader XTinyproxy ReverseMagic FilterURLs \
+	    FilterExtended FilterCaseSensitive; do
+		warns notice $d "$d yes\n"
+		warns notice $d "$d Off\n"
+		refuses $d "$d x\n"
+	done
+	warns notice AddHeader 'AddHeader "X-My-Header" "value"\n'
+	refuses AddHeader 'AddHeader "X-My-Header"\n'
+	warns notice ErrorFile 'ErrorFile 404 "/x.html"\n'
+	refuses ErrorFile 'ErrorFile "/x.html"\n'
+	warns notice ReversePath 'ReversePath "/x/" "http://h/"\n'
+	warns notice FilterType 'FilterType ere\n'
+	refuses FilterType 'FilterType pcre\n'
+}
+
+@test "conf: what restricts or redirects access and does not work yet stops the start" {
+	local line
+
+	refuses Filter 'Filter "/etc/filter"\n'
+	for line in 'http h:80' 'none "h"' 'socks5 u:p@h:1080 ".x"' \
+	    'http 0.0.0.0:0 ".x"'; do
+		refuses Upstream "Upstream $line\n"
+	done
+	refuses FilterDefaultDeny 'FilterDefaultDeny Yes\n'
+	refuses ReverseOnly 'ReverseOnly on\n'
+	warns notice FilterDefaultDeny 'FilterDefaultDeny No\n'
+	warns notice ReverseOnly 'ReverseOnly off\n'
+	refuses AllowTo 'AllowTo private\n'
+	refuses DenyTo 'DenyTo 10.0.0.0/8\n'
+	refuses AuthFile 'AuthFile "/etc/users"\n'
+	refuses MaxClientsPerHost 'MaxClientsPerHost 5\n'
+}
+
+@test "conf: the last of two values holds" {
+	PORT=$(free_port)
+	adit_start "Port 1" "Port $PORT" "ConnectPort 443" "Timeout 5" "Timeout 6"
+	client
+}
+
+@test "conf: Debian's tinyproxy.conf works unchanged, but for what this machine lacks" {
+	adit_conf - <<-END
+	##
+	## tinyproxy.conf -- tinyproxy daemon configuration file
+	##
+	## This example tinyproxy.conf file contains example settings
+	## with explanations in comments.
+
+	#
+	# User/Group: This allows you to set the user and group that will be
+	# used for tinyproxy after the initial binding to the port has been done
+	# as the root user.
+	#
+	User $(id -un)
+	Group $(id -gn)
+
+	Port $(free_port)
+	#Listen 192.168.0.1
+	#Bind 192.168.0.1
+	#BindSame yes
+	Timeout 600
+
+	#ErrorFile 404 "/usr/share/tinyproxy/404.html"
+	DefaultErrorFile "/usr/share/tinyproxy/default.html"
+	#StatHost "tinyproxy.stats"
+	StatFile "/usr/share/tinyproxy/stats.html"
+
+	LogFile "$DIR/tinyproxy.log"
+	#Syslog On
+	LogLevel Info
+	PidFile "$DIR/tinyproxy.pid"
+
+	#XTinyproxy Yes
+	#Upstream http some.remote.proxy:port
+	MaxClients 100
+
+	Allow 127.0.0.1
+	Allow ::1
+	#Allow 192.168.0.0/16
+
+	#BasicAuth user password
+	#AddHeader "X-My-Header" "Powered by Tinyproxy"
+	ViaProxyName "tinyproxy"
+	#DisableViaHeader Yes
+	#Filter "/etc/tinyproxy/filter"
+	#Anonymous "Host"
+	#ConnectPort 443
+	#ConnectPort 563
+	#ReversePath "/google/" "http://www.google.com/"
+	END
+	stderr_expected ': notice: '
+	peer_start srv server echo
+	"$ADIT" -c "$CONF" 2>>"$STDERR" 3>&-
+	ADIT_PID=$(cat "$DIR/tinyproxy.pid")
+	own_pid "$ADIT_PID"
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5
+	grep -q 'CONNECT .* Established connection' "$DIR/tinyproxy.log"
+}
+
+@test "conf: the file that OpenWrt writes works unchanged" {
+	adit_conf - <<-END
+	User $(id -un)
+	Group $(id -gn)
+	Port $(free_port)
+	Listen 127.0.0.1
+	Timeout 600
+	DefaultErrorFile "/usr/share/tinyproxy/default.html"
+	StatFile "/usr/share/tinyproxy/stats.html"
+	Syslog Off
+	LogFile "$DIR/tinyproxy.log"
+	LogLevel Info
+	StatHost "127.0.0.1"
+	XTinyproxy No
+	MaxClients 100
+	MinSpareServers 5
+	MaxSpareServers 20
+	StartServers 10
+	MaxRequestsPerChild 0
+	FilterURLs Off
+	FilterExtended Off
+	FilterCaseSensitive Off
+	FilterDefaultDeny No
+	Allow 127.0.0.1
+	ViaProxyName "tinyproxy"
+	ConnectPort 443
+	ConnectPort 563
+	END
+	stderr_expected ': (notice|warning): '
+	adit_launch
+	adit_ready
+	client send "CONNECT 127.0.0.1:22 HTTP/1.1\r\n\r\n" refused 403
+}
+
+@test "conf: the sample configuration is right" {
+	run -0 --separate-stderr "$ADIT" -t -c "$BATS_TEST_DIRNAME/../adit.conf"
+	[ -z "$stderr" ]
+}
+
+@test "conf: the sample configuration explains every directive that works" {
+	local top=$BATS_TEST_DIRNAME/.. d
+
+	for d in $(conf_directives worked); do
+		grep -qE "^#?[[:blank:]]*$d([[:blank:]]|\$)" "$top/adit.conf" ||
+			missing+=" $d"
+	done
+	echo "missing:$missing"
+	[ -z "$missing" ]
+}
+
+# conf_directives [worked]: the directives in conf.c's table, all or those
+# that have an effect.
+conf_directives() {
+	sed -n 's/^[[:blank:]]*{ *"\([A-Za-z]*\)", *\(take_[a-z0-9_]*\).*/\1 \2/p' \
+	    "$BATS_TEST_DIRNAME/../conf.c" |
+		if [ -n "$1" ]; then
+			grep -vE 'take_(unused|refused|obsolete)'
+		else
+			cat
+		fi | cut -d ' ' -f 1
+}
+
+@test "conf: every directive is in its man page" {
+	local page=$BATS_TEST_DIRNAME/../man/adit.conf.5 d
+
+	[ "$(conf_directives | wc -l)" -gt 40 ]
+	for d in $(conf_directives); do
+		grep -qE "^\.(It|Ic|Cm|It Ic|It Cm|Sx|Xo).*\b$d\b" "$page" ||
+			missing+=" $d"
+	done
+	echo "missing:$missing"
+	[ -z "$missing" ]
+}
+
+@test "conf: every option and every exit status is in its man page" {
+	local page=$BATS_TEST_DIRNAME/../man/adit.8 option status
+
+	for option in c d h t v; do
+		grep -qE "^\.It Fl $option\b" "$page"
+	done
+	for status in 0 64 67 70 71 77; do
+		grep -qE "\b$status\b" "$page"
+	done
+}
+
+@test "conf: the example configurations of the man page are right" {
+	local file n
+
+	# Each example is what stands between .Bd and .Ed and has a Port.
+	awk -v dir="$DIR" '/^\.Sh/ { in_examples = $2 == "EXAMPLES" }
+		/^\.Ed/ { n = 0 }
+		n { print > (dir "/example." n) }
+		in_examples && /^\.Bd/ { n = ++count }' \
+	    "$BATS_TEST_DIRNAME/../man/adit.conf.5"
+	n=0
+	for file in "$DIR"/example.[0-9]; do
+		sed -i.bak 's/\\-/-/g' "$file"
+		timeout 20 "$ADIT" -t -c "$file" >"$DIR/out" 2>"$DIR/err"
+		[ ! -s "$DIR/err" ]
+		n=$((n + 1))
+	done
+	[ "$n" -ge 2 ]
+}

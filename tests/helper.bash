@@ -1,0 +1,595 @@
+# shellcheck shell=bash disable=SC2034,SC2119,SC2120
+# What the .bats files share; each begins with `load helper`.
+#
+# setup() and teardown() are defined here.  A file that needs more defines its
+# own and calls common_setup or common_teardown in it.  Do not call what starts
+# something through `run`: a subshell could not tell the test what it started.
+#
+# Every test has:
+#   DIR      its own directory
+#   CONF     $DIR/adit.conf, written by adit_conf
+#   LOG      $DIR/log, adit's standard output
+#   STDERR   $DIR/stderr, adit's standard error
+#   ADIT     the program, ../adit unless the environment says otherwise
+#   BUILD    where tests/run puts the programs made from *.c, such as parse_test
+#   PEER     the other end, made from peer.c; `$PEER` alone prints its usage
+# and, once adit_start came back, PORT and ADIT_PID.
+
+# Set up anew for each test, before setup() of a file does anything else.
+common_setup() {
+	DIR=$BATS_TEST_TMPDIR
+	CONF=$DIR/adit.conf
+	LOG=$DIR/log
+	STDERR=$DIR/stderr
+	: "${ADIT:=$BATS_TEST_DIRNAME/../adit}"
+	case $ADIT in
+	/*) ;;
+	*) ADIT=$BATS_CWD/$ADIT ;;
+	esac
+	BUILD=${ADIT_TEST_BUILD:-$BATS_TEST_DIRNAME/build}
+	PEER=$BUILD/peer
+	if ! [ -x "$PEER" ]; then
+		echo "there is no $PEER; tests/run makes it"
+		return 1
+	fi
+	OWN_PIDS=()
+	ADIT_PID=
+	PORT=
+	STATUS=
+	CRASH_OK=
+	ADIT_WRAP=()
+	STDERR_OK='warning: .*ConnectPort'
+	# Workers that have given up root write their reports here.
+	mkdir -m 1777 "$DIR/sanitizer"
+	chmod go+x "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/* "$DIR" 2>/dev/null ||
+		true
+	export ASAN_OPTIONS="log_path=$DIR/sanitizer/report${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
+	export UBSAN_OPTIONS="log_path=$DIR/sanitizer/report:print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
+	cd "$DIR" || return 1
+}
+
+# Ends what the test started, and fails when something left a complaint: a
+# sanitizer, an unexpected line on standard error, a child that died from a
+# signal (unless CRASH_OK is set), a child that outlived the master.
+common_teardown() {
+	local bad=0
+
+	orphans_check || bad=1
+	processes_end
+	sanitizer_check || bad=1
+	stderr_check || bad=1
+	crash_check || bad=1
+	if [ "$bad" = 1 ] || [ -z "$BATS_TEST_COMPLETED" ]; then
+		evidence_show
+	fi
+	return "$bad"
+}
+
+setup() { common_setup; }
+teardown() { common_teardown; }
+
+# The evidence of a failed test: the end of each log.
+evidence_show() {
+	local f
+
+	for f in "$CONF" "$LOG" "$STDERR" "$DIR"/*.err; do
+		[ -s "$f" ] || continue
+		echo "--- ${f##*/}"
+		tail -n 30 "$f" | cut -c 1-400
+	done
+}
+
+# own_pid PID...: these are ended by teardown.
+own_pid() {
+	OWN_PIDS+=("$@")
+}
+
+# alive PID: whether there is such a process (that is not a zombie).
+alive() {
+	kill -0 "$1" 2>/dev/null || return 1
+	! [ -r "/proc/$1/stat" ] || ! grep -q ') Z ' "/proc/$1/stat" 2>/dev/null
+}
+
+# dead PID...: whether none of them is alive.
+dead() {
+	local pid
+
+	for pid; do
+		if alive "$pid"; then
+			return 1
+		fi
+	done
+	return 0
+}
+
+# wait_for [-t SECONDS] COMMAND...: tries until the command succeeds; fails
+# with a message when it did not within 20 (or so many) seconds.
+wait_for() {
+	local limit=20 end
+
+	if [ "$1" = -t ]; then
+		limit=$2
+		shift 2
+	fi
+	end=$((SECONDS + limit + 1))
+	until "$@"; do
+		if [ "$SECONDS" -ge "$end" ]; then
+			echo "waited $limit seconds in vain for: $*"
+			return 1
+		fi
+		sleep 0.02
+	done
+}
+
+# fails COMMAND...: succeeds when the command does not. (`! command` alone
+# does not fail a test.)
+fails() {
+	if "$@"; then
+		echo "succeeded, but must not: $*"
+		return 1
+	fi
+}
+
+# Ends every process of this test: asks first, then insists.
+processes_end() {
+	local pid
+
+	for pid in "${OWN_PIDS[@]}"; do
+		kill -TERM "$pid" 2>/dev/null || true
+	done
+	if ! wait_for -t 5 dead "${OWN_PIDS[@]}" >/dev/null; then
+		for pid in "${OWN_PIDS[@]}"; do
+			kill -KILL "$pid" 2>/dev/null || true
+		done
+	fi
+	for pid in "${OWN_PIDS[@]}"; do
+		wait "$pid" 2>/dev/null || true
+	done
+	OWN_PIDS=()
+}
+
+# Stops adit and fails when one of its children is still there afterwards.
+orphans_check() {
+	local children pid
+
+	if [ -z "$ADIT_PID" ] || dead "$ADIT_PID"; then
+		return 0
+	fi
+	read -r -a children <<<"$(child_pids | tr '\n' ' ')"
+	kill -TERM "$ADIT_PID" 2>/dev/null || true
+	if ! wait_for -t 10 dead "$ADIT_PID" "${children[@]}"; then
+		echo "adit or a child of it did not end: ${children[*]}"
+		for pid in "$ADIT_PID" "${children[@]}"; do
+			kill -KILL "$pid" 2>/dev/null || true
+		done
+		return 1
+	fi
+}
+
+sanitizer_check() {
+	local f bad=0
+
+	for f in "$DIR"/sanitizer/*; do
+		[ -s "$f" ] || continue
+		bad=1
+		echo "--- a sanitizer says"
+		head -n 40 "$f"
+	done
+	return "$bad"
+}
+
+# stderr_expected REGEX: lines on adit's standard error that match are fine.
+stderr_expected() {
+	STDERR_OK="$STDERR_OK|$1"
+}
+
+stderr_check() {
+	[ -s "$STDERR" ] || return 0
+	if grep -qvE "$STDERR_OK" "$STDERR"; then
+		echo "unexpected on standard error:"
+		grep -vE "$STDERR_OK" "$STDERR" | head -n 20
+		return 1
+	fi
+}
+
+crash_check() {
+	if [ -z "$CRASH_OK" ] && logs_grep "died from signal"; then
+		echo "a child of adit died"
+		return 1
+	fi
+}
+
+# need_root: for what only root may do.
+need_root() {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+}
+
+# need_user: for what root cannot show.
+need_user() {
+	[ "$(id -u)" != 0 ] || skip "needs an ordinary user"
+}
+
+# need_proc: for what is looked up in Linux' /proc.
+need_proc() {
+	[ -r /proc/self/fd ] || skip "needs /proc"
+}
+
+# need_linux: for behaviour of Linux' TCP.
+need_linux() {
+	[ "$(uname)" = Linux ] || skip "needs Linux"
+}
+
+# need_ipv6: for tests on ::1.
+need_ipv6() {
+	"$PEER" port -a ::1 >/dev/null 2>&1 || skip "needs IPv6 on loopback"
+}
+
+# need_command NAME...: for tests with other programs.
+need_command() {
+	local name
+
+	for name; do
+		command -v "$name" >/dev/null || skip "needs $name"
+	done
+}
+
+# sanitized: whether $ADIT was built with AddressSanitizer, for tests that
+# measure memory.
+sanitized() {
+	grep -qa __asan_init "$ADIT"
+}
+
+# namespaces [HOSTS]: from here on adit_start gives adit a mount namespace of
+# its own with these lines in /etc/hosts, names that are looked up there only,
+# and, when NAME_SERVER is set to an address of this machine, that name server
+# with NAME_OPTIONS, see resolv.conf(5).
+namespaces() {
+	need_root
+	need_command unshare
+	unshare -m true 2>/dev/null || skip "needs mount namespaces"
+	[ -f /etc/nsswitch.conf ] || skip "needs nsswitch.conf"
+	printf "%s\n" "127.0.0.1 localhost" "$@" >"$DIR/hosts"
+	printf "nameserver %s\noptions %s\n" \
+		"${NAME_SERVER:-127.0.0.1}" \
+		"${NAME_OPTIONS:-timeout:60 attempts:1}" >"$DIR/resolv.conf"
+	echo "hosts: files${NAME_SERVER:+ dns}" >"$DIR/nsswitch.conf"
+	chmod 644 "$DIR/hosts" "$DIR/resolv.conf" "$DIR/nsswitch.conf"
+	# shellcheck disable=SC2016
+	ADIT_WRAP=(unshare -m sh -c 'for f in hosts resolv.conf nsswitch.conf; do
+		mount --bind "$0/$f" "/etc/$f" || exit 1
+	done
+	exec "$@"' "$DIR")
+}
+
+# name_server RULE...: namespaces with a name server that keeps these rules of
+# dns.c.
+name_server() {
+	need_root
+	NAME_SERVER=127.$((RANDOM % 200 + 20)).$((RANDOM % 256)).$((RANDOM % 254 + 1))
+	namespaces
+	"$BUILD/dns" "$NAME_SERVER" 53 "$@" >"$DIR/dns.out" \
+		2>"$DIR/dns.err" 3>&- &
+	own_pid $!
+	wait_for grep -qs -e ready "$DIR/dns.out" -e . "$DIR/dns.err"
+	grep -q ready "$DIR/dns.out" || skip "$(cat "$DIR/dns.err")"
+}
+
+# free_port: prints a port on which nobody listens, below the range from which
+# kernels give ports to clients, and which no other test of this run gets.
+free_port() {
+	local port dir=${ADIT_TEST_PORTS:-$BATS_RUN_TMPDIR}
+
+	while port=$("$PEER" port); do
+		if mkdir "$dir/port-$port" 2>/dev/null; then
+			echo "$port"
+			return 0
+		fi
+	done
+	return 1
+}
+
+# adit_conf [LINE...]: writes $CONF with these lines (`-` reads them from
+# standard input), with PORT chosen anew.  Before them come Port, Listen
+# 127.0.0.1, Allow 127.0.0.0/8 and, for root, User, each only when the lines
+# do not give that directive.  ADIT_TEST_USER is the user, nobody by default.
+adit_conf() {
+	local lines
+
+	if [ "$*" = - ]; then
+		lines=$(cat)
+	else
+		lines=$(printf '%s\n' "$@")
+	fi
+	if ! conf_names Port "$lines"; then
+		PORT=$(free_port)
+	else
+		PORT=$(sed -n 's/^[ \t]*[Pp]ort[ \t]*//p' <<<"$lines" | tail -n 1)
+	fi
+	{
+		conf_names Port "$lines" || echo "Port $PORT"
+		conf_names Listen "$lines" || echo "Listen 127.0.0.1"
+		conf_names '(Allow|Deny)' "$lines" || echo "Allow 127.0.0.0/8"
+		if [ "$(id -u)" = 0 ] && ! conf_names User "$lines"; then
+			echo "User ${ADIT_TEST_USER:-nobody}"
+		fi
+		printf '%s\n' "$lines"
+	} >"$CONF"
+}
+
+# conf_names DIRECTIVE TEXT: whether the text has such a line.
+conf_names() {
+	grep -qiE "^[[:blank:]]*$1[[:blank:]]" <<<"$2"
+}
+
+# adit_start [LINE...]: adit_conf, then starts adit with -d and waits until it
+# is ready.  When somebody else took the port it tries again with another.
+# ADIT_WRAP may hold a command that starts it, such as (strace -f -o FILE).
+adit_start() {
+	local try lines
+
+	if [ "$*" = - ]; then
+		lines=$(cat)
+		set -- "$lines"
+	fi
+	for try in 1 2 3 4 5; do
+		adit_conf "$@"
+		adit_launch
+		if adit_ready; then
+			return 0
+		fi
+		if ! grep -q 'in use' "$STDERR" "$LOG"; then
+			break
+		fi
+		: >"$STDERR"
+		: >"$LOG"
+	done
+	echo "adit did not start (attempt $try)"
+	evidence_show
+	return 1
+}
+
+# adit_launch [OPTION...]: starts adit with -d and $CONF as it is and these
+# options in the background, waits for nothing, sets ADIT_PID.
+adit_launch() {
+	"${ADIT_WRAP[@]}" "$ADIT" -d -c "$CONF" "$@" \
+		>>"$LOG" 2>>"$STDERR" </dev/null 3>&- &
+	ADIT_PID=$!
+	own_pid "$ADIT_PID"
+}
+
+# adit_ready: waits until adit serves; fails when it ended instead.
+adit_ready() {
+	wait_for -t 30 adit_ready_or_dead && alive "$ADIT_PID"
+}
+
+adit_ready_or_dead() {
+	if dead "$ADIT_PID"; then
+		return 0
+	fi
+	# Where the readiness line is not logged, a connection shows it.
+	if grep -qiE '^[[:blank:]]*(LogLevel[[:blank:]]+[^iI]|Syslog[[:blank:]]+(yes|on))' \
+	    "$CONF"; then
+		"$PEER" client 127.0.0.1 "$PORT" 2>/dev/null
+		return
+	fi
+	logs_grep -q "Starting main loop. Accepting connections."
+}
+
+# logs_grep ARGUMENT...: grep in standard output and in the LogFile of $CONF.
+logs_grep() {
+	local file
+
+	file=$(conf_value LogFile)
+	if [ -n "$file" ] && [ -f "$file" ]; then
+		grep -as "$@" "$LOG" "$file"
+	else
+		grep -as "$@" "$LOG"
+	fi
+}
+
+# conf_value DIRECTIVE: the string behind it in $CONF, without its quotes.
+conf_value() {
+	sed -n "s/^[ \t]*$1[ \t]*\"\([^\"]*\)\".*/\1/p" "$CONF" 2>/dev/null | tail -n 1
+}
+
+# adit_daemon [LINE...]: adit_conf with a PidFile, then starts adit without
+# -d.  Returns its status; sets ADIT_PID from the PID file on success.
+adit_daemon() {
+	adit_conf "PidFile \"$DIR/pid\"" "$@"
+	"$ADIT" -c "$CONF" >>"$LOG" 2>>"$STDERR" </dev/null 3>&- || return
+	ADIT_PID=$(cat "$(conf_value PidFile)") || return
+	own_pid "$ADIT_PID"
+}
+
+# adit_stop [SIGNAL]: sends TERM (or that), waits until adit has ended; its
+# exit status is in STATUS.  Fails when it does not end.
+adit_stop() {
+	local signal=${1:-TERM}
+
+	kill -"$signal" "$ADIT_PID"
+	wait_for dead "$ADIT_PID" || return 1
+	STATUS=0
+	wait "$ADIT_PID" 2>/dev/null || STATUS=$?
+}
+
+# log_has REGEX: whether a line of adit's standard output matches (grep -E).
+log_has() {
+	grep -qaE -e "$1" "$LOG"
+}
+
+# log_wait REGEX: waits for such a line.
+log_wait() {
+	wait_for log_has "$1"
+}
+
+# log_count REGEX: prints how many lines match.
+log_count() {
+	grep -caE -e "$1" "$LOG" || true
+}
+
+# child_pids [PID]: prints the children of adit (or of that process).
+child_pids() {
+	local pid=${1:-$ADIT_PID}
+
+	if [ -r "/proc/$pid/task/$pid/children" ]; then
+		tr ' ' '\n' <"/proc/$pid/task/$pid/children" | grep . || true
+	else
+		ps -A -o pid= -o ppid= | awk -v p="$pid" '$2 == p { print $1 }'
+	fi
+}
+
+# worker_pids [PORT]: prints the children of adit that hold a listening socket
+# of the port.  Needs /proc.
+worker_pids() {
+	local inodes pid
+
+	inodes=$(listen_inodes "${1:-$PORT}")
+	for pid in $(child_pids); do
+		if holds_socket "$pid" "$inodes"; then
+			echo "$pid"
+		fi
+	done
+}
+
+# helper_pids [PORT]: prints the other children of adit.  Needs /proc.
+helper_pids() {
+	local inodes pid
+
+	inodes=$(listen_inodes "${1:-$PORT}")
+	for pid in $(child_pids); do
+		if ! holds_socket "$pid" "$inodes"; then
+			echo "$pid"
+		fi
+	done
+}
+
+# listen_inodes PORT: the inode numbers of the sockets listening on a port.
+listen_inodes() {
+	awk -v port="$(printf '%04X' "$1")" '$4 == "0A" {
+		n = split($2, part, ":")
+		if (part[n] == port)
+			print $10
+	}' /proc/net/tcp /proc/net/tcp6 2>/dev/null
+}
+
+# holds_socket PID INODES: whether the process has one of these sockets open.
+holds_socket() {
+	local inode
+
+	for inode in $2; do
+		if find "/proc/$1/fd" -lname "socket:\[$inode\]" 2>/dev/null |
+		    grep -q .; then
+			return 0
+		fi
+	done
+	return 1
+}
+
+# fd_count [PID...]: prints how many descriptors these processes have open
+# together, without them all children of adit.  Needs /proc.
+fd_count() {
+	local pid n=0
+
+	# shellcheck disable=SC2046
+	[ $# -gt 0 ] || set -- $(child_pids)
+	for pid; do
+		n=$((n + $(find "/proc/$pid/fd" -mindepth 1 2>/dev/null | wc -l)))
+	done
+	echo "$n"
+}
+
+# fd_count_is N [PID...]: for wait_for.
+fd_count_is() {
+	local n=$1
+
+	shift
+	[ "$(fd_count "$@")" = "$n" ]
+}
+
+# resident [PID...]: prints the resident memory of these processes together in
+# KiB, without them of all children of adit.  Needs /proc.
+resident() {
+	local pid
+
+	# shellcheck disable=SC2046
+	[ $# -gt 0 ] || set -- $(child_pids)
+	for pid; do
+		grep VmRSS "/proc/$pid/status"
+	done | awk '{ n += $2 } END { print n + 0 }'
+}
+
+# peer_start NAME MODE ARGUMENT...: starts a peer that prints its port (modes
+# server, echod, full, closed) in the background and waits for the port; sets
+# NAME_PORT and NAME_PID.  Its output goes to $DIR/NAME.out, NAME.err.
+peer_start() {
+	local name=$1
+
+	shift
+	client_pid "$name" "$@"
+	wait_for peer_ready_or_dead "$name"
+	if ! [ -s "$DIR/$name.out" ]; then
+		cat "$DIR/$name.err"
+		return 1
+	fi
+	printf -v "${name}_PORT" %s "$(head -n 1 "$DIR/$name.out")"
+}
+
+peer_ready_or_dead() {
+	local pid=$1_PID
+
+	grep -q . "$DIR/$1.out" || dead "${!pid}"
+}
+
+# client_start NAME ARGUMENT...: starts `peer client ARGUMENT...` in the
+# background; sets NAME_PID.  Its output goes to $DIR/NAME.out, NAME.err.
+client_start() {
+	local name=$1
+
+	shift
+	client_pid "$name" client "$@"
+}
+
+client_pid() {
+	local name=$1
+
+	shift
+	: >"$DIR/$name.out"
+	"$PEER" "$@" >"$DIR/$name.out" 2>"$DIR/$name.err" </dev/null 3>&- &
+	printf -v "${name}_PID" %s "$!"
+	own_pid "$!"
+}
+
+# peer_wait NAME: waits until that peer ended by itself; prints what it said
+# (without the port of a server) and returns its status.
+peer_wait() {
+	local pid=$1_PID status=0
+
+	if ! wait_for -t 60 dead "${!pid}"; then
+		return 1
+	fi
+	wait "${!pid}" || status=$?
+	cat "$DIR/$1.out" "$DIR/$1.err"
+	return "$status"
+}
+
+# peer_said NAME REGEX: whether a line of that peer's output matches; for
+# wait_for.
+peer_said() {
+	grep -qaE -e "$2" "$DIR/$1.out"
+}
+
+# client ARGUMENT...: a client of adit, as `peer client` to 127.0.0.1 $PORT.
+# Options of peer come first: client -n 10 -- ACTION...
+client() {
+	local options=()
+
+	while [ "${1#-}" != "$1" ]; do
+		if [ "$1" = -- ]; then
+			shift
+			break
+		fi
+		options+=("$1" "$2")
+		shift 2
+	done
+	"$PEER" client "${options[@]}" 127.0.0.1 "$PORT" "$@"
+}

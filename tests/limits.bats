@@ -1,0 +1,326 @@
+#!/usr/bin/env bats
+# MaxClients, and descriptors that run out.
+
+load helper
+
+# hold NAME: one tunnel that stays until $DIR/NAME.go is there.
+hold() {
+	client_start "$1" -t 120 127.0.0.1 "$PORT" \
+	    tunnel "127.0.0.1:$srv_PORT" rtt 1 5 say up wait "$DIR/$1.go" \
+	    rtt 1 5 shut eof
+}
+
+held() {
+	hold "$1"
+	wait_for peer_said "$1" up
+}
+
+release() {
+	touch "$DIR/$1.go"
+}
+
+# ups NAME...: how many of these have a tunnel.
+ups() {
+	local name n=0
+
+	for name; do
+		if peer_said "$name" up; then
+			n=$((n + 1))
+		fi
+	done
+	echo "$n"
+}
+
+ups_are() {
+	local n=$1
+
+	shift
+	[ "$(ups "$@")" = "$n" ]
+}
+
+# ticks: the CPU time of adit and its children, in clock ticks.
+ticks() {
+	local pid
+
+	for pid in "$ADIT_PID" $(child_pids); do
+		sed 's/.*) //' "/proc/$pid/stat"
+	done | awk '{ n += $12 + $13 } END { print n }'
+}
+
+# does_not_spin: over a second it uses next to no CPU time.
+does_not_spin() {
+	local before after
+
+	before=$(ticks)
+	sleep 1
+	after=$(ticks)
+	echo "$((after - before)) ticks"
+	[ $((after - before)) -lt $(($(getconf CLK_TCK) / 5)) ]
+}
+
+# small N COMMAND...: what ADIT_WRAP runs to start adit with N descriptors.
+small() {
+	# shellcheck disable=SC2016
+	ADIT_WRAP=(sh -c 'ulimit -n "$0" && exec "$@"' "$1")
+}
+
+@test "limits: MaxClients is the number of clients at once, and the next waits in line" {
+	need_proc
+	peer_start srv server echo
+	adit_start "MaxClients 2" "Workers 1"
+	held a
+	held b
+	hold c
+	log_wait '^WARNING .*: Maximum number of connections reached\. Refusing new connections\.$'
+	does_not_spin
+	[ "$(ups a b c)" = 2 ]
+	release a
+	wait_for peer_said c up
+	release b
+	release c
+	peer_wait a
+	peer_wait b
+	peer_wait c
+	[ "$(log_count 'Maximum number of connections')" = 1 ]
+}
+
+@test "limits: MaxClients counts the clients of all workers together, exactly" {
+	local i names
+
+	need_proc
+	peer_start srv server echo
+	adit_start "MaxClients 5" "Workers 3"
+	names=$(printf 'c%d ' $(seq 12))
+	for i in $names; do
+		hold "$i"
+	done
+	# shellcheck disable=SC2086
+	wait_for ups_are 5 $names
+	does_not_spin
+	# shellcheck disable=SC2086
+	[ "$(ups $names)" = 5 ]
+	# Each that leaves lets one in, until all were there.
+	while [ -n "$names" ]; do
+		for i in $names; do
+			! peer_said "$i" up || break
+		done
+		release "$i"
+		peer_wait "$i"
+		names=$(tr ' ' '\n' <<<"$names" | grep -vx "$i" | tr '\n' ' ')
+		names=${names# }
+		# shellcheck disable=SC2086
+		[ -z "${names// /}" ] || wait_for some_up $names
+		[ -n "${names// /}" ] || names=
+	done
+	[ "$(log_count 'Maximum number of connections')" = 1 ]
+}
+
+some_up() {
+	[ "$(ups "$@")" -ge 1 ]
+}
+
+@test "limits: MaxClients 1 serves one after the other" {
+	local i
+
+	peer_start srv server echo
+	adit_start "MaxClients 1" "Workers 2"
+	for i in 1 2 3 4 5 6; do
+		client_start "c$i" -c 5 127.0.0.1 "$PORT" \
+		    tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	done
+	for i in 1 2 3 4 5 6; do
+		peer_wait "c$i"
+	done
+}
+
+@test "limits: clients that only connect count, and their place is free when they leave" {
+	peer_start srv server echo
+	adit_start "MaxClients 3"
+	client_start idle -n 3 127.0.0.1 "$PORT" say up wait "$DIR/go" close
+	wait_for peer_said idle up
+	hold late
+	log_wait 'Maximum number of connections reached'
+	touch "$DIR/go"
+	wait_for peer_said late up
+}
+
+@test "limits: clients that are refused do not use up places for good" {
+	local i
+
+	peer_start srv server echo
+	adit_start "MaxClients 2" "ConnectPort $srv_PORT"
+	for i in $(seq 20); do
+		client send "CONNECT 127.0.0.1:1 HTTP/1.1\r\n\r\n" refused 403
+		client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n" rst
+		client send "CONNECT no-such-name.invalid:$srv_PORT HTTP/1.1\r\n\r\n" \
+		    close
+	done
+	held a
+	held b
+}
+
+@test "limits: a worker that is killed gives its places back" {
+	need_proc
+	CRASH_OK=1
+	peer_start srv server echo
+	adit_start "MaxClients 2" "Workers 1"
+	client_start lost -n 2 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" \
+	    say up gone
+	wait_for peer_said lost up
+	kill -KILL "$(worker_pids)"
+	held a
+	held b
+	hold c
+	log_wait 'Maximum number of connections reached'
+	[ "$(ups a b c)" = 2 ]
+}
+
+@test "limits: tunnels of old workers count after a reload, until they end or their worker is killed" {
+	local old
+
+	need_proc
+	CRASH_OK=1
+	peer_start srv server echo
+	adit_start "MaxClients 2" "Workers 1"
+	old=$(worker_pids)
+	held a
+	held b
+	kill -HUP "$ADIT_PID"
+	log_wait 'Reloading config file finished'
+	hold c
+	hold d
+	log_wait 'Maximum number of connections reached'
+	[ "$(ups c d)" = 0 ]
+	release a
+	wait_for ups_are 1 c d
+	kill -KILL "$old"
+	wait_for ups_are 2 c d
+}
+
+@test "limits: a new MaxClients holds after a reload" {
+	peer_start srv server echo
+	adit_start "MaxClients 1" "Workers 1"
+	held a
+	hold b
+	log_wait 'Maximum number of connections reached'
+	sed -i.bak 's/^MaxClients.*/MaxClients 10/' "$CONF"
+	kill -HUP "$ADIT_PID"
+	wait_for peer_said b up
+	held c
+}
+
+@test "limits: a full proxy stops as quickly as any" {
+	peer_start srv server echo
+	adit_start "MaxClients 1"
+	held a
+	hold b
+	hold c
+	log_wait 'Maximum number of connections reached'
+	adit_stop
+	[ "$STATUS" = 0 ]
+}
+
+@test "limits: a full proxy reloads" {
+	peer_start srv server echo
+	adit_start "MaxClients 1" "Workers 1"
+	held a
+	hold b
+	log_wait 'Maximum number of connections reached'
+	kill -HUP "$ADIT_PID"
+	log_wait 'Reloading config file finished'
+	release a
+	wait_for peer_said b up
+}
+
+@test "limits: without MaxClients the descriptors are the limit: more clients wait, none is lost" {
+	local i
+
+	need_proc
+	small 64
+	peer_start srv server echo
+	adit_start "Workers 1"
+	for i in $(seq 40); do
+		hold "c$i"
+	done
+	wait_for some_up_stays
+	does_not_spin
+	for i in $(seq 40); do
+		release "c$i"
+	done
+	for i in $(seq 40); do
+		peer_wait "c$i"
+	done
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	fails log_has 'died'
+}
+
+# some_up_stays: some are served, but not all.
+some_up_stays() {
+	local n
+
+	# shellcheck disable=SC2046
+	n=$(ups $(printf 'c%d ' $(seq 40)))
+	[ "$n" -ge 8 ] && [ "$n" -lt 40 ]
+}
+
+@test "limits: the soft limit of descriptors is raised to the hard one" {
+	need_proc
+	# shellcheck disable=SC2016
+	ADIT_WRAP=(sh -c 'ulimit -Sn 32 && exec "$@"' sh)
+	[ "$(ulimit -Hn)" != unlimited ] || skip "there is no hard limit"
+	peer_start srv server echo
+	adit_start "Workers 1"
+	for pid in $(worker_pids); do
+		grep -qE "^Max open files +$(ulimit -Hn) " "/proc/$pid/limits"
+	done
+	client -n 50 -- tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+}
+
+@test "limits: there is one worker for each processor, or as many as Workers says" {
+	need_proc
+	adit_start
+	[ "$(worker_pids | wc -l)" = "$(getconf _NPROCESSORS_ONLN)" ]
+	adit_stop
+	: >"$LOG"
+	adit_start "Workers 7"
+	[ "$(worker_pids | wc -l)" = 7 ]
+}
+
+@test "limits: a MaxClients that Workers cannot serve is said in the log" {
+	small 64
+	adit_start "MaxClients 1000" "Workers 2"
+	log_has '^WARNING .*: MaxClients 1000 is more than 2 workers can serve'
+}
+
+@test "limits: a MaxClients that needs more descriptors than one process has is served by more workers" {
+	need_proc
+	small 64
+	peer_start srv server echo
+	adit_start "MaxClients 100"
+	[ "$(worker_pids | wc -l)" -gt 2 ]
+	client_start many -n 100 -t 60 127.0.0.1 "$PORT" \
+	    tunnel "127.0.0.1:$srv_PORT" rtt 1 5 say up wait "$DIR/go" \
+	    rtt 1 5 shut eof
+	wait_for -t 60 peer_said many up
+	touch "$DIR/go"
+	peer_wait many
+}
+
+@test "limits: a connect that finds no descriptor is answered, and later ones are served" {
+	local i
+
+	need_proc
+	small 48
+	peer_start srv server echo
+	adit_start "Workers 1"
+	# Clients that ask for nothing yet take descriptors, too.
+	client_start idle -n 60 -t 60 127.0.0.1 "$PORT" say up wait "$DIR/go" \
+	    close
+	wait_for peer_said idle up
+	does_not_spin
+	touch "$DIR/go"
+	peer_wait idle
+	for i in 1 2 3 4 5; do
+		client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	done
+}

@@ -1,0 +1,568 @@
+#!/usr/bin/env bats
+# The log, its levels and files, and the access log.
+
+load helper
+
+bats_require_minimum_version 1.5.0
+
+TIME='[A-Z][a-z]{2} [0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}'
+
+# logged LEVEL REGEX [FILE]: whether a line of this level has this message.
+logged() {
+	local level
+
+	level=$(printf '%-9s' "$1")
+	grep -qaE "^$level $TIME \[[0-9]+\]: $2\$" "${3:-$LOG}"
+}
+
+# access_start LINE...: adit with an access log in $DIR/access.
+access_start() {
+	adit_start "AccessLog \"$DIR/access\"" "$@"
+}
+
+# access_is N REGEX: waits for the line number N of the access log, and checks
+# it from the user on.
+access_is() {
+	wait_for access_lines "$1"
+	if ! sed -n "$1p" "$DIR/access" | grep -qE "^[^ ]+ [^ ]+ $2\$"; then
+		echo "line $1 of the access log is not: $2"
+		cat "$DIR/access"
+		return 1
+	fi
+}
+
+access_lines() {
+	[ "$(wc -l <"$DIR/access")" -ge "$1" ]
+}
+
+# one_tunnel: opens and ends a tunnel to srv.
+one_tunnel() {
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+}
+
+@test "log: every line has level, time, process and message, as tinyproxy's" {
+	peer_start srv server echo
+	adit_start "Deny 127.0.0.9" "Allow 127.0.0.0/8"
+	one_tunnel
+	client send "GET http://h/ HTTP/1.1\r\n\r\n" refused 405
+	"$PEER" client -b 127.0.0.9 127.0.0.1 "$PORT" refused 403
+	adit_stop
+	fails grep -avE "^(CRITICAL|ERROR|WARNING|NOTICE|CONNECT|INFO) {1,8}$TIME \[[0-9]+\]: .+\$" \
+	    "$LOG"
+	fails grep -avE '^.{10}[A-Z]' "$LOG"
+}
+
+@test "log: the lines that log readers know are as they know them" {
+	local fd='\(file descriptor [0-9]+\)'
+
+	PORT=$(free_port)
+	peer_start srv server echo
+	peer_start closed closed
+	adit_start "Port $PORT"
+	client tunnel "localhost:$srv_PORT" rtt 1 5 shut eof
+	client send "CONNECT no-such-name.invalid:443 HTTP/1.1\r\n\r\n" \
+	    refused 502
+	client send "CONNECT 127.0.0.1:$closed_PORT HTTP/1.1\r\n\r\n" \
+	    refused 502
+	adit_stop
+	logged NOTICE 'Initializing adit 0\.1\.0 .*'
+	logged INFO "Listening on 127\.0\.0\.1:$PORT"
+	logged INFO 'Starting main loop\. Accepting connections\.'
+	logged CONNECT "Connect $fd: 127\.0\.0\.1"
+	logged CONNECT "Request $fd: CONNECT localhost:$srv_PORT HTTP/1\.1"
+	logged CONNECT 'Established connection to host "localhost" using file descriptor [0-9]+\.'
+	logged INFO 'Closed connection between local client \(fd:[0-9]+\) and remote client \(fd:[0-9]+\)'
+	logged ERROR 'opensock: Could not retrieve address info for no-such-name\.invalid:443: .+'
+	logged ERROR "opensock: Could not establish a connection to 127\.0\.0\.1:$closed_PORT: .+"
+	logged NOTICE 'Shutting down\.'
+}
+
+@test "log: an established tunnel names the descriptor that its end names" {
+	local in out
+
+	peer_start srv server echo
+	adit_start
+	one_tunnel
+	log_wait 'Closed connection'
+	in=$(sed -n 's/.*Connect (file descriptor \([0-9]*\)): .*/\1/p' "$LOG")
+	out=$(sed -n 's/.*using file descriptor \([0-9]*\)\.$/\1/p' "$LOG")
+	log_has "Closed connection between local client \(fd:$in\) and remote client \(fd:$out\)"
+	log_has "Request \(file descriptor $in\): "
+}
+
+@test "log: LogLevel keeps out what is below it" {
+	local level
+
+	peer_start srv server echo
+	for level in Critical Error Warning Notice Connect Info; do
+		: >"$LOG"
+		adit_start "LogLevel $level" "ConnectPort $srv_PORT" \
+		    "Deny 127.0.0.9" "Allow 127.0.0.0/8"
+		one_tunnel
+		"$PEER" client -b 127.0.0.9 127.0.0.1 "$PORT" refused 403
+		client send "CONNECT no-such-name.invalid:$srv_PORT HTTP/1.1\r\n\r\n" \
+		    refused 502
+		adit_stop
+		cut -d ' ' -f 1 "$LOG" | sort -u | tr '\n' ' ' >"$DIR/levels"
+		case $level in
+		Critical) want='' ;;
+		Error | Warning) want='ERROR ' ;;
+		Notice) want='ERROR NOTICE ' ;;
+		Connect) want='CONNECT ERROR NOTICE ' ;;
+		Info) want='CONNECT ERROR INFO NOTICE ' ;;
+		esac
+		echo "$level: $(cat "$DIR/levels")"
+		[ "$(cat "$DIR/levels")" = "$want" ]
+	done
+}
+
+@test "log: what a client sends cannot forge or garble a line" {
+	local bad
+
+	adit_start "AccessLog \"$DIR/access\""
+	for bad in 'a\x1b[2Jb' 'a\x08b' 'a\x7fb' 'a\x9bb' 'a\xe2\x80\xaeb' \
+	    'a"b' 'a\\b' 'a\tb' 'a\0b' 'a\nERROR b' 'a\rb' '%s%s%n' '%0d%0a'; do
+		client send "CONNECT $bad:443 HTTP/1.1\r\n\r\n" refused 400
+		client send "GET /$bad HTTP/1.1\r\n\r\n" head
+		client send "GE$bad / HTTP/1.1\r\n\r\n" head
+		client send "CONNECT h:443 HTTP/1.1\r\n$bad: x\r\n\r\n" head
+		client send "CONNECT h:443 HTTP/1.1\r\nHost: $bad\r\n\r\n" head
+	done >"$DIR/replies"
+	adit_stop
+	fails grep -aP '[^\x20-\x7e\n]' "$LOG"
+	fails grep -aP '[^\x20-\x7e\n]' "$DIR/access"
+	fails grep -a '^ERROR b' "$LOG"
+	fails grep -vE '^([^ ]+ ){8}[^ ]+$' "$DIR/access"
+	[ "$(wc -l <"$DIR/access")" = 65 ]
+}
+
+@test "log: a user's name in the access log is escaped, and is one field" {
+	peer_start srv server echo
+	adit_start "AccessLog \"$DIR/access\"" 'BasicAuth jörg"\ secret'
+	client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\nProxy-Authorization: Basic $(printf 'jörg"\\:secret' | base64)\r\n\r\n" \
+	    skip '\r\n\r\n' rtt 1 5 shut eof
+	wait_for access_lines 1
+	[ "$(awk '{ print $3 }' "$DIR/access")" = 'j\xc3\xb6rg\x22\x5c' ]
+	[ "$(awk '{ print NF }' "$DIR/access")" = 9 ]
+}
+
+@test "log: refused requests are logged with the client's address, for fail2ban" {
+	adit_start
+	"$PEER" client -b 127.0.0.5 127.0.0.1 "$PORT" \
+	    send 'GET http://h/ HTTP/1.1\r\n\r\n' refused 405
+	log_wait '^NOTICE .*: Refused request from "127\.0\.0\.5": .'
+}
+
+@test "log: a very long request is one line of the log" {
+	adit_start "AccessLog \"$DIR/access\""
+	client send 'GET /' fillup a 8000 send ' HTTP/1.1\r\n\r\n' refused 405
+	client send 'GET /' fillup '"' 8000 send ' HTTP/1.1\r\n\r\n' refused 405
+	client send 'CONNECT ' fillup a 8000 send ':443 HTTP/1.1\r\n\r\n' \
+	    refused 400
+	adit_stop
+	[ "$(log_count 'Refused request from')" = 3 ]
+	[ "$(wc -l <"$DIR/access")" = 3 ]
+	[ "$(awk '{ print length }' "$LOG" "$DIR/access" | sort -n | tail -n 1)" \
+	    -lt 2048 ]
+	fails grep -vE '^([^ ]+ ){8}[^ ]+$' "$DIR/access"
+}
+
+@test "log: the longest name there can be is logged whole" {
+	local name
+
+	name=$(printf 'a%.0s' $(seq 60)).$(printf 'b%.0s' $(seq 60))
+	name=$name.$(printf 'c%.0s' $(seq 60)).$(printf 'd%.0s' $(seq 60)).invalid
+	adit_start "AccessLog \"$DIR/access\""
+	client send "CONNECT $name:65535 HTTP/1.1\r\n\r\n" refused 502
+	adit_stop
+	log_has "Request \\(file descriptor [0-9]+\\): CONNECT $name:65535 HTTP/1\\.1\$"
+	log_has "Could not retrieve address info for $name:65535: ."
+	grep -q " $name:65535 - 502/dns_error " "$DIR/access"
+}
+
+@test "log: LogFile gets the log, and standard output nothing" {
+	peer_start srv server echo
+	adit_start "LogFile \"$DIR/adit.log\""
+	one_tunnel
+	adit_stop
+	[ ! -s "$LOG" ]
+	logged CONNECT 'Connect .*' "$DIR/adit.log"
+	logged NOTICE 'Shutting down\.' "$DIR/adit.log"
+}
+
+@test "log: a log that is there is continued" {
+	echo before >"$DIR/adit.log"
+	adit_start "LogFile \"$DIR/adit.log\""
+	adit_stop
+	adit_launch
+	wait_for started_twice
+	[ "$(sed -n 1p "$DIR/adit.log")" = before ]
+}
+
+started_twice() {
+	[ "$(grep -c 'Starting main loop' "$DIR/adit.log")" = 2 ]
+}
+
+@test "log: several workers do not mix their lines" {
+	peer_start srv server echo
+	adit_start "Workers 4" "LogFile \"$DIR/adit.log\"" \
+	    "AccessLog \"$DIR/access\""
+	client_start a -c 100 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" \
+	    shut eof
+	client_start b -c 100 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" \
+	    shut eof
+	peer_wait a
+	peer_wait b
+	adit_stop
+	fails grep -avE "^[A-Z]{4,8} {1,8}$TIME \[[0-9]+\]: .+\$" "$DIR/adit.log"
+	[ "$(grep -c 'Established connection' "$DIR/adit.log")" = 200 ]
+	[ "$(wc -l <"$DIR/access")" = 200 ]
+}
+
+@test "log: a FIFO can be the log" {
+	peer_start srv server echo
+	mkfifo "$DIR/fifo"
+	cat "$DIR/fifo" >"$DIR/got" 3>&- &
+	own_pid $!
+	adit_conf "LogFile \"$DIR/fifo\""
+	adit_launch
+	wait_for grep -q 'Starting main loop' "$DIR/got"
+	one_tunnel
+	wait_for grep -q 'Closed connection' "$DIR/got"
+}
+
+@test "log: a FIFO that nobody reads does not stop anything" {
+	peer_start srv server echo
+	mkfifo "$DIR/fifo"
+	adit_conf "LogFile \"$DIR/fifo\"" "AccessLog \"$DIR/fifo\""
+	adit_launch
+	wait_for client
+	# Far more than a FIFO holds.
+	client -c 500 -- tunnel "127.0.0.1:$srv_PORT" shut eof
+	adit_stop
+	[ "$STATUS" = 0 ]
+}
+
+@test "log: /dev/stdout and /dev/stderr can be the log, also after root was given up" {
+	peer_start srv server echo
+	adit_start 'LogFile "/dev/stdout"'
+	one_tunnel
+	log_wait 'Closed connection'
+	adit_stop
+	stderr_expected '.'
+	adit_conf 'LogFile "/dev/stderr"'
+	adit_launch
+	wait_for grep -q 'Starting main loop' "$STDERR"
+	one_tunnel
+	wait_for grep -q 'Closed connection' "$STDERR"
+	adit_stop
+}
+
+@test "log: /dev/stdout as a pipe can be the log and the access log" {
+	peer_start srv server echo
+	adit_conf 'LogFile "/dev/stdout"' 'AccessLog "/dev/stdout"'
+	mkfifo "$DIR/fifo"
+	cat "$DIR/fifo" >"$DIR/got" 3>&- &
+	own_pid $!
+	LOG=$DIR/fifo
+	adit_launch
+	LOG=$DIR/log
+	wait_for grep -q 'Starting main loop' "$DIR/got"
+	one_tunnel
+	wait_for grep -q ' 200/closed ' "$DIR/got"
+	wait_for grep -q 'Closed connection' "$DIR/got"
+}
+
+@test "log: /dev/null and /dev/full as logs do no harm" {
+	peer_start srv server echo
+	adit_conf 'LogFile "/dev/null"' 'AccessLog "/dev/full"'
+	adit_launch
+	wait_for client
+	one_tunnel
+	adit_stop
+	[ "$STATUS" = 0 ]
+	[ -c /dev/null ]
+}
+
+@test "log: a daemon logs to the standard output that it was started with" {
+	mkfifo "$DIR/fifo"
+	cat "$DIR/fifo" >"$DIR/got" 3>&- &
+	own_pid $!
+	adit_conf 'LogFile "/dev/stdout"' "PidFile \"$DIR/pid\""
+	"$ADIT" -c "$CONF" >"$DIR/fifo" 2>>"$STDERR" 3>&-
+	ADIT_PID=$(cat "$DIR/pid")
+	own_pid "$ADIT_PID"
+	client send 'GET / HTTP/1.1\r\n\r\n' refused 405
+	wait_for grep -q 'Refused request' "$DIR/got"
+}
+
+@test "log: a link in a directory of root's own is followed" {
+	mkdir -m 755 "$DIR/logs" "$DIR/store"
+	ln -s "$DIR/store" "$DIR/logs/dir"
+	ln -s "$DIR/store/real.log" "$DIR/logs/link.log"
+	# Above these lies /tmp, where others may write; but not a link there.
+	adit_start "LogFile \"$DIR/logs/link.log\"" \
+	    "AccessLog \"$DIR/logs/dir/access\""
+	adit_stop
+	grep -q 'Starting main loop' "$DIR/store/real.log"
+	[ -e "$DIR/store/access" ]
+}
+
+@test "log: a link in a directory where others may write is not followed" {
+	local d
+
+	for d in LogFile AccessLog; do
+		rm -rf "$DIR/open" "$DIR/victim"
+		mkdir -m 1777 "$DIR/open"
+		echo precious >"$DIR/victim"
+		ln -s "$DIR/victim" "$DIR/open/adit.log"
+		adit_conf "$d \"$DIR/open/adit.log\""
+		run -71 --separate-stderr timeout 20 "$ADIT" -d -c "$CONF"
+		[[ $stderr == *"$DIR/open/adit.log"* ]]
+		[ "$(cat "$DIR/victim")" = precious ]
+	done
+}
+
+@test "log: a directory link in a directory where others may write is not followed" {
+	mkdir -m 1777 "$DIR/open"
+	mkdir "$DIR/victim"
+	ln -s "$DIR/victim" "$DIR/open/logs"
+	adit_conf "LogFile \"$DIR/open/logs/adit.log\""
+	run -71 timeout 20 "$ADIT" -d -c "$CONF"
+	[ -z "$(ls "$DIR/victim")" ]
+}
+
+@test "log: a log in a directory of another user's is not followed through a link" {
+	need_root
+	mkdir "$DIR/theirs"
+	chown nobody "$DIR/theirs"
+	echo precious >"$DIR/victim"
+	ln -s "$DIR/victim" "$DIR/theirs/adit.log"
+	adit_conf "LogFile \"$DIR/theirs/adit.log\""
+	run -71 timeout 20 "$ADIT" -d -c "$CONF"
+	rm "$DIR/theirs/adit.log"
+	ln "$DIR/victim" "$DIR/theirs/adit.log"
+	run -71 timeout 20 "$ADIT" -d -c "$CONF"
+	[ "$(cat "$DIR/victim")" = precious ]
+	# Without links it may be there.
+	rm "$DIR/theirs/adit.log"
+	adit_start "LogFile \"$DIR/theirs/adit.log\""
+}
+
+@test "log: a path through .. or a doubled slash is the same path" {
+	mkdir -m 755 "$DIR/a" "$DIR/b"
+	adit_start "LogFile \"$DIR//a/../b/./adit.log\""
+	[ -s "$DIR/b/adit.log" ]
+}
+
+@test "log: Syslog wins over LogFile" {
+	adit_conf "Syslog On" "LogFile \"$DIR/adit.log\""
+	adit_launch
+	wait_for client
+	adit_stop
+	[ ! -s "$DIR/adit.log" ]
+	[ ! -s "$LOG" ]
+}
+
+# syslog_start LINE...: adit with a system logger of our own, which writes what
+# it gets to $DIR/syslog.
+syslog_start() {
+	need_root
+	need_command unshare nc
+	unshare -m true 2>/dev/null || skip "needs mount namespaces"
+	nc -h 2>&1 | grep -q -- '-U' || skip "this nc knows no local sockets"
+	nc -kluU "$DIR/log.socket" >"$DIR/syslog" 2>"$DIR/nc.err" 3>&- &
+	own_pid $!
+	wait_for test -S "$DIR/log.socket"
+	chmod 666 "$DIR/log.socket"
+	# shellcheck disable=SC2016
+	ADIT_WRAP=(unshare -m sh -c 'mount -t tmpfs none /dev &&
+		mknod -m 666 /dev/null c 1 3 && ln -s "$0" /dev/log &&
+		exec "$@"' "$DIR/log.socket")
+	adit_conf "Syslog On" "$@"
+	adit_launch
+	wait_for grep -qs 'Starting main loop' "$DIR/syslog"
+}
+
+@test "log: syslog gets the lines with facility user, their level, name and process" {
+	syslog_start "Deny 127.0.0.9" "Allow 127.0.0.0/8"
+	peer_start srv server echo
+	one_tunnel
+	"$PEER" client -b 127.0.0.9 127.0.0.1 "$PORT" refused 403
+	wait_for grep -q 'Unauthorized connection' "$DIR/syslog"
+	# 8 for the facility, and 5 for notice or 6 for info.
+	tr '\0' '\n' <"$DIR/syslog" | sed 's/</\n</g' >"$DIR/lines"
+	grep -qaE '^<14>.* adit\[[0-9]+\]: Connect \(file descriptor' "$DIR/lines"
+	grep -qaE '^<14>.* adit\[[0-9]+\]: Closed connection between' "$DIR/lines"
+	grep -qaE '^<13>.* adit\[[0-9]+\]: Unauthorized connection from' \
+	    "$DIR/lines"
+	grep -qa "adit\[$ADIT_PID\]: Starting main loop" "$DIR/lines"
+	[ ! -s "$LOG" ]
+}
+
+@test "log: syslog gets the lines of new workers after a reload" {
+	local pid
+
+	need_proc
+	syslog_start "Workers 1"
+	peer_start srv server echo
+	kill -HUP "$ADIT_PID"
+	wait_for grep -q 'Reloading config file finished' "$DIR/syslog"
+	one_tunnel
+	wait_for grep -q 'Closed connection' "$DIR/syslog"
+}
+
+@test "log: a system logger that goes away does not stop anything" {
+	local i
+
+	syslog_start
+	peer_start srv server echo
+	kill "${OWN_PIDS[0]}"
+	wait_for dead "${OWN_PIDS[0]}"
+	for i in 1 2 3; do
+		one_tunnel
+	done
+	adit_stop
+	[ "$STATUS" = 0 ]
+}
+
+@test "log: the access log has nine fields for every outcome" {
+	peer_start srv server echo
+	peer_start closed closed
+	access_start "BasicAuth alice secret" "Deny 127.0.0.9" \
+	    "Allow 127.0.0.0/8" "HeaderTimeout 1"
+	token="Proxy-Authorization: Basic $(printf alice:secret | base64)"
+	local url="127.0.0.1:$srv_PORT" to='127\.0\.0\.1'
+
+	client send "CONNECT $url HTTP/1.1\r\n$token\r\n\r\n" \
+	    skip '\r\n\r\n' rtt 1 5 shut eof
+	access_is 1 "alice $to:$srv_PORT $to:$srv_PORT 200/closed 5 5 [0-9]+\.[0-9]{3}"
+	client send "CONNECT $url HTTP/1.1\r\n\r\n" refused 407
+	access_is 2 "- $to:$srv_PORT - 407/http_request_denied 0 0 [0-9.]+"
+	"$PEER" client -b 127.0.0.9 127.0.0.1 "$PORT" refused 403
+	access_is 3 "- - - 403/http_request_denied 0 0 [0-9.]+"
+	[ "$(awk 'NR == 3 { print $2 }' "$DIR/access")" = 127.0.0.9 ]
+	client send "CONNECT 0.0.0.0:80 HTTP/1.1\r\n$token\r\n\r\n" refused 403
+	access_is 4 "alice 0\.0\.0\.0:80 - 403/destination_ip_prohibited 0 0 [0-9.]+"
+	client send "CONNECT 127.0.0.1 HTTP/1.1\r\n\r\n" refused 400
+	access_is 5 "- [^ ]+ - 400/http_request_error 0 0 [0-9.]+"
+	client send "GET http://h/ HTTP/1.1\r\n\r\n" refused 405
+	access_is 6 "- (http://h/|-) - 405/http_request_error 0 0 [0-9.]+"
+	client send "CONNECT h:443 HTTP/2.0\r\n\r\n" refused 505
+	access_is 7 "- (h:443|-) - 505/http_request_error 0 0 [0-9.]+"
+	client send "CONNECT no-such-name.invalid:443 HTTP/1.1\r\n$token\r\n\r\n" \
+	    refused 502
+	access_is 8 "alice no-such-name\.invalid:443 - 502/dns_error 0 0 [0-9.]+"
+	client send "CONNECT 127.0.0.1:$closed_PORT HTTP/1.1\r\n$token\r\n\r\n" \
+	    refused 502
+	access_is 9 "alice $to:$closed_PORT ($to:$closed_PORT|-) 502/connection_refused 0 0 [0-9.]+"
+	client send 'CONNECT' refused 408
+	access_is 10 "- - - 408/http_request_error 0 0 [0-9.]+"
+	client fillup a 9000 refused 414
+	access_is 11 "- - - 414/http_request_error 0 0 [0-9.]+"
+	client send "CONNECT h:443 HTTP/1.1\r\nA: " fillup a 70000 refused 431
+	access_is 12 "- (h:443|-) - 431/http_request_error 0 0 [0-9.]+"
+	client send C close
+	access_is 13 "- - - (-/client_left|400/http_request_error) 0 0 [0-9.]+"
+	client close
+	access_is 14 "- - - -/client_left 0 0 [0-9.]+"
+	client send C rst
+	access_is 15 "- - - -/client_left 0 0 [0-9.]+"
+	# Time (UTC, of the end) and client are in every line.
+	[ "$(awk '$1 ~ /^20[0-9][0-9]-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]\.[0-9][0-9][0-9]Z$/ &&
+	    $2 ~ /^127\.0\.0\.[19]$/ && NF == 9' "$DIR/access" | wc -l)" = 15 ]
+	fails grep '  ' "$DIR/access"
+	[ "$(tail -n 1 "$DIR/access" | cut -c 1-10)" = "$(date -u +%F)" ]
+}
+
+@test "log: the access log tells how a tunnel ended, and counts its bytes" {
+	peer_start srv server echo
+	peer_start cut server take 5 rst
+	peer_start talk server send 0123456789 shut sink
+	access_start "Timeout 1"
+	local to='127\.0\.0\.1'
+
+	client tunnel "127.0.0.1:$srv_PORT" rtt 10 1000 rst
+	access_is 1 "- $to:$srv_PORT $to:$srv_PORT 200/client_reset 10000 10000 [0-9.]+"
+	client tunnel "127.0.0.1:$cut_PORT" send 12345 reset
+	access_is 2 "- $to:$cut_PORT $to:$cut_PORT 200/server_reset 5 0 [0-9.]+"
+	client tunnel "127.0.0.1:$srv_PORT" send 123 expect 123 reset
+	access_is 3 "- $to:$srv_PORT $to:$srv_PORT 200/idle 3 3 [0-9.]+"
+	client tunnel "127.0.0.1:$talk_PORT" send 123 shut expect 0123456789 eof
+	access_is 4 "- $to:$talk_PORT $to:$talk_PORT 200/closed 3 10 [0-9.]+"
+	client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\nearly" \
+	    skip early shut eof
+	access_is 5 "- $to:$srv_PORT $to:$srv_PORT 200/closed 5 5 [0-9.]+"
+	[ "$(awk 'NR == 3 { print ($9 >= 1) }' "$DIR/access")" = 1 ]
+}
+
+@test "log: the access log tells lifetime, stop and drain" {
+	peer_start srv server echo
+	access_start "TunnelTimeout 1" "DrainTimeout 1"
+	client tunnel "127.0.0.1:$srv_PORT" reset
+	access_is 1 "- [^ ]+ [^ ]+ 200/lifetime 0 0 [0-9.]+"
+	adit_stop
+	: >"$LOG"
+	adit_start "AccessLog \"$DIR/access\"" "DrainTimeout 0"
+	client_start a 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" say up gone
+	client_start b 127.0.0.1 "$PORT" send C pause 100 say up gone
+	wait_for peer_said a up
+	wait_for peer_said b up
+	adit_stop TERM
+	[ "$(awk '{ print $6 }' "$DIR/access" | sed 1d | sort | tr '\n' ' ')" = \
+	    "-/stopped 200/stopped " ]
+	: >"$DIR/access"
+	: >"$LOG"
+	adit_start "AccessLog \"$DIR/access\"" "DrainTimeout 1"
+	client_start a 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" say up gone
+	wait_for peer_said a up
+	adit_stop QUIT
+	access_is 1 "- [^ ]+ [^ ]+ 200/drained 0 0 [0-9.]+"
+}
+
+@test "log: an IPv6 address in the access log can be told from its port" {
+	need_ipv6
+	peer_start srv server -a ::1 echo
+	access_start "Listen ::1" "Allow ::1"
+	"$PEER" client ::1 "$PORT" tunnel "::1:$srv_PORT" rtt 1 5 shut eof
+	wait_for access_lines 1
+	grep -qE "^[^ ]+ ::1 - ::1:$srv_PORT \[::1\]:$srv_PORT 200/closed 5 5 " \
+	    "$DIR/access"
+}
+
+@test "log: a name in the access log is as it was asked for, beside the address" {
+	peer_start srv server echo
+	access_start
+	client tunnel "LocalHost:$srv_PORT" rtt 1 5 shut eof
+	access_is 1 "- LocalHost:$srv_PORT 127\.0\.0\.1:$srv_PORT 200/closed 5 5 [0-9.]+"
+}
+
+@test "log: a client that leaves while the target does not answer is in the access log" {
+	peer_start full full
+	access_start "ConnectTimeout 30"
+	client send "CONNECT 127.0.0.1:$full_PORT HTTP/1.1\r\n\r\n" pause 100 \
+	    close
+	access_is 1 "- [^ ]+ [^ ]+ -/client_left 0 0 [0-9.]+"
+}
+
+@test "log: a target that never answers is in the access log" {
+	peer_start full full
+	access_start "ConnectTimeout 1"
+	client send "CONNECT 127.0.0.1:$full_PORT HTTP/1.1\r\n\r\n" refused 504
+	access_is 1 "- [^ ]+ [^ ]+ 504/connection_timeout 0 0 [0-9.]+"
+}
+
+@test "log: the access log alone is written when nothing else is logged" {
+	peer_start srv server echo
+	access_start "LogLevel critical"
+	one_tunnel
+	wait_for grep -qE ' 200/closed 5 5 [0-9.]+$' "$DIR/access"
+	[ ! -s "$LOG" ]
+}
+
+@test "log: logs are not for everybody to read" {
+	umask 022
+	peer_start srv server echo
+	adit_start "LogFile \"$DIR/adit.log\"" "AccessLog \"$DIR/access\""
+	[ -z "$(find "$DIR/adit.log" "$DIR/access" -perm /037)" ]
+}

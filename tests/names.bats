@@ -1,0 +1,378 @@
+#!/usr/bin/env bats
+# Names, with a name server of our own that is slow, fickle or silent.
+
+load helper
+
+setup_file() {
+	local dns=${ADIT_TEST_BUILD:-$BATS_TEST_DIRNAME/build}/dns
+
+	DNS=$BATS_FILE_TMPDIR/dns
+	export DNS
+	if [ -x "$dns" ]; then
+		DNS=$dns
+	else
+		# shellcheck disable=SC2086
+		${CC:-cc} $CFLAGS -o "$DNS" "$BATS_TEST_DIRNAME/dns.c"
+	fi
+}
+
+# Each test has a name server of its own, on an address of its own.
+setup() {
+	local n
+
+	common_setup
+	need_root
+	n=$(free_port)
+	NAME_SERVER=127.77.$((n / 256)).$((n % 256))
+}
+
+# dns_start RULE...: see dns.c; the names in HOSTS are in /etc/hosts.
+dns_start() {
+	namespaces "${HOSTS[@]}"
+	"$DNS" "$NAME_SERVER" 53 "$@" >"$DIR/dns.out" 2>"$DIR/dns.err" 3>&- &
+	own_pid $!
+	wait_for dns_ready_or_dead $!
+	grep -q ready "$DIR/dns.out" || skip "port 53 cannot be had"
+}
+
+dns_ready_or_dead() {
+	grep -q ready "$DIR/dns.out" || dead "$1"
+}
+
+# ended NAME WORD: waits until that peer has ended well; it must have said so.
+ended() {
+	peer_wait "$1" >"$DIR/ended" || {
+		cat "$DIR/ended"
+		return 1
+	}
+	grep -qx "$2" "$DIR/ended"
+}
+
+# asked NAME: whether the name server was asked for it.
+asked() {
+	grep -qi "^$1 " "$DIR/dns.out"
+}
+
+# reaches NAME...: a tunnel to srv by that name.
+reaches() {
+	local name
+
+	for name; do
+		if ! client tunnel "$name:$srv_PORT" rtt 1 5 shut eof; then
+			echo "not reached: $name"
+			return 1
+		fi
+	done
+}
+
+# refused STATUS ERROR TARGET
+refused() {
+	client send "CONNECT $3 HTTP/1.1\r\n\r\n" refused "$1" >"$DIR/reply"
+	if ! grep -qi "^Proxy-Status: adit; error=$2" "$DIR/reply"; then
+		cat "$DIR/reply"
+		return 1
+	fi
+}
+
+@test "names: names of the name server are reached, in any case, with a last dot" {
+	dns_start a.test=127.0.0.1 b.test=127.0.0.9,127.0.0.1
+	peer_start srv server echo
+	adit_start
+	reaches a.test A.Test a.test. b.test
+}
+
+@test "names: a name with an IPv6 address alone is reached" {
+	need_ipv6
+	dns_start six.test=::1
+	peer_start srv server -a ::1 echo
+	adit_start
+	reaches six.test
+}
+
+@test "names: names in /etc/hosts go before those of the name server" {
+	HOSTS=("127.0.0.1 both.test")
+	dns_start both.test=127.0.0.9
+	peer_start srv server echo
+	adit_start
+	reaches both.test
+}
+
+@test "names: an address that answers is reached beside one that never does, of either family" {
+	need_ipv6
+	dns_start dual.test=127.0.0.1,::1
+	peer_start srv server echo
+	peer_start hole full -a ::1 -p "$srv_PORT"
+	adit_start "ConnectTimeout 10"
+	reaches dual.test
+	kill "$srv_PID" "$hole_PID"
+	wait_for dead "$srv_PID" "$hole_PID"
+	peer_start srv server -a ::1 echo
+	peer_start hole full -p "$srv_PORT"
+	reaches dual.test
+}
+
+@test "names: an address that refuses does not hide the one that answers" {
+	local i
+
+	need_ipv6
+	dns_start dual.test=127.0.0.1,::1 three.test=127.0.0.8,127.0.0.9,127.0.0.1
+	peer_start srv server echo
+	adit_start
+	for i in 1 2 3; do
+		reaches dual.test three.test
+	done
+}
+
+@test "names: a name that does not exist is 502 with dns_error, a server's failure, too" {
+	dns_start fail.test=fail empty.test=
+	adit_start "ConnectTimeout 20"
+	refused 502 dns_error none.test:443
+	refused 502 dns_error empty.test:443
+	# Some resolvers ask again until there is no time left.
+	client -t 60 -- send "CONNECT fail.test:443 HTTP/1.1\r\n\r\n" print \
+	    >"$DIR/reply"
+	grep -qE "error=(dns_error|dns_timeout)" "$DIR/reply"
+	log_wait '^ERROR .*: opensock: Could not retrieve address info for none\.test:443: .'
+}
+
+@test "names: a name server that never answers is 504 with dns_timeout" {
+	dns_start slow.test=never
+	adit_start "ConnectTimeout 1" "AccessLog \"$DIR/access\""
+	refused 504 dns_timeout slow.test:443
+	wait_for grep -q ' - slow\.test:443 - 504/dns_timeout 0 0 ' "$DIR/access"
+}
+
+@test "names: a name server that never answers delays neither addresses nor names in /etc/hosts" {
+	HOSTS=("127.0.0.1 near.test")
+	dns_start slow.test=never
+	peer_start srv server echo
+	adit_start "ConnectTimeout 20"
+	client_start old 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" rtt 1 5 \
+	    say up wait "$DIR/go" rtt 3 100 say whole
+	wait_for peer_said old up
+	# More than there are helpers.
+	client_start lost -n 60 127.0.0.1 "$PORT" \
+	    send "CONNECT slow.test:$srv_PORT HTTP/1.1\r\n\r\n" say sent hold
+	wait_for peer_said lost sent
+	wait_for asked slow.test
+	client -t 10 -- tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	client -t 10 -- tunnel "near.test:$srv_PORT" rtt 1 5 shut eof
+	client -t 10 -- tunnel "localhost:$srv_PORT" rtt 1 5 shut eof
+	touch "$DIR/go"
+	ended old whole
+	# They have not been answered meanwhile.
+	alive "$lost_PID"
+	[ "$(log_count 'Could not retrieve address info')" = 0 ]
+}
+
+@test "names: look-ups that are never answered keep no process alive when the master is gone" {
+	local children signal
+
+	need_linux
+	dns_start slow.test=never
+	for signal in KILL TERM; do
+		: >"$LOG"
+		adit_start "ConnectTimeout 60"
+		client_start lost -n 20 127.0.0.1 "$PORT" \
+		    send "CONNECT slow.test:443 HTTP/1.1\r\n\r\n" say sent gone
+		wait_for peer_said lost sent
+		wait_for asked slow.test
+		children=$(child_pids)
+		kill -$signal "$ADIT_PID"
+		# shellcheck disable=SC2086
+		wait_for dead "$ADIT_PID" $children
+	done
+}
+
+@test "names: client rules by names in /etc/hosts hold while the name server does not answer" {
+	HOSTS=("127.0.0.5 near.test")
+	dns_start slow.test=never 5.0.0.127.in-addr.arpa=never
+	peer_start srv server echo
+	adit_start "ConnectTimeout 20" "Allow 127.0.0.1" "Allow near.test"
+	client_start lost -n 60 127.0.0.1 "$PORT" \
+	    send "CONNECT slow.test:443 HTTP/1.1\r\n\r\n" say sent hold
+	wait_for peer_said lost sent
+	wait_for asked slow.test
+	"$PEER" client -t 10 -b 127.0.0.5 127.0.0.1 "$PORT" \
+	    tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+}
+
+@test "names: some names that are never answered do not delay the others" {
+	dns_start slow.test=never quick.test=127.0.0.1
+	peer_start srv server echo
+	adit_start "ConnectTimeout 20"
+	client_start lost -n 8 127.0.0.1 "$PORT" \
+	    send "CONNECT slow.test:$srv_PORT HTTP/1.1\r\n\r\n" say sent hold
+	wait_for peer_said lost sent
+	wait_for asked slow.test
+	for i in 1 2 3 4 5; do
+		client -t 10 -- tunnel "quick.test:$srv_PORT" rtt 1 5 shut eof
+	done
+	[ "$(log_count 'Could not retrieve address info')" = 0 ]
+}
+
+@test "names: names are found again when the name server has come back" {
+	local dns
+
+	dns_start slow.test=never
+	dns=${OWN_PIDS[-1]}
+	peer_start srv server echo
+	adit_start "ConnectTimeout 1"
+	sed -i.bak 's/timeout:60/timeout:1/' "$DIR/resolv.conf" # for adit_stop
+	client -n 40 -- send "CONNECT slow.test:$srv_PORT HTTP/1.1\r\n\r\n" \
+	    refused 504 >"$DIR/reply"
+	kill "$dns"
+	wait_for dead "$dns"
+	"$DNS" "$NAME_SERVER" 53 slow.test=127.0.0.1 >"$DIR/dns.out" 3>&- &
+	own_pid $!
+	wait_for -t 90 reaches slow.test
+}
+
+@test "names: the address that was judged is the one that is dialled" {
+	local i
+
+	PORT=$(free_port)
+	# Now an echo server on the proxy's port, now the proxy itself.
+	dns_start flip.test/=127.0.0.9,127.0.0.1
+	peer_start srv server -a 127.0.0.9 -p "$PORT" echo
+	adit_start "Port $PORT" "AccessLog \"$DIR/access\""
+	for i in 1 2 3 4 5 6 7 8; do
+		client send "CONNECT flip.test:$PORT HTTP/1.1\r\n\r\n" \
+		    head >>"$DIR/replies"
+	done
+	[ "$(grep -c '^HTTP/1.1 200 ' "$DIR/replies")" = 4 ]
+	[ "$(grep -c '^HTTP/1.1 403 ' "$DIR/replies")" = 4 ]
+	wait_for access_lines 8
+	[ "$(grep -c " flip.test:$PORT 127.0.0.9:$PORT 200/" "$DIR/access")" = 4 ]
+	[ "$(grep -c " flip.test:$PORT - 403/destination_ip_prohibited" \
+	    "$DIR/access")" = 4 ]
+	# Each request asked once for IPv4 addresses.
+	[ "$(grep -c '^flip.test 1$' "$DIR/dns.out")" = 8 ]
+}
+
+access_lines() {
+	[ "$(wc -l <"$DIR/access")" -ge "$1" ]
+}
+
+@test "names: every address of a name is judged" {
+	dns_start mixed.test=0.0.0.0,224.0.0.1,127.0.0.1 \
+	    bad.test=0.0.0.0,224.0.0.1,255.255.255.255 badsix.test=::,ff02::1
+	peer_start srv server echo
+	adit_start "AccessLog \"$DIR/access\""
+	refused 403 destination_ip_prohibited "bad.test:$srv_PORT"
+	refused 403 destination_ip_prohibited "badsix.test:$srv_PORT"
+	client send "CONNECT mixed.test:$srv_PORT HTTP/1.1\r\n\r\n" \
+	    head >"$DIR/reply"
+	grep -qE '^HTTP/1.1 (200|403)' "$DIR/reply"
+	wait_for access_lines 3
+	fails grep -E ' (0\.0\.0\.0|224\.0\.0\.1|255\.255\.255\.255):' \
+	    "$DIR/access"
+}
+
+@test "names: a name of the proxy itself is no target" {
+	dns_start self.test=127.0.0.1
+	adit_start
+	refused 403 destination_ip_prohibited "self.test:$PORT"
+}
+
+@test "names: a name with hundreds of addresses is tried within bounds, and harms nobody" {
+	dns_start many.test=many:300 quick.test=127.0.0.1
+	peer_start srv server echo
+	adit_start "ConnectTimeout 10"
+	client_start m -n 20 127.0.0.1 "$PORT" \
+	    send "CONNECT many.test:$srv_PORT HTTP/1.1\r\n\r\n" refused 502
+	reaches quick.test quick.test
+	peer_wait m >"$DIR/reply"
+	# A resolver that knows no TCP does not see the addresses.
+	grep -qE "error=(connection_refused|dns_error)" "$DIR/reply"
+}
+
+@test "names: no name server is asked for what is refused anyway, or for an address" {
+	dns_start a.test=127.0.0.1
+	peer_start srv server echo
+	adit_start "ConnectPort $srv_PORT" "BasicAuth alice secret"
+	client send "CONNECT a.test:$srv_PORT HTTP/1.1\r\n\r\n" refused 407
+	adit_stop
+	: >"$LOG"
+	adit_start "ConnectPort $srv_PORT"
+	client send "CONNECT a.test:1 HTTP/1.1\r\n\r\n" refused 403
+	client send "CONNECT a.test:$srv_PORT HTTP/1.1\r\nBad : x\r\n\r\n" \
+	    refused 400
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	[ "$(cat "$DIR/dns.out")" = ready ]
+	reaches a.test
+	asked a.test
+}
+
+@test "names: a client is allowed by a name that its address confirms" {
+	dns_start 5.0.0.127.in-addr.arpa=host.lan.test host.lan.test=127.0.0.5 \
+	    6.0.0.127.in-addr.arpa=fake.lan.test fake.lan.test=127.0.0.99 \
+	    7.0.0.127.in-addr.arpa=host.evillan.test host.evillan.test=127.0.0.7 \
+	    8.0.0.127.in-addr.arpa=lan.test lan.test=127.0.0.8 \
+	    9.0.0.127.in-addr.arpa=none.lan.test
+	peer_start srv server echo
+	adit_start "Allow .lan.test"
+	from_allowed 127.0.0.5
+	# A name that anybody may give to an address of their own.
+	from_denied 127.0.0.6
+	from_denied 127.0.0.7
+	from_denied 127.0.0.8
+	from_denied 127.0.0.9
+	from_denied 127.0.0.10
+	from_denied 127.0.0.1
+}
+
+from_allowed() {
+	"$PEER" client -b "$1" 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" \
+	    rtt 1 5 shut eof
+}
+
+from_denied() {
+	"$PEER" client -b "$1" 127.0.0.1 "$PORT" refused 403 >"$DIR/reply"
+}
+
+@test "names: a name rule matches an address of the name, and names below it that are confirmed" {
+	dns_start host.test=127.0.0.5,127.0.0.6 \
+	    7.0.0.127.in-addr.arpa=sub.host.test sub.host.test=127.0.0.7 \
+	    8.0.0.127.in-addr.arpa=evilhost.test evilhost.test=127.0.0.8 \
+	    9.0.0.127.in-addr.arpa=sub.host.test
+	peer_start srv server echo
+	adit_start "Allow host.test"
+	from_allowed 127.0.0.5
+	from_allowed 127.0.0.6
+	from_allowed 127.0.0.7
+	from_denied 127.0.0.8
+	from_denied 127.0.0.9
+	from_denied 127.0.0.1
+}
+
+@test "names: a Deny by name keeps its place among the other rules" {
+	dns_start bad.test=127.0.0.5 5.0.0.127.in-addr.arpa=bad.test
+	peer_start srv server echo
+	adit_start "Allow 127.0.0.4" "Deny bad.test" "Deny .bad.test" \
+	    "Allow 127.0.0.0/8"
+	from_allowed 127.0.0.4
+	from_denied 127.0.0.5
+	from_allowed 127.0.0.6
+}
+
+@test "names: a name rule that nobody answers lets nobody in, and delays no other client" {
+	dns_start slow.test=never 5.0.0.127.in-addr.arpa=never
+	peer_start srv server echo
+	adit_start "Allow 127.0.0.4" "Allow slow.test" "ConnectTimeout 2"
+	client_start w -n 30 -b 127.0.0.5 127.0.0.1 "$PORT" \
+	    send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" say sent head
+	wait_for peer_said w sent
+	from_allowed 127.0.0.4
+	from_allowed 127.0.0.4
+	peer_wait w >"$DIR/reply" || true
+	fails grep '^HTTP/1.1 200' "$DIR/reply"
+}
+
+@test "names: names are found in a Chroot, too" {
+	dns_start a.test=127.0.0.1
+	mkdir -m 755 "$DIR/empty"
+	peer_start srv server echo
+	adit_start "Chroot \"$DIR/empty\""
+	reaches a.test localhost
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * An entry for libFuzzer: whatever the bytes, the parser keeps its promises,
+ * and its answer does not depend on how they were cut into pieces.
+ */
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../proxy.h"
+#include "parse_check.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The same bytes in a block of their own, so that over-reads are seen. */
+static enum parse_result
+feed(struct request *request, const uint8_t *data, size_t len)
+{
+	char *copy = malloc(len + 1);
+	char *head = copy + 1; /* len 0 is a place, too */
+	enum parse_result result;
+
+	assert(copy != NULL);
+	memcpy(head, data, len);
+	result = parse_head(request, head, len);
+	assert(check_request(request, result, len) == NULL);
+	free(copy);
+	return result;
+}
+
+static bool
+same(const struct request *a, const struct request *b)
+{
+	return a->length == b->length && a->port == b->port &&
+	    a->literal == b->literal && strcmp(a->host, b->host) == 0 &&
+	    a->target.at == b->target.at && a->target.len == b->target.len &&
+	    a->credentials.at == b->credentials.at &&
+	    a->credentials.len == b->credentials.len;
+}
+
+static void
+basic_try(const struct request *request, const uint8_t *data)
+{
+	char user[CREDENTIAL_SIZE], password[CREDENTIAL_SIZE];
+	const char *value = (const char *)data + request->credentials.at;
+
+	if (parse_basic(value, request->credentials.len, user, password) != 0)
+		return;
+	assert(strnlen(user, sizeof(user)) < sizeof(user));
+	assert(strnlen(password, sizeof(password)) < sizeof(password));
+	assert(user[0] != '\0' && strchr(user, ':') == NULL);
+}
+
+static void
+authority_try(const uint8_t *data, size_t size)
+{
+	struct request request = { 0 };
+
+	if (parse_authority(&request, (const char *)data, size) != 0)
+		return;
+	assert(request.port != 0);
+	assert(check_host(&request) == NULL);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct request whole = { 0 }, parts = { 0 }, prefix = { 0 };
+	enum parse_result result = feed(&whole, data, size), in_parts;
+	size_t cut = size == 0 ? 0 : data[size - 1] % size;
+
+	in_parts = feed(&parts, data, cut);
+	if (in_parts == PARSE_MORE)
+		in_parts = feed(&parts, data, size);
+	assert(in_parts == result);
+	assert(result != PARSE_BAD || parts.status == whole.status);
+	if (result == PARSE_OK) {
+		assert(same(&whole, &parts));
+		assert(feed(&prefix, data, whole.length - 1) == PARSE_MORE);
+		assert(feed(&prefix, data, whole.length) == PARSE_OK);
+		assert(same(&whole, &prefix));
+		basic_try(&whole, data);
+	}
+	authority_try(data, size);
+	return 0;
+}

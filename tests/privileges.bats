@@ -1,0 +1,254 @@
+#!/usr/bin/env bats
+# What is left of root once adit runs.
+
+load helper
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	common_setup
+	need_root
+}
+
+# id_lines PID: real, effective, saved and file-system ids, and the groups.
+id_line() {
+	awk -v what="$2:" '$1 == what {
+		for (i = 2; i <= NF; i++)
+			printf "%s ", $i
+	}' "/proc/$1/status"
+}
+
+# runs_as PID UID GID: whether nothing else is left.
+runs_as() {
+	echo "pid $1: $(id_line "$1" Uid)/ $(id_line "$1" Gid)/ $(id_line "$1" Groups)"
+	[ "$(id_line "$1" Uid)" = "$2 $2 $2 $2 " ] &&
+		[ "$(id_line "$1" Gid)" = "$3 $3 $3 $3 " ] &&
+		[ -z "$(id_line "$1" Groups)" ]
+}
+
+# children_run_as UID GID
+children_run_as() {
+	local pid
+
+	[ "$(child_pids | wc -l)" -ge 2 ]
+	for pid in $(child_pids); do
+		runs_as "$pid" "$1" "$2"
+	done
+}
+
+@test "privileges: workers and helpers run as User with its group and no other group" {
+	need_proc
+	adit_start "User nobody"
+	children_run_as "$(id -u nobody)" "$(id -g nobody)"
+}
+
+@test "privileges: supplementary groups of root do not stay" {
+	need_proc
+	need_command setpriv
+	ADIT_WRAP=(setpriv --groups 0,1,2,3)
+	adit_start "User nobody"
+	children_run_as "$(id -u nobody)" "$(id -g nobody)"
+}
+
+@test "privileges: Group is taken by name or by number" {
+	need_proc
+	adit_start "User nobody" "Group daemon"
+	children_run_as "$(id -u nobody)" "$(id -g daemon)"
+	adit_stop
+	: >"$LOG"
+	adit_start "User $(id -u nobody)" "Group $(id -g daemon)"
+	children_run_as "$(id -u nobody)" "$(id -g daemon)"
+	adit_stop
+	: >"$LOG"
+	adit_start "User daemon"
+	children_run_as "$(id -u daemon)" "$(id -g daemon)"
+}
+
+@test "privileges: another User, Group or Chroot holds after a reload" {
+	need_proc
+	mkdir -m 755 "$DIR/empty"
+	peer_start srv server echo
+	adit_start "User nobody"
+	sed -i.bak '/^User/d' "$CONF"
+	printf 'User daemon\nGroup nogroup\nChroot "%s"\n' "$DIR/empty" >>"$CONF"
+	kill -HUP "$ADIT_PID"
+	log_wait 'Reloading config file finished'
+	wait_for old_children_gone
+	children_run_as "$(id -u daemon)" "$(getent group nogroup | cut -d : -f 3)"
+	for pid in $(worker_pids); do
+		[ "$(readlink "/proc/$pid/root")" = "$DIR/empty" ]
+	done
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+}
+
+old_children_gone() {
+	local pid
+
+	for pid in $(child_pids); do
+		[[ $(id_line "$pid" Uid) == "$(id -u daemon) "* ]] || return 1
+	done
+}
+
+@test "privileges: workers have no capabilities and cannot get new privileges" {
+	local pid
+
+	need_proc
+	adit_start
+	for pid in $(child_pids); do
+		[[ $(id_line "$pid" CapEff) =~ ^0+\ $ ]]
+		[[ $(id_line "$pid" CapPrm) =~ ^0+\ $ ]]
+	done
+}
+
+@test "privileges: User root has to be asked for" {
+	need_proc
+	adit_start "User root"
+	children_run_as 0 0
+	client
+}
+
+@test "privileges: root without User does not start, with status 70 and a word about it" {
+	local option
+
+	adit_conf
+	sed -i.bak '/^User/d' "$CONF"
+	for option in -d ""; do
+		# shellcheck disable=SC2086
+		run -70 --separate-stderr timeout 20 "$ADIT" $option -c "$CONF"
+		grep -q User <<<"$stderr"
+	done
+	fails "$PEER" client 127.0.0.1 "$PORT"
+}
+
+@test "privileges: a user or group that does not exist is status 67, by name" {
+	local option
+
+	for option in -d ""; do
+		adit_conf "User no-such-user-here"
+		# shellcheck disable=SC2086
+		run -67 --separate-stderr timeout 20 "$ADIT" $option -c "$CONF"
+		[[ $stderr == *no-such-user-here* ]]
+		adit_conf "User nobody" "Group no-such-group-here"
+		# shellcheck disable=SC2086
+		run -67 --separate-stderr timeout 20 "$ADIT" $option -c "$CONF"
+		[[ $stderr == *no-such-group-here* ]]
+	done
+	fails "$PEER" client 127.0.0.1 "$PORT"
+}
+
+@test "privileges: root that may not change its user is status 77" {
+	need_command setpriv
+	adit_conf
+	run -77 --separate-stderr timeout 20 \
+	    setpriv --bounding-set=-setuid,-setgid \
+	    "$ADIT" -d -c "$CONF"
+	[ -n "$stderr$output" ]
+	fails "$PEER" client 127.0.0.1 "$PORT"
+}
+
+@test "privileges: a port below 1024 is bound before root is given up, also at a reload" {
+	local low=
+
+	need_proc
+	for low in 843 847 851 853; do
+		"$PEER" client 127.0.0.1 $low 2>/dev/null || break
+	done
+	peer_start srv server echo
+	adit_start "Port $low"
+	children_run_as "$(id -u nobody)" "$(id -g nobody)"
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	echo "Listen 127.0.0.2" >>"$CONF"
+	kill -HUP "$ADIT_PID"
+	log_wait 'Reloading config file finished'
+	"$PEER" client 127.0.0.2 "$low" tunnel "127.0.0.1:$srv_PORT" rtt 1 5
+}
+
+@test "privileges: a log directory that only root may write to works, and after a rotation, too" {
+	peer_start srv server echo
+	mkdir -m 755 "$DIR/log.d"
+	adit_start "LogFile \"$DIR/log.d/adit.log\"" \
+	    "AccessLog \"$DIR/log.d/access\""
+	LOG=$DIR/log.d/adit.log
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	log_wait 'Established connection'
+	mv "$LOG" "$LOG.1"
+	mv "$DIR/log.d/access" "$DIR/log.d/access.1"
+	kill -USR1 "$ADIT_PID"
+	wait_for grep -qs 'Reloading config file finished' "$LOG"
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	log_wait 'Established connection'
+	wait_for grep -q 200/closed "$DIR/log.d/access"
+}
+
+@test "privileges: a configuration that only root may read is read again at a reload" {
+	peer_start srv server echo
+	adit_start
+	chmod 600 "$CONF"
+	chmod 700 "$DIR"
+	echo "ConnectPort 443" >>"$CONF"
+	kill -HUP "$ADIT_PID"
+	log_wait 'Reloading config file finished'
+	client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" refused 403
+}
+
+@test "privileges: workers do not hold open what only root may read or write" {
+	local fd pid
+
+	need_proc
+	adit_start "PidFile \"$DIR/pid\""
+	for pid in $(child_pids); do
+		for fd in "/proc/$pid/fd"/*; do
+			case $(readlink "$fd") in
+			*/adit.conf | */pid | /etc/* | "$DIR") return 1 ;;
+			esac
+		done
+	done
+}
+
+@test "privileges: Chroot shuts workers in an empty directory, and they serve" {
+	local pid
+
+	need_proc
+	mkdir -m 755 "$DIR/empty"
+	peer_start srv server echo
+	adit_start "Chroot \"$DIR/empty\"" "AccessLog \"$DIR/access\"" \
+	    "LogFile \"$DIR/adit.log\""
+	for pid in $(worker_pids); do
+		[ "$(readlink "/proc/$pid/root")" = "$DIR/empty" ]
+		[ "$(readlink "/proc/$pid/cwd")" = "$DIR/empty" ]
+	done
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	client tunnel "localhost:$srv_PORT" rtt 1 5 shut eof
+	client send "CONNECT no-such-name.invalid:1 HTTP/1.1\r\n\r\n" refused 502
+	wait_for grep -q 'localhost:' "$DIR/access"
+	# A reload and a rotation reach the outside.
+	mv "$DIR/adit.log" "$DIR/adit.log.1"
+	kill -HUP "$ADIT_PID"
+	wait_for grep -qs 'Reloading config file finished' "$DIR/adit.log"
+	client tunnel "localhost:$srv_PORT" rtt 1 5 shut eof
+	wait_for grep -q 'Established connection' "$DIR/adit.log"
+}
+
+@test "privileges: a Chroot that is not there does not start" {
+	adit_conf "Chroot \"$DIR/none\""
+	run timeout 20 "$ADIT" -d -c "$CONF"
+	[ "$status" = 70 ] || [ "$status" = 71 ] || [ "$status" = 77 ]
+	[[ $output == *"$DIR/none"* ]]
+	fails "$PEER" client 127.0.0.1 "$PORT"
+}
+
+@test "privileges: an ordinary user starts it, too, and User does no harm then" {
+	need_command setpriv
+	need_proc
+	peer_start srv server echo
+	chmod 711 "$DIR"
+	adit_conf "User nobody" "ConnectPort $srv_PORT"
+	chmod 644 "$CONF"
+	ADIT_WRAP=(setpriv --reuid=daemon --regid=daemon --clear-groups)
+	"${ADIT_WRAP[@]}" test -x "$ADIT" || skip "others cannot reach $ADIT"
+	stderr_expected 'User|root'
+	adit_launch
+	adit_ready
+	children_run_as "$(id -u daemon)" "$(id -g daemon)"
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+}

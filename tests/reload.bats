@@ -1,0 +1,513 @@
+#!/usr/bin/env bats
+# HUP and USR1: new rules, new logs, and nobody notices.
+
+load helper
+
+# ended NAME WORD: waits until that peer has ended well; it must have said so.
+ended() {
+	peer_wait "$1" >"$DIR/ended" || {
+		cat "$DIR/ended"
+		return 1
+	}
+	grep -qx "$2" "$DIR/ended"
+}
+
+# log_counts N REGEX: whether so many lines match; for wait_for.
+log_counts() {
+	[ "$(log_count "$2")" -ge "$1" ]
+}
+
+# reload [SIGNAL]: sends HUP, or that, and waits until the reload is finished.
+reload() {
+	local n
+
+	n=$(log_count 'Reloading config file finished')
+	kill -"${1:-HUP}" "$ADIT_PID"
+	wait_for log_counts $((n + 1)) 'Reloading config file finished'
+}
+
+# reload_fails: the same for a configuration that is wrong.
+reload_fails() {
+	local n
+
+	n=$(log_count 'Reloading config file failed!')
+	kill -HUP "$ADIT_PID"
+	wait_for log_counts $((n + 1)) 'Reloading config file failed!'
+}
+
+# stream_start: clients that connect one after the other until stream_stop.
+stream_start() {
+	rm -f "$DIR/stop"
+	(
+		while [ ! -e "$DIR/stop" ]; do
+			"$PEER" client -c 20 "${1:-127.0.0.1}" "$PORT" \
+			    tunnel "127.0.0.1:$srv_PORT" rtt 2 10 shut eof ||
+				exit 1
+			echo 20
+		done
+	) >"$DIR/stream.out" 2>"$DIR/stream.err" 3>&- &
+	STREAM=$!
+	own_pid "$STREAM"
+	wait_for grep -q . "$DIR/stream.out"
+}
+
+# stream_stop: fails when one of the connections failed.
+stream_stop() {
+	local before
+
+	# What began after the last reload counts, too.
+	before=$(wc -l <"$DIR/stream.out")
+	wait_for stream_beyond $((before + 1))
+	touch "$DIR/stop"
+	wait_for dead "$STREAM"
+	wait "$STREAM"
+	[ ! -s "$DIR/stream.err" ]
+	echo "$(wc -l <"$DIR/stream.out") times 20 connections"
+}
+
+stream_beyond() {
+	[ "$(wc -l <"$DIR/stream.out")" -gt "$1" ] || dead "$STREAM"
+}
+
+# tunnel_start NAME: a tunnel that waits for $DIR/NAME.go; then it makes round
+# trips and says "whole".
+tunnel_start() {
+	client_start "$1" 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" \
+	    rtt 1 5 say up wait "$DIR/$1.go" rtt 3 100 say whole shut eof
+	wait_for peer_said "$1" up
+}
+
+# tunnel_whole NAME: whether that tunnel is still there; it ends.
+tunnel_whole() {
+	touch "$DIR/$1.go"
+	ended "$1" whole
+}
+
+# children_are N, for wait_for.
+children_are() {
+	[ "$(child_pids | wc -l)" = "$1" ]
+}
+
+@test "reload: new rules hold as soon as the log says that the reload is finished" {
+	peer_start srv server echo
+	adit_start
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	echo "ConnectPort 443" >>"$CONF"
+	reload HUP
+	client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" refused 403
+	echo "ConnectPort $srv_PORT" >>"$CONF"
+	reload USR1
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	echo "BasicAuth alice secret" >>"$CONF"
+	reload
+	client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" refused 407
+	sed -i.bak '/^Allow/d; /^BasicAuth/d' "$CONF"
+	echo "Deny 127.0.0.1" >>"$CONF"
+	reload
+	client refused 403
+	log_has "^NOTICE .*: Reloading config file \($CONF\)\$"
+	log_has '^NOTICE .*: Reloading config file finished$'
+}
+
+@test "reload: a reload in a daemon works as it does in the foreground" {
+	peer_start srv server echo
+	adit_daemon "LogFile \"$DIR/adit.log\""
+	LOG=$DIR/adit.log
+	echo "ConnectPort 443" >>"$CONF"
+	reload
+	client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" refused 403
+	[ "$(cat "$DIR/pid")" = "$ADIT_PID" ]
+	reload USR1
+	alive "$ADIT_PID"
+}
+
+@test "reload: not one connection is refused or cut through many reloads" {
+	peer_start srv server echo
+	adit_start "Workers 2"
+	stream_start
+	for i in 1 2 3 4 5 6 7 8; do
+		reload
+	done
+	stream_stop
+}
+
+@test "reload: tunnels outlive reloads" {
+	local i
+
+	peer_start srv server echo
+	adit_start "Workers 2"
+	for i in 1 2 3 4; do
+		tunnel_start "t$i"
+		reload
+	done
+	for i in 1 2 3 4; do
+		tunnel_whole "t$i"
+	done
+}
+
+@test "reload: a tunnel outlives the rule that allowed it" {
+	peer_start srv server echo
+	adit_start
+	tunnel_start t
+	sed -i.bak '/^Allow/d' "$CONF"
+	echo "Deny 127.0.0.1" >>"$CONF"
+	reload
+	client refused 403
+	tunnel_whole t
+}
+
+@test "reload: old processes leave when their last tunnel has ended" {
+	local n
+
+	need_proc
+	peer_start srv server echo
+	adit_start "Workers 2"
+	n=$(child_pids | wc -l)
+	tunnel_start t
+	reload
+	reload
+	reload
+	# One worker has a tunnel left, the others and all helpers have nothing.
+	wait_for children_are $((n + 1))
+	tunnel_whole t
+	wait_for children_are "$n"
+}
+
+@test "reload: a client that connected before the reload and asks after it is served" {
+	peer_start srv server echo
+	adit_start
+	client_start slow 127.0.0.1 "$PORT" send "CONNECT 127.0.0.1:" say up \
+	    wait "$DIR/go" send "$srv_PORT HTTP/1.1\r\n\r\n" \
+	    expect 'HTTP/1.1 200 Connection established\r\n\r\n' rtt 1 5 say whole
+	wait_for peer_said slow up
+	log_wait 'Connect \(file'
+	reload
+	touch "$DIR/go"
+	ended slow whole
+}
+
+@test "reload: from a specific address to every address and back: nobody notices" {
+	local i
+
+	peer_start srv server echo
+	adit_start "Workers 2"
+	stream_start
+	for i in 1 2 3; do
+		sed -i.bak 's/^Listen 127.0.0.1$/#&/' "$CONF"
+		reload
+		"$PEER" client 127.0.0.9 "$PORT" tunnel "127.0.0.1:$srv_PORT" \
+		    rtt 1 5 shut eof
+		sed -i.bak 's/^#Listen 127.0.0.1$/Listen 127.0.0.1/' "$CONF"
+		reload
+		fails "$PEER" client 127.0.0.9 "$PORT"
+	done
+	stream_stop
+}
+
+@test "reload: an added and a removed Listen do not disturb the one that stays" {
+	local i
+
+	peer_start srv server echo
+	adit_start "Workers 2"
+	stream_start
+	for i in 1 2 3; do
+		echo "Listen 127.0.0.2" >>"$CONF"
+		reload
+		"$PEER" client 127.0.0.2 "$PORT"
+		sed -i.bak '/^Listen 127.0.0.2$/d' "$CONF"
+		reload
+		fails "$PEER" client 127.0.0.2 "$PORT"
+	done
+	stream_stop
+}
+
+@test "reload: another Port is served after a reload, the old one is left, its tunnels go on" {
+	local old
+
+	peer_start srv server echo
+	adit_start
+	tunnel_start t
+	client_start slow 127.0.0.1 "$PORT" send "CONNECT 127.0.0.1:" say up \
+	    wait "$DIR/go" send "$srv_PORT HTTP/1.1\r\n\r\n" \
+	    skip '\r\n\r\n' rtt 1 5 say whole
+	wait_for peer_said slow up
+	wait_for log_counts 2 'Connect \(file'
+	old=$PORT
+	PORT=$(free_port)
+	sed -i.bak "s/^Port .*/Port $PORT/" "$CONF"
+	reload
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	fails "$PEER" client 127.0.0.1 "$old"
+	touch "$DIR/go"
+	ended slow whole
+	tunnel_whole t
+}
+
+@test "reload: clients in the backlog of a port that is left are still served" {
+	local i old pid
+
+	need_proc
+	peer_start srv server echo
+	adit_start "Workers 1" "MaxClients 2"
+	# The places are taken; three more wait.
+	tunnel_start a
+	tunnel_start b
+	for i in 1 2 3; do
+		client_start "w$i" -t 60 127.0.0.1 "$PORT" \
+		    tunnel "127.0.0.1:$srv_PORT" rtt 1 5 say whole shut eof
+	done
+	log_wait 'Maximum number of connections reached'
+	old=$PORT
+	PORT=$(free_port)
+	sed -i.bak "s/^Port .*/Port $PORT/" "$CONF"
+	kill -HUP "$ADIT_PID"
+	wait_for client
+	tunnel_whole a
+	tunnel_whole b
+	for i in 1 2 3; do
+		ended "w$i" whole
+	done
+}
+
+@test "reload: a Port that is taken changes nothing" {
+	local taken
+
+	peer_start srv server echo
+	peer_start other server -a 127.0.0.1 echo
+	adit_start
+	tunnel_start t
+	sed -i.bak "s/^Port .*/Port $other_PORT/" "$CONF"
+	echo "ConnectPort 443" >>"$CONF"
+	reload_fails
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	tunnel_whole t
+}
+
+@test "reload: a configuration with an error changes nothing and says where it is" {
+	local bad n
+
+	need_proc
+	peer_start srv server echo
+	adit_start
+	tunnel_start t
+	n=$(child_pids)
+	for bad in "Nonsense 5" "Timeout x" "Allow 10.0.0.0/99" "Port 0" \
+	    'Filter "/x"' "MaxClients 0"; do
+		cp "$CONF" "$DIR/good"
+		printf 'Deny 127.0.0.1\nConnectPort 443\n%s\n' "$bad" >>"$CONF"
+		reload_fails
+		log_has "^ERROR .*: $CONF:[0-9]+: ${bad%% *}: ."
+		client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+		cp "$DIR/good" "$CONF"
+	done
+	[ "$(child_pids)" = "$n" ]
+	log_has '^WARNING .*: Reloading config file failed!$'
+	fails log_has 'Reloading config file finished'
+	tunnel_whole t
+	# And the next good one is taken.
+	echo "ConnectPort 443" >>"$CONF"
+	reload
+	client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" refused 403
+}
+
+@test "reload: a configuration file that vanished changes nothing" {
+	peer_start srv server echo
+	adit_start
+	mv "$CONF" "$CONF.away"
+	reload_fails
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	mv "$CONF.away" "$CONF"
+	reload
+}
+
+@test "reload: a user that does not exist changes nothing" {
+	need_root
+	adit_start
+	echo "User no-such-user-here" >>"$CONF"
+	reload_fails
+	client
+}
+
+@test "reload: a log that cannot be opened changes nothing" {
+	adit_start
+	echo "AccessLog \"$DIR/none/access\"" >>"$CONF"
+	reload_fails
+	client
+}
+
+# rotate N: renames both logs to .N, reloads, and waits until that is finished.
+rotate() {
+	mv "$DIR/adit.log" "$DIR/adit.log.$1"
+	mv "$DIR/access" "$DIR/access.$1"
+	kill -USR1 "$ADIT_PID"
+	wait_for grep -qs 'Reloading config file finished' "$DIR/adit.log"
+	wc -c "$DIR"/adit.log.? "$DIR"/access.? >"$DIR/sizes"
+}
+
+# rotated: whether the renamed logs have kept their sizes.
+rotated() {
+	[ "$(wc -c "$DIR"/adit.log.? "$DIR"/access.?)" = "$(cat "$DIR/sizes")" ]
+}
+
+@test "reload: after a rotation nothing more goes to the renamed logs, from the oldest workers either" {
+	peer_start srv server echo
+	adit_start "Workers 2" "LogFile \"$DIR/adit.log\"" \
+	    "AccessLog \"$DIR/access\""
+	LOG=$DIR/adit.log
+	tunnel_start old1
+	tunnel_start old2
+	rotate 1
+	tunnel_whole old1
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	wait_for access_lines 2
+	wait_for log_counts 2 'Closed connection'
+	rotated
+	tunnel_start old3
+	rotate 2
+	tunnel_start old4
+	tunnel_whole old2
+	tunnel_whole old3
+	tunnel_whole old4
+	wait_for access_lines 3
+	wait_for log_counts 3 'Closed connection'
+	rotated
+}
+
+access_lines() {
+	[ "$(wc -l <"$DIR/access")" -ge "$1" ]
+}
+
+@test "reload: logs are reopened even when the configuration is wrong" {
+	adit_start "LogFile \"$DIR/adit.log\""
+	LOG=$DIR/adit.log
+	echo "Nonsense" >>"$CONF"
+	mv "$DIR/adit.log" "$DIR/adit.log.1"
+	kill -HUP "$ADIT_PID"
+	wait_for grep -qs 'Reloading config file failed!' "$DIR/adit.log"
+	client send "GET / HTTP/1.1\r\n\r\n" refused 405
+	wait_for grep -q 'Refused request' "$DIR/adit.log"
+	fails grep -q 'Refused request' "$DIR/adit.log.1"
+}
+
+@test "reload: many rotations in a row lose no line" {
+	local i
+
+	peer_start srv server echo
+	adit_start "LogFile \"$DIR/adit.log\"" "AccessLog \"$DIR/access\""
+	LOG=$DIR/adit.log
+	for i in 1 2 3 4 5; do
+		client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+		wait_for access_lines 1
+		mv "$DIR/adit.log" "$DIR/adit.log.$i"
+		mv "$DIR/access" "$DIR/access.$i"
+		kill -USR1 "$ADIT_PID"
+		wait_for grep -qs 'Reloading config file finished' "$DIR/adit.log"
+	done
+	cat "$DIR"/access.? >"$DIR/all"
+	[ "$(wc -l <"$DIR/all")" = 5 ]
+	[ "$(cat "$DIR"/adit.log.? | grep -c 'Established connection')" = 5 ]
+}
+
+@test "reload: another LogFile, LogLevel and AccessLog hold after a reload" {
+	peer_start srv server echo
+	adit_start "LogFile \"$DIR/one.log\""
+	LOG=$DIR/one.log
+	sed -i.bak "s/one.log/two.log/" "$CONF"
+	printf 'AccessLog "%s"\nLogLevel Connect\n' "$DIR/access" >>"$CONF"
+	kill -HUP "$ADIT_PID"
+	wait_for grep -qs 'Reloading config file finished' "$DIR/two.log"
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	wait_for access_lines 1
+	grep -q 'Established connection' "$DIR/two.log"
+	fails grep -q '^INFO.*Closed' "$DIR/two.log"
+}
+
+@test "reload: DrainTimeout resets the tunnels of old workers" {
+	peer_start srv server echo
+	adit_start "DrainTimeout 1" "AccessLog \"$DIR/access\""
+	client_start t 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" say up \
+	    reset say torn
+	wait_for peer_said t up
+	reload
+	ended t torn
+	wait_for access_lines 1
+	grep -q ' 200/drained ' "$DIR/access"
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+}
+
+@test "reload: DrainTimeout 0 ends tunnels at the reload" {
+	peer_start srv server echo
+	adit_start "DrainTimeout 0"
+	client_start t 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" say up \
+	    reset say torn
+	wait_for peer_said t up
+	reload
+	ended t torn
+}
+
+@test "reload: twenty signals in a row end in the last configuration" {
+	local i
+
+	peer_start srv server echo
+	adit_start "Workers 2"
+	stream_start
+	for i in $(seq 20); do
+		kill -HUP "$ADIT_PID"
+	done
+	stream_stop
+	echo "ConnectPort 443" >>"$CONF"
+	kill -HUP "$ADIT_PID"
+	wait_for client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" \
+	    refused 403
+	fails log_has 'died|failed'
+}
+
+@test "reload: Workers may change at a reload" {
+	need_proc
+	adit_start "Workers 1"
+	[ "$(worker_pids | wc -l)" = 1 ]
+	sed -i.bak 's/^Workers.*/Workers 3/' "$CONF"
+	reload
+	wait_for workers_are 3
+	sed -i.bak 's/^Workers.*/Workers 2/' "$CONF"
+	reload
+	wait_for workers_are 2
+	client
+}
+
+workers_are() {
+	[ "$(worker_pids | wc -l)" = "$1" ]
+}
+
+@test "reload: a worker killed after a reload comes back with the new rules" {
+	local pid
+
+	need_proc
+	CRASH_OK=1
+	peer_start srv server echo
+	adit_start "Workers 1"
+	echo "ConnectPort 443" >>"$CONF"
+	reload
+	wait_for workers_are 1
+	pid=$(worker_pids)
+	kill -KILL "$pid"
+	log_wait "Worker [0-9]+ \(pid $pid\) died from signal 9"
+	client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" refused 403
+}
+
+@test "reload: an old worker that is killed is not replaced" {
+	local n old
+
+	need_proc
+	CRASH_OK=1
+	peer_start srv server echo
+	adit_start "Workers 1"
+	n=$(child_pids | wc -l)
+	old=$(worker_pids)
+	tunnel_start t
+	reload
+	kill -KILL "$old"
+	wait_for children_are "$n"
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	[ "$(child_pids | wc -l)" = "$n" ]
+}

@@ -1,0 +1,432 @@
+#!/usr/bin/env bats
+# Signals to the master and to its children, and children that die.
+
+load helper
+
+# ended NAME WORD: waits until that peer has ended well; it must have said so.
+ended() {
+	peer_wait "$1" >"$DIR/ended" || {
+		cat "$DIR/ended"
+		return 1
+	}
+	grep -qx "$2" "$DIR/ended"
+}
+
+# tunnels N: N tunnels through adit, held by N clients in the background.
+# Each says "up", waits for $DIR/go, makes a round trip and says "whole".
+tunnels() {
+	local i
+
+	[ -n "$srv_PID" ] || peer_start srv server echo
+	for i in $(seq "$1"); do
+		client_start "t$i" 127.0.0.1 "$PORT" \
+		    tunnel "127.0.0.1:$srv_PORT" rtt 1 5 say up \
+		    wait "$DIR/go" rtt 3 100 say whole shut eof
+	done
+	for i in $(seq "$1"); do
+		wait_for peer_said "t$i" up
+	done
+}
+
+# whole N: sets WHOLE to how many of the N tunnels work.
+whole() {
+	local i
+
+	WHOLE=0
+	touch "$DIR/go"
+	for i in $(seq "$1"); do
+		if ended "t$i" whole; then
+			WHOLE=$((WHOLE + 1))
+		fi
+	done
+}
+
+# many N: N quiet tunnels of one client, in the background.
+many() {
+	peer_start srv echod
+	client_start many -n "$1" 127.0.0.1 "$PORT" \
+	    tunnel "127.0.0.1:$srv_PORT" rtt 1 5 say up "${@:2}"
+	wait_for -t 60 peer_said many up
+}
+
+# children_are N: whether adit has so many children; for wait_for.
+children_are() {
+	[ "$(child_pids | wc -l)" = "$1" ]
+}
+
+# serves: one tunnel after the other.
+serves() {
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+}
+
+# log_counts N REGEX: whether so many lines match; for wait_for.
+log_counts() {
+	[ "$(log_count "$2")" -ge "$1" ]
+}
+
+@test "signals: TERM and INT stop at once with status 0, however many tunnels there are" {
+	local signal
+
+	for signal in TERM INT; do
+		: >"$LOG"
+		adit_start "Workers 2"
+		many 400 reset
+		adit_stop "$signal"
+		[ "$STATUS" = 0 ]
+		# Every tunnel sees a reset and no end of file.
+		peer_wait many
+		fails client
+		log_has '^NOTICE .*: Shutting down\.$'
+		kill "$srv_PID"
+	done
+}
+
+@test "signals: TERM stops while clients are in the midst of everything" {
+	peer_start full full
+	peer_start srv server pattern 100M
+	adit_start "Workers 2"
+	client_start head -n 10 127.0.0.1 "$PORT" send CONN say up gone
+	client_start dial -n 10 127.0.0.1 "$PORT" \
+	    send "CONNECT 127.0.0.1:$full_PORT HTTP/1.1\r\n\r\n" say up gone
+	client_start name -n 10 127.0.0.1 "$PORT" \
+	    send "CONNECT no-such-name.invalid:1 HTTP/1.1\r\n\r\n" say up gone
+	client_start busy -n 4 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" \
+	    take 1M say up hold
+	for c in head dial name busy; do
+		wait_for peer_said $c up
+	done
+	adit_stop
+	[ "$STATUS" = 0 ]
+}
+
+@test "signals: TERM stops a daemon and leaves its port and nothing else behind" {
+	local children
+
+	adit_daemon "LogFile \"$DIR/adit.log\"" "Workers 3"
+	client
+	children=$(child_pids)
+	[ -n "$children" ]
+	adit_stop
+	# shellcheck disable=SC2086
+	wait_for dead $children
+	fails client
+	grep -q 'Shutting down' "$DIR/adit.log"
+}
+
+@test "signals: QUIT lets tunnels finish, takes no new ones, and ends with status 0" {
+	adit_start
+	tunnels 3
+	kill -QUIT "$ADIT_PID"
+	log_wait '^NOTICE .*: Draining'
+	wait_for fails client
+	alive "$ADIT_PID"
+	whole 3
+	[ "$WHOLE" = 3 ]
+	wait_for dead "$ADIT_PID"
+	wait "$ADIT_PID"
+}
+
+@test "signals: QUIT finishes a request whose head is still on its way" {
+	peer_start srv server echo
+	adit_start
+	client_start slow 127.0.0.1 "$PORT" send "CONNECT 127.0.0.1:" say up \
+	    wait "$DIR/go" send "$srv_PORT HTTP/1.1\r\n\r\n" \
+	    skip '\r\n\r\n' rtt 1 5 say whole shut eof
+	wait_for peer_said slow up
+	wait_for log_has 'Connect \(file'
+	kill -QUIT "$ADIT_PID"
+	wait_for fails client
+	touch "$DIR/go"
+	ended slow whole
+	wait_for dead "$ADIT_PID"
+	wait "$ADIT_PID"
+}
+
+@test "signals: QUIT without a tunnel ends at once" {
+	adit_start
+	adit_stop QUIT
+	[ "$STATUS" = 0 ]
+}
+
+@test "signals: QUIT resets what is left after DrainTimeout" {
+	peer_start srv server echo
+	adit_start "DrainTimeout 1"
+	client_start t 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" say up \
+	    reset say torn
+	wait_for peer_said t up
+	adit_stop QUIT
+	[ "$STATUS" = 0 ]
+	ended t torn
+}
+
+@test "signals: QUIT with DrainTimeout 0 is as quick as TERM" {
+	adit_start "DrainTimeout 0"
+	many 50 reset
+	adit_stop QUIT
+	[ "$STATUS" = 0 ]
+	peer_wait many
+}
+
+@test "signals: TERM ends a drain" {
+	adit_start
+	tunnels 1
+	kill -QUIT "$ADIT_PID"
+	log_wait Draining
+	adit_stop TERM
+	[ "$STATUS" = 0 ]
+}
+
+@test "signals: signals that an init script sends to every process do no harm" {
+	local before pid signal
+
+	need_proc
+	adit_start "Workers 2"
+	tunnels 3
+	before=$(child_pids)
+	for signal in HUP USR1 TERM INT QUIT PIPE; do
+		for pid in $before; do
+			kill -$signal "$pid"
+		done
+	done
+	serves
+	whole 3
+	[ "$WHOLE" = 3 ]
+	[ "$(child_pids)" = "$before" ]
+	fails log_has 'died|Reloading|Shutting'
+}
+
+@test "signals: TERM to every process at once is a stop like any other" {
+	local children
+
+	adit_start "Workers 3"
+	tunnels 2
+	children=$(child_pids)
+	# shellcheck disable=SC2086
+	kill -TERM $children "$ADIT_PID" $children
+	wait_for dead "$ADIT_PID"
+	wait "$ADIT_PID"
+	# shellcheck disable=SC2086
+	wait_for dead $children
+	fails log_has 'died'
+}
+
+@test "signals: HUP to every process at once is one reload" {
+	adit_start "Workers 2"
+	tunnels 2
+	# shellcheck disable=SC2046
+	kill -HUP $(child_pids) "$ADIT_PID"
+	log_wait 'Reloading config file finished'
+	serves
+	whole 2
+	[ "$WHOLE" = 2 ]
+	fails log_has 'died'
+}
+
+@test "signals: signals that mean nothing to the master do nothing" {
+	adit_start
+	tunnels 1
+	kill -PIPE "$ADIT_PID"
+	kill -CHLD "$ADIT_PID"
+	kill -WINCH "$ADIT_PID"
+	serves
+	whole 1
+	[ "$WHOLE" = 1 ]
+	fails log_has 'died|Reloading|Shutting'
+}
+
+@test "signals: when the master is killed its children end" {
+	local children
+
+	adit_start "Workers 2"
+	many 50 gone
+	children=$(child_pids)
+	[ -n "$children" ]
+	kill -KILL "$ADIT_PID"
+	# shellcheck disable=SC2086
+	wait_for dead $children
+	peer_wait many
+	fails client
+}
+
+@test "signals: children that drain end with their master, too" {
+	local children
+
+	adit_start "Workers 1"
+	tunnels 1
+	kill -HUP "$ADIT_PID"
+	log_wait 'Reloading config file finished'
+	children=$(child_pids)
+	kill -KILL "$ADIT_PID"
+	# shellcheck disable=SC2086
+	wait_for dead $children
+}
+
+@test "signals: after the master was killed it can be started again on the same port" {
+	adit_daemon "LogFile \"$DIR/adit.log\""
+	many 20 gone
+	kill -KILL "$ADIT_PID"
+	wait_for fails client
+	wait_for "$ADIT" -c "$CONF" 2>>"$STDERR" 3>&-
+	ADIT_PID=$(cat "$DIR/pid")
+	own_pid "$ADIT_PID"
+	serves
+}
+
+# by_descriptors PID...: these processes, the one with fewest descriptors first.
+by_descriptors() {
+	local pid
+
+	for pid; do
+		echo "$(fd_count "$pid") $pid"
+	done | sort -n | cut -d ' ' -f 2
+}
+
+# workers_new OLD: whether two workers listen that are not just those.
+workers_new() {
+	local now
+
+	now=$(worker_pids)
+	[ "$(wc -w <<<"$now")" = 2 ] && [ "$now" != "$1" ]
+}
+
+@test "signals: a worker that is killed is replaced and logged, the others go on" {
+	local idle kept old poor rich
+
+	need_proc
+	CRASH_OK=1
+	adit_start "Workers 2"
+	old=$(worker_pids)
+	# shellcheck disable=SC2086
+	idle=$(fd_count $old)
+	tunnels 10
+	# shellcheck disable=SC2086
+	poor=$(by_descriptors $old | sed -n 1p)
+	# shellcheck disable=SC2086
+	rich=$(by_descriptors $old | sed -n 2p)
+	kept=$((($(fd_count "$rich") - idle / 2) / 2))
+	[ "$kept" -ge 5 ]
+	kill -KILL "$poor"
+	log_wait "^ERROR .*: Worker [0-9]+ \(pid $poor\) died from signal 9 \([^)]+\)"
+	wait_for workers_new "$old"
+	serves
+	whole 10
+	[ "$WHOLE" = "$kept" ]
+	alive "$rich"
+}
+
+@test "signals: when all workers are killed at once, service comes back" {
+	local old
+
+	need_proc
+	CRASH_OK=1
+	peer_start srv server echo
+	adit_start "Workers 2"
+	old=$(worker_pids)
+	# shellcheck disable=SC2086
+	kill -KILL $old
+	wait_for workers_new "$old"
+	serves
+	[ "$(log_count 'Worker [0-9]+ \(pid [0-9]+\) died from signal 9')" = 2 ]
+}
+
+@test "signals: a client in the backlog of a worker that died is served by the next" {
+	local pid
+
+	need_proc
+	CRASH_OK=1
+	peer_start srv server echo
+	adit_start "Workers 1"
+	pid=$(worker_pids)
+	kill -STOP "$pid"
+	client_start w 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" rtt 1 5 \
+	    say whole
+	kill -KILL "$pid"
+	ended w whole
+}
+
+@test "signals: a worker that dies again and again is always replaced, more slowly" {
+	local i old
+
+	need_proc
+	CRASH_OK=1
+	peer_start srv server echo
+	adit_start "Workers 1"
+	for i in 1 2 3 4 5 6; do
+		wait_for one_worker
+		old=$(worker_pids)
+		kill -KILL "$old"
+		wait_for log_counts "$i" 'died from signal 9'
+		wait_for dead "$old"
+	done
+	serves
+	wait_for one_worker
+	[ "$(log_count 'died from signal 9')" = 6 ]
+	# No storm of forks: the second half took longer than nothing.
+	fails log_has 'CRITICAL'
+}
+
+one_worker() {
+	[ "$(worker_pids | wc -w)" = 1 ]
+}
+
+@test "signals: a worker that crashes is logged with its own signal" {
+	local pid signal
+
+	need_proc
+	CRASH_OK=1
+	peer_start srv server echo
+	adit_start "Workers 2"
+	# Sanitizers catch SEGV and its like.
+	for signal in ABRT SYS; do
+		wait_for two_workers
+		pid=$(worker_pids | head -n 1)
+		kill -$signal "$pid"
+		log_wait "^ERROR .*: Worker [0-9]+ \(pid $pid\) died from signal $(kill -l $signal) \("
+	done
+	serves
+}
+
+two_workers() {
+	[ "$(worker_pids | wc -w)" = 2 ]
+}
+
+@test "signals: a helper that is killed is replaced, and names are found again" {
+	local pid
+
+	need_proc
+	CRASH_OK=1
+	peer_start srv server echo
+	adit_start
+	for pid in $(helper_pids); do
+		kill -KILL "$pid"
+		log_wait "Helper [0-9]+ \(pid $pid\) died from signal 9 \("
+	done
+	client tunnel "localhost:$srv_PORT" rtt 1 5 shut eof
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	client send "CONNECT no-such-name.invalid:1 HTTP/1.1\r\n\r\n" refused 502
+}
+
+@test "signals: a worker that hangs does not keep the proxy from stopping" {
+	local pid
+
+	need_proc
+	adit_start "Workers 2"
+	pid=$(worker_pids | head -n 1)
+	kill -STOP "$pid"
+	adit_stop
+	[ "$STATUS" = 0 ]
+	kill -CONT "$pid" 2>/dev/null || true
+	wait_for dead "$pid"
+}
+
+@test "signals: a stop in the midst of a reload stops" {
+	local i
+
+	for i in 1 2 3; do
+		: >"$LOG"
+		adit_start "Workers 2"
+		kill -HUP "$ADIT_PID"
+		adit_stop
+		[ "$STATUS" = 0 ]
+	done
+}

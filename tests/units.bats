@@ -1,0 +1,43 @@
+#!/usr/bin/env bats
+# The pure parts, fed from tables by small programs that tests/run builds.
+
+load helper
+
+# driver NAME: the program, or the test is skipped.
+driver() {
+	DRIVER=${ADIT_TEST_BUILD:-$BATS_TEST_DIRNAME/build}/$1
+	[ -x "$DRIVER" ] || skip "$1 was not built"
+}
+
+@test "units: every malformed request is refused, whole or in pieces, and no good one is" {
+	driver parse_test
+	"$DRIVER" "$BATS_TEST_DIRNAME/parse.tab"
+}
+
+@test "units: access rules decide as they are written, and floors hold under them" {
+	driver acl_test
+	"$DRIVER" "$BATS_TEST_DIRNAME/acl.rules" "$BATS_TEST_DIRNAME/acl.verdicts"
+}
+
+@test "units: no bytes that a stranger can think of break the parser" {
+	local top=$BATS_TEST_DIRNAME/..
+
+	command -v clang >/dev/null || skip "needs clang"
+	echo 'int LLVMFuzzerTestOneInput(const char *p, unsigned long n)' \
+	    '{ return p == 0 && n != 0; }' >"$DIR/try.c"
+	clang -fsanitize=fuzzer -o "$DIR/try" "$DIR/try.c" 2>/dev/null ||
+		skip "needs clang with libFuzzer"
+	clang -g -O1 -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=all -o "$DIR/fuzz" \
+	    "$BATS_TEST_DIRNAME/parse_fuzz.c" "$top/parse.c" "$top/addr.c"
+	unset ASAN_OPTIONS UBSAN_OPTIONS
+	mkdir "$DIR/corpus"
+	printf 'CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n' \
+	    >"$DIR/corpus/name"
+	printf 'CONNECT [2001:db8::1]:443 HTTP/1.0\r\n\r\n\026\003\001' \
+	    >"$DIR/corpus/ipv6"
+	printf '\r\nCONNECT 1.2.3.4:1 HTTP/1.1\r\nProxy-Authorization: Basic dTpw\r\n\r\n' \
+	    >"$DIR/corpus/auth"
+	"$DIR/fuzz" -runs=200000 -max_total_time=20 -max_len=512 -seed=1 \
+	    "$DIR/corpus" >"$DIR/fuzz.err" 2>&1
+}
