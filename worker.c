@@ -185,7 +185,6 @@ accept_one(int listener)
 	case EBADF:
 	case EINVAL:
 	case ENOTSOCK:
-	case EOPNOTSUPP:
 		complain_of_accept(errno);
 		return ACCEPTED_NEVER;
 	default:

@@ -137,7 +137,7 @@ target_refused() {
 }
 
 @test "acl: a name allows the addresses that it has" {
-	acl_start "Allow localhost"
+	acl_start "Allow LocalHost"
 	allowed 127.0.0.1
 	denied 127.0.0.9
 }

@@ -273,15 +273,21 @@ started_twice() {
 	wait_for grep -q 'Closed connection' "$DIR/got"
 }
 
-@test "log: /dev/null and /dev/full as logs do no harm" {
+@test "log: a full disk, and no log at all, stop nothing" {
+	local log
+
+	[ -c /dev/full ] || skip "needs /dev/full"
 	peer_start srv server echo
-	adit_conf 'LogFile "/dev/null"' 'AccessLog "/dev/full"'
-	adit_launch
-	wait_for client
-	one_tunnel
-	adit_stop
-	[ "$STATUS" = 0 ]
-	[ -c /dev/null ]
+	for log in /dev/null /dev/full; do
+		adit_conf "LogFile \"$log\"" "AccessLog \"$log\""
+		adit_launch
+		wait_for client
+		one_tunnel
+		client send 'GET / HTTP/1.1\r\n\r\n' refused 405 >"$DIR/reply"
+		adit_stop
+		[ "$STATUS" = 0 ]
+		[ -c "$log" ]
+	done
 }
 
 @test "log: a daemon logs to the standard output that it was started with" {

@@ -462,6 +462,36 @@ access_lines() {
 	fails log_has 'died|failed'
 }
 
+@test "reload: thirty reloads leave no descriptor and no process behind" {
+	local children fds i
+
+	need_proc
+	peer_start srv server echo
+	adit_start "Workers 2" "LogFile \"$DIR/adit.log\"" \
+	    "AccessLog \"$DIR/access\""
+	LOG=$DIR/adit.log
+	reload
+	wait_for children_settled
+	children=$(child_pids | wc -l)
+	fds=$(fd_count "$ADIT_PID")
+	for i in $(seq 30); do
+		reload
+	done
+	wait_for children_are "$children"
+	wait_for fd_count_is "$fds" "$ADIT_PID"
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+}
+
+# children_settled: whether the two workers are all that hold the sockets, and
+# no child is about to leave.
+children_settled() {
+	local before
+
+	before=$(child_pids)
+	sleep 0.2
+	[ "$(worker_pids | wc -l)" = 2 ] && [ "$(child_pids)" = "$before" ]
+}
+
 @test "reload: Workers may change at a reload" {
 	need_proc
 	adit_start "Workers 1"

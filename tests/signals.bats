@@ -329,6 +329,50 @@ workers_new() {
 	[ "$(log_count 'Worker [0-9]+ \(pid [0-9]+\) died from signal 9')" = 2 ]
 }
 
+@test "signals: workers killed under load cost the connections they had, and no others" {
+	local i lost
+
+	need_proc
+	CRASH_OK=1
+	peer_start srv server echo
+	adit_start "Workers 2"
+	# One connection after the other: each death can hit one at most.
+	(
+		while [ ! -e "$DIR/stop" ]; do
+			if "$PEER" client 127.0.0.1 "$PORT" \
+			    tunnel "127.0.0.1:$srv_PORT" rtt 2 10 shut eof; then
+				echo good
+			else
+				echo lost
+			fi
+		done
+	) >"$DIR/stream.out" 2>"$DIR/stream.err" 3>&- &
+	own_pid $!
+	for i in 1 2 3 4; do
+		wait_for stream_goes_on
+		wait_for two_workers
+		kill -KILL "$(worker_pids | shuf | head -n 1)"
+		wait_for log_counts "$i" 'died from signal 9'
+	done
+	wait_for stream_goes_on
+	touch "$DIR/stop"
+	lost=$(grep -c lost "$DIR/stream.out") || true
+	echo "$lost lost of $(wc -l <"$DIR/stream.out")"
+	[ "$lost" -le 4 ]
+}
+
+# stream_goes_on: whether three more connections succeeded.
+stream_goes_on() {
+	local n
+
+	n=$(grep -c good "$DIR/stream.out") || true
+	wait_for goods_are $((n + 3))
+}
+
+goods_are() {
+	[ "$(grep -c good "$DIR/stream.out")" -ge "$1" ]
+}
+
 @test "signals: a client in the backlog of a worker that died is served by the next" {
 	local pid
 
