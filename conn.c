@@ -226,7 +226,8 @@ conn_state(struct conn *c, enum conn_state state)
 			when = c->since + conf->tunnel_timeout * INT64_C(1000);
 		break;
 	case CONN_FLUSH:
-		when = loop_now() + FLUSH_CHECK;
+		/* No event tells of it; the looks become rarer. */
+		when = loop_now() + FLUSH_CHECK + (loop_now() - c->since) / 2;
 		break;
 	case CONN_LINGER:
 		when = c->since + LINGER_TIME;

@@ -44,7 +44,7 @@ enum {
 	RACE_DELAY = 250,        /* ms between two attempts, RFC 8305 */
 	LINGER_TIME = 2000,      /* ms for a refused client to close */
 	FLUSH_TIME = 5000,       /* ms for the rest when a side is lost */
-	FLUSH_CHECK = 20,        /* ms between two looks at that */
+	FLUSH_CHECK = 20,        /* ms to the first look at that */
 	LISTEN_BACKLOG = 4096,   /* clients that wait to be accepted */
 	WOKEN_MAX = 64,          /* parked tunnels woken at once */
 	PAUSE_TIME = 100         /* ms a listener rests when all is full */

@@ -40,7 +40,7 @@ stream_start() {
 	rm -f "$DIR/stop"
 	(
 		while [ ! -e "$DIR/stop" ]; do
-			"$PEER" client -c 20 "${1:-127.0.0.1}" "$PORT" \
+			"$PEER" client -c 20 127.0.0.1 "$PORT" \
 			    tunnel "127.0.0.1:$srv_PORT" rtt 2 10 shut eof ||
 				exit 1
 			echo 20

@@ -49,11 +49,6 @@ many() {
 	wait_for -t 60 peer_said many up
 }
 
-# children_are N: whether adit has so many children; for wait_for.
-children_are() {
-	[ "$(child_pids | wc -l)" = "$1" ]
-}
-
 # serves: one tunnel after the other.
 serves() {
 	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
