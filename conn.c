@@ -168,7 +168,7 @@ conn_events(const struct conn *c, enum side side)
 static void
 conn_watch(struct conn *c)
 {
-	for (int side = CLIENT; side <= SERVER; side++) {
+	for (enum side side = CLIENT; side <= SERVER; side++) {
 		struct end *end = &c->end[side];
 		int events = conn_events(c, side);
 
@@ -285,7 +285,7 @@ conn_close(struct conn *c, enum ending ending)
 	setup_free(c);
 	relay_free(c);
 	deadline_clear(c);
-	for (int side = CLIENT; side <= SERVER; side++) {
+	for (enum side side = CLIENT; side <= SERVER; side++) {
 		watch_remove(&c->end[side].slot);
 		if (c->end[side].fd < 0)
 			continue;

@@ -91,7 +91,7 @@ lot_init(size_t max_conns)
 int
 lot_park(struct conn *c, const int events[2])
 {
-	for (int side = CLIENT; side <= SERVER; side++) {
+	for (enum side side = CLIENT; side <= SERVER; side++) {
 		struct end *end = &c->end[side];
 		struct epoll_event ev = { .data.ptr = c };
 
@@ -151,7 +151,7 @@ lot_park(struct conn *c, const int events[2])
 		errno = ENOTSUP;
 		return -1;
 	}
-	for (int side = CLIENT; side <= SERVER; side++) {
+	for (enum side side = CLIENT; side <= SERVER; side++) {
 		unsigned fd = (unsigned)c->end[side].fd;
 
 		if (events[side] < 0)
@@ -234,10 +234,12 @@ lot_fd(void)
 int
 lot_park(struct conn *c, const int events[2])
 {
-	for (int side = CLIENT; side <= SERVER; side++) {
-		all[2 * nparked + (size_t)side] =
-		    (struct pollfd){ .fd = c->end[side].fd,
-			    .events = events[side] };
+	for (enum side side = CLIENT; side <= SERVER; side++) {
+		struct pollfd *pfd = &all[2 * nparked + (size_t)side];
+
+		pfd->fd = events[side] < 0 ? -1 : c->end[side].fd;
+		pfd->events = (short)events[side];
+		pfd->revents = 0;
 	}
 	c->lot_at = nparked;
 	tunnels[nparked++] = c;

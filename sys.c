@@ -319,6 +319,7 @@ sys_send(int fd, const void *message, size_t len, const int *fds, size_t nfds)
 ssize_t
 sys_receive(int fd, void *message, size_t size, int *fds, size_t nfds)
 {
+	/* cppcheck-suppress ctuuninitvar; it is filled here */
 	struct iovec iov = { message, size };
 	union ancillary control;
 	struct msghdr msg = { .msg_iov = &iov,

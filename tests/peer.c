@@ -19,7 +19,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <netdb.h>
 #include <poll.h>
 #include <signal.h>
@@ -53,7 +52,7 @@ static const char usage_text[] =
     "               server: end after N connections, with 1 if one failed\n"
     "  -c N         client: the whole script N times\n"
     "  -t SECONDS   how long one action may take, 30 unless given\n"
-    "  -R, -S N     size of the receive and the send buffer\n"
+    "  -R N         size of the receive buffer\n"
     "\n"
     "actions (N may end in K or M; TEXT knows \\r \\n \\t \\0 \\\\ \\xNN):\n"
     "  send TEXT       sends it in one piece\n"
@@ -76,8 +75,6 @@ static const char usage_text[] =
     "  quiet MS        nothing comes for so long\n"
     "  pattern N       sends N bytes of this side's pattern\n"
     "  check N         reads N bytes, which are the other side's pattern\n"
-    "  checkend        reads the other side's pattern to the end; prints\n"
-    "                  like end\n"
     "  duplex OUT IN   pattern OUT and check IN at the same time\n"
     "  stream          sends the pattern until that fails; then prints\n"
     "                  \"sent N\"\n"
@@ -129,10 +126,10 @@ struct action {
 struct options {
 	const char *address, *source, *target, *port;
 	uint64_t connections, times;
-	int rcvbuf, sndbuf;
+	int rcvbuf;
 };
 
-static struct options opt = { "127.0.0.1", NULL, "127.0.0.1", "0", 0, 1, 0, 0 };
+static struct options opt = { "127.0.0.1", NULL, "127.0.0.1", "0", 0, 1, 0 };
 static int64_t timeout = 30000; /* ms for one action */
 static int64_t deadline;        /* ms, of the action under way */
 static int lifeline = -1;       /* ends when the server ends */
@@ -601,7 +598,7 @@ do_take(struct side *s, char **arg)
 	return 0;
 }
 
-/* Reads to the end, dropping, printing or checking; counts the bytes. */
+/* Reads to the end, dropping or printing; counts the bytes. */
 static int
 read_to_end(struct side *s, char how, uint64_t *count)
 {
@@ -609,8 +606,6 @@ read_to_end(struct side *s, char how, uint64_t *count)
 	for (;;) {
 		if (how == 'p')
 			print_bytes(s->buf, s->have);
-		if (how == 'c' && pattern_check(s, s->buf, s->have) == -1)
-			return -1;
 		*count += s->have;
 		s->have = 0;
 		if (s->ending != END_NOT)
@@ -714,20 +709,6 @@ do_gone(struct side *s, char **arg)
 
 	(void)arg;
 	return read_to_end(s, 'd', &count);
-}
-
-static int
-do_checkend(struct side *s, char **arg)
-{
-	uint64_t count;
-
-	(void)arg;
-	if (read_to_end(s, 'c', &count) == -1)
-		return -1;
-	(void)printf("%llu bytes, %s\n", (unsigned long long)count,
-	    s->ending == END_EOF ? "eof" : "reset");
-	(void)fflush(stdout);
-	return 0;
 }
 
 /* The value of a field in the head at the front of the buffer, or NULL. */
@@ -1070,7 +1051,6 @@ static const struct action actions[] = {
 	{ "quiet", 1, false, do_quiet },
 	{ "pattern", 1, false, do_pattern },
 	{ "check", 1, false, do_check },
-	{ "checkend", 0, false, do_checkend },
 	{ "duplex", 2, false, do_duplex },
 	{ "stream", 0, false, do_stream },
 	{ "fill", 1, false, do_fill },
@@ -1191,16 +1171,12 @@ address_find(const char *address, const char *port, struct sockaddr_storage *ss,
 }
 
 static void
-set_buffers(int fd)
+set_buffer(int fd)
 {
 	if (opt.rcvbuf != 0 &&
 	    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &opt.rcvbuf,
 		sizeof(opt.rcvbuf)) == -1)
 		die("SO_RCVBUF: %s", strerror(errno));
-	if (opt.sndbuf != 0 &&
-	    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &opt.sndbuf,
-		sizeof(opt.sndbuf)) == -1)
-		die("SO_SNDBUF: %s", strerror(errno));
 }
 
 /* A socket bound to the server's address. */
@@ -1215,7 +1191,7 @@ bound_socket(const char *address, const char *port)
 	fd = socket(ss.ss_family, SOCK_STREAM, 0);
 	if (fd == -1)
 		die("socket: %s", strerror(errno));
-	set_buffers(fd);
+	set_buffer(fd);
 	if (strcmp(port, "0") != 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&ss, len) == -1)
@@ -1268,7 +1244,7 @@ connected_socket(const char *address, const char *port)
 		fd = socket(ss.ss_family, SOCK_STREAM, 0);
 		if (fd == -1)
 			die("socket: %s", strerror(errno));
-		set_buffers(fd);
+		set_buffer(fd);
 	}
 	address_find(address, port, &ss, &len);
 	if (connect(fd, (struct sockaddr *)&ss, len) == -1)
@@ -1629,7 +1605,7 @@ options(int argc, char **argv)
 	int c;
 
 	/* The + keeps glibc from looking for options among the actions. */
-	while ((c = getopt(argc, argv, "+a:b:c:n:p:t:R:S:T:")) != -1) {
+	while ((c = getopt(argc, argv, "+a:b:c:n:p:t:R:T:")) != -1) {
 		switch (c) {
 		case 'a':
 			opt.address = optarg;
@@ -1651,9 +1627,6 @@ options(int argc, char **argv)
 			break;
 		case 'R':
 			opt.rcvbuf = (int)number(optarg);
-			break;
-		case 'S':
-			opt.sndbuf = (int)number(optarg);
 			break;
 		case 'T':
 			opt.target = optarg;

@@ -30,8 +30,8 @@ base() {
 
 @test "relay: 64 MiB up arrive unchanged" {
 	adit_start
-	peer_start FAR server -n 1 check 64M eof send done
-	client tunnel "127.0.0.1:$FAR_PORT" pattern 64M shut expect done eof
+	peer_start FAR server -n 1 check 64M eof send thanks
+	client tunnel "127.0.0.1:$FAR_PORT" pattern 64M shut expect thanks eof
 	peer_wait FAR
 }
 
