@@ -26,6 +26,7 @@
 #include "proxy.h"
 
 enum {
+	QUESTIONS_MIN = 8,          /* of a worker at a desk at once */
 	NAME_HELPERS = 16,          /* at the names desk */
 	OWN_DESCRIPTORS = 32,       /* of a worker, besides its sockets */
 	WORKER_CONNS_MAX = 1 << 17, /* connections of one worker */
@@ -454,6 +455,18 @@ become_unprivileged(const struct gen *gen, const char *root)
 		child_fail(77, "cannot change to User and Group");
 }
 
+/*
+ * Enough to keep all helpers busy and as many in reserve; and some in any
+ * case, so that no worker's names stand behind one that is slow.
+ */
+static size_t
+questions_per_worker(size_t nworkers)
+{
+	size_t n = 2 * NAME_HELPERS / nworkers;
+
+	return n < QUESTIONS_MIN ? QUESTIONS_MIN : n;
+}
+
 static _Noreturn void
 worker_main(struct gen *gen, const struct child *self, int control)
 {
@@ -470,8 +483,7 @@ worker_main(struct gen *gen, const struct child *self, int control)
 		.listening = gen->listening,
 		.nlisteners = gen->nlisteners,
 		.max_conns = gen->max_conns,
-		/* Enough for all helpers, and as much again in reserve. */
-		.max_questions = 1 + 2 * NAME_HELPERS / gen->nworkers,
+		.max_questions = questions_per_worker(gen->nworkers),
 	};
 
 	for (int desk = 0; desk < DESKS; desk++) {

@@ -26,7 +26,7 @@
 
 enum {
 	PLACES_MAX = 64,    /* questions of a worker at a desk, at most */
-	PLACE_TIME = 60000, /* ms until an answer is not expected any more */
+	PLACE_EXTRA = 5000, /* ms after ConnectTimeout: no answer will come */
 	ANSWERS_MAX = 64    /* taken in one turn of the loop */
 };
 
@@ -133,7 +133,8 @@ question_send(struct asked *a, const struct conn *c)
 	a->kind = s->kind;
 	strcpy(a->name, s->name);
 	strcpy(q.name, s->name);
-	a->until = loop_now() + PLACE_TIME;
+	a->until = loop_now() + PLACE_EXTRA +
+	    asker.args->conf->connect_timeout * INT64_C(1000);
 	a->open =
 	    sys_send(asker.args->desks[s->desk], &q, sizeof(q), NULL, 0) == 0;
 	return a->open;

@@ -5,6 +5,20 @@ load helper
 
 bats_require_minimum_version 1.5.0
 
+# A test that fails may have started a daemon that nobody knows of.
+teardown() {
+	local process
+
+	if [ -z "$BATS_TEST_COMPLETED" ]; then
+		for process in /proc/[1-9]*; do
+			if grep -qsaF "$DIR/" "$process/cmdline"; then
+				own_pid "${process#/proc/}"
+			fi
+		done
+	fi
+	common_teardown
+}
+
 # fd_is_null PID: whether the standard descriptors point at /dev/null.
 fd_is_null() {
 	local n
