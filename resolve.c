@@ -27,6 +27,7 @@
 enum {
 	PLACES_MAX = 64,    /* questions of a worker at a desk, at most */
 	PLACE_EXTRA = 5000, /* ms after ConnectTimeout: no answer will come */
+	JOIN_TIME = 5000,   /* ms: a question that is older may be lost */
 	ANSWERS_MAX = 64    /* taken in one turn of the loop */
 };
 
@@ -42,7 +43,7 @@ struct list {
  */
 struct asked {
 	bool open;         /* there is no answer yet */
-	int64_t until;     /* ms: there will be none */
+	int64_t since;     /* ms: when it was asked */
 	uint32_t serial;   /* counts up, so that a late answer finds nobody */
 	struct list conns; /* empty unless it is open */
 	enum question_kind kind;
@@ -93,8 +94,17 @@ list_remove(struct conn *c)
 static bool
 is_asked(const struct asked *a, const struct setup *s)
 {
-	return a->open && s->kind == QUESTION_NAME && a->kind == s->kind &&
+	return a->open && loop_now() - a->since < JOIN_TIME &&
+	    s->kind == QUESTION_NAME && a->kind == s->kind &&
 	    strcmp(a->name, s->name) == 0;
+}
+
+/* Whether the helper that took a question must have died of it. */
+static bool
+is_lost(const struct asked *a)
+{
+	return loop_now() - a->since >=
+	    asker.args->conf->connect_timeout * INT64_C(1000) + PLACE_EXTRA;
 }
 
 /*
@@ -111,8 +121,7 @@ place_find(const struct setup *s)
 
 		if (is_asked(a, s))
 			return a;
-		if (!a->open ||
-		    (a->conns.first == NULL && loop_now() >= a->until))
+		if (!a->open || (a->conns.first == NULL && is_lost(a)))
 			found = a;
 	}
 	return found;
@@ -133,8 +142,7 @@ question_send(struct asked *a, const struct conn *c)
 	a->kind = s->kind;
 	strcpy(a->name, s->name);
 	strcpy(q.name, s->name);
-	a->until = loop_now() + PLACE_EXTRA +
-	    asker.args->conf->connect_timeout * INT64_C(1000);
+	a->since = loop_now();
 	a->open =
 	    sys_send(asker.args->desks[s->desk], &q, sizeof(q), NULL, 0) == 0;
 	return a->open;
