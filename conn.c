@@ -235,6 +235,9 @@ conn_state(struct conn *c, enum conn_state state)
 	default:
 		when = c->since + conf->connect_timeout * INT64_C(1000);
 	}
+	if (c->setup != NULL && c->setup->left_at != 0 &&
+	    c->setup->left_at < when)
+		when = c->setup->left_at;
 	deadline_set(c, when);
 }
 
@@ -743,28 +746,33 @@ conn_request(struct conn *c)
 }
 
 /*
- * Something came from a client that nothing is read from yet.  An end of
- * file without early data is a client that has left; with early data it may
- * have said all that it has to say.  Nothing is read: it is the tunnel's.
+ * Something came from a client that nothing is read from yet: what it says is
+ * the tunnel's.  A client that is reset has left.  An end of file may mean
+ * that too; or that the client has said all it has to say, with early data or
+ * without any, and waits for an answer.  Without any it is given only a
+ * moment, in which the tunnel of a server that is there will stand.
  */
 static void
 conn_early(struct conn *c, short revents)
 {
-	char byte;
+	bool gone = (revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
 	ssize_t n = 1;
+	char byte;
 
 	if ((revents & POLLIN) && !c->setup->deaf)
 		n = recv(c->end[CLIENT].fd, &byte, 1, MSG_PEEK);
-	else if (revents & (POLLERR | POLLHUP | POLLNVAL))
-		n = 0;
-	if (n > 0 ||
-	    (n == 0 && c->flow[CLIENT].kept != NULL &&
-		!(revents & (POLLERR | POLLHUP)))) {
-		c->setup->deaf = true;
-		conn_watch(c);
-	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (gone || n < 0) {
 		conn_close(c, END_CLIENT_LEFT);
+		return;
 	}
+	c->setup->deaf = true;
+	if (n == 0 && c->flow[CLIENT].kept == NULL) {
+		c->setup->left_at = loop_now() + LEAVE_TIME;
+		conn_state(c, c->state);
+	}
+	conn_watch(c);
 }
 
 /* Client rules. */
@@ -773,6 +781,7 @@ static void
 conn_admit(struct conn *c)
 {
 	c->setup->deaf = false;
+	c->setup->left_at = 0;
 	conn_state(c, CONN_REQUEST);
 	conn_request(c);
 }
@@ -848,6 +857,11 @@ conn_expire(struct conn *c)
 {
 	int64_t life = k.conf->tunnel_timeout * INT64_C(1000);
 
+	if (c->setup != NULL && c->setup->left_at != 0 &&
+	    loop_now() >= c->setup->left_at) {
+		conn_close(c, END_CLIENT_LEFT);
+		return;
+	}
 	switch (c->state) {
 	case CONN_RULE:
 		conn_deny(c);

@@ -42,12 +42,13 @@ enum {
 	RELAY_SIZE = 256 * 1024, /* bytes read at once from a busy tunnel */
 	PARK_AFTER = 20,         /* ms of quiet until a tunnel is parked */
 	RACE_DELAY = 250,        /* ms between two attempts, RFC 8305 */
-	LINGER_TIME = 2000,      /* ms for a refused client to close */
-	FLUSH_TIME = 5000,       /* ms for the rest when a side is lost */
-	FLUSH_CHECK = 20,        /* ms to the first look at that */
-	LISTEN_BACKLOG = 4096,   /* clients that wait to be accepted */
-	WOKEN_MAX = 64,          /* parked tunnels woken at once */
-	PAUSE_TIME = 100         /* ms a listener rests when all is full */
+	LEAVE_TIME = 200,      /* ms for a tunnel after an early end of file */
+	LINGER_TIME = 2000,    /* ms for a refused client to close */
+	FLUSH_TIME = 5000,     /* ms for the rest when a side is lost */
+	FLUSH_CHECK = 20,      /* ms to the first look at that */
+	LISTEN_BACKLOG = 4096, /* clients that wait to be accepted */
+	WOKEN_MAX = 64,        /* parked tunnels woken at once */
+	PAUSE_TIME = 100       /* ms a listener rests when all is full */
 };
 
 /*
@@ -381,7 +382,8 @@ struct setup {
 	const char *name;
 	struct list *list; /* of those who wait with it, or NULL */
 	struct conn *next, *prev;
-	bool deaf; /* the client is not listened to for now */
+	int64_t left_at; /* ms: the client counts as gone then, or 0 */
+	bool deaf;       /* the client is not listened to for now */
 	struct race race;
 };
 
