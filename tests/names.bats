@@ -372,12 +372,14 @@ from_denied() {
 @test "names: a Deny by a name that cannot be looked up denies" {
 	dns_start fail.test=fail 5.0.0.127.in-addr.arpa=fail
 	peer_start srv server echo
-	adit_start "Allow 127.0.0.4" "Deny fail.test" "Allow 127.0.0.0/8"
+	adit_start "ConnectTimeout 5" "Allow 127.0.0.4" "Deny fail.test" \
+	    "Allow 127.0.0.0/8"
 	from_allowed 127.0.0.4
 	from_denied 127.0.0.5
 	adit_stop
 	: >"$LOG"
-	adit_start "Allow 127.0.0.4" "Deny .fail.test" "Allow 127.0.0.0/8"
+	adit_start "ConnectTimeout 5" "Allow 127.0.0.4" "Deny .fail.test" \
+	    "Allow 127.0.0.0/8"
 	from_allowed 127.0.0.4
 	from_denied 127.0.0.5
 }
