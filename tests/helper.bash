@@ -33,6 +33,7 @@ common_setup() {
 		return 1
 	fi
 	OWN_PIDS=()
+	declare -gA BORN=()
 	ADIT_PID=
 	PORT=
 	STATUS=
@@ -79,15 +80,59 @@ evidence_show() {
 	done
 }
 
+# born PID: sets BORN_NOW to when the process began, or to nothing when there is
+# no such process or only a zombie.  Numbers are used again, and soon where
+# many tests run; number and birth together are one process.
+born() {
+	local stat fields
+
+	BORN_NOW=
+	if [ -r /proc/self/stat ]; then
+		read -r stat 2>/dev/null <"/proc/$1/stat" || return 0
+		# Behind the name in brackets come the state and, 19 fields
+		# on, the time.
+		read -r -a fields <<<"${stat##*) }"
+		[ "${fields[0]}" = Z ] || BORN_NOW=${fields[19]}
+	else
+		BORN_NOW=$(ps -o lstart= -p "$1") || true
+	fi
+}
+
+# know_pid PID...: alive and dead mean these processes from now on, and not
+# others that get their numbers.
+know_pid() {
+	local pid
+
+	for pid; do
+		born "$pid"
+		BORN[$pid]=${BORN_NOW:-never}
+	done
+}
+
 # own_pid PID...: these are ended by teardown.
 own_pid() {
+	know_pid "$@"
 	OWN_PIDS+=("$@")
 }
 
-# alive PID: whether there is such a process (that is not a zombie).
+# alive PID: whether there is such a process, and it is no zombie, and not
+# another than the one that own_pid or know_pid was told of.
 alive() {
 	kill -0 "$1" 2>/dev/null || return 1
-	! [ -r "/proc/$1/stat" ] || ! grep -q ') Z ' "/proc/$1/stat" 2>/dev/null
+	born "$1"
+	[ -n "$BORN_NOW" ] && [ "${BORN[$1]:-$BORN_NOW}" = "$BORN_NOW" ]
+}
+
+# end_pid SIGNAL PID...: signals those that are alive.
+end_pid() {
+	local pid signal=$1
+
+	shift
+	for pid; do
+		if alive "$pid"; then
+			kill -"$signal" "$pid" 2>/dev/null || true
+		fi
+	done
 }
 
 # dead PID...: whether none of them is alive.
@@ -134,13 +179,9 @@ fails() {
 processes_end() {
 	local pid
 
-	for pid in "${OWN_PIDS[@]}"; do
-		kill -TERM "$pid" 2>/dev/null || true
-	done
+	end_pid TERM "${OWN_PIDS[@]}"
 	if ! wait_for -t 5 dead "${OWN_PIDS[@]}" >/dev/null; then
-		for pid in "${OWN_PIDS[@]}"; do
-			kill -KILL "$pid" 2>/dev/null || true
-		done
+		end_pid KILL "${OWN_PIDS[@]}"
 	fi
 	for pid in "${OWN_PIDS[@]}"; do
 		wait "$pid" 2>/dev/null || true
@@ -150,18 +191,17 @@ processes_end() {
 
 # Stops adit and fails when one of its children is still there afterwards.
 orphans_check() {
-	local children pid
+	local children
 
 	if [ -z "$ADIT_PID" ] || dead "$ADIT_PID"; then
 		return 0
 	fi
 	read -r -a children <<<"$(child_pids | tr '\n' ' ')"
-	kill -TERM "$ADIT_PID" 2>/dev/null || true
+	know_pid "${children[@]}"
+	end_pid TERM "$ADIT_PID"
 	if ! wait_for -t 10 dead "$ADIT_PID" "${children[@]}"; then
 		echo "adit or a child of it did not end: ${children[*]}"
-		for pid in "$ADIT_PID" "${children[@]}"; do
-			kill -KILL "$pid" 2>/dev/null || true
-		done
+		end_pid KILL "$ADIT_PID" "${children[@]}"
 		return 1
 	fi
 }
