@@ -54,6 +54,7 @@ conn_init(const struct worker_args *args)
 	k.args = args;
 	k.conf = args->conf;
 	k.park_at = -1;
+	pipe_init(args->max_pipes);
 	k.conns = calloc(args->max_conns, sizeof(*k.conns));
 	return k.conns == NULL ? -1 : 0;
 }
@@ -158,7 +159,7 @@ conn_events(const struct conn *c, enum side side)
 	if (c->state == CONN_FLUSH && side == c->lost)
 		return -1;
 	if (c->state == CONN_FLUSH)
-		return c->flow[c->lost].kept != NULL ? POLLOUT : 0;
+		return relay_holds(c, c->lost) ? POLLOUT : 0;
 	if (side == SERVER)
 		return -1;
 	return c->setup != NULL && c->setup->deaf ? 0 : POLLIN;
@@ -768,7 +769,7 @@ conn_early(struct conn *c, short revents)
 		return;
 	}
 	c->setup->deaf = true;
-	if (n == 0 && c->flow[CLIENT].kept == NULL) {
+	if (n == 0 && !relay_holds(c, CLIENT)) {
 		c->setup->left_at = loop_now() + LEAVE_TIME;
 		conn_state(c, c->state);
 	}
@@ -969,6 +970,8 @@ conn_park_quiet(void)
 			busy = true;
 	}
 	k.park_at = busy ? loop_now() + PARK_AFTER / 2 : -1;
+	if (!busy)
+		pipe_rest();
 }
 
 /* When conn_park_quiet() has something to look for, or -1. */

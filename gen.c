@@ -41,22 +41,25 @@ static struct gen *gens; /* all there are */
 static int *private[4];  /* descriptors that no child may have */
 static size_t nprivate;
 
-/* How many connections the descriptors of one worker allow. */
-static size_t
-conns_per_worker(size_t nlisteners)
+/*
+ * How many connections, and pipes to serve them by, the descriptors of one
+ * worker allow: two each, and for the pipes no more than a part of all.
+ */
+static void
+descriptors_share(struct gen *gen)
 {
 	struct rlimit limit;
-	size_t own = OWN_DESCRIPTORS + nlisteners, conns;
+	size_t own = OWN_DESCRIPTORS + gen->nlisteners, n;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
 		limit.rlim_cur = 1024;
-	if (limit.rlim_cur == RLIM_INFINITY ||
-	    limit.rlim_cur > 2 * (rlim_t)WORKER_CONNS_MAX + own)
-		return WORKER_CONNS_MAX;
-	conns = (size_t)limit.rlim_cur > own
-	    ? ((size_t)limit.rlim_cur - own) / 2
-	    : 0;
-	return conns > 0 ? conns : 1;
+	n = limit.rlim_cur < 4 * (rlim_t)WORKER_CONNS_MAX
+	    ? (size_t)limit.rlim_cur
+	    : 4 * (size_t)WORKER_CONNS_MAX;
+	gen->max_pipes = n / 64 < PIPES_MAX ? n / 64 : PIPES_MAX;
+	own += 2 * gen->max_pipes;
+	n = n > own + 2 ? (n - own) / 2 : 1;
+	gen->max_conns = n < WORKER_CONNS_MAX ? n : WORKER_CONNS_MAX;
 }
 
 /* One per processor, or as many as MaxClients needs. */
@@ -483,6 +486,7 @@ worker_main(struct gen *gen, const struct child *self, int control)
 		.listening = gen->listening,
 		.nlisteners = gen->nlisteners,
 		.max_conns = gen->max_conns,
+		.max_pipes = gen->max_pipes,
 		.max_questions = questions_per_worker(gen->nworkers),
 	};
 
@@ -611,7 +615,7 @@ pairs_open(struct gen *gen)
 int
 gen_start(struct gen *gen, int64_t now)
 {
-	gen->max_conns = conns_per_worker(gen->nlisteners);
+	descriptors_share(gen);
 	gen->nworkers = workers_wanted(gen->conf, gen->max_conns);
 	gen->nchildren = gen->nworkers + 1 + NAME_HELPERS;
 	if (pairs_open(gen) != 0)

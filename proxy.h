@@ -36,12 +36,14 @@ enum {
 	WORKERS_MAX = 256,       /* workers of one configuration */
 	CHILDREN_MAX = WORKERS_MAX + 32, /* the helpers too */
 	SLOTS_MAX = 1024,                /* workers, the draining ones too */
-	CREDENTIAL_SIZE = 256,   /* bytes of user or password, with its NUL */
-	REPLY_SIZE = 2048,       /* bytes of a reply of our own */
-	LOG_LINE_SIZE = 1024,    /* bytes of a log line */
-	RELAY_SIZE = 256 * 1024, /* bytes read at once from a busy tunnel */
-	PARK_AFTER = 20,         /* ms of quiet until a tunnel is parked */
-	RACE_DELAY = 250,        /* ms between two attempts, RFC 8305 */
+	CREDENTIAL_SIZE = 256,     /* bytes of user or password, with its NUL */
+	REPLY_SIZE = 2048,         /* bytes of a reply of our own */
+	LOG_LINE_SIZE = 1024,      /* bytes of a log line */
+	RELAY_SIZE = 256 * 1024,   /* bytes copied at once for a busy tunnel */
+	SPLICE_SIZE = 1024 * 1024, /* bytes moved at once for a busier one */
+	PIPES_MAX = 32,            /* pipes of a worker for that */
+	PARK_AFTER = 20,           /* ms of quiet until a tunnel is parked */
+	RACE_DELAY = 250,          /* ms between two attempts, RFC 8305 */
 	LEAVE_TIME = 200,      /* ms for a tunnel after an early end of file */
 	LINGER_TIME = 2000,    /* ms for a refused client to close */
 	FLUSH_TIME = 5000,     /* ms for the rest when a side is lost */
@@ -229,6 +231,8 @@ bool sys_accept_inherits(void);
 void sys_bind_late(int fd);
 int sys_reuseport(int fd, bool on);
 int sys_unsent(int fd);
+int sys_pipe(int fds[2], int size);
+ssize_t sys_splice(int from, int to, size_t len);
 int sys_drop(uid_t, gid_t);
 int sys_chroot(const char *dir);
 int sys_syslog_open(void);
@@ -308,6 +312,7 @@ struct worker_args {
 	const struct addr *listening; /* what they are bound to */
 	size_t nlisteners;
 	size_t max_conns;     /* connections its descriptors allow */
+	size_t max_pipes;     /* and pipes */
 	size_t max_questions; /* at a desk at once */
 };
 
@@ -350,12 +355,15 @@ struct end {
 
 /* One direction of a tunnel, named after the side that it comes from. */
 struct flow {
-	char *kept; /* owned: what the other side would not take yet */
-	uint32_t at, len;
-	uint32_t size;  /* bytes to read at once */
-	bool eof;       /* the source has ended */
-	bool shut;      /* and the other side was told */
-	uint64_t bytes; /* received */
+	/* Owned, and NULL when there is none: what the other side would not
+	 * take yet; in memory, or behind it in a pipe. */
+	char *kept;
+	struct pipe *pipe;
+	uint32_t at, len; /* of kept */
+	uint32_t size;    /* bytes to read at once */
+	bool eof;         /* the source has ended */
+	bool shut;        /* and the other side was told */
+	uint64_t bytes;   /* received */
 };
 
 /* The race for a server, RFC 8305. */
@@ -467,7 +475,7 @@ struct gen {
 	int listeners[LISTEN_MAX];
 	struct addr listening[LISTEN_MAX];
 	size_t nlisteners;
-	size_t max_conns;            /* of one worker */
+	size_t max_conns, max_pipes; /* of one worker */
 	int desks[DESKS][2];         /* questions go in at 0, out at 1 */
 	int answers[WORKERS_MAX][2]; /* answers likewise */
 	struct child children[CHILDREN_MAX]; /* workers, then helpers */
@@ -529,6 +537,20 @@ enum race_state race_event(struct conn *, const struct conf *, unsigned which,
     short revents, int64_t now);
 void race_end(struct race *);
 
+/* pipe.c */
+struct pipe {
+	int in, out; /* -1: it is not open */
+	size_t len;  /* bytes in it */
+	struct pipe *next;
+};
+
+void pipe_init(size_t max);
+struct pipe *pipe_take(void);
+void pipe_give(struct pipe *);
+void pipe_rest(void);
+ssize_t pipe_fill(struct pipe *, int from, size_t max);
+int pipe_drain(struct pipe *, int to);
+
 /* relay.c */
 enum relay_state { RELAY_GOES_ON, RELAY_DONE, RELAY_LOST };
 
@@ -537,6 +559,7 @@ enum relay_state relay_ready(
     struct conn *, enum side, short revents, enum side *lost);
 enum relay_state relay_flush(struct conn *, enum side, enum side *lost);
 int relay_keep(struct conn *, enum side, const char *bytes, size_t);
+bool relay_holds(const struct conn *, enum side);
 bool relay_owes(const struct conn *, enum side);
 void relay_free(struct conn *);
 void socket_linger(int fd, bool gracefully);

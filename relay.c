@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Moving bytes between the two sockets of a tunnel.  Bytes go through one
- * large buffer of the worker; only what the other side would not take yet is
- * kept with the tunnel, and while anything is kept its source is not read.
- * An end of file is passed on as one, and nothing here decides when a tunnel
- * that is alive has to end.
+ * large buffer of the worker, or, when a flow keeps filling that, through a
+ * pipe without being copied; only what the other side would not take yet stays
+ * with the tunnel, and while anything does its source is not read.  An end of
+ * file is passed on as one, and nothing here decides when a tunnel that is
+ * alive has to end.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -30,6 +31,20 @@ other(enum side side)
 	return side == CLIENT ? SERVER : CLIENT;
 }
 
+/* Whether bytes of a flow wait for its destination to take them. */
+static bool
+flow_holds(const struct flow *f)
+{
+	return f->kept != NULL || f->pipe != NULL;
+}
+
+/* Whether bytes that came from a side wait here for the other. */
+bool
+relay_holds(const struct conn *c, enum side side)
+{
+	return flow_holds(&c->flow[side]);
+}
+
 /* What a side of a tunnel is to be watched for. */
 short
 relay_events(const struct conn *c, enum side side)
@@ -37,9 +52,9 @@ relay_events(const struct conn *c, enum side side)
 	const struct flow *in = &c->flow[side], *out = &c->flow[other(side)];
 	int events = 0;
 
-	if (!in->eof && in->kept == NULL)
+	if (!in->eof && !flow_holds(in))
 		events |= POLLIN;
-	if (out->kept != NULL)
+	if (flow_holds(out))
 		events |= POLLOUT;
 	return (short)events;
 }
@@ -66,6 +81,9 @@ relay_keep(struct conn *c, enum side side, const char *bytes, size_t len)
 static void
 flow_release(struct flow *f)
 {
+	if (f->pipe != NULL)
+		pipe_give(f->pipe);
+	f->pipe = NULL;
 	if (f->kept == NULL)
 		return;
 	kept_total -= f->len;
@@ -81,7 +99,7 @@ flow_release(struct flow *f)
 bool
 relay_owes(const struct conn *c, enum side side)
 {
-	return c->flow[side].kept != NULL ||
+	return flow_holds(&c->flow[side]) ||
 	    sys_unsent(c->end[other(side)].fd) > 0;
 }
 
@@ -123,7 +141,7 @@ flow_end(struct conn *c, enum side side)
 {
 	struct flow *f = &c->flow[side], *back = &c->flow[other(side)];
 
-	if (!f->eof || f->kept != NULL)
+	if (!f->eof || flow_holds(f))
 		return RELAY_GOES_ON;
 	if (back->shut)
 		return RELAY_DONE;
@@ -133,8 +151,23 @@ flow_end(struct conn *c, enum side side)
 	return RELAY_GOES_ON;
 }
 
+/* Sends what waits as far as a socket takes it.  Returns 0 or -1 with errno. */
+static int
+flow_send(struct flow *f, int to)
+{
+	ssize_t n;
+
+	if (f->pipe != NULL)
+		return pipe_drain(f->pipe, to);
+	n = send(to, f->kept + f->at, f->len - f->at, MSG_NOSIGNAL);
+	if (n < 0)
+		return -1;
+	f->at += (uint32_t)n;
+	return 0;
+}
+
 /*
- * Sends what is kept of the bytes that came from a side.  Returns RELAY_LOST
+ * Sends what waits of the bytes that came from a side.  Returns RELAY_LOST
  * with the side that is gone, RELAY_DONE when both flows have ended, or
  * RELAY_GOES_ON.
  */
@@ -142,27 +175,30 @@ enum relay_state
 relay_flush(struct conn *c, enum side side, enum side *lost)
 {
 	struct flow *f = &c->flow[side];
-	ssize_t n;
 
-	if (f->kept == NULL)
+	if (!flow_holds(f))
 		return RELAY_GOES_ON;
-	n = send(c->end[other(side)].fd, f->kept + f->at, f->len - f->at,
-	    MSG_NOSIGNAL);
-	if (n < 0 && !is_passing(errno)) {
+	if (flow_send(f, c->end[other(side)].fd) != 0 && !is_passing(errno)) {
 		*lost = other(side);
 		return RELAY_LOST;
 	}
-	if (n > 0)
-		f->at += (uint32_t)n;
-	if (f->at < f->len)
+	if (f->pipe != NULL ? f->pipe->len > 0 : f->at < f->len)
 		return RELAY_GOES_ON;
 	flow_release(f);
 	return flow_end(c, side);
 }
 
+static enum relay_state
+flow_eof(struct conn *c, enum side side)
+{
+	c->flow[side].eof = true;
+	return flow_end(c, side);
+}
+
 /*
- * How much to read at once: little at first, and more with each time that
+ * How much to copy at once: little at first, and more with each time that
  * all was taken, so that a side which takes nothing leaves little to keep.
+ * A flow that fills the buffer is not copied any more.
  */
 static void
 flow_adapt(struct flow *f, size_t got, bool all_taken)
@@ -171,6 +207,8 @@ flow_adapt(struct flow *f, size_t got, bool all_taken)
 		f->size = READ_MIN;
 	else if (got == f->size && f->size < RELAY_SIZE)
 		f->size *= 2;
+	else if (got == f->size)
+		f->size = SPLICE_SIZE;
 }
 
 static size_t
@@ -178,24 +216,21 @@ flow_size(struct flow *f)
 {
 	if (f->size == 0 || kept_total > KEPT_TOTAL_MAX)
 		f->size = READ_MIN;
-	return f->size;
+	return f->size < RELAY_SIZE ? f->size : RELAY_SIZE;
 }
 
 /* Reads once from a side, and sends to the other what it takes. */
 static enum relay_state
-flow_pump(struct conn *c, enum side side, enum side *lost)
+flow_copy(struct conn *c, enum side side, enum side *lost)
 {
 	struct flow *f = &c->flow[side];
 	ssize_t got, sent;
 
-	*lost = side;
 	got = recv(c->end[side].fd, buffer, flow_size(f), 0);
 	if (got < 0)
 		return is_passing(errno) ? RELAY_GOES_ON : RELAY_LOST;
-	if (got == 0) {
-		f->eof = true;
-		return flow_end(c, side);
-	}
+	if (got == 0)
+		return flow_eof(c, side);
 	f->bytes += (uint64_t)got;
 	sent = send(c->end[other(side)].fd, buffer, (size_t)got, MSG_NOSIGNAL);
 	if (sent < 0 && !is_passing(errno)) {
@@ -209,6 +244,46 @@ flow_pump(struct conn *c, enum side side, enum side *lost)
 	    relay_keep(c, side, buffer + sent, (size_t)(got - sent)) != 0)
 		return RELAY_LOST;
 	return RELAY_GOES_ON;
+}
+
+/*
+ * The same without copying.  What does not come by way of the pipe, such as
+ * what is behind urgent data, may come by a copy.
+ */
+static enum relay_state
+flow_splice(struct conn *c, enum side side, struct pipe *p, enum side *lost)
+{
+	struct flow *f = &c->flow[side];
+	ssize_t got = pipe_fill(p, c->end[side].fd, SPLICE_SIZE);
+
+	if (got > 0) {
+		f->bytes += (uint64_t)got;
+		f->pipe = p;
+		if (got < READ_MIN)
+			f->size = READ_MIN;
+		return relay_flush(c, side, lost);
+	}
+	pipe_give(p);
+	if (got == 0)
+		return flow_eof(c, side);
+	if (!is_passing(errno))
+		return RELAY_LOST;
+	f->size = READ_MIN;
+	return flow_copy(c, side, lost);
+}
+
+/* Reads once from a side, in the way that costs least. */
+static enum relay_state
+flow_pump(struct conn *c, enum side side, enum side *lost)
+{
+	struct pipe *p = NULL;
+
+	*lost = side;
+	if (c->flow[side].size > RELAY_SIZE)
+		p = pipe_take();
+	if (p != NULL)
+		return flow_splice(c, side, p, lost);
+	return flow_copy(c, side, lost);
 }
 
 /* Whether a socket that is not being read has failed. */
@@ -233,7 +308,7 @@ relay_ready(struct conn *c, enum side side, short revents, enum side *lost)
 {
 	struct flow *in = &c->flow[side];
 	enum relay_state state = RELAY_GOES_ON;
-	bool reading = !in->eof && in->kept == NULL;
+	bool reading = !in->eof && !flow_holds(in);
 
 	*lost = side;
 	if (revents & (POLLERR | POLLHUP | POLLNVAL) && !reading) {

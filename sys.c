@@ -165,6 +165,52 @@ sys_unsent(int fd)
 }
 
 /*
+ * Opens a pipe, out at fds[0] and in at fds[1], neither of which blocks, for
+ * sys_splice() to move about size bytes at once by.  Returns 0, or -1 with
+ * errno: ENOSYS where there is no splice(), EPERM where only tiny pipes are
+ * left for this user.
+ */
+int
+sys_pipe(int fds[2], int size)
+{
+#ifdef __linux__
+	if (pipe2(fds, O_NONBLOCK | O_CLOEXEC) != 0)
+		return -1;
+	if (fcntl(fds[1], F_SETPIPE_SZ, size) >= 0 ||
+	    fcntl(fds[1], F_GETPIPE_SZ) >= 65536)
+		return 0;
+	close(fds[0]);
+	close(fds[1]);
+	errno = EPERM;
+#else
+	(void)fds;
+	(void)size;
+	errno = ENOSYS;
+#endif
+	return -1;
+}
+
+/*
+ * Moves up to len bytes from a socket into a pipe, or from a pipe to a socket,
+ * without copying them.  Returns how many, 0 at the end of file, or -1 with
+ * errno.  Whoever sends this way must ignore SIGPIPE.
+ */
+ssize_t
+sys_splice(int from, int to, size_t len)
+{
+#ifdef __linux__
+	return splice(
+	    from, NULL, to, NULL, len, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+#else
+	(void)from;
+	(void)to;
+	(void)len;
+	errno = ENOSYS;
+	return -1;
+#endif
+}
+
+/*
  * Gives up root for good: all supplementary groups, the group, the user.
  * Returns 0, or -1 with errno if any of it did not work.
  */
