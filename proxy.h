@@ -228,6 +228,7 @@ void sys_close_from(int first);
 int sys_accept(int listener, struct sockaddr_storage *);
 int sys_socket(int family);
 bool sys_accept_inherits(void);
+void sys_accept_late(int listener);
 void sys_bind_late(int fd);
 int sys_reuseport(int fd, bool on);
 int sys_unsent(int fd);

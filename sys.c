@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <string.h>
 #include <syslog.h>
@@ -101,6 +102,24 @@ sys_accept_inherits(void)
 	return true;
 #else
 	return false;
+#endif
+}
+
+/*
+ * Lets the system keep a client until it says something, or for about a
+ * second, where it can do that: a client of this proxy always speaks first,
+ * and its request can then be read at once.
+ */
+void
+sys_accept_late(int listener)
+{
+#ifdef TCP_DEFER_ACCEPT
+	int seconds = 1;
+
+	setsockopt(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds,
+	    sizeof(seconds));
+#else
+	(void)listener;
 #endif
 }
 
