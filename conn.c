@@ -944,6 +944,7 @@ conn_park(struct conn *c)
 
 	if (lot_park(c, events) != 0)
 		return;
+	relay_quiet(c);
 	watch_remove(&c->end[CLIENT].slot);
 	watch_remove(&c->end[SERVER].slot);
 }

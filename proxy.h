@@ -562,6 +562,7 @@ enum relay_state relay_flush(struct conn *, enum side, enum side *lost);
 int relay_keep(struct conn *, enum side, const char *bytes, size_t);
 bool relay_holds(const struct conn *, enum side);
 bool relay_owes(const struct conn *, enum side);
+void relay_quiet(struct conn *);
 void relay_free(struct conn *);
 void socket_linger(int fd, bool gracefully);
 #endif

@@ -103,6 +103,13 @@ relay_owes(const struct conn *c, enum side side)
 	    sys_unsent(c->end[other(side)].fd) > 0;
 }
 
+/* A tunnel has become quiet: what wakes it may be little. */
+void
+relay_quiet(struct conn *c)
+{
+	c->flow[CLIENT].size = c->flow[SERVER].size = READ_MIN;
+}
+
 /* Frees what the flows of a connection keep. */
 void
 relay_free(struct conn *c)
@@ -188,13 +195,6 @@ relay_flush(struct conn *c, enum side side, enum side *lost)
 	return flow_end(c, side);
 }
 
-static enum relay_state
-flow_eof(struct conn *c, enum side side)
-{
-	c->flow[side].eof = true;
-	return flow_end(c, side);
-}
-
 /*
  * How much to copy at once: little at first, and more with each time that
  * all was taken, so that a side which takes nothing leaves little to keep.
@@ -229,8 +229,10 @@ flow_copy(struct conn *c, enum side side, enum side *lost)
 	got = recv(c->end[side].fd, buffer, flow_size(f), 0);
 	if (got < 0)
 		return is_passing(errno) ? RELAY_GOES_ON : RELAY_LOST;
-	if (got == 0)
-		return flow_eof(c, side);
+	if (got == 0) {
+		f->eof = true;
+		return flow_end(c, side);
+	}
 	f->bytes += (uint64_t)got;
 	sent = send(c->end[other(side)].fd, buffer, (size_t)got, MSG_NOSIGNAL);
 	if (sent < 0 && !is_passing(errno)) {
@@ -247,8 +249,8 @@ flow_copy(struct conn *c, enum side side, enum side *lost)
 }
 
 /*
- * The same without copying.  What does not come by way of the pipe, such as
- * what is behind urgent data, may come by a copy.
+ * The same without copying.  Nothing, or an end of file, may also mean that
+ * urgent data is in the way, so what it is comes out by a copy.
  */
 static enum relay_state
 flow_splice(struct conn *c, enum side side, struct pipe *p, enum side *lost)
@@ -264,9 +266,7 @@ flow_splice(struct conn *c, enum side side, struct pipe *p, enum side *lost)
 		return relay_flush(c, side, lost);
 	}
 	pipe_give(p);
-	if (got == 0)
-		return flow_eof(c, side);
-	if (!is_passing(errno))
+	if (got < 0 && !is_passing(errno))
 		return RELAY_LOST;
 	f->size = READ_MIN;
 	return flow_copy(c, side, lost);

@@ -116,8 +116,8 @@ sys_accept_late(int listener)
 #ifdef TCP_DEFER_ACCEPT
 	int seconds = 1;
 
-	setsockopt(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds,
-	    sizeof(seconds));
+	setsockopt(
+	    listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
 #else
 	(void)listener;
 #endif

@@ -56,6 +56,7 @@ static const char usage_text[] =
     "\n"
     "actions (N may end in K or M; TEXT knows \\r \\n \\t \\0 \\\\ \\xNN):\n"
     "  send TEXT       sends it in one piece\n"
+    "  urgent TEXT     sends it, the last byte as urgent data\n"
     "  drip MS TEXT    sends it byte by byte with pauses\n"
     "  fillup C N      sends N times the character C\n"
     "  tunnel H:P      CONNECT, and exactly the reply of success\n"
@@ -440,14 +441,14 @@ side_need(struct side *s, size_t len)
 }
 
 static int
-side_send(struct side *s, const char *data, size_t len)
+side_send_flags(struct side *s, const char *data, size_t len, int flags)
 {
 	ssize_t n;
 
 	while (len > 0) {
 		if (side_wait(s, POLLOUT) == -1)
 			return -1;
-		n = send(s->fd, data, len, MSG_NOSIGNAL);
+		n = send(s->fd, data, len, MSG_NOSIGNAL | flags);
 		if (n >= 0) {
 			data += n;
 			len -= (size_t)n;
@@ -458,6 +459,12 @@ side_send(struct side *s, const char *data, size_t len)
 		}
 	}
 	return 0;
+}
+
+static int
+side_send(struct side *s, const char *data, size_t len)
+{
+	return side_send_flags(s, data, len, 0);
 }
 
 /* The place behind a text in the buffer, reading until it is there. */
@@ -485,6 +492,15 @@ do_send(struct side *s, char **arg)
 	const char *text = unescape(arg[0], &len);
 
 	return side_send(s, text, len);
+}
+
+static int
+do_urgent(struct side *s, char **arg)
+{
+	size_t len;
+	const char *text = unescape(arg[0], &len);
+
+	return side_send_flags(s, text, len, MSG_OOB);
 }
 
 static int
@@ -1034,6 +1050,7 @@ do_say(struct side *s, char **arg)
 
 static const struct action actions[] = {
 	{ "send", 1, false, do_send },
+	{ "urgent", 1, false, do_urgent },
 	{ "drip", 2, false, do_drip },
 	{ "fillup", 2, false, do_fillup },
 	{ "tunnel", 1, false, do_tunnel },

@@ -1,0 +1,136 @@
+#!/usr/bin/env bats
+# What a tunnel costs: system calls, descriptors, pipes.  Counts, never times.
+
+load helper
+
+# traced NAME COMMAND...: runs a command while strace counts the system calls
+# of the only worker, into $DIR/NAME.
+traced() {
+	local name=$1 worker tracer
+
+	shift
+	need_linux
+	need_command strace
+	worker=$(worker_pids)
+	strace -qq -c -o "$DIR/$name" -p "$worker" 2>"$DIR/strace.err" 3>&- &
+	tracer=$!
+	own_pid "$tracer"
+	wait_for traced_or_dead "$worker" "$tracer"
+	if dead "$tracer"; then
+		skip "strace: $(cat "$DIR/strace.err")"
+	fi
+	"$@"
+	kill -INT "$tracer"
+	wait_for dead "$tracer"
+	cat "$DIR/$name"
+}
+
+traced_or_dead() {
+	dead "$2" || ! grep -q '^TracerPid:[[:blank:]]*0$' "/proc/$1/status"
+}
+
+# calls NAME CALL: how often the worker made this call ("total": any).
+calls() {
+	awk -v call="$2" '$NF == call { n = $4 } END { print n + 0 }' "$DIR/$1"
+}
+
+# worker_pipes: how many ends of pipes the workers have open.
+worker_pipes() {
+	local pid
+
+	for pid in $(worker_pids); do
+		find "/proc/$pid/fd" -lname 'pipe:*'
+	done | wc -l
+}
+
+worker_pipes_are() {
+	[ "$(worker_pipes)" = "$1" ]
+}
+
+@test "cost: a tunnel takes few system calls, its logs included" {
+	local n
+
+	adit_start "Workers 1" "AccessLog \"$DIR/access\""
+	peer_start ECHO server echo
+	client tunnel "127.0.0.1:$ECHO_PORT" rtt 1 64 shut eof
+	traced one client -c 100 tunnel "127.0.0.1:$ECHO_PORT" rtt 1 64 shut eof
+	n=$(calls one total)
+	# 19 of them: accept4, recvfrom of the head, socket, connect, three
+	# options of the server's socket, sendto of the reply, twice recvfrom
+	# and sendto, twice recvfrom of the end of file, shutdown, twice an
+	# option and close.  Tunnels that come one at a time do not share the
+	# rest: two writes to logs, an accept4 that finds nobody, and a poll
+	# for each thing that happens.
+	echo "$n system calls for 100 tunnels"
+	[ "$n" -gt 1900 ]
+	[ "$n" -le 3050 ]
+	[ "$(calls one accept4)" -le 210 ]
+	[ "$(calls one setsockopt)" -le 500 ]
+	[ "$(calls one getsockopt)" -le 10 ]
+	[ "$(calls one fcntl)" = 0 ]
+	[ "$(calls one write)" -le 210 ]
+}
+
+@test "cost: a large flow is not copied" {
+	need_linux
+	adit_start "Workers 1"
+	peer_start FAR server -n 1 pattern 256M shut eof
+	traced large client tunnel "127.0.0.1:$FAR_PORT" check 256M shut eof
+	peer_wait FAR
+	[ "$(calls large splice)" -gt 100 ]
+	# Without splice() these are 1 024 and more.
+	[ "$(calls large recvfrom)" -lt 500 ]
+}
+
+@test "cost: tunnels that are quiet again hold no pipe" {
+	local pipes
+
+	need_linux
+	need_proc
+	adit_start "Workers 1"
+	pipes=$(worker_pipes)
+	peer_start FAR server -n 8 pattern 32M take 1 shut eof
+	client_start NEAR -n 8 127.0.0.1 "$PORT" \
+		tunnel "127.0.0.1:$FAR_PORT" check 32M touch "$DIR/read" \
+		wait "$DIR/go" send x eof shut
+	wait_for -t 60 test -e "$DIR/read"
+	wait_for worker_pipes_are "$pipes"
+	touch "$DIR/go"
+	peer_wait NEAR
+	peer_wait FAR
+}
+
+@test "cost: stalled tunnels that have all the pipes do not stop another" {
+	need_linux
+	need_proc
+	adit_start "Workers 1"
+	peer_start FLOOD server fill 64M touch "$DIR/filled" hold
+	client_start DEAF -n 40 127.0.0.1 "$PORT" \
+		tunnel "127.0.0.1:$FLOOD_PORT" take 1M hold
+	wait_for -t 100 peer_said_times FLOOD 40 '^filled '
+	echo "$(worker_pipes) ends of pipes"
+	peer_start FAR server -n 1 pattern 64M shut eof
+	client tunnel "127.0.0.1:$FAR_PORT" check 64M shut eof
+	peer_wait FAR
+}
+
+# peer_said_times NAME N REGEX: whether so many lines match; for wait_for.
+peer_said_times() {
+	[ "$(grep -caE -e "$3" "$DIR/$1.out")" = "$2" ]
+}
+
+@test "cost: urgent data in a large flow does not keep a worker busy" {
+	local n
+
+	adit_start "Workers 1"
+	peer_start FAR server -n 1 check 64M touch "$DIR/read" expect xz \
+		shut eof
+	traced urgent client tunnel "127.0.0.1:$FAR_PORT" pattern 64M \
+		urgent 'x!' wait "$DIR/read" pause 500 send z shut eof
+	peer_wait FAR
+	[ "$(calls urgent splice)" -gt 10 ]
+	n=$(calls urgent total)
+	echo "$n system calls"
+	# One that turns in vain makes 10 000 in that half second.
+	[ "$n" -lt 8000 ]
+}
