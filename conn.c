@@ -403,6 +403,15 @@ refuse_race(struct conn *c, int error)
 
 /* The tunnel. */
 
+/* Something has come: the tunnel is busy for a while. */
+static void
+conn_busy(struct conn *c)
+{
+	c->active = loop_now();
+	if (k.park_at < 0)
+		k.park_at = loop_now() + PARK_AFTER;
+}
+
 static enum ending
 lost_ending(enum side lost)
 {
@@ -432,6 +441,8 @@ conn_flush(struct conn *c, short revents)
 {
 	enum side lost;
 
+	/* It may give a pipe back, and somebody has to look after those. */
+	conn_busy(c);
 	if (revents & (POLLERR | POLLHUP | POLLNVAL) ||
 	    relay_flush(c, c->lost, &lost) == RELAY_LOST ||
 	    !relay_owes(c, c->lost) || loop_now() - c->since >= FLUSH_TIME) {
@@ -451,15 +462,6 @@ conn_relayed(struct conn *c, enum relay_state state, enum side lost)
 		conn_lost(c, lost);
 	else
 		conn_watch(c);
-}
-
-/* Something has come: the tunnel is busy for a while. */
-static void
-conn_busy(struct conn *c)
-{
-	c->active = loop_now();
-	if (k.park_at < 0)
-		k.park_at = loop_now() + PARK_AFTER;
 }
 
 /* The server is connected: says so, and hands over what came early. */
