@@ -47,6 +47,7 @@ static const char usage_text[] =
     "options:\n"
     "  -o PORT      the origin's port\n"
     "  -x PORT      the proxy's port on 127.0.0.1; without it, directly\n"
+    "  -r           the proxy relays to the origin without CONNECT\n"
     "  -H NAME      the name of the origin, for the proxy; else 127.0.0.K\n"
     "  -p PID       the first process of the proxy, for its CPU and memory\n"
     "  -g DIR       the proxy's control group, for its CPU time\n"
@@ -154,10 +155,11 @@ struct gen {
 
 /* What the command line says. */
 static struct {
-	uint16_t origin;
-	uint16_t proxy; /* 0: directly */
+	unsigned origin; /* ports */
+	unsigned proxy;  /* 0: directly */
 	const char *name;
-	pid_t pid;
+	bool raw; /* a relay that knows no CONNECT */
+	unsigned pid;
 	const char *cgroup;
 	double secs, warm, settle;
 	unsigned procs, conns, quiet, bulk, hold;
@@ -294,14 +296,14 @@ hist_quantile(double share)
 }
 
 static struct sockaddr_in
-loopback(uint32_t host, uint16_t port)
+loopback(uint32_t host, unsigned port)
 {
 	struct sockaddr_in sin;
 
 	memset(&sin, 0, sizeof(sin));
 	sin.sin_family = AF_INET;
 	sin.sin_addr.s_addr = htonl(host);
-	sin.sin_port = htons(port);
+	sin.sin_port = htons((uint16_t)port);
 	return sin;
 }
 
@@ -663,7 +665,7 @@ conn_connected(struct gen *g, struct conn *c)
 	if (err != 0)
 		conn_fail(g, c, strerror(err));
 	conn_watch(g, c, EPOLL_CTL_MOD, EPOLLIN);
-	if (opt.proxy == 0) {
+	if (opt.proxy == 0 || opt.raw) {
 		conn_start(g, c);
 		return;
 	}
@@ -672,8 +674,8 @@ conn_connected(struct gen *g, struct conn *c)
 		host = addr;
 	}
 	n = snprintf(req, sizeof(req),
-	    "CONNECT %s:%u HTTP/1.1\r\nHost: %s:%u\r\n\r\n", host,
-	    (unsigned)opt.origin, host, (unsigned)opt.origin);
+	    "CONNECT %s:%u HTTP/1.1\r\nHost: %s:%u\r\n\r\n", host, opt.origin,
+	    host, opt.origin);
 	if (n < 0 || (size_t)n >= sizeof(req))
 		conn_fail(g, c, "the name is too long");
 	c->step = STEP_HEAD;
@@ -1185,7 +1187,7 @@ usage_processes(struct usage *u)
 			count++;
 	}
 	closedir(dir);
-	usage_tree(u, table, count, opt.pid);
+	usage_tree(u, table, count, (pid_t)opt.pid);
 	if (u->processes == 0)
 		die("the proxy is gone");
 }
@@ -1205,13 +1207,20 @@ usage_cgroup(void)
 	return strtoull(slurp(path), NULL, 10);
 }
 
-/* Sockets and their buffers are in the kernel's slab and in TCP's pages. */
+/*
+ * Sockets are in the kernel's slab, their buffers in TCP's pages; a thread
+ * for each tunnel has its stack and its page tables besides.
+ */
 static uint64_t
 usage_kernel(void)
 {
-	uint64_t n = field(slurp("/proc/meminfo"), "Slab:") * 1024;
-	const char *s = strstr(slurp("/proc/net/sockstat"), "TCP:");
+	const char *s = slurp("/proc/meminfo");
+	uint64_t n;
 
+	n = (field(s, "Slab:") + field(s, "KernelStack:") +
+		field(s, "PageTables:")) *
+	    1024;
+	s = strstr(slurp("/proc/net/sockstat"), "TCP:");
 	s = s != NULL ? strstr(s, "mem ") : NULL;
 	if (s != NULL)
 		n +=
@@ -1363,6 +1372,7 @@ hold_main(void)
 		opt.hold = 10000;
 	n = opt.hold;
 	tunnels_planned = opt.hold;
+	pause_for(opt.settle);
 	before = usage_now(true);
 	t = now();
 	gen_spread(ROLE_QUIET, opt.hold, quiet_procs(opt.hold));
@@ -1425,59 +1435,50 @@ way(const char *s)
 	die("not down, up or both: %s", s);
 }
 
+static void __attribute__((noreturn)) usage(void)
+{
+	fputs(usage_text, stderr);
+	exit(64);
+}
+
+/* The options that are numbers, with their limits. */
+static const struct number {
+	int c;
+	unsigned *value;
+	unsigned max;
+} numbers[] = { { 'o', &opt.origin, 65535 }, { 'x', &opt.proxy, 65535 },
+	{ 'p', &opt.pid, 1u << 30 }, { 'j', &opt.procs, PROCS_MAX / 2 },
+	{ 'c', &opt.conns, 10000 }, { 'q', &opt.quiet, 1000000 },
+	{ 'i', &opt.interval, 10000000 }, { 'b', &opt.bulk, 64 },
+	{ 'n', &opt.hold, 1000000 } };
+
 static void
 option(int c)
 {
-	switch (c) {
-	case 'o':
-		opt.origin = (uint16_t)number(optarg, 65535);
-		break;
-	case 'x':
-		opt.proxy = (uint16_t)number(optarg, 65535);
-		break;
-	case 'H':
-		opt.name = optarg;
-		break;
-	case 'p':
-		opt.pid = (pid_t)number(optarg, 1 << 30);
-		break;
-	case 'g':
-		opt.cgroup = optarg;
-		break;
-	case 'd':
-		opt.secs = seconds(optarg);
-		break;
-	case 'w':
-		opt.warm = seconds(optarg);
-		break;
-	case 's':
-		opt.settle = seconds(optarg);
-		break;
-	case 'j':
-		opt.procs = number(optarg, PROCS_MAX / 2);
-		break;
-	case 'c':
-		opt.conns = number(optarg, 10000);
-		break;
-	case 'm':
-		opt.way = way(optarg);
-		break;
-	case 'q':
-		opt.quiet = number(optarg, 1000000);
-		break;
-	case 'i':
-		opt.interval = number(optarg, 10000000);
-		break;
-	case 'b':
-		opt.bulk = number(optarg, 64);
-		break;
-	case 'n':
-		opt.hold = number(optarg, 1000000);
-		break;
-	default:
-		fputs(usage_text, stderr);
-		exit(64);
+	size_t i;
+
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		if (numbers[i].c == c) {
+			*numbers[i].value = number(optarg, numbers[i].max);
+			return;
+		}
 	}
+	if (c == 'H')
+		opt.name = optarg;
+	else if (c == 'r')
+		opt.raw = true;
+	else if (c == 'g')
+		opt.cgroup = optarg;
+	else if (c == 'd')
+		opt.secs = seconds(optarg);
+	else if (c == 'w')
+		opt.warm = seconds(optarg);
+	else if (c == 's')
+		opt.settle = seconds(optarg);
+	else if (c == 'm')
+		opt.way = way(optarg);
+	else
+		usage();
 }
 
 static void
@@ -1517,7 +1518,7 @@ main(int argc, char **argv)
 	int c;
 
 	while ((c = getopt(argc - (argc > 1), argv + (argc > 1),
-		    "o:x:H:p:g:d:w:s:j:c:m:q:i:b:n:")) != -1)
+		    "o:x:H:rp:g:d:w:s:j:c:m:q:i:b:n:")) != -1)
 		option(c);
 	setup();
 	if (strcmp(mode, "origin") == 0)
@@ -1525,7 +1526,7 @@ main(int argc, char **argv)
 	if (strcmp(mode, "port") == 0)
 		return free_port();
 	if (opt.procs == 0 || opt.origin == 0)
-		option('?');
+		usage();
 	if (strcmp(mode, "tunnels") == 0)
 		tunnels_main();
 	else if (strcmp(mode, "relay") == 0)
@@ -1535,7 +1536,7 @@ main(int argc, char **argv)
 	else if (strcmp(mode, "hold") == 0)
 		hold_main();
 	else
-		option('?');
+		usage();
 	end_children();
 	return 0;
 }
