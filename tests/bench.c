@@ -67,6 +67,7 @@ enum {
 	MSG_SIZE = 64,            /* bytes of one round trip */
 	BULK_SIZE = 256 * 1024,   /* bytes of one read or write at full speed */
 	PERIOD = 1024 * 1024 - 3, /* bytes; odd, so that no shift goes unseen */
+	TAKEN = 2 * 1024 * 1024,  /* bytes that the origin answers with one */
 	ORIGIN_ADDRS = 12,        /* 127.0.0.1 and up */
 	SOURCE_ADDRS = 16,        /* client addresses of one process */
 	PER_PROCESS = 12500,      /* quiet tunnels of one process */
@@ -168,6 +169,7 @@ static struct {
 } opt = { .secs = 2, .warm = 0.3, .settle = 1, .procs = 1, .way = 's' };
 
 static struct shared *shared;
+static rlim_t limit; /* descriptors of one process */
 static unsigned procs_used;
 static pid_t pids[PROCS_MAX];
 static unsigned tunnels_planned; /* all roles; spreads them on addresses */
@@ -309,7 +311,8 @@ loopback(uint32_t host, unsigned port)
 
 /*
  * The origin.  The first byte of a connection says what it is to be: 'e' is
- * an echo, 's' sends the pattern, 'k' takes it, 'b' does both.
+ * an echo, 's' sends the pattern, 'k' takes it and says so with one byte now
+ * and then, 'b' sends and takes.
  */
 struct guest {
 	char kind;        /* 0: not known yet, 'l': listens */
@@ -326,7 +329,7 @@ guest_close(int fd)
 }
 
 static void
-guest_accept(int ep, int lfd, rlim_t limit)
+guest_accept(int ep, int lfd)
 {
 	struct epoll_event ev = { .events = EPOLLIN };
 	int fd, on = 1, i;
@@ -345,6 +348,18 @@ guest_accept(int ep, int lfd, rlim_t limit)
 		if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) == -1)
 			die("origin: epoll_ctl: %s", strerror(errno));
 	}
+}
+
+/* What has arrived is what counts, not what was sent. */
+static int
+guest_taken(int fd)
+{
+	struct guest *g = &guests[fd];
+
+	for (; g->in / TAKEN > g->out; g->out++)
+		if (send(fd, "", 1, MSG_NOSIGNAL) != 1)
+			return -1;
+	return 0;
 }
 
 /* Takes n bytes in scratch; -1: the connection is to be closed. */
@@ -370,7 +385,7 @@ guest_take(int ep, int fd, size_t n)
 	if (n > 0 && (g->kind == 's' || !pattern_holds(g->in, n)))
 		return -1;
 	g->in += n;
-	return 0;
+	return g->kind == 'k' ? guest_taken(fd) : 0;
 }
 
 static void
@@ -431,8 +446,7 @@ port_of(int fd)
 	return ntohs(sin.sin_port);
 }
 
-static void __attribute__((noreturn))
-origin_serve(const int *lfds, rlim_t limit)
+static void __attribute__((noreturn)) origin_serve(const int *lfds)
 {
 	struct epoll_event evs[EVENTS];
 	int ep, i, n;
@@ -452,7 +466,7 @@ origin_serve(const int *lfds, rlim_t limit)
 		n = epoll_wait(ep, evs, EVENTS, -1);
 		for (i = 0; i < n; i++) {
 			if (guests[evs[i].data.fd].kind == 'l')
-				guest_accept(ep, evs[i].data.fd, limit);
+				guest_accept(ep, evs[i].data.fd);
 			else
 				guest_event(ep, evs[i].data.fd, evs[i].events);
 		}
@@ -461,7 +475,7 @@ origin_serve(const int *lfds, rlim_t limit)
 
 /* Each process listens for itself; the kernel spreads connections evenly. */
 static int
-origin_main(rlim_t limit)
+origin_main(void)
 {
 	int lfds[PROCS_MAX][ORIGIN_ADDRS];
 	uint16_t port = 0;
@@ -485,7 +499,7 @@ origin_main(rlim_t limit)
 		procs_used = p + 1;
 		if (pids[p] == 0) {
 			procs_used = 0;
-			origin_serve(lfds[p], limit);
+			origin_serve(lfds[p]);
 		}
 	}
 	/* A descriptor of another's listener would keep its queue alive. */
@@ -635,7 +649,7 @@ conn_close(struct conn *c)
 static void
 conn_start(struct gen *g, struct conn *c)
 {
-	uint32_t events = 0;
+	uint32_t events = EPOLLIN;
 
 	if (g->role != ROLE_BULK) {
 		conn_ping(g, c);
@@ -645,8 +659,6 @@ conn_start(struct gen *g, struct conn *c)
 	c->step = STEP_BULK;
 	g->opening--;
 	g->counts->opened++;
-	if (opt.way != 'k')
-		events |= EPOLLIN;
 	if (opt.way != 's')
 		events |= EPOLLOUT;
 	conn_watch(g, c, EPOLL_CTL_MOD, events);
@@ -765,6 +777,21 @@ conn_ended(struct gen *g, struct conn *c)
 	conn_open(g, c);
 }
 
+/* Upwards, each byte that comes back stands for many that have arrived. */
+static void
+conn_bulk(struct gen *g, struct conn *c, size_t n)
+{
+	c->in += n;
+	if (opt.way == 'k') {
+		if (c->in * TAKEN > c->out)
+			conn_fail(g, c, "more taken than sent");
+		n *= TAKEN;
+	} else if (!pattern_holds(c->in - n, n)) {
+		conn_fail(g, c, "wrong bytes");
+	}
+	g->counts->bytes += n;
+}
+
 static void
 conn_read(struct gen *g, struct conn *c)
 {
@@ -786,10 +813,7 @@ conn_read(struct gen *g, struct conn *c)
 		conn_echo(g, c, (size_t)n);
 		break;
 	case STEP_BULK:
-		if (!pattern_holds(c->in, (size_t)n))
-			conn_fail(g, c, "wrong bytes");
-		c->in += (size_t)n;
-		g->counts->bytes += (size_t)n;
+		conn_bulk(g, c, (size_t)n);
 		break;
 	default:
 		conn_fail(g, c, "bytes that nobody sent");
@@ -807,7 +831,8 @@ conn_write(struct gen *g, struct conn *c)
 	if (n == -1)
 		conn_fail(g, c, strerror(errno));
 	c->out += (size_t)n;
-	g->counts->bytes += (size_t)n;
+	if (opt.way == 'b')
+		g->counts->bytes += (size_t)n;
 }
 
 static void
@@ -1317,10 +1342,15 @@ relay_main(void)
 	    TOTAL(stalled), w.bytes, w.secs, w.cpu);
 }
 
+/* As few processes as have the descriptors for n quiet tunnels. */
 static unsigned
 quiet_procs(unsigned n)
 {
-	return (n + PER_PROCESS - 1) / PER_PROCESS;
+	unsigned part = PER_PROCESS;
+
+	if (limit < 2 * PER_PROCESS)
+		part = (unsigned)limit / 2;
+	return (n + part - 1) / part;
 }
 
 static void
@@ -1514,15 +1544,15 @@ int
 main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "";
-	rlim_t limit = limit_raise();
 	int c;
 
 	while ((c = getopt(argc - (argc > 1), argv + (argc > 1),
 		    "o:x:H:rp:g:d:w:s:j:c:m:q:i:b:n:")) != -1)
 		option(c);
+	limit = limit_raise();
 	setup();
 	if (strcmp(mode, "origin") == 0)
-		return origin_main(limit);
+		return origin_main();
 	if (strcmp(mode, "port") == 0)
 		return free_port();
 	if (opt.procs == 0 || opt.origin == 0)
