@@ -130,14 +130,14 @@ struct conn {
 	int fd;
 	enum step step;
 	unsigned id;
-	uint32_t tail;   /* the last four bytes of the head */
-	uint32_t got;    /* bytes of what is awaited */
-	uint32_t trips;  /* while measuring */
+	uint32_t tail; /* the last four bytes of the head */
+	uint32_t got;  /* bytes of what is awaited */
+	uint32_t trips;
 	char status[12]; /* "HTTP/1.x NNN" */
 	uint64_t start;  /* ns, of the round trip or the tunnel */
 	uint64_t seq;
 	uint64_t in, out; /* bytes at full speed */
-	uint64_t mark;    /* in + out when measuring began */
+	uint64_t mark;    /* progress when measuring began */
 };
 
 /* One process of the generator. */
@@ -911,6 +911,13 @@ gen_close(struct gen *g)
 	_exit(0);
 }
 
+/* What tells that a tunnel gets on: arrivals, or else what it could send. */
+static uint64_t
+conn_progress(const struct conn *c)
+{
+	return c->trips + c->in + (opt.way == 'k' ? c->out : 0);
+}
+
 static void
 gen_phase(struct gen *g)
 {
@@ -919,15 +926,12 @@ gen_phase(struct gen *g)
 
 	for (i = 0; i < g->n; i++) {
 		c = &g->conns[i];
-		if (g->phase == PHASE_MEASURE) {
-			c->mark = c->in + c->out;
-			c->trips = 0;
-		} else if (g->phase == PHASE_AFTER && c->trips == 0 &&
-		    c->in + c->out == c->mark && g->role != ROLE_QUIET) {
-			g->counts->stalled++;
-		} else if (g->phase == PHASE_USE && g->role == ROLE_QUIET) {
+		if (g->phase == PHASE_MEASURE)
+			c->mark = conn_progress(c);
+		else if (g->phase == PHASE_AFTER && g->role != ROLE_QUIET)
+			g->counts->stalled += conn_progress(c) == c->mark;
+		else if (g->phase == PHASE_USE && g->role == ROLE_QUIET)
 			conn_ping(g, c);
-		}
 	}
 	if (g->phase == PHASE_CLOSE)
 		gen_close(g);
@@ -1297,7 +1301,7 @@ measure(void)
 	shared->phase = PHASE_AFTER;
 	pause_for(3 * TICK / 1000.0);
 	w.cpu = (double)(after.cpu - before.cpu) / 1e9;
-	if (w.done == 0 && w.bytes == 0)
+	if ((w.done == 0 && w.bytes == 0) || TOTAL(stalled) == opt.conns)
 		die("nothing went through");
 	return w;
 }
