@@ -67,7 +67,7 @@ enum {
 	MSG_SIZE = 64,            /* bytes of one round trip */
 	BULK_SIZE = 256 * 1024,   /* bytes of one read or write at full speed */
 	PERIOD = 1024 * 1024 - 3, /* bytes; odd, so that no shift goes unseen */
-	TAKEN = 2 * 1024 * 1024,  /* bytes that the origin answers with one */
+	TAKEN = 1024 * 1024,      /* bytes that the origin answers with one */
 	ORIGIN_ADDRS = 12,        /* 127.0.0.1 and up */
 	SOURCE_ADDRS = 16,        /* client addresses of one process */
 	PER_PROCESS = 12500,      /* quiet tunnels of one process */
