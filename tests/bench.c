@@ -1302,7 +1302,7 @@ measure(void)
 	pause_for(3 * TICK / 1000.0);
 	w.cpu = (double)(after.cpu - before.cpu) / 1e9;
 	if ((w.done == 0 && w.bytes == 0) || TOTAL(stalled) == opt.conns)
-		die("nothing went through");
+		die("nothing %s", w.bytes == 0 ? "went through" : "came back");
 	return w;
 }
 
