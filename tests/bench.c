@@ -502,10 +502,6 @@ origin_main(void)
 			origin_serve(lfds[p]);
 		}
 	}
-	/* A descriptor of another's listener would keep its queue alive. */
-	for (p = 0; p < opt.procs; p++)
-		for (a = 0; a < ORIGIN_ADDRS; a++)
-			close(lfds[p][a]);
 	printf("%u\n", (unsigned)port);
 	fflush(stdout);
 	wait(NULL);
