@@ -1,7 +1,7 @@
 .POSIX:
 .SUFFIXES: .c .o
 
-# make, make run, make check, make install; see README.md.
+# make, make run, make check, make bench, make install; see README.md.
 # make LOT=poll chooses the parking lot that every POSIX system has.
 
 VERSION = 0.1.0
@@ -38,6 +38,9 @@ run: adit
 check: adit
 	@CC='$(CC)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' sh tests/run
 
+bench: adit
+	@CC='$(CC)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' sh tests/bench
+
 lint:
 	clang-format --dry-run -Werror *.c *.h tests/*.c tests/*.h
 	cppcheck -q --std=c11 --error-exitcode=1 --inline-suppr \
@@ -73,4 +76,4 @@ dist:
 clean:
 	rm -rf adit $(OBJS) tests/build adit-$(VERSION).tar.gz
 
-.PHONY: all run check lint install uninstall dist clean
+.PHONY: all run check bench lint install uninstall dist clean
