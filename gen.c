@@ -29,11 +29,15 @@ enum {
 	QUESTIONS_MIN = 8,          /* of a worker at a desk at once */
 	NAME_HELPERS = 16,          /* at the names desk */
 	OWN_DESCRIPTORS = 32,       /* of a worker, besides its sockets */
+	OWN_BELLS = 8,              /* among these; more workers need more */
 	WORKER_CONNS_MAX = 1 << 17, /* connections of one worker */
 	DELAY_MIN = 100,            /* ms: restarts slow down from here */
 	DELAY_MAX = 4000,           /* ms: to here */
 	PATIENCE = 5000,            /* ms for a worker that does not obey */
-	GOOD_LIFE = 10000           /* ms: who lived so long did not crash */
+	GOOD_LIFE = 10000,          /* ms: who lived so long did not crash */
+	LOOK_TIME = 1000,           /* ms between looks at who waits */
+	LOOK_IDLE = 5000,           /* ms while there are no clients */
+	LOOK_AGAIN = 100            /* ms to a second look */
 };
 
 static struct share *share;
@@ -43,11 +47,13 @@ static size_t nprivate;
 
 /* How many connections the descriptors of one worker allow. */
 static size_t
-conns_per_worker(size_t nlisteners)
+conns_per_worker(size_t nlisteners, size_t nworkers)
 {
 	struct rlimit limit;
 	size_t own = OWN_DESCRIPTORS + nlisteners, conns;
 
+	if (nworkers > OWN_BELLS)
+		own += nworkers - OWN_BELLS;
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
 		limit.rlim_cur = 1024;
 	if (limit.rlim_cur == RLIM_INFINITY ||
@@ -59,25 +65,36 @@ conns_per_worker(size_t nlisteners)
 	return conns > 0 ? conns : 1;
 }
 
-/* One per processor, or as many as MaxClients needs. */
+/*
+ * One per processor, or as many as MaxClients needs.  Each more has a bell
+ * that takes a descriptor of all the others.
+ */
 static size_t
-workers_wanted(const struct conf *conf, size_t max_conns)
+workers_wanted(const struct conf *conf, size_t nlisteners)
 {
-	size_t n = conf->workers, need;
+	size_t n = conf->workers, most;
 
-	need = (conf->max_clients + max_conns - 1) / max_conns;
-	if (n == 0) {
+	if (n == 0)
 		n = sys_processors();
-		if (n < need)
-			n = need;
-		if (n > WORKERS_MAX)
-			n = WORKERS_MAX;
-	}
-	if (n < need)
+	if (n > WORKERS_MAX)
+		n = WORKERS_MAX;
+	most = n * conns_per_worker(nlisteners, n);
+	if (conf->workers == 0)
+		for (size_t i = n; i <= WORKERS_MAX; i++) {
+			size_t serves = i * conns_per_worker(nlisteners, i);
+
+			if (most >= conf->max_clients)
+				break;
+			if (serves > most) {
+				n = i;
+				most = serves;
+			}
+		}
+	if (most < conf->max_clients)
 		log_line(LOG_LEVEL_WARNING,
 		    "MaxClients %u is more than %zu workers can serve with "
 		    "their descriptors: they serve %zu",
-		    conf->max_clients, n, n * max_conns);
+		    conf->max_clients, n, most);
 	return n;
 }
 
@@ -119,6 +136,7 @@ gen_new(struct conf *conf, struct share *shared)
 		pair_init(gen->desks[desk]);
 	for (size_t i = 0; i < WORKERS_MAX; i++)
 		pair_init(gen->answers[i]);
+	baton_init(&gen->baton, share);
 	for (size_t i = 0; i < CHILDREN_MAX; i++)
 		gen->children[i] = (struct child){
 			.pid = -1, .control = -1, .slot = SLOTS_MAX
@@ -128,7 +146,7 @@ gen_new(struct conf *conf, struct share *shared)
 	return gen;
 }
 
-/* Closes what a generation listens, asks and answers by. */
+/* Closes what a generation listens, asks, answers and rings by. */
 static void
 sockets_close(struct gen *gen)
 {
@@ -142,6 +160,7 @@ sockets_close(struct gen *gen)
 		fd_close(&gen->answers[i][0]);
 		fd_close(&gen->answers[i][1]);
 	}
+	baton_close(&gen->baton);
 }
 
 /* Closes and frees a generation whose children are all gone. */
@@ -475,6 +494,7 @@ worker_main(struct gen *gen, const struct child *self, int control)
 		.conf = gen->conf,
 		.share = share,
 		.slot = self->slot,
+		.baton = &gen->baton,
 		.index = (uint32_t)index,
 		.master = control,
 		.answers = gen->answers[index][1],
@@ -495,6 +515,7 @@ worker_main(struct gen *gen, const struct child *self, int control)
 		if (i != index)
 			fd_close(&gen->answers[i][1]);
 	}
+	baton_keep(&gen->baton, (uint32_t)index);
 	become_unprivileged(gen, gen->conf->chroot);
 	worker_run(&args);
 }
@@ -518,6 +539,7 @@ helper_main(struct gen *gen, const struct child *self, int control)
 	}
 	for (size_t i = 0; i < gen->nlisteners; i++)
 		fd_close(&gen->listeners[i]);
+	baton_close(&gen->baton);
 	log_close(&gen->logs);
 	become_unprivileged(gen, NULL);
 	sys_die_with_parent();
@@ -583,7 +605,7 @@ slot_take(void)
 	return slot;
 }
 
-/* The sockets between workers and helpers, before any of them is forked. */
+/* What the children have between them, before any of them is forked. */
 static int
 pairs_open(struct gen *gen)
 {
@@ -597,6 +619,8 @@ pairs_open(struct gen *gen)
 			errno = EAGAIN;
 			return -1;
 		}
+		if (baton_add(&gen->baton, gen->children[i].slot) != 0)
+			return -1;
 		if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, gen->answers[i]) !=
 		    0)
 			return -1;
@@ -611,8 +635,8 @@ pairs_open(struct gen *gen)
 int
 gen_start(struct gen *gen, int64_t now)
 {
-	gen->max_conns = conns_per_worker(gen->nlisteners);
-	gen->nworkers = workers_wanted(gen->conf, gen->max_conns);
+	gen->nworkers = workers_wanted(gen->conf, gen->nlisteners);
+	gen->max_conns = conns_per_worker(gen->nlisteners, gen->nworkers);
 	gen->nchildren = gen->nworkers + 1 + NAME_HELPERS;
 	if (pairs_open(gen) != 0)
 		return -1;
@@ -651,22 +675,147 @@ gen_drain(struct gen *gen, const struct gen *successor, int64_t now)
 		gen->children[i].restart_at = 0;
 }
 
-/* Lets a worker accept clients. */
-static void
-child_accept(const struct child *child)
+/* Whether a worker is there and has said that it is ready. */
+static bool
+worker_serves(const struct gen *gen, uint32_t worker)
 {
-	struct order_message order = { .order = ORDER_LISTEN };
-
-	sys_send(child->control, &order, sizeof(order), NULL, 0);
+	return worker < gen->nworkers && gen->children[worker].pid > 0 &&
+	    gen->children[worker].ready;
 }
 
-/* Lets all workers accept clients; those started later will by themselves. */
-void
-gen_accept(const struct gen *gen)
+/* Tells a worker something that takes no more than a word. */
+static void
+worker_order(const struct gen *gen, uint32_t worker, enum order what)
 {
-	for (size_t i = 0; i < gen->nworkers; i++)
-		if (gen->children[i].pid > 0)
-			child_accept(&gen->children[i]);
+	struct order_message order = { .order = what };
+
+	sys_send(gen->children[worker].control, &order, sizeof(order), NULL, 0);
+}
+
+/*
+ * Gives the baton to the worker with the fewest clients, but to another than
+ * that one (or NOBODY).  Who says that it cannot listen gets it when there is
+ * nobody else.  Without any it stays where it is.
+ */
+static void
+listener_choose(const struct gen *gen, uint32_t but)
+{
+	uint32_t best = NOBODY;
+	uint64_t least = UINT64_MAX;
+
+	for (uint32_t i = 0; i < gen->nworkers; i++) {
+		uint64_t load = baton_load(&gen->baton, i);
+
+		if (i == but || !worker_serves(gen, i))
+			continue;
+		if (baton_state_of(&gen->baton, i) == SLOT_AWAY)
+			load += UINT32_MAX;
+		if (load >= least)
+			continue;
+		least = load;
+		best = i;
+	}
+	if (best == NOBODY)
+		return;
+	baton_give(&gen->baton, best);
+	worker_order(gen, best, ORDER_LISTEN);
+}
+
+/* Sees to it that somebody listens who can, when a worker has come or gone. */
+static void
+listener_ensure(const struct gen *gen)
+{
+	if (gen->state == GEN_LIVE && !gen->stopped &&
+	    !worker_serves(gen, baton_holder(&gen->baton)))
+		listener_choose(gen, NOBODY);
+}
+
+/*
+ * A worker may hang, or somebody has stopped it: it gets no baton until it
+ * says again that it is ready, which the order makes it do as soon as it can.
+ */
+static void
+worker_doubt(const struct gen *gen, uint32_t worker)
+{
+	if (gen->state != GEN_LIVE || gen->stopped)
+		return;
+	if (worker_serves(gen, worker) &&
+	    baton_state(&gen->baton, worker, SLOT_AWAY) != SLOT_AWAY)
+		worker_order(gen, worker, ORDER_LOOK);
+	if (baton_holder(&gen->baton) == worker)
+		listener_choose(gen, worker);
+}
+
+/* A worker has died. */
+static void
+worker_gone(const struct gen *gen, uint32_t worker)
+{
+	uint32_t holder = baton_holder(&gen->baton);
+
+	baton_forget(&gen->baton, worker);
+	/* It may have passed the baton on and not have rung any more. */
+	if (gen->state == GEN_LIVE && worker_serves(gen, holder))
+		worker_order(gen, holder, ORDER_LOOK);
+	listener_ensure(gen);
+}
+
+/* Lets a worker accept clients; from then on they see to that themselves. */
+void
+gen_accept(struct gen *gen)
+{
+	listener_choose(gen, NOBODY);
+}
+
+/* Whether clients wait at one of the listening sockets. */
+static bool
+clients_wait(const struct gen *gen)
+{
+	struct pollfd pfds[LISTEN_MAX];
+
+	for (size_t i = 0; i < gen->nlisteners; i++)
+		pfds[i] = (struct pollfd){ .fd = gen->listeners[i],
+			.events = POLLIN };
+	return poll(pfds, (nfds_t)gen->nlisteners, 0) > 0;
+}
+
+static bool
+has_clients(const struct gen *gen)
+{
+	for (uint32_t i = 0; i < gen->nworkers; i++)
+		if (baton_load(&gen->baton, i) > 0)
+			return true;
+	return false;
+}
+
+/*
+ * Looks whether the one who listens does so.  Who dies or is stopped is told
+ * of by a signal; a worker that hangs in a loop or in the hands of a debugger
+ * is not, and no other process can see that clients wait without being woken
+ * by each of them.  Clients who wait at two looks in a row mean that something
+ * may be wrong, or that there is much to do; another worker listens then,
+ * which does no harm if it was the latter.  Nothing that a worker says counts
+ * for that.
+ *
+ * Such a look is a system call or two in a second.  A worker hangs in what it
+ * does, and does nothing without clients: only a debugger stops one that
+ * sleeps.  An idle proxy is therefore left in peace but for a look now and then.
+ */
+static void
+listener_look(struct gen *gen, int64_t now)
+{
+	bool waiting;
+
+	if (gen->state != GEN_LIVE || gen->stopped || gen->nworkers < 2 ||
+	    now < gen->look_at)
+		return;
+	waiting = clients_wait(gen);
+	if (waiting && gen->waiting)
+		worker_doubt(gen, baton_holder(&gen->baton));
+	gen->look_at = now +
+	    (waiting && !gen->waiting  ? LOOK_AGAIN
+		    : has_clients(gen) ? LOOK_TIME
+				       : LOOK_IDLE);
+	gen->waiting = waiting && !gen->waiting;
 }
 
 /* Sends all workers the logs to write to from now on. */
@@ -709,10 +858,11 @@ gen_stop(struct gen *gen, bool kill_workers)
 	}
 }
 
-/* Starts again the children whose time has come. */
+/* Starts again the children whose time has come, and looks for clients. */
 void
 gen_restart(struct gen *gen, int64_t now)
 {
+	listener_look(gen, now);
 	for (size_t i = 0; i < gen->nchildren; i++) {
 		struct child *child = &gen->children[i];
 
@@ -732,6 +882,8 @@ gen_restart_next(const struct gen *gen)
 {
 	int64_t next = -1;
 
+	if (gen->state == GEN_LIVE && !gen->stopped && gen->nworkers > 1)
+		next = gen->look_at;
 	for (size_t i = 0; i < gen->nchildren; i++) {
 		int64_t at = gen->children[i].restart_at;
 
@@ -782,7 +934,8 @@ restart_plan(struct child *child, int64_t now)
 
 /*
  * Takes note of a dead child, if it is one of this generation: whether it is
- * to be started again, and whether the whole start has failed.
+ * to be started again, and whether the whole start has failed.  One that was
+ * stopped lives.
  */
 bool
 gen_reap(struct gen *gen, pid_t pid, int status, int64_t now)
@@ -794,6 +947,11 @@ gen_reap(struct gen *gen, pid_t pid, int status, int64_t now)
 			child = &gen->children[i];
 	if (child == NULL)
 		return false;
+	if (WIFSTOPPED(status)) {
+		if (!is_helper(gen, child))
+			worker_doubt(gen, (uint32_t)(child - gen->children));
+		return true;
+	}
 	if (gen->state == GEN_LIVE && !gen->stopped)
 		restart_plan(child, now);
 	if (!gen->stopped)
@@ -802,10 +960,10 @@ gen_reap(struct gen *gen, pid_t pid, int status, int64_t now)
 		gen->state = GEN_FAILED;
 		gen->status = WIFEXITED(status) ? WEXITSTATUS(status) : 71;
 	}
-	if (!is_helper(gen, child))
-		atomic_store(&share->slots[child->slot].clients, 0);
 	fd_close(&child->control);
 	child->pid = -1;
+	if (!is_helper(gen, child))
+		worker_gone(gen, (uint32_t)(child - gen->children));
 	return true;
 }
 
@@ -831,8 +989,8 @@ note_take(const struct gen *gen, struct child *child, enum note note)
 	if (note != NOTE_READY)
 		return;
 	child->ready = true;
-	if (gen->state == GEN_LIVE && !is_helper(gen, child))
-		child_accept(child);
+	if (!is_helper(gen, child))
+		listener_ensure(gen);
 }
 
 /* Takes one of the notes that have come from each child. */
