@@ -206,6 +206,14 @@ enum accepted {
 	ACCEPTED_NEVER  /* the listener is broken */
 };
 
+static bool
+client_waits(int listener)
+{
+	struct pollfd pfd = { .fd = listener, .events = POLLIN };
+
+	return poll(&pfd, 1, 0) == 1;
+}
+
 /*
  * There is no place for one more, here or at all.  It may be that another worker is about to
  * accept the very client that made this one try; only who still waits after a
@@ -214,9 +222,7 @@ enum accepted {
 static enum accepted
 accept_later(int listener)
 {
-	struct pollfd pfd = { .fd = listener, .events = POLLIN };
-
-	if (poll(&pfd, 1, 0) != 1)
+	if (!client_waits(listener))
 		return ACCEPTED_NOBODY;
 	if (conn_count() >= w.args->max_conns && listen_pass())
 		return ACCEPTED_LATER;
@@ -289,32 +295,36 @@ listener_ready(size_t i, int max)
 }
 
 /*
- * Accepts as many as befits this worker, and passes the baton on when it
- * carries more than it should.  Then another listener may still have an event
- * in the same turn.
+ * Accepts as many as befit this worker, or passes the baton on when it carries
+ * more than it should.  After the last one it only does so when somebody
+ * waits: tunnels that come and go one after the other are all well here, and
+ * nobody else has to wake for them.
  */
 static void
 listener_event(size_t i)
 {
 	const struct worker_args *args = w.args;
+	int max = ACCEPTS_MAX;
 	uint64_t bound;
 	uint32_t next;
-	int max = ACCEPTS_MAX;
 
 	if (w.draining) {
 		listener_ready(i, max);
 		return;
 	}
+	/* Another listener may have had an event in the same turn. */
 	if (!has_baton() || w.paused_until != 0)
 		return;
 	next = baton_next(args->baton, args->index, args->max_conns, &bound);
-	if (bound <= conn_count())
-		max = 1;
-	else if (bound - conn_count() < ACCEPTS_MAX)
-		max = (int)(bound - conn_count()) + 1;
-	listener_ready(i, max);
-	if (next != NOBODY && conn_count() > bound)
-		baton_pass(args->baton, args->index, next);
+	if (conn_count() <= bound) {
+		if (bound - conn_count() < ACCEPTS_MAX)
+			max = (int)(bound - conn_count()) + 1;
+		listener_ready(i, max);
+		if (conn_count() <= bound || !(w.open >> i & 1) ||
+		    !client_waits(args->listeners[i]))
+			return;
+	}
+	baton_pass(args->baton, args->index, next);
 }
 
 /*
