@@ -3,9 +3,9 @@
  * The baton: one worker of a generation listens, and the others do not, so
  * that a connection wakes one process and goes where there are fewest.  Who
  * has it stands as one number in the shared memory; there is never none, and
- * never two for long.  The bells only say that it is time to look there: one
- * for each worker, made before the fork, so that a bell that was lost
- * with the one who should have rung it can be rung again by anybody.
+ * never two for long.  The bells, one for each worker, only say that it is time
+ * to look there; so it does no harm to ring one once more, when whoever should
+ * have done it has died.
  *
  * Any worker can write there what it likes.  Nothing that is read here is
  * trusted further than to choose among the workers that there are.

@@ -798,7 +798,8 @@ has_clients(const struct gen *gen)
  *
  * Such a look is a system call or two in a second.  A worker hangs in what it
  * does, and does nothing without clients: only a debugger stops one that
- * sleeps.  An idle proxy is therefore left in peace but for a look now and then.
+ * sleeps.  An idle proxy is therefore left in peace but for a look now and
+ * then.
  */
 static void
 listener_look(struct gen *gen, int64_t now)

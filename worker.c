@@ -215,9 +215,9 @@ client_waits(int listener)
 }
 
 /*
- * There is no place for one more, here or at all.  It may be that another worker is about to
- * accept the very client that made this one try; only who still waits after a
- * rest is worth a line.
+ * There is no place for one more, here or at all.  It may be that a worker of
+ * another generation is about to accept the very client that made this one
+ * try; only who still waits after a rest is worth a line.
  */
 static enum accepted
 accept_later(int listener)
@@ -237,7 +237,7 @@ static enum accepted
 accept_one(int listener)
 {
 	struct sockaddr_storage from;
-	int fd;
+	int fd, error;
 
 	if (!place_take())
 		return accept_later(listener);
@@ -247,21 +247,22 @@ accept_one(int listener)
 		conn_accepted(fd, &from);
 		return ACCEPTED;
 	}
+	error = errno;
 	place_give_back();
-	switch (errno) {
+	switch (error) {
 	case EAGAIN:
 		return ACCEPTED_NOBODY;
 	case EMFILE:
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
-		complain_of_accept(errno);
+		complain_of_accept(error);
 		listen_pause(true);
 		return ACCEPTED_LATER;
 	case EBADF:
 	case EINVAL:
 	case ENOTSOCK:
-		complain_of_accept(errno);
+		complain_of_accept(error);
 		return ACCEPTED_NEVER;
 	default:
 		/* This one is gone; there may be others. */

@@ -383,24 +383,31 @@ stream_over() {
 }
 
 @test "balance: when all descriptors of all workers are in use the next client waits, and is served" {
-	local i
+	local i most
 
 	# shellcheck disable=SC2016
 	ADIT_WRAP=(sh -c 'ulimit -n 64 && exec "$@"' sh)
-	balance_start 3
-	for i in $(seq 60); do
+	peer_start srv echod
+	adit_start "Workers 3" "LogLevel Notice" "MaxClients 1000"
+	most=$(sed -n 's/.*MaxClients 1000 is more than 3 .*they serve //p' \
+	    "$LOG")
+	echo "they serve $most"
+	for i in $(seq $((most + 8))); do
 		client_start "c$i" -t 60 127.0.0.1 "$PORT" \
 		    tunnel "127.0.0.1:$srv_PORT" rtt 1 5 say up \
 		    wait "$DIR/go$((i % 2))" rtt 1 5 shut eof
 	done
-	wait_for ups_at_least 36
-	touch "$DIR/go0" "$DIR/go1"
-	for i in $(seq 60); do
+	# No worker rests while another has room.
+	wait_for ups_are "$most"
+	touch "$DIR/go0"
+	wait_for ups_are $((most + 8))
+	touch "$DIR/go1"
+	for i in $(seq $((most + 8))); do
 		peer_wait "c$i"
 	done
 	fails log_has 'died'
 }
 
-ups_at_least() {
-	[ "$(grep -lx up "$DIR"/c*.out | wc -l)" -ge "$1" ]
+ups_are() {
+	[ "$(grep -lx up "$DIR"/c*.out | wc -l)" = "$1" ]
 }
