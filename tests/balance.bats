@@ -252,7 +252,7 @@ log_counts() {
 	for i in $(seq 8); do
 		wait_for one_listens
 		kill -KILL "${LISTENERS[0]}"
-		client -t 10 -- tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+		client -t 3 -- tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
 	done
 	# The restarts wait longer each time, the clients did not wait for them.
 	log_wait 'restarting in [0-9]+ ms'
@@ -369,15 +369,15 @@ stream_over() {
 	# There is always one that waits, at a worker without any clients.  A rest
 	# of 100 ms before each three would take half a minute.
 	began=$SECONDS
-	for i in $(seq 10); do
+	for i in $(seq 15); do
 		client_start "c$i" -c 100 -t 60 127.0.0.1 "$PORT" \
 		    tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
 	done
-	for i in $(seq 10); do
+	for i in $(seq 15); do
 		peer_wait "c$i"
 	done
 	echo "$((SECONDS - began)) seconds"
-	[ $((SECONDS - began)) -le 20 ]
+	[ $((SECONDS - began)) -le 15 ]
 }
 
 @test "balance: when all descriptors of all workers are in use the next client waits, and is served" {
