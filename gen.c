@@ -26,14 +26,18 @@
 #include "proxy.h"
 
 enum {
-	QUESTIONS_MIN = 8,          /* of a worker at a desk at once */
-	NAME_HELPERS = 16,          /* at the names desk */
-	OWN_DESCRIPTORS = 32,       /* of a worker, besides its sockets */
-	WORKER_CONNS_MAX = 1 << 17, /* connections of one worker */
-	DELAY_MIN = 100,            /* ms: restarts slow down from here */
-	DELAY_MAX = 4000,           /* ms: to here */
-	PATIENCE = 5000,            /* ms for a worker that does not obey */
-	GOOD_LIFE = 10000           /* ms: who lived so long did not crash */
+	QUESTIONS_MIN = 8,         /* of a worker at a desk at once */
+	NAME_HELPERS = 16,         /* at the names desk */
+	OWN_DESCRIPTORS = 32,      /* of a worker, besides its sockets */
+	OWN_BELLS = 8,             /* among these; more workers need more */
+	DESCRIPTORS_MAX = 1 << 18, /* of one process that are made use of */
+	DELAY_MIN = 100,           /* ms: restarts slow down from here */
+	DELAY_MAX = 4000,          /* ms: to here */
+	PATIENCE = 5000,           /* ms for a worker that does not obey */
+	GOOD_LIFE = 10000,         /* ms: who lived so long did not crash */
+	LOOK_TIME = 1000,          /* ms between looks at who waits */
+	LOOK_IDLE = 5000,          /* ms while there are no clients */
+	LOOK_AGAIN = 100           /* ms to a second look */
 };
 
 static struct share *share;
@@ -41,46 +45,69 @@ static struct gen *gens; /* all there are */
 static int *private[4];  /* descriptors that no child may have */
 static size_t nprivate;
 
-/*
- * How many connections, and pipes to serve them by, the descriptors of one
- * worker allow: two each, and for the pipes no more than a part of all.
- */
-static void
-descriptors_share(struct gen *gen)
+/* How many descriptors one process may have, as far as it matters. */
+static size_t
+descriptor_limit(void)
 {
 	struct rlimit limit;
-	size_t own = OWN_DESCRIPTORS + gen->nlisteners, n;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		limit.rlim_cur = 1024;
-	n = limit.rlim_cur < 4 * (rlim_t)WORKER_CONNS_MAX
-	    ? (size_t)limit.rlim_cur
-	    : 4 * (size_t)WORKER_CONNS_MAX;
-	gen->max_pipes = n / 64 < PIPES_MAX ? n / 64 : PIPES_MAX;
-	own += 2 * gen->max_pipes;
-	n = n > own + 2 ? (n - own) / 2 : 1;
-	gen->max_conns = n < WORKER_CONNS_MAX ? n : WORKER_CONNS_MAX;
+		return 1024;
+	return limit.rlim_cur < DESCRIPTORS_MAX ? (size_t)limit.rlim_cur
+						: DESCRIPTORS_MAX;
 }
 
-/* One per processor, or as many as MaxClients needs. */
+/* How many pipes a worker may have: with two ends each a small part of all. */
 static size_t
-workers_wanted(const struct conf *conf, size_t max_conns)
+pipes_per_worker(void)
 {
-	size_t n = conf->workers, need;
+	size_t n = descriptor_limit() / 64;
 
-	need = (conf->max_clients + max_conns - 1) / max_conns;
-	if (n == 0) {
+	return n < PIPES_MAX ? n : PIPES_MAX;
+}
+
+/* How many connections the descriptors of one worker allow. */
+static size_t
+conns_per_worker(size_t nlisteners, size_t nworkers)
+{
+	size_t own = OWN_DESCRIPTORS + nlisteners + 2 * pipes_per_worker();
+	size_t limit = descriptor_limit();
+
+	if (nworkers > OWN_BELLS)
+		own += nworkers - OWN_BELLS;
+	return limit > own + 2 ? (limit - own) / 2 : 1;
+}
+
+/*
+ * One per processor, or as many as MaxClients needs.  Each more has a bell
+ * that takes a descriptor of all the others.
+ */
+static size_t
+workers_wanted(const struct conf *conf, size_t nlisteners)
+{
+	size_t n = conf->workers, most;
+
+	if (n == 0)
 		n = sys_processors();
-		if (n < need)
-			n = need;
-		if (n > WORKERS_MAX)
-			n = WORKERS_MAX;
-	}
-	if (n < need)
+	if (n > WORKERS_MAX)
+		n = WORKERS_MAX;
+	most = n * conns_per_worker(nlisteners, n);
+	if (conf->workers == 0)
+		for (size_t i = n; i <= WORKERS_MAX; i++) {
+			size_t serves = i * conns_per_worker(nlisteners, i);
+
+			if (most >= conf->max_clients)
+				break;
+			if (serves > most) {
+				n = i;
+				most = serves;
+			}
+		}
+	if (most < conf->max_clients)
 		log_line(LOG_LEVEL_WARNING,
 		    "MaxClients %u is more than %zu workers can serve with "
 		    "their descriptors: they serve %zu",
-		    conf->max_clients, n, n * max_conns);
+		    conf->max_clients, n, most);
 	return n;
 }
 
@@ -122,6 +149,7 @@ gen_new(struct conf *conf, struct share *shared)
 		pair_init(gen->desks[desk]);
 	for (size_t i = 0; i < WORKERS_MAX; i++)
 		pair_init(gen->answers[i]);
+	baton_init(&gen->baton, share);
 	for (size_t i = 0; i < CHILDREN_MAX; i++)
 		gen->children[i] = (struct child){
 			.pid = -1, .control = -1, .slot = SLOTS_MAX
@@ -131,7 +159,7 @@ gen_new(struct conf *conf, struct share *shared)
 	return gen;
 }
 
-/* Closes what a generation listens, asks and answers by. */
+/* Closes what a generation listens, asks, answers and rings by. */
 static void
 sockets_close(struct gen *gen)
 {
@@ -145,6 +173,7 @@ sockets_close(struct gen *gen)
 		fd_close(&gen->answers[i][0]);
 		fd_close(&gen->answers[i][1]);
 	}
+	baton_close(&gen->baton);
 }
 
 /* Closes and frees a generation whose children are all gone. */
@@ -479,6 +508,7 @@ worker_main(struct gen *gen, const struct child *self, int control)
 		.conf = gen->conf,
 		.share = share,
 		.slot = self->slot,
+		.baton = &gen->baton,
 		.index = (uint32_t)index,
 		.master = control,
 		.answers = gen->answers[index][1],
@@ -500,6 +530,7 @@ worker_main(struct gen *gen, const struct child *self, int control)
 		if (i != index)
 			fd_close(&gen->answers[i][1]);
 	}
+	baton_keep(&gen->baton, (uint32_t)index);
 	become_unprivileged(gen, gen->conf->chroot);
 	worker_run(&args);
 }
@@ -523,6 +554,7 @@ helper_main(struct gen *gen, const struct child *self, int control)
 	}
 	for (size_t i = 0; i < gen->nlisteners; i++)
 		fd_close(&gen->listeners[i]);
+	baton_close(&gen->baton);
 	log_close(&gen->logs);
 	become_unprivileged(gen, NULL);
 	sys_die_with_parent();
@@ -588,7 +620,7 @@ slot_take(void)
 	return slot;
 }
 
-/* The sockets between workers and helpers, before any of them is forked. */
+/* What the children have between them, before any of them is forked. */
 static int
 pairs_open(struct gen *gen)
 {
@@ -602,6 +634,8 @@ pairs_open(struct gen *gen)
 			errno = EAGAIN;
 			return -1;
 		}
+		if (baton_add(&gen->baton, gen->children[i].slot) != 0)
+			return -1;
 		if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, gen->answers[i]) !=
 		    0)
 			return -1;
@@ -616,8 +650,9 @@ pairs_open(struct gen *gen)
 int
 gen_start(struct gen *gen, int64_t now)
 {
-	descriptors_share(gen);
-	gen->nworkers = workers_wanted(gen->conf, gen->max_conns);
+	gen->nworkers = workers_wanted(gen->conf, gen->nlisteners);
+	gen->max_conns = conns_per_worker(gen->nlisteners, gen->nworkers);
+	gen->max_pipes = pipes_per_worker();
 	gen->nchildren = gen->nworkers + 1 + NAME_HELPERS;
 	if (pairs_open(gen) != 0)
 		return -1;
@@ -656,22 +691,148 @@ gen_drain(struct gen *gen, const struct gen *successor, int64_t now)
 		gen->children[i].restart_at = 0;
 }
 
-/* Lets a worker accept clients. */
-static void
-child_accept(const struct child *child)
+/* Whether a worker is there and has said that it is ready. */
+static bool
+worker_serves(const struct gen *gen, uint32_t worker)
 {
-	struct order_message order = { .order = ORDER_LISTEN };
-
-	sys_send(child->control, &order, sizeof(order), NULL, 0);
+	return worker < gen->nworkers && gen->children[worker].pid > 0 &&
+	    gen->children[worker].ready;
 }
 
-/* Lets all workers accept clients; those started later will by themselves. */
-void
-gen_accept(const struct gen *gen)
+/* Tells a worker something that takes no more than a word. */
+static void
+worker_order(const struct gen *gen, uint32_t worker, enum order what)
 {
-	for (size_t i = 0; i < gen->nworkers; i++)
-		if (gen->children[i].pid > 0)
-			child_accept(&gen->children[i]);
+	struct order_message order = { .order = what };
+
+	sys_send(gen->children[worker].control, &order, sizeof(order), NULL, 0);
+}
+
+/*
+ * Gives the baton to the worker with the fewest clients, but to another than
+ * that one (or NOBODY).  Who says that it cannot listen gets it when there is
+ * nobody else.  Without any it stays where it is.
+ */
+static void
+listener_choose(const struct gen *gen, uint32_t but)
+{
+	uint32_t best = NOBODY;
+	uint64_t least = UINT64_MAX;
+
+	for (uint32_t i = 0; i < gen->nworkers; i++) {
+		uint64_t load = baton_load(&gen->baton, i);
+
+		if (i == but || !worker_serves(gen, i))
+			continue;
+		if (baton_state_of(&gen->baton, i) == SLOT_AWAY)
+			load += UINT32_MAX;
+		if (load >= least)
+			continue;
+		least = load;
+		best = i;
+	}
+	if (best == NOBODY)
+		return;
+	baton_give(&gen->baton, best);
+	worker_order(gen, best, ORDER_LISTEN);
+}
+
+/* Sees to it that somebody listens who can, when a worker has come or gone. */
+static void
+listener_ensure(const struct gen *gen)
+{
+	if (gen->state == GEN_LIVE && !gen->stopped &&
+	    !worker_serves(gen, baton_holder(&gen->baton)))
+		listener_choose(gen, NOBODY);
+}
+
+/*
+ * A worker may hang, or somebody has stopped it: it gets no baton until it
+ * says again that it is ready, which the order makes it do as soon as it can.
+ */
+static void
+worker_doubt(const struct gen *gen, uint32_t worker)
+{
+	if (gen->state != GEN_LIVE || gen->stopped)
+		return;
+	if (worker_serves(gen, worker) &&
+	    baton_state(&gen->baton, worker, SLOT_AWAY) != SLOT_AWAY)
+		worker_order(gen, worker, ORDER_LOOK);
+	if (baton_holder(&gen->baton) == worker)
+		listener_choose(gen, worker);
+}
+
+/* A worker has died. */
+static void
+worker_gone(const struct gen *gen, uint32_t worker)
+{
+	uint32_t holder = baton_holder(&gen->baton);
+
+	baton_forget(&gen->baton, worker);
+	/* It may have passed the baton on and not have rung any more. */
+	if (gen->state == GEN_LIVE && worker_serves(gen, holder))
+		worker_order(gen, holder, ORDER_LOOK);
+	listener_ensure(gen);
+}
+
+/* Lets a worker accept clients; from then on they see to that themselves. */
+void
+gen_accept(struct gen *gen)
+{
+	listener_choose(gen, NOBODY);
+}
+
+/* Whether clients wait at one of the listening sockets. */
+static bool
+clients_wait(const struct gen *gen)
+{
+	struct pollfd pfds[LISTEN_MAX];
+
+	for (size_t i = 0; i < gen->nlisteners; i++)
+		pfds[i] = (struct pollfd){ .fd = gen->listeners[i],
+			.events = POLLIN };
+	return poll(pfds, (nfds_t)gen->nlisteners, 0) > 0;
+}
+
+static bool
+has_clients(const struct gen *gen)
+{
+	for (uint32_t i = 0; i < gen->nworkers; i++)
+		if (baton_load(&gen->baton, i) > 0)
+			return true;
+	return false;
+}
+
+/*
+ * Looks whether the one who listens does so.  Who dies or is stopped is told
+ * of by a signal; a worker that hangs in a loop or in the hands of a debugger
+ * is not, and no other process can see that clients wait without being woken
+ * by each of them.  Clients who wait at two looks in a row mean that something
+ * may be wrong, or that there is much to do; another worker listens then,
+ * which does no harm if it was the latter.  Nothing that a worker says counts
+ * for that.
+ *
+ * Such a look is a system call or two in a second.  A worker hangs in what it
+ * does, and does nothing without clients: only a debugger stops one that
+ * sleeps.  An idle proxy is therefore left in peace but for a look now and
+ * then.
+ */
+static void
+listener_look(struct gen *gen, int64_t now)
+{
+	bool waiting;
+
+	if (gen->state != GEN_LIVE || gen->stopped || gen->nworkers < 2 ||
+	    now < gen->look_at)
+		return;
+	waiting = clients_wait(gen);
+	if (waiting && gen->waiting)
+		worker_doubt(gen, baton_holder(&gen->baton));
+	gen->look_at = now +
+	    (waiting && !gen->waiting  ? LOOK_AGAIN
+		    : has_clients(gen) ? LOOK_TIME
+				       : LOOK_IDLE);
+	gen->waiting = waiting && !gen->waiting;
 }
 
 /* Sends all workers the logs to write to from now on. */
@@ -714,10 +875,11 @@ gen_stop(struct gen *gen, bool kill_workers)
 	}
 }
 
-/* Starts again the children whose time has come. */
+/* Starts again the children whose time has come, and looks for clients. */
 void
 gen_restart(struct gen *gen, int64_t now)
 {
+	listener_look(gen, now);
 	for (size_t i = 0; i < gen->nchildren; i++) {
 		struct child *child = &gen->children[i];
 
@@ -737,6 +899,8 @@ gen_restart_next(const struct gen *gen)
 {
 	int64_t next = -1;
 
+	if (gen->state == GEN_LIVE && !gen->stopped && gen->nworkers > 1)
+		next = gen->look_at;
 	for (size_t i = 0; i < gen->nchildren; i++) {
 		int64_t at = gen->children[i].restart_at;
 
@@ -787,7 +951,8 @@ restart_plan(struct child *child, int64_t now)
 
 /*
  * Takes note of a dead child, if it is one of this generation: whether it is
- * to be started again, and whether the whole start has failed.
+ * to be started again, and whether the whole start has failed.  One that was
+ * stopped lives.
  */
 bool
 gen_reap(struct gen *gen, pid_t pid, int status, int64_t now)
@@ -799,6 +964,11 @@ gen_reap(struct gen *gen, pid_t pid, int status, int64_t now)
 			child = &gen->children[i];
 	if (child == NULL)
 		return false;
+	if (WIFSTOPPED(status)) {
+		if (!is_helper(gen, child))
+			worker_doubt(gen, (uint32_t)(child - gen->children));
+		return true;
+	}
 	if (gen->state == GEN_LIVE && !gen->stopped)
 		restart_plan(child, now);
 	if (!gen->stopped)
@@ -807,10 +977,10 @@ gen_reap(struct gen *gen, pid_t pid, int status, int64_t now)
 		gen->state = GEN_FAILED;
 		gen->status = WIFEXITED(status) ? WEXITSTATUS(status) : 71;
 	}
-	if (!is_helper(gen, child))
-		atomic_store(&share->slots[child->slot].clients, 0);
 	fd_close(&child->control);
 	child->pid = -1;
+	if (!is_helper(gen, child))
+		worker_gone(gen, (uint32_t)(child - gen->children));
 	return true;
 }
 
@@ -836,8 +1006,8 @@ note_take(const struct gen *gen, struct child *child, enum note note)
 	if (note != NOTE_READY)
 		return;
 	child->ready = true;
-	if (gen->state == GEN_LIVE && !is_helper(gen, child))
-		child_accept(child);
+	if (!is_helper(gen, child))
+		listener_ensure(gen);
 }
 
 /* Takes one of the notes that have come from each child. */

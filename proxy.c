@@ -583,7 +583,7 @@ reap(int64_t now)
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0)
 		for (struct gen *gen = gen_first(); gen != NULL;
 		     gen = gen->next)
 			if (gen_reap(gen, pid, status, now))

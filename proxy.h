@@ -240,6 +240,9 @@ int sys_syslog_open(void);
 int sys_syslog_connect(int fd);
 int sys_syslog_send(int fd, const char *line, size_t len);
 void *sys_share(size_t);
+int sys_bell(int bell[2]);
+void sys_bell_ring(int fd);
+void sys_bell_hear(int fd);
 unsigned sys_processors(void);
 void sys_die_with_parent(void);
 int sys_open_dir(int at, const char *name, enum sys_dir);
@@ -252,11 +255,21 @@ struct share {
 	atomic_uint nslots;       /* those from here on were never used */
 	struct share_slot {
 		_Alignas(64) atomic_uint clients;
+		atomic_uint state; /* enum slot_state */
+		/* Whoever has a generation's baton passes it on: baton.c */
+		_Alignas(64) atomic_uint baton;
 	} slots[SLOTS_MAX];
 };
 
+/* What a worker does, as far as others have to know. */
+enum slot_state {
+	SLOT_AWAY,  /* it takes no clients for now */
+	SLOT_READY, /* it can listen, or does */
+	SLOT_RESTS  /* it listens again when anybody's client leaves */
+};
+
 /* A message from the master to a child, and back. */
-enum order { ORDER_LISTEN, ORDER_LOGS, ORDER_DRAIN };
+enum order { ORDER_LISTEN, ORDER_LOOK, ORDER_LOGS, ORDER_DRAIN };
 enum note { NOTE_READY, NOTE_DRAINED };
 
 struct order_message {
@@ -299,11 +312,40 @@ struct answer {
 	struct addr addrs[ADDRS_MAX];
 };
 
+/* baton.c */
+enum { NOBODY = 0xffff /* no worker has this number */ };
+
+/* Who listens.  It owns the bells; those not open here are -1. */
+struct baton {
+	struct share *share;
+	size_t nworkers;
+	size_t slots[WORKERS_MAX]; /* of the workers, in the share */
+	int bells[WORKERS_MAX][2]; /* heard at 0, rung at 1 */
+};
+
+void baton_init(struct baton *, struct share *);
+int baton_add(struct baton *, size_t slot);
+void baton_close(struct baton *);
+void baton_keep(struct baton *, uint32_t me);
+uint32_t baton_holder(const struct baton *);
+void baton_give(const struct baton *, uint32_t worker);
+void baton_pass(const struct baton *, uint32_t me, uint32_t to);
+void baton_ring(const struct baton *, uint32_t worker);
+void baton_hear(const struct baton *, uint32_t me);
+enum slot_state baton_state(
+    const struct baton *, uint32_t worker, enum slot_state);
+enum slot_state baton_state_of(const struct baton *, uint32_t worker);
+unsigned baton_load(const struct baton *, uint32_t worker);
+void baton_forget(const struct baton *, uint32_t worker);
+uint32_t baton_next(
+    const struct baton *, uint32_t me, size_t max_conns, uint64_t *bound);
+
 /* What a worker is given. Everything stays the caller's. */
 struct worker_args {
 	const struct conf *conf;
 	struct share *share;
-	size_t slot;      /* its place in the share */
+	size_t slot; /* its place in the share */
+	const struct baton *baton;
 	uint32_t index;   /* its place among the workers */
 	int master;       /* orders come, notes go; end of file: leave */
 	int desks[DESKS]; /* where questions go */
@@ -479,6 +521,9 @@ struct gen {
 	size_t max_conns, max_pipes; /* of one worker */
 	int desks[DESKS][2];         /* questions go in at 0, out at 1 */
 	int answers[WORKERS_MAX][2]; /* answers likewise */
+	struct baton baton;
+	int64_t look_at; /* ms: when to look whether clients wait */
+	bool waiting;    /* some did at the last look */
 	struct child children[CHILDREN_MAX]; /* workers, then helpers */
 	size_t nworkers, nchildren;
 };
@@ -488,7 +533,7 @@ int gen_identity(struct gen *);
 int gen_listen(struct gen *, struct gen *old);
 int gen_start(struct gen *, int64_t now);
 void gen_drain(struct gen *, const struct gen *successor, int64_t now);
-void gen_accept(const struct gen *);
+void gen_accept(struct gen *);
 void gen_logs(const struct gen *, const struct logs *);
 void gen_stop(struct gen *, bool kill_workers);
 void gen_restart(struct gen *, int64_t now);

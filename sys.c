@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #ifdef __linux__
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #endif
 
@@ -296,6 +297,51 @@ sys_share(size_t size)
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p;
+}
+
+/*
+ * A bell between processes, heard at bell[0] and rung at bell[1], neither of
+ * which blocks.  Both are the same where the system has something smaller
+ * than a pipe.  Returns 0, or -1 with errno.
+ */
+int
+sys_bell(int bell[2])
+{
+#ifdef __linux__
+	bell[0] = bell[1] = eventfd(0, EFD_NONBLOCK);
+	return bell[0] < 0 ? -1 : 0;
+#else
+	if (pipe(bell) != 0) {
+		bell[0] = bell[1] = -1;
+		return -1;
+	}
+	for (int i = 0; i < 2; i++)
+		if (fcntl(bell[i], F_SETFL, O_NONBLOCK) != 0)
+			return -1;
+	return 0;
+#endif
+}
+
+/* Rings a bell; one that takes no more is ringing. */
+void
+sys_bell_ring(int fd)
+{
+	const uint64_t one = 1;
+	ssize_t n;
+
+	do
+		n = write(fd, &one, sizeof(one));
+	while (n < 0 && errno == EINTR);
+}
+
+/* Silences a bell. */
+void
+sys_bell_hear(int fd)
+{
+	uint64_t rung[8];
+
+	while (read(fd, rung, sizeof(rung)) == sizeof(rung))
+		;
 }
 
 /* The number of processors, at least 1. */

@@ -23,6 +23,7 @@ enum own {
 	OWN_ANSWERS,
 	OWN_DESK,
 	OWN_LOT = OWN_DESK + DESKS,
+	OWN_BELL,
 	OWN_LISTENER
 };
 
@@ -30,16 +31,27 @@ static struct {
 	const struct worker_args *args;
 	const struct conf *conf;
 	int slots[OWN_LISTENER + LISTEN_MAX];
+	uint64_t open;        /* a bit for each listener that is not closed */
+	bool listening;       /* they are in the poll set */
 	bool full;            /* when it last tried to accept */
 	int64_t paused_until; /* when to listen again, or 0 */
 	size_t paused_count;  /* connections that there were then */
-	int64_t complained;   /* of lacking descriptors, last time */
+	bool out; /* paused for want of what another worker may have */
+	int64_t complained; /* of lacking descriptors, last time */
 	bool draining;
 	bool dismissed;     /* the helpers were let go */
 	uint64_t abandoned; /* listeners that only we serve, while draining */
 	int64_t drained_at; /* when draining has to be over */
 	int log_fd, access_fd; /* owned: sent by the master */
 } w;
+
+static void
+own_watch(unsigned which, int fd, short events)
+{
+	w.slots[which] = -1;
+	if (fd >= 0 && watch_add(fd, events, NULL, which, &w.slots[which]) != 0)
+		assert(0 && "the poll set has room for the worker's own");
+}
 
 /* Which clients are counted, over all workers. */
 
@@ -73,36 +85,92 @@ place_take(void)
 	return false;
 }
 
-/* Counts those that there are, when some may have gone. */
+/*
+ * Counts those that there are, when some may have gone.  Whoever waits for a
+ * place hears of it.
+ */
 static void
 place_give_back(void)
 {
-	atomic_store(my_count(), (unsigned)conn_count());
+	const struct baton *b = w.args->baton;
+	unsigned count = (unsigned)conn_count(), before;
+	uint32_t holder;
+
+	/* Others read that often, and had to fetch it again. */
+	before = atomic_load(my_count());
+	if (count == before)
+		return;
+	atomic_store(my_count(), count);
+	if (count > before || w.draining)
+		return;
+	holder = baton_holder(b);
+	if (holder < b->nworkers && holder != w.args->index &&
+	    baton_state_of(b, holder) == SLOT_RESTS)
+		baton_ring(b, holder);
 }
 
 /* Listening. */
 
-static void
-listen_for(short events)
+/* Whether this worker is the one that listens. */
+static bool
+has_baton(void)
 {
-	for (size_t i = 0; i < w.args->nlisteners; i++)
-		if (w.slots[OWN_LISTENER + i] >= 0)
-			watch_set(w.slots[OWN_LISTENER + i], events);
+	return baton_holder(w.args->baton) == w.args->index;
 }
 
+/* Puts the listeners into the poll set, or takes them out. */
 static void
-listen_pause(void)
+listen_watch(bool on)
 {
-	listen_for(0);
+	if (on == w.listening)
+		return;
+	w.listening = on;
+	for (unsigned i = 0; i < w.args->nlisteners; i++)
+		if (!on)
+			watch_remove(&w.slots[OWN_LISTENER + i]);
+		else if (w.open >> i & 1)
+			own_watch(
+			    OWN_LISTENER + i, w.args->listeners[i], POLLIN);
+}
+
+/* Does what befits the baton, and says what the others have to know. */
+static void
+listen_update(void)
+{
+	enum slot_state state = SLOT_READY;
+
+	if (w.draining || (w.paused_until != 0 && w.out))
+		state = SLOT_AWAY;
+	else if (w.paused_until != 0)
+		state = SLOT_RESTS;
+	baton_state(w.args->baton, w.args->index, state);
+	listen_watch(w.paused_until == 0 && (w.draining || has_baton()));
+}
+
+/* Passes the baton to another that can take clients, if there is one. */
+static bool
+listen_pass(void)
+{
+	uint64_t bound;
+	uint32_t next =
+	    baton_next(w.args->baton, w.args->index, w.args->max_conns, &bound);
+
+	if (w.draining || next == NOBODY)
+		return false;
+	baton_pass(w.args->baton, w.args->index, next);
+	return true;
+}
+
+/* Rests for a while; out: another worker may have what this one lacks. */
+static void
+listen_pause(bool out)
+{
 	w.paused_until = loop_now() + PAUSE_TIME;
 	w.paused_count = conn_count();
-}
-
-static void
-listen_resume(void)
-{
-	listen_for(POLLIN);
-	w.paused_until = 0;
+	w.out = out;
+	listen_update();
+	if (out)
+		listen_pass();
 }
 
 /* Says once a minute, for all workers, that there are too many clients. */
@@ -138,22 +206,30 @@ enum accepted {
 	ACCEPTED_NEVER  /* the listener is broken */
 };
 
+static bool
+client_waits(int listener)
+{
+	struct pollfd pfd = { .fd = listener, .events = POLLIN };
+
+	return poll(&pfd, 1, 0) == 1;
+}
+
 /*
- * There is no place for one more.  It may be that another worker is about to
- * accept the very client that made this one try; only who still waits after a
- * rest is worth a line.
+ * There is no place for one more, here or at all.  It may be that a worker of
+ * another generation is about to accept the very client that made this one
+ * try; only who still waits after a rest is worth a line.
  */
 static enum accepted
 accept_later(int listener)
 {
-	struct pollfd pfd = { .fd = listener, .events = POLLIN };
-
-	if (poll(&pfd, 1, 0) != 1)
+	if (!client_waits(listener))
 		return ACCEPTED_NOBODY;
+	if (conn_count() >= w.args->max_conns && listen_pass())
+		return ACCEPTED_LATER;
 	if (w.full)
 		complain_of_clients();
 	w.full = true;
-	listen_pause();
+	listen_pause(false);
 	return ACCEPTED_LATER;
 }
 
@@ -161,7 +237,7 @@ static enum accepted
 accept_one(int listener)
 {
 	struct sockaddr_storage from;
-	int fd;
+	int fd, error;
 
 	if (!place_take())
 		return accept_later(listener);
@@ -171,21 +247,22 @@ accept_one(int listener)
 		conn_accepted(fd, &from);
 		return ACCEPTED;
 	}
+	error = errno;
 	place_give_back();
-	switch (errno) {
+	switch (error) {
 	case EAGAIN:
 		return ACCEPTED_NOBODY;
 	case EMFILE:
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
-		complain_of_accept(errno);
-		listen_pause();
+		complain_of_accept(error);
+		listen_pause(true);
 		return ACCEPTED_LATER;
 	case EBADF:
 	case EINVAL:
 	case ENOTSOCK:
-		complain_of_accept(errno);
+		complain_of_accept(error);
 		return ACCEPTED_NEVER;
 	default:
 		/* This one is gone; there may be others. */
@@ -198,6 +275,7 @@ listener_close(size_t i)
 {
 	watch_remove(&w.slots[OWN_LISTENER + i]);
 	close(w.args->listeners[i]);
+	w.open &= ~(UINT64_C(1) << i);
 	w.abandoned &= ~(UINT64_C(1) << i);
 }
 
@@ -217,6 +295,60 @@ listener_ready(size_t i, int max)
 		listener_close(i);
 }
 
+/*
+ * Accepts as many as befit this worker, or passes the baton on when it carries
+ * more than it should.  After the last one it only does so when somebody
+ * waits: tunnels that come and go one after the other are all well here, and
+ * nobody else has to wake for them.
+ */
+static void
+listener_event(size_t i)
+{
+	const struct worker_args *args = w.args;
+	int max = ACCEPTS_MAX;
+	uint64_t bound;
+	uint32_t next;
+
+	if (w.draining) {
+		listener_ready(i, max);
+		return;
+	}
+	/* Another listener may have had an event in the same turn. */
+	if (!has_baton() || w.paused_until != 0)
+		return;
+	next = baton_next(args->baton, args->index, args->max_conns, &bound);
+	if (conn_count() <= bound) {
+		if (bound - conn_count() < ACCEPTS_MAX)
+			max = (int)(bound - conn_count()) + 1;
+		listener_ready(i, max);
+		if (conn_count() <= bound || !(w.open >> i & 1) ||
+		    !client_waits(args->listeners[i]))
+			return;
+	}
+	baton_pass(args->baton, args->index, next);
+}
+
+/*
+ * The master gives the baton.  Who waits is served before anybody can take it
+ * away again.
+ */
+static void
+listen_ordered(void)
+{
+	for (size_t i = 0; i < w.args->nlisteners; i++)
+		if (w.open >> i & 1)
+			listener_ready(i, ACCEPTS_MAX);
+}
+
+/* Somebody has passed the baton, or has a place for who waits. */
+static void
+bell_heard(void)
+{
+	baton_hear(w.args->baton, w.args->index);
+	if (!w.out)
+		w.paused_until = 0;
+}
+
 /* Orders. */
 
 /*
@@ -234,8 +366,9 @@ drain(uint64_t abandoned)
 	w.abandoned = abandoned;
 	w.drained_at = loop_now() + w.conf->drain_timeout * INT64_C(1000);
 	for (size_t i = 0; i < w.args->nlisteners; i++) {
-		listener_ready(i, LISTEN_BACKLOG);
-		if (w.slots[OWN_LISTENER + i] >= 0 && !(abandoned >> i & 1))
+		if (w.open >> i & 1)
+			listener_ready(i, LISTEN_BACKLOG);
+		if ((w.open >> i & 1) && !(abandoned >> i & 1))
 			listener_close(i);
 	}
 	sys_send(w.args->master, &note, sizeof(note), NULL, 0);
@@ -286,8 +419,9 @@ master_ready(void)
 		return;
 	if (n != sizeof(order))
 		leave(END_STOPPED);
+	/* An ORDER_LOOK needs no more than the turn that it causes. */
 	if (order.order == ORDER_LISTEN && !w.draining)
-		listen_resume();
+		listen_ordered();
 	else if (order.order == ORDER_LOGS)
 		change_logs(&order, fds);
 	else if (order.order == ORDER_DRAIN)
@@ -320,8 +454,10 @@ own_event(unsigned which, short revents)
 		master_ready();
 	else if (which == OWN_ANSWERS)
 		resolve_receive();
+	else if (which == OWN_BELL)
+		bell_heard();
 	else if (which >= OWN_LISTENER)
-		listener_ready(which - OWN_LISTENER, ACCEPTS_MAX);
+		listener_event(which - OWN_LISTENER);
 	else if (revents & POLLOUT)
 		resolve_send((enum desk)(which - OWN_DESK));
 	/* While draining, helpers that die are not replaced. */
@@ -384,19 +520,12 @@ turn(void)
 		conn_expire(c);
 	if (w.paused_until != 0 &&
 	    (loop_now() >= w.paused_until || conn_count() < w.paused_count))
-		listen_resume();
+		w.paused_until = 0;
 	place_give_back();
+	listen_update();
 	conn_park_quiet();
 	dismiss_helpers();
 	log_flush();
-}
-
-static void
-own_watch(unsigned which, int fd, short events)
-{
-	w.slots[which] = -1;
-	if (fd >= 0 && watch_add(fd, events, NULL, which, &w.slots[which]) != 0)
-		assert(0 && "the poll set has room for the worker's own");
 }
 
 /*
@@ -424,10 +553,14 @@ worker_run(const struct worker_args *args)
 	for (int desk = 0; desk < DESKS; desk++)
 		own_watch(OWN_DESK + (unsigned)desk, args->desks[desk], 0);
 	own_watch(OWN_LOT, lot_fd(), POLLIN);
-	for (size_t i = 0; i < args->nlisteners; i++)
-		own_watch(OWN_LISTENER + (unsigned)i, args->listeners[i], 0);
+	own_watch(OWN_BELL, args->baton->bells[args->index][0], POLLIN);
+	for (unsigned i = 0; i < args->nlisteners; i++) {
+		own_watch(OWN_LISTENER + i, -1, 0);
+		w.open |= UINT64_C(1) << i;
+	}
 	log_detach();
 	log_batch();
+	listen_update();
 	sys_send(args->master, &ready, sizeof(ready), NULL, 0);
 	while (!w.draining ||
 	    ((conn_count() > 0 || w.abandoned != 0) &&

@@ -1,0 +1,411 @@
+#!/usr/bin/env bats
+# Who accepts: one worker at a time, and the one with the fewest tunnels.
+
+load helper
+
+# need_syscall: for what /proc tells of the poll() that a worker sleeps in.
+need_syscall() {
+	local line
+
+	need_proc
+	read -r line 2>/dev/null <"/proc/$BASHPID/syscall" ||
+		skip "needs /proc/PID/syscall"
+}
+
+# polled PID: sets POLLED to how many descriptors the worker polls, or to
+# nothing when it does not sleep.
+polled() {
+	local line
+
+	POLLED=
+	read -r -a line 2>/dev/null <"/proc/$1/syscall" || return 0
+	[ "${#line[@]}" -lt 3 ] || POLLED=$((line[2]))
+}
+
+# listeners_find: sets LISTENERS to the workers that listen.  While nothing
+# goes on they poll one descriptor more than the others; there must be others.
+listeners_find() {
+	local least='' most='' pid
+
+	LISTENERS=()
+	for pid in $(worker_pids); do
+		polled "$pid"
+		[ -n "$POLLED" ] || return 1
+		if [ -z "$least" ] || [ "$POLLED" -lt "$least" ]; then
+			least=$POLLED
+		fi
+		if [ -z "$most" ] || [ "$POLLED" -gt "$most" ]; then
+			most=$POLLED
+			LISTENERS=()
+		fi
+		[ "$POLLED" -lt "$most" ] || LISTENERS+=("$pid")
+	done
+	[ -n "$most" ] && [ "$most" = $((least + 1)) ]
+}
+
+# one_listens: whether it is just one; for wait_for.
+one_listens() {
+	listeners_find && [ "${#LISTENERS[@]}" = 1 ]
+}
+
+workers_are() {
+	[ "$(worker_pids | wc -l)" = "$1" ]
+}
+
+# sockets PID: how many sockets it has.
+sockets() {
+	find "/proc/$1/fd" -lname 'socket:*' 2>/dev/null | wc -l
+}
+
+# loads: sets LOADS to how many tunnels each worker has, and TOTAL to their
+# sum.  IDLE is how many sockets one has without any.
+loads() {
+	local pid
+
+	LOADS=()
+	TOTAL=0
+	for pid in $(worker_pids); do
+		LOADS+=($((($(sockets "$pid") - IDLE) / 2)))
+		TOTAL=$((TOTAL + LOADS[-1]))
+	done
+}
+
+loads_are() {
+	loads
+	[ "$TOTAL" = "$1" ]
+}
+
+# balanced N: whether there are N tunnels, and no worker has a fifth over the
+# mean.
+balanced() {
+	local n
+
+	wait_for loads_are "$1"
+	echo "${LOADS[*]}"
+	for n in "${LOADS[@]}"; do
+		[ $((n * ${#LOADS[@]} * 10)) -le $(($1 * 12)) ] || return 1
+	done
+}
+
+# balance_start WORKERS: adit, and a server.
+balance_start() {
+	need_proc
+	peer_start srv echod
+	adit_start "Workers $1" "LogLevel Notice"
+	wait_for workers_are "$1"
+	IDLE=$(sockets "$(worker_pids | head -n 1)")
+}
+
+# burst NAME N: N tunnels of one client that connects as fast as it can.
+burst() {
+	client_start "$1" -n "$2" -t 60 127.0.0.1 "$PORT" \
+	    tunnel "127.0.0.1:$srv_PORT" rtt 1 5 say up hold
+	wait_for -t 60 peer_said "$1" up
+}
+
+# switches: how often the workers have gone to sleep.
+switches() {
+	local pid
+
+	for pid in $(worker_pids); do
+		sed -n 's/^voluntary_ctxt_switches:[^0-9]*//p' \
+		    "/proc/$pid/status"
+	done | awk '{ n += $1 } END { print n }'
+}
+
+@test "balance: tunnels opened one by one are spread evenly" {
+	local i
+
+	balance_start 4
+	for i in $(seq 48); do
+		burst "t$i" 1
+	done
+	balanced 48
+}
+
+@test "balance: two tunnels are on two workers" {
+	balance_start 2
+	burst a 1
+	burst b 1
+	wait_for loads_are 2
+	[ "${LOADS[*]}" = "1 1" ]
+}
+
+@test "balance: tunnels opened in bursts are spread evenly" {
+	balance_start 8
+	burst one 240
+	balanced 240
+	client_start two -n 80 -t 60 127.0.0.1 "$PORT" \
+	    tunnel "127.0.0.1:$srv_PORT" say up hold
+	client_start three -n 80 -t 60 127.0.0.1 "$PORT" \
+	    tunnel "127.0.0.1:$srv_PORT" say up hold
+	client_start four -n 80 -t 60 127.0.0.1 "$PORT" \
+	    tunnel "127.0.0.1:$srv_PORT" say up hold
+	wait_for -t 60 peer_said two up
+	wait_for -t 60 peer_said three up
+	wait_for -t 60 peer_said four up
+	balanced 480
+}
+
+@test "balance: a worker that was started again gets the tunnels that others have too many of" {
+	local left n pid
+
+	CRASH_OK=1
+	balance_start 4
+	burst one 200
+	balanced 200
+	pid=$(worker_pids | head -n 1)
+	kill -KILL "$pid"
+	wait_for workers_other "$pid" 4
+	loads
+	left=$TOTAL
+	[ "$left" -ge 140 ] && [ "$left" -lt 200 ]
+	n=$((400 - left))
+	burst two "$n"
+	balanced 400
+}
+
+# workers_other PID N: whether there are N workers without that one.
+workers_other() {
+	workers_are "$2" && fails grep -qx "$1" <<<"$(worker_pids)"
+}
+
+@test "balance: when tunnels end, new ones go where there is room" {
+	local i
+
+	balance_start 4
+	for i in $(seq 40); do
+		burst "t$i" 1
+	done
+	balanced 40
+	# Every fourth ends: these may all be of one worker.
+	for i in $(seq 1 4 40); do
+		pid=t${i}_PID
+		kill "${!pid}"
+	done
+	wait_for loads_are 30
+	for i in $(seq 10); do
+		burst "u$i" 1
+	done
+	balanced 40
+}
+
+@test "balance: with 64 workers one connection wakes one or two of them" {
+	local after before
+
+	need_proc
+	adit_start "Workers 64" "LogLevel Notice"
+	wait_for workers_are 64
+	client -c 70 -- send "GET / HTTP/1.1\r\n\r\n" refused 405
+	before=$(switches)
+	client -c 100 -- send "GET / HTTP/1.1\r\n\r\n" refused 405
+	after=$(switches)
+	echo "$((after - before)) for 100 connections"
+	# One for the client, one for its end; and one for the next in line when
+	# the baton moves.
+	[ $((after - before)) -lt 600 ]
+	[ $((after - before)) -ge 100 ]
+}
+
+@test "balance: one worker listens, whatever happens" {
+	local i
+
+	need_syscall
+	CRASH_OK=1
+	peer_start srv server echo
+	adit_start "Workers 3"
+	wait_for one_listens
+	client -n 5 -- tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	wait_for one_listens
+	for i in 1 2 3; do
+		kill -HUP "$ADIT_PID"
+		wait_for reloads_are "$i"
+		wait_for workers_are 3
+		wait_for one_listens
+	done
+	kill -KILL "${LISTENERS[0]}"
+	wait_for workers_other "${LISTENERS[0]}" 3
+	wait_for one_listens
+	# shellcheck disable=SC2046
+	kill -KILL $(worker_pids)
+	wait_for log_counts 4 'died from signal 9'
+	wait_for workers_are 3
+	wait_for one_listens
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+}
+
+reloads_are() {
+	[ "$(log_count 'Reloading config file finished')" = "$1" ]
+}
+
+log_counts() {
+	[ "$(log_count "$2")" -ge "$1" ]
+}
+
+@test "balance: when the one who listens is killed another listens, at any time" {
+	local i
+
+	need_syscall
+	CRASH_OK=1
+	peer_start srv server echo
+	adit_start "Workers 3"
+	for i in $(seq 8); do
+		wait_for one_listens
+		kill -KILL "${LISTENERS[0]}"
+		client -t 3 -- tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	done
+	# The restarts wait longer each time, the clients did not wait for them.
+	log_wait 'restarting in [0-9]+ ms'
+}
+
+@test "balance: workers killed under load leave no client waiting" {
+	local i pid
+
+	need_proc
+	CRASH_OK=1
+	peer_start srv server echo
+	adit_start "Workers 4" "LogLevel Notice"
+	for i in 1 2 3; do
+		(
+			while [ ! -e "$DIR/stop" ]; do
+				"$PEER" client -t 15 127.0.0.1 "$PORT" \
+				    tunnel "127.0.0.1:$srv_PORT" rtt 2 10 \
+				    shut eof && echo good
+			done
+		) >"$DIR/stream$i.out" 2>"$DIR/stream$i.err" 3>&- &
+		own_pid $!
+	done
+	for i in $(seq 8); do
+		pid=$(worker_pids | shuf -n 1)
+		[ -z "$pid" ] || kill -KILL "$pid"
+		all_go_on
+	done
+	touch "$DIR/stop"
+	# A client that was cut off is none that waited.
+	cat "$DIR"/stream?.err
+	fails grep -qi 'time' "$DIR"/stream?.err
+}
+
+# all_go_on: whether each stream has had another success.
+all_go_on() {
+	local i n
+
+	for i in 1 2 3; do
+		n=$(grep -c good "$DIR/stream$i.out") || true
+		wait_for stream_over "$i" "$n"
+	done
+}
+
+stream_over() {
+	local n
+
+	n=$(grep -c good "$DIR/stream$1.out") || true
+	[ "$n" -gt "$2" ]
+}
+
+@test "balance: when the one who listens is stopped another listens, and it has its share when it goes on" {
+	local pid
+
+	need_syscall
+	balance_start 3
+	wait_for one_listens
+	pid=${LISTENERS[0]}
+	kill -STOP "$pid"
+	burst one 60
+	loads
+	kill -CONT "$pid"
+	[ "$TOTAL" = 60 ]
+	burst two 60
+	balanced 120
+}
+
+@test "balance: when all but one are stopped that one serves" {
+	local pids
+
+	need_proc
+	balance_start 3
+	mapfile -t pids < <(worker_pids)
+	kill -STOP "${pids[0]}" "${pids[2]}"
+	burst one 30
+	kill -CONT "${pids[0]}" "${pids[2]}"
+	burst two 60
+	balanced 90
+}
+
+@test "balance: a reload under load leaves one that listens, and an even spread" {
+	local i
+
+	need_syscall
+	balance_start 4
+	echo "LogLevel Info" >>"$CONF"
+	(
+		while [ ! -e "$DIR/stop" ]; do
+			"$PEER" client -n 5 -t 15 127.0.0.1 "$PORT" \
+			    tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof ||
+				exit 1
+		done
+	) >"$DIR/stream.out" 2>"$DIR/stream.err" 3>&- &
+	STREAM=$!
+	own_pid "$STREAM"
+	for i in 1 2 3 4; do
+		kill -HUP "$ADIT_PID"
+		wait_for reloads_are "$i"
+	done
+	touch "$DIR/stop"
+	wait_for dead "$STREAM"
+	wait "$STREAM"
+	wait_for workers_are 4
+	wait_for one_listens
+	burst one 100
+	balanced 100
+}
+
+@test "balance: a place among MaxClients that one worker frees is filled at once by another" {
+	local began i
+
+	need_proc
+	peer_start srv echod
+	adit_start "Workers 4" "LogLevel Notice" "MaxClients 3"
+	# There is always one that waits, at a worker without any clients.  A rest
+	# of 100 ms before each three would take half a minute.
+	began=$SECONDS
+	for i in $(seq 15); do
+		client_start "c$i" -c 100 -t 60 127.0.0.1 "$PORT" \
+		    tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	done
+	for i in $(seq 15); do
+		peer_wait "c$i"
+	done
+	echo "$((SECONDS - began)) seconds"
+	[ $((SECONDS - began)) -le 15 ]
+}
+
+@test "balance: when all descriptors of all workers are in use the next client waits, and is served" {
+	local i most
+
+	# shellcheck disable=SC2016
+	ADIT_WRAP=(sh -c 'ulimit -n 64 && exec "$@"' sh)
+	peer_start srv echod
+	adit_start "Workers 3" "LogLevel Notice" "MaxClients 1000"
+	most=$(sed -n 's/.*MaxClients 1000 is more than 3 .*they serve //p' \
+	    "$LOG")
+	echo "they serve $most"
+	for i in $(seq $((most + 8))); do
+		client_start "c$i" -t 60 127.0.0.1 "$PORT" \
+		    tunnel "127.0.0.1:$srv_PORT" rtt 1 5 say up \
+		    wait "$DIR/go$((i % 2))" rtt 1 5 shut eof
+	done
+	# No worker rests while another has room.
+	wait_for ups_are "$most"
+	touch "$DIR/go0"
+	wait_for ups_are $((most + 8))
+	touch "$DIR/go1"
+	for i in $(seq $((most + 8))); do
+		peer_wait "c$i"
+	done
+	fails log_has 'died'
+}
+
+ups_are() {
+	[ "$(grep -lx up "$DIR"/c*.out | wc -l)" = "$1" ]
+}
