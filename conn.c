@@ -65,7 +65,7 @@ conn_count(void)
 	return k.count;
 }
 
-/* How many of them may still need a helper. */
+/* How many of them may still need the desk. */
 size_t
 conn_unsettled(void)
 {
@@ -545,7 +545,7 @@ conn_resolve(struct conn *c)
 	}
 	conn_state(c, CONN_RESOLVE);
 	conn_watch(c);
-	resolve_ask(c, DESK_HOSTS, QUESTION_NAME, req->host);
+	resolve_ask(c, QUESTION_NAME, req->host);
 }
 
 static void
@@ -572,20 +572,14 @@ conn_answer(struct conn *c, const struct answer *answer)
 	const struct rule *rule;
 
 	if (c->state == CONN_RESOLVE) {
-		if (answer->error == 0 && answer->naddrs > 0 &&
-		    answer->naddrs <= ADDRS_MAX)
+		if (answer->error == 0 && answer->naddrs > 0)
 			conn_dial(c, answer->addrs, answer->naddrs);
-		else if (c->setup->desk == DESK_HOSTS)
-			resolve_ask(c, DESK_NAMES, QUESTION_NAME,
-			    c->setup->request.host);
-		else
+		else if (!resolve_ask_on(c))
 			conn_unresolved(c, answer->error);
 		return;
 	}
-	if (!answer->matches && c->setup->desk == DESK_HOSTS) {
-		resolve_ask(c, DESK_NAMES, QUESTION_CLIENT, c->setup->name);
+	if (!answer->matches && resolve_ask_on(c))
 		return;
-	}
 	/* A Deny that nobody can judge denies. */
 	rule = &k.conf->rules[c->setup->rule++];
 	if (answer->matches && rule->allow)
@@ -811,8 +805,8 @@ conn_judge(struct conn *c)
 	case ACL_ASK:
 		conn_state(c, CONN_RULE);
 		conn_watch(c);
-		resolve_ask(c, DESK_HOSTS, QUESTION_CLIENT,
-		    k.conf->rules[c->setup->rule].name);
+		resolve_ask(
+		    c, QUESTION_CLIENT, k.conf->rules[c->setup->rule].name);
 	}
 }
 

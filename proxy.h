@@ -34,8 +34,8 @@ enum {
 	LISTEN_MAX = 64,         /* listening sockets */
 	BIND_MAX = 16,           /* addresses of Bind */
 	WORKERS_MAX = 256,       /* workers of one configuration */
-	CHILDREN_MAX = WORKERS_MAX + 32, /* the helpers too */
-	SLOTS_MAX = 1024,                /* workers, the draining ones too */
+	CHILDREN_MAX = WORKERS_MAX + 1, /* the desk too */
+	SLOTS_MAX = 1024,               /* workers, the draining ones too */
 	CREDENTIAL_SIZE = 256,   /* bytes of user or password, with its NUL */
 	REPLY_SIZE = 2048,       /* bytes of a reply of our own */
 	LOG_LINE_SIZE = 1024,    /* bytes of a log line */
@@ -252,7 +252,7 @@ struct share {
 
 /* A message from the master to a child, and back. */
 enum order { ORDER_LISTEN, ORDER_LOGS, ORDER_DRAIN };
-enum note { NOTE_READY, NOTE_DRAINED };
+enum note { NOTE_READY, NOTE_DRAINED, NOTE_HELPER };
 
 struct order_message {
 	enum order order;
@@ -267,9 +267,12 @@ _Static_assert(LISTEN_MAX <= 64, "each listener has a bit");
 
 struct note_message {
 	enum note note;
+	/* NOTE_HELPER: it has died; what waitpid() said. */
+	pid_t pid;
+	int status;
 };
 
-/* Questions to the helpers, and their answers. */
+/* Questions to the desk, and its answers; only the used addresses are sent. */
 enum desk { DESK_HOSTS, DESK_NAMES, DESKS };
 enum question_kind { QUESTION_NAME, QUESTION_CLIENT };
 
@@ -427,19 +430,38 @@ _Noreturn void worker_run(const struct worker_args *);
 
 /* resolve.c */
 void resolve_init(const struct worker_args *);
-void resolve_ask(
-    struct conn *, enum desk, enum question_kind, const char *name);
+void resolve_ask(struct conn *, enum question_kind, const char *name);
+bool resolve_ask_on(struct conn *);
 void resolve_cancel(struct conn *);
 bool resolve_waiting(enum desk);
 void resolve_send(enum desk);
 void resolve_receive(void);
-_Noreturn void resolve_helper(
-    enum desk, int questions, const int *answers, size_t workers);
+
+/* desk.c */
+
+/* What the desk is given. Everything stays the caller's. */
+struct desk_args {
+	int master;           /* notes go; end of file: leave */
+	int questions[DESKS]; /* where they come from */
+	const int *answers;   /* where they go, for each worker */
+	size_t nworkers;
+	unsigned connect_timeout; /* s: who waits longer has left */
+};
+
+_Noreturn void desk_run(const struct desk_args *);
+int answer_send(int fd, const struct answer *);
+int answer_receive(int fd, struct answer *);
+
+/* hosts.c */
+bool hosts_answer(const struct question *, struct answer *);
+
+/* helper.c */
+_Noreturn void helper_run(int desk);
 
 /* gen.c */
 enum gen_state { GEN_STARTING, GEN_LIVE, GEN_DRAINING, GEN_FAILED };
 
-/* A worker or a helper; pid and control are -1 while there is none. */
+/* A worker or the desk; pid and control are -1 while there is none. */
 struct child {
 	pid_t pid;
 	int control; /* the master's end */
@@ -470,7 +492,7 @@ struct gen {
 	size_t max_conns;            /* of one worker */
 	int desks[DESKS][2];         /* questions go in at 0, out at 1 */
 	int answers[WORKERS_MAX][2]; /* answers likewise */
-	struct child children[CHILDREN_MAX]; /* workers, then helpers */
+	struct child children[CHILDREN_MAX]; /* workers, then the desk */
 	size_t nworkers, nchildren;
 };
 
@@ -481,7 +503,7 @@ int gen_start(struct gen *, int64_t now);
 void gen_drain(struct gen *, const struct gen *successor, int64_t now);
 void gen_accept(const struct gen *);
 void gen_logs(const struct gen *, const struct logs *);
-void gen_stop(struct gen *, bool kill_workers);
+void gen_stop(struct gen *, bool kill_all);
 void gen_restart(struct gen *, int64_t now);
 int64_t gen_restart_next(const struct gen *);
 size_t gen_watch(const struct gen *, struct pollfd *);

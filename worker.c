@@ -35,7 +35,7 @@ static struct {
 	size_t paused_count;  /* connections that there were then */
 	int64_t complained;   /* of lacking descriptors, last time */
 	bool draining;
-	bool dismissed;     /* the helpers were let go */
+	bool dismissed;     /* the desk was let go */
 	uint64_t abandoned; /* listeners that only we serve, while draining */
 	int64_t drained_at; /* when draining has to be over */
 	int log_fd, access_fd; /* owned: sent by the master */
@@ -294,9 +294,9 @@ master_ready(void)
 		drain(order.abandoned);
 }
 
-/* Lets the helpers go, when draining, as soon as nobody needs them. */
+/* Lets the desk go, when draining, as soon as nobody needs it. */
 static void
-dismiss_helpers(void)
+dismiss_desk(void)
 {
 	if (!w.draining || conn_unsettled() > 0 || w.abandoned != 0 ||
 	    w.dismissed)
@@ -324,7 +324,7 @@ own_event(unsigned which, short revents)
 		listener_ready(which - OWN_LISTENER, ACCEPTS_MAX);
 	else if (revents & POLLOUT)
 		resolve_send((enum desk)(which - OWN_DESK));
-	/* While draining, helpers that die are not replaced. */
+	/* While draining, a desk that dies is not replaced. */
 	if (which >= OWN_ANSWERS && which < OWN_LOT &&
 	    revents & (POLLHUP | POLLERR))
 		watch_remove(&w.slots[which]);
@@ -387,7 +387,7 @@ turn(void)
 		listen_resume();
 	place_give_back();
 	conn_park_quiet();
-	dismiss_helpers();
+	dismiss_desk();
 	log_flush();
 }
 
