@@ -358,6 +358,7 @@ refuse_target(struct conn *c, int status, const char *error, const char *what,
 	conn_refuse(c, status, error, detail);
 }
 
+/* No address of the target can be had; it may have others by now. */
 static void
 refuse_race(struct conn *c, int error)
 {
@@ -394,6 +395,7 @@ refuse_race(struct conn *c, int error)
 		    "The proxy could not connect." } };
 	const struct failure *f = failures;
 
+	cache_forget(c->setup->request.host);
 	while (f->error != error && f->error != 0)
 		f++;
 	refuse_target(c, f->status, f->type, "establish a connection to",
@@ -533,14 +535,18 @@ conn_dial(struct conn *c, const struct addr *addrs, size_t n)
 	conn_dialled(c, race_start(c, k.conf, loop_now()));
 }
 
-/* Begins to look the target up; an address needs none of that. */
+/* Begins to look the target up; some addresses need none of that. */
 static void
 conn_resolve(struct conn *c)
 {
 	const struct request *req = &c->setup->request;
+	const struct addr *addrs = &req->addr;
+	size_t n = 1;
 
-	if (req->literal) {
-		conn_dial(c, &req->addr, 1);
+	if (!req->literal)
+		addrs = cache_find(req->host, &n);
+	if (addrs != NULL) {
+		conn_dial(c, addrs, n);
 		return;
 	}
 	conn_state(c, CONN_RESOLVE);

@@ -437,6 +437,13 @@ bool resolve_waiting(enum desk);
 void resolve_send(enum desk);
 void resolve_receive(void);
 
+/* cache.c */
+const struct addr *cache_find(const char *name, size_t *naddrs);
+void cache_put(const char *name, const struct addr *, size_t naddrs);
+void cache_forget(const char *name);
+void cache_tidy(void);
+int64_t cache_tidy_at(void);
+
 /* desk.c */
 
 /* What the desk is given. Everything stays the caller's. */

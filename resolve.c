@@ -242,6 +242,8 @@ answer_deliver(const struct answer *answer)
 	a = &asker.asked[t->desk][t->place];
 	if (a->serial != t->serial)
 		return;
+	if (a->kind == QUESTION_NAME && answer->error == 0)
+		cache_put(a->name, answer->addrs, answer->naddrs);
 	while ((c = a->conns.first) != NULL) {
 		list_remove(c);
 		conn_answer(c, answer);

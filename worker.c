@@ -344,6 +344,7 @@ sleep_time(void)
 	int64_t until = deadline_next();
 
 	until = earlier(until, conn_park_at());
+	until = earlier(until, cache_tidy_at());
 	if (w.paused_until != 0)
 		until = earlier(until, w.paused_until);
 	if (w.draining)
@@ -387,6 +388,7 @@ turn(void)
 		listen_resume();
 	place_give_back();
 	conn_park_quiet();
+	cache_tidy();
 	dismiss_desk();
 	log_flush();
 }

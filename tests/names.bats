@@ -266,21 +266,21 @@ refused() {
 
 	PORT=$(free_port)
 	# Now an echo server on the proxy's port, now the proxy itself.
-	dns_start flip.test/=127.0.0.9,127.0.0.1
+	dns_start "*.flip.test/=127.0.0.9,127.0.0.1"
 	peer_start srv server -a 127.0.0.9 -p "$PORT" echo
 	adit_start "Port $PORT" "AccessLog \"$DIR/access\""
 	for i in 1 2 3 4 5 6 7 8; do
-		client send "CONNECT flip.test:$PORT HTTP/1.1\r\n\r\n" \
+		client send "CONNECT $i.flip.test:$PORT HTTP/1.1\r\n\r\n" \
 		    head >>"$DIR/replies"
 	done
 	[ "$(grep -c '^HTTP/1.1 200 ' "$DIR/replies")" = 4 ]
 	[ "$(grep -c '^HTTP/1.1 403 ' "$DIR/replies")" = 4 ]
 	wait_for access_lines 8
-	[ "$(grep -c " flip.test:$PORT 127.0.0.9:$PORT 200/" "$DIR/access")" = 4 ]
-	[ "$(grep -c " flip.test:$PORT - 403/destination_ip_prohibited" \
+	[ "$(grep -c "\.flip.test:$PORT 127.0.0.9:$PORT 200/" "$DIR/access")" = 4 ]
+	[ "$(grep -c "\.flip.test:$PORT - 403/destination_ip_prohibited" \
 	    "$DIR/access")" = 4 ]
 	# Each request asked once for IPv4 addresses.
-	times_asked 8 flip.test
+	times_asked 8 '[1-8]\.flip.test'
 }
 
 access_lines() {
@@ -457,6 +457,33 @@ requests_are() {
 	[ "$(log_count "Request .*: CONNECT $2:")" = "$1" ]
 }
 
+@test "names: a name that was found is not asked for again soon, and outlives its name server" {
+	dns_start a.test=127.0.0.1
+	peer_start srv server echo
+	adit_start "Workers 1"
+	reaches a.test A.Test a.test. a.test
+	times_asked 1 a.test
+	kill "$DNS_PID"
+	wait_for dead "$DNS_PID"
+	reaches a.test
+}
+
+@test "names: an address that a name no longer has is left within seconds" {
+	dns_start a.test=127.0.0.1
+	peer_start srv server echo
+	peer_start other server -a 127.0.0.9 -p "$srv_PORT" echo
+	adit_start "Workers 1" "AccessLog \"$DIR/access\""
+	reaches a.test
+	dns_restart a.test=127.0.0.9
+	wait_for -t 60 now_at 127.0.0.9
+}
+
+# now_at ADDRESS: where a tunnel to a.test leads.
+now_at() {
+	reaches a.test
+	tail -n 1 "$DIR/access" | grep -q " $1:"
+}
+
 @test "names: a name that was not found is asked for again at once" {
 	dns_start fail.test=fail
 	peer_start srv server echo
@@ -464,6 +491,25 @@ requests_are() {
 	refused 502 dns_error "a.test:$srv_PORT"
 	dns_restart a.test=127.0.0.1
 	reaches a.test
+}
+
+@test "names: a name whose addresses all fail is asked for again at once" {
+	dns_start a.test=127.0.0.8
+	peer_start srv server echo
+	adit_start "Workers 1"
+	refused 502 connection_refused "a.test:$srv_PORT"
+	dns_restart a.test=127.0.0.1
+	reaches a.test
+}
+
+@test "names: the addresses of a name that is remembered are judged for each request" {
+	dns_start a.test=127.0.0.1
+	peer_start srv server echo
+	adit_start "Workers 1"
+	reaches a.test
+	refused 403 destination_ip_prohibited "a.test:$PORT"
+	reaches a.test
+	times_asked 1 a.test
 }
 
 @test "names: names that are never answered do not delay more than themselves, however many" {
