@@ -43,8 +43,8 @@ struct matter {
 struct helper {
 	pid_t pid;
 	int fd;
-	bool leaving;          /* it was told that there is no more to do */
-	int64_t since;         /* ms: idle since then */
+	bool leaving;          /* it was told to, or is being killed */
+	int64_t since;         /* ms: idle or busy since then */
 	struct matter *matter; /* owned */
 };
 
@@ -117,6 +117,13 @@ matter_find(const struct question *q)
 	return m;
 }
 
+static void
+line_add(struct matter *m)
+{
+	*(d.first != NULL ? &d.last->next : &d.first) = m;
+	d.last = m;
+}
+
 /* Files a question: with the same one, or at the end of the line. */
 static int
 matter_add(const struct question *q)
@@ -133,8 +140,7 @@ matter_add(const struct question *q)
 		same->since = m->since;
 		return 0;
 	}
-	*(d.first != NULL ? &d.last->next : &d.first) = m;
-	d.last = m;
+	line_add(m);
 	return 0;
 }
 
@@ -235,6 +241,20 @@ helper_dismiss(struct helper *h)
 	shutdown(h->fd, SHUT_WR);
 }
 
+/*
+ * A helper has had its question for so long that who asked first has been told
+ * so.  It goes, since it might hang for ever; for those who asked later, if
+ * there are any, another asks again.
+ */
+static void
+helper_abandon(struct helper *h)
+{
+	h->leaving = true;
+	kill(h->pid, SIGKILL);
+	line_add(h->matter);
+	h->matter = NULL;
+}
+
 /* A helper is gone; the master writes to the log why, if it should not. */
 static void
 helper_gone(struct helper *h)
@@ -245,7 +265,7 @@ helper_gone(struct helper *h)
 	kill(h->pid, SIGKILL);
 	while (waitpid(h->pid, &note.status, 0) < 0 && errno == EINTR)
 		;
-	if (note.status != 0)
+	if (note.status != 0 && !h->leaving)
 		sys_send(d.args->master, &note, sizeof(note), NULL, 0);
 	close(h->fd);
 	matter_fail(h->matter, EAI_FAIL);
@@ -270,15 +290,23 @@ helper_event(struct helper *h)
 	h->since = loop_clock();
 }
 
+/* The longest that a question may take. */
+static int64_t
+patience(void)
+{
+	return d.args->connect_timeout * INT64_C(1000);
+}
+
 /* Hands the questions in line to helpers, as far as there are any. */
 static void
 line_serve(void)
 {
-	int64_t oldest = loop_clock() - d.args->connect_timeout * INT64_C(1000);
+	int64_t now = loop_clock();
 	struct helper *h;
 
 	while (d.first != NULL) {
-		if (d.first->since < oldest) { /* Nobody waits any more. */
+		if (d.first->since + patience() <= now) {
+			/* Nobody waits any more. */
 			matter_fail(line_next(), EAI_AGAIN);
 			continue;
 		}
@@ -286,23 +314,39 @@ line_serve(void)
 		if (h == NULL)
 			return;
 		if (sys_send(h->fd, &d.first->question,
-			sizeof(d.first->question), NULL, 0) == 0)
-			h->matter = line_next();
-		else
+			sizeof(d.first->question), NULL, 0) != 0) {
 			helper_dismiss(h);
+			continue;
+		}
+		h->matter = line_next();
+		h->since = now;
 	}
 }
 
-/* Lets the helpers go that have been idle for long. */
-static void
-helpers_dismiss(void)
+/* When there is something to do about a helper, in ms, or -1. */
+static int64_t
+helper_due(const struct helper *h)
 {
-	int64_t idle = loop_clock() - HELPER_IDLE;
+	if (h->leaving)
+		return -1;
+	if (h->matter != NULL)
+		return h->since + patience();
+	return h - d.helpers < HELPERS_KEPT ? -1 : h->since + HELPER_IDLE;
+}
 
-	for (size_t i = HELPERS_KEPT; i < d.nhelpers; i++) {
-		struct helper *h = &d.helpers[i];
+/* Lets those go that have been idle for long, or busy for too long. */
+static void
+helpers_check(void)
+{
+	int64_t now = loop_clock(), due;
 
-		if (h->matter == NULL && !h->leaving && h->since <= idle)
+	for (struct helper *h = d.helpers; h < d.helpers + d.nhelpers; h++) {
+		due = helper_due(h);
+		if (due < 0 || due > now)
+			continue;
+		if (h->matter != NULL)
+			helper_abandon(h);
+		else
 			helper_dismiss(h);
 	}
 }
@@ -357,16 +401,14 @@ questions_take(enum desk desk)
 static int
 sleep_time(void)
 {
-	int64_t now = loop_clock(), until = -1;
+	int64_t now = loop_clock(), until = -1, due;
 
 	if (d.first != NULL && d.fork_at > now)
 		until = d.fork_at;
-	for (size_t i = HELPERS_KEPT; i < d.nhelpers; i++) {
-		const struct helper *h = &d.helpers[i];
-
-		if (h->matter == NULL && !h->leaving &&
-		    (until < 0 || h->since + HELPER_IDLE < until))
-			until = h->since + HELPER_IDLE;
+	for (size_t i = 0; i < d.nhelpers; i++) {
+		due = helper_due(&d.helpers[i]);
+		if (due >= 0 && (until < 0 || due < until))
+			until = due;
 	}
 	if (until < 0)
 		return -1;
@@ -397,8 +439,8 @@ turn(void)
 	for (size_t i = d.nhelpers; i-- > 0;)
 		if (set[WATCH_OWN + i].revents != 0)
 			helper_event(&d.helpers[i]);
+	helpers_check();
 	line_serve();
-	helpers_dismiss();
 }
 
 /*
