@@ -19,8 +19,9 @@ WARN = -std=c11 -pedantic -Wall -Wextra -Wshadow -Wmissing-prototypes \
 	-Wstrict-prototypes -Wpointer-arith -Wcast-qual -Wconversion
 DEFS = -DADIT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLOT_$(LOT)
 
-OBJS = acl.o addr.o baton.o conf.o conn.o dial.o gen.o log.o loop.o lot.o parse.o \
-	path.o pipe.o proxy.o relay.o reply.o resolve.o sys.o worker.o
+OBJS = acl.o addr.o baton.o cache.o conf.o conn.o desk.o dial.o gen.o helper.o \
+	hosts.o log.o loop.o lot.o parse.o path.o pipe.o proxy.o relay.o reply.o \
+	resolve.o sys.o worker.o
 
 all: adit
 

@@ -66,7 +66,7 @@ conn_count(void)
 	return k.count;
 }
 
-/* How many of them may still need a helper. */
+/* How many of them may still need the desk. */
 size_t
 conn_unsettled(void)
 {
@@ -359,6 +359,7 @@ refuse_target(struct conn *c, int status, const char *error, const char *what,
 	conn_refuse(c, status, error, detail);
 }
 
+/* No address of the target can be had; it may have others by now. */
 static void
 refuse_race(struct conn *c, int error)
 {
@@ -395,6 +396,7 @@ refuse_race(struct conn *c, int error)
 		    "The proxy could not connect." } };
 	const struct failure *f = failures;
 
+	cache_forget(c->setup->request.host);
 	while (f->error != error && f->error != 0)
 		f++;
 	refuse_target(c, f->status, f->type, "establish a connection to",
@@ -536,19 +538,23 @@ conn_dial(struct conn *c, const struct addr *addrs, size_t n)
 	conn_dialled(c, race_start(c, k.conf, loop_now()));
 }
 
-/* Begins to look the target up; an address needs none of that. */
+/* Begins to look the target up; some addresses need none of that. */
 static void
 conn_resolve(struct conn *c)
 {
 	const struct request *req = &c->setup->request;
+	const struct addr *addrs = &req->addr;
+	size_t n = 1;
 
-	if (req->literal) {
-		conn_dial(c, &req->addr, 1);
+	if (!req->literal)
+		addrs = cache_find(req->host, &n);
+	if (addrs != NULL) {
+		conn_dial(c, addrs, n);
 		return;
 	}
 	conn_state(c, CONN_RESOLVE);
 	conn_watch(c);
-	resolve_ask(c, DESK_HOSTS, QUESTION_NAME, req->host);
+	resolve_ask(c, QUESTION_NAME, req->host);
 }
 
 static void
@@ -575,20 +581,14 @@ conn_answer(struct conn *c, const struct answer *answer)
 	const struct rule *rule;
 
 	if (c->state == CONN_RESOLVE) {
-		if (answer->error == 0 && answer->naddrs > 0 &&
-		    answer->naddrs <= ADDRS_MAX)
+		if (answer->error == 0 && answer->naddrs > 0)
 			conn_dial(c, answer->addrs, answer->naddrs);
-		else if (c->setup->desk == DESK_HOSTS)
-			resolve_ask(c, DESK_NAMES, QUESTION_NAME,
-			    c->setup->request.host);
-		else
+		else if (!resolve_ask_on(c))
 			conn_unresolved(c, answer->error);
 		return;
 	}
-	if (!answer->matches && c->setup->desk == DESK_HOSTS) {
-		resolve_ask(c, DESK_NAMES, QUESTION_CLIENT, c->setup->name);
+	if (!answer->matches && resolve_ask_on(c))
 		return;
-	}
 	/* A Deny that nobody can judge denies. */
 	rule = &k.conf->rules[c->setup->rule++];
 	if (answer->matches && rule->allow)
@@ -814,8 +814,8 @@ conn_judge(struct conn *c)
 	case ACL_ASK:
 		conn_state(c, CONN_RULE);
 		conn_watch(c);
-		resolve_ask(c, DESK_HOSTS, QUESTION_CLIENT,
-		    k.conf->rules[c->setup->rule].name);
+		resolve_ask(
+		    c, QUESTION_CLIENT, k.conf->rules[c->setup->rule].name);
 	}
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * A generation: one configuration, the sockets it listens on, and the workers
- * and helpers that serve it.  A reload starts a new one and drains the old.
+ * and the desk that serve it.  A reload starts a new one and drains the old.
  * This is the master's side; it forks, counts and restarts children, and
  * never reads a byte that a client sent.
  */
@@ -26,8 +26,8 @@
 #include "proxy.h"
 
 enum {
-	QUESTIONS_MIN = 8,         /* of a worker at a desk at once */
-	NAME_HELPERS = 16,         /* at the names desk */
+	QUESTIONS_MIN = 32,        /* of a worker at a desk at once */
+	QUESTIONS_MAX = 256,       /* and of all, if that leaves so many */
 	OWN_DESCRIPTORS = 32,      /* of a worker, besides its sockets */
 	OWN_BELLS = 8,             /* among these; more workers need more */
 	DESCRIPTORS_MAX = 1 << 18, /* of one process that are made use of */
@@ -112,7 +112,7 @@ workers_wanted(const struct conf *conf, size_t nlisteners)
 }
 
 static bool
-is_helper(const struct gen *gen, const struct child *child)
+is_desk(const struct gen *gen, const struct child *child)
 {
 	return (size_t)(child - gen->children) >= gen->nworkers;
 }
@@ -312,7 +312,7 @@ listener_options(int fd, bool is4)
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	sys_accept_late(fd);
+	sys_accept_late(fd, true);
 	if (!is4)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 }
@@ -490,12 +490,12 @@ become_unprivileged(const struct gen *gen, const char *root)
 
 /*
  * Enough to keep all helpers busy and as many in reserve; and some in any
- * case, so that no worker's names stand behind one that is slow.
+ * case, so that no worker's names stand behind those that are slow.
  */
 static size_t
 questions_per_worker(size_t nworkers)
 {
-	size_t n = 2 * NAME_HELPERS / nworkers;
+	size_t n = QUESTIONS_MAX / nworkers;
 
 	return n < QUESTIONS_MIN ? QUESTIONS_MIN : n;
 }
@@ -536,31 +536,29 @@ worker_main(struct gen *gen, const struct child *self, int control)
 }
 
 static _Noreturn void
-helper_main(struct gen *gen, const struct child *self, int control)
+desk_main(struct gen *gen, int control)
 {
-	size_t index = (size_t)(self - gen->children) - gen->nworkers;
-	struct note_message ready = { .note = NOTE_READY };
-	enum desk desk = index == 0 ? DESK_HOSTS : DESK_NAMES;
 	int answers[WORKERS_MAX];
+	struct desk_args args = { .master = control,
+		.answers = answers,
+		.nworkers = gen->nworkers,
+		.connect_timeout = gen->conf->connect_timeout };
 
 	for (size_t i = 0; i < gen->nworkers; i++) {
 		answers[i] = gen->answers[i][0];
 		fd_close(&gen->answers[i][1]);
 	}
-	for (int i = 0; i < DESKS; i++) {
-		fd_close(&gen->desks[i][0]);
-		if (i != (int)desk)
-			fd_close(&gen->desks[i][1]);
+	for (int desk = 0; desk < DESKS; desk++) {
+		args.questions[desk] = gen->desks[desk][1];
+		fd_close(&gen->desks[desk][0]);
 	}
 	for (size_t i = 0; i < gen->nlisteners; i++)
 		fd_close(&gen->listeners[i]);
 	baton_close(&gen->baton);
 	log_close(&gen->logs);
 	become_unprivileged(gen, NULL);
-	sys_die_with_parent();
 	log_detach();
-	sys_send(control, &ready, sizeof(ready), NULL, 0);
-	resolve_helper(desk, gen->desks[desk][1], answers, gen->nworkers);
+	desk_run(&args);
 }
 
 /* Forks a child; signals are held back until it ignores them. */
@@ -587,8 +585,8 @@ child_start(struct gen *gen, struct child *child, int64_t now)
 		close_others(gen, child);
 		ignore_signals();
 		sigprocmask(SIG_SETMASK, &before, NULL);
-		if (is_helper(gen, child))
-			helper_main(gen, child, control[1]);
+		if (is_desk(gen, child))
+			desk_main(gen, control[1]);
 		worker_main(gen, child, control[1]);
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
@@ -653,7 +651,7 @@ gen_start(struct gen *gen, int64_t now)
 	gen->nworkers = workers_wanted(gen->conf, gen->nlisteners);
 	gen->max_conns = conns_per_worker(gen->nlisteners, gen->nworkers);
 	gen->max_pipes = pipes_per_worker();
-	gen->nchildren = gen->nworkers + 1 + NAME_HELPERS;
+	gen->nchildren = gen->nworkers + 1;
 	if (pairs_open(gen) != 0)
 		return -1;
 	for (size_t i = 0; i < gen->nchildren; i++)
@@ -858,11 +856,11 @@ gen_logs(const struct gen *gen, const struct logs *logs)
 }
 
 /*
- * Ends all children at once: workers see that the master has left them (or
- * are killed too), helpers may hang in a look-up and hold nothing.
+ * Ends all children at once: they see that the master has left them, or are
+ * killed.
  */
 void
-gen_stop(struct gen *gen, bool kill_workers)
+gen_stop(struct gen *gen, bool kill_all)
 {
 	gen->stopped = true;
 	for (size_t i = 0; i < gen->nchildren; i++) {
@@ -870,7 +868,7 @@ gen_stop(struct gen *gen, bool kill_workers)
 
 		child->restart_at = 0;
 		fd_close(&child->control);
-		if (child->pid > 0 && (kill_workers || is_helper(gen, child)))
+		if (child->pid > 0 && kill_all)
 			kill(child->pid, SIGKILL);
 	}
 }
@@ -910,31 +908,48 @@ gen_restart_next(const struct gen *gen)
 	return next;
 }
 
+/* How a process has ended, in words. */
+static void
+cause_text(char *text, size_t size, int status)
+{
+	if (WIFSIGNALED(status))
+		snprintf(text, size, "died from signal %d (%s)",
+		    WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		snprintf(
+		    text, size, "exited with status %d", WEXITSTATUS(status));
+}
+
 static void
 log_death(
     const struct gen *gen, const struct child *child, int status, int64_t now)
 {
-	bool helper = is_helper(gen, child);
-	size_t index =
-	    (size_t)(child - gen->children) - (helper ? gen->nworkers : 0);
-	char cause[80], restart[40] = "";
+	char cause[80], name[32] = "Desk", restart[40] = "";
 
-	if (WIFSIGNALED(status))
-		snprintf(cause, sizeof(cause), "died from signal %d (%s)",
-		    WTERMSIG(status), strsignal(WTERMSIG(status)));
-	else if (WEXITSTATUS(status) != 0 || gen->state == GEN_LIVE)
-		snprintf(cause, sizeof(cause), "exited with status %d",
-		    WEXITSTATUS(status));
-	else
+	if (status == 0 && gen->state != GEN_LIVE)
 		return;
+	cause_text(cause, sizeof(cause), status);
+	if (!is_desk(gen, child))
+		snprintf(name, sizeof(name), "Worker %zu",
+		    (size_t)(child - gen->children));
 	if (child->restart_at > now)
 		snprintf(restart, sizeof(restart), "; restarting in %d ms",
 		    (int)(child->restart_at - now));
 	else if (child->restart_at != 0)
 		snprintf(restart, sizeof(restart), "; restarting");
-	log_line(LOG_LEVEL_ERROR, "%s %zu (pid %ld) %s%s",
-	    helper ? "Helper" : "Worker", index, (long)child->pid, cause,
-	    restart);
+	log_line(LOG_LEVEL_ERROR, "%s (pid %ld) %s%s", name, (long)child->pid,
+	    cause, restart);
+}
+
+/* A helper is the desk's; the next question gets another. */
+static void
+log_helper_death(const struct note_message *note)
+{
+	char cause[80];
+
+	cause_text(cause, sizeof(cause), note->status);
+	log_line(
+	    LOG_LEVEL_ERROR, "Helper (pid %ld) %s", (long)note->pid, cause);
 }
 
 /* At once the first time, and slower each time that it dies soon again. */
@@ -965,7 +980,7 @@ gen_reap(struct gen *gen, pid_t pid, int status, int64_t now)
 	if (child == NULL)
 		return false;
 	if (WIFSTOPPED(status)) {
-		if (!is_helper(gen, child))
+		if (!is_desk(gen, child))
 			worker_doubt(gen, (uint32_t)(child - gen->children));
 		return true;
 	}
@@ -979,7 +994,7 @@ gen_reap(struct gen *gen, pid_t pid, int status, int64_t now)
 	}
 	fd_close(&child->control);
 	child->pid = -1;
-	if (!is_helper(gen, child))
+	if (!is_desk(gen, child))
 		worker_gone(gen, (uint32_t)(child - gen->children));
 	return true;
 }
@@ -999,14 +1014,17 @@ gen_watch(const struct gen *gen, struct pollfd *pfd)
 }
 
 static void
-note_take(const struct gen *gen, struct child *child, enum note note)
+note_take(
+    const struct gen *gen, struct child *child, const struct note_message *note)
 {
-	if (note == NOTE_DRAINED)
+	if (note->note == NOTE_DRAINED)
 		child->drained = true;
-	if (note != NOTE_READY)
+	if (note->note == NOTE_HELPER)
+		log_helper_death(note);
+	if (note->note != NOTE_READY)
 		return;
 	child->ready = true;
-	if (!is_helper(gen, child))
+	if (!is_desk(gen, child))
 		listener_ensure(gen);
 }
 
@@ -1023,7 +1041,7 @@ gen_notes(struct gen *gen)
 			continue;
 		n = sys_receive(child->control, &note, sizeof(note), NULL, 0);
 		if (n == sizeof(note))
-			note_take(gen, child, note.note);
+			note_take(gen, child, &note);
 		else if (n == 0) /* It is dying; who reaps it will see. */
 			fd_close(&child->control);
 	}

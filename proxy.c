@@ -6,7 +6,7 @@
  * its rights for that, and never reads a byte that a client sent.
  *
  *     master --+-- worker x N    see worker.c
- *              +-- helper x M    see resolve.c
+ *              +-- desk, helper x M    see desk.c
  */
 #define _XOPEN_SOURCE 700
 

@@ -34,8 +34,8 @@ enum {
 	LISTEN_MAX = 64,         /* listening sockets */
 	BIND_MAX = 16,           /* addresses of Bind */
 	WORKERS_MAX = 256,       /* workers of one configuration */
-	CHILDREN_MAX = WORKERS_MAX + 32, /* the helpers too */
-	SLOTS_MAX = 1024,                /* workers, the draining ones too */
+	CHILDREN_MAX = WORKERS_MAX + 1, /* the desk too */
+	SLOTS_MAX = 1024,               /* workers, the draining ones too */
 	CREDENTIAL_SIZE = 256,     /* bytes of user or password, with its NUL */
 	REPLY_SIZE = 2048,         /* bytes of a reply of our own */
 	LOG_LINE_SIZE = 1024,      /* bytes of a log line */
@@ -50,6 +50,7 @@ enum {
 	FLUSH_CHECK = 20,      /* ms to the first look at that */
 	LISTEN_BACKLOG = 4096, /* clients that wait to be accepted */
 	WOKEN_MAX = 64,        /* parked tunnels woken at once */
+	ARRIVE_TIME = 200,     /* ms for clients on their way to a listener */
 	PAUSE_TIME = 100       /* ms a listener rests when all is full */
 };
 
@@ -228,7 +229,7 @@ void sys_close_from(int first);
 int sys_accept(int listener, struct sockaddr_storage *);
 int sys_socket(int family);
 bool sys_accept_inherits(void);
-void sys_accept_late(int listener);
+void sys_accept_late(int listener, bool on);
 void sys_bind_late(int fd);
 int sys_reuseport(int fd, bool on);
 int sys_unsent(int fd);
@@ -270,7 +271,7 @@ enum slot_state {
 
 /* A message from the master to a child, and back. */
 enum order { ORDER_LISTEN, ORDER_LOOK, ORDER_LOGS, ORDER_DRAIN };
-enum note { NOTE_READY, NOTE_DRAINED };
+enum note { NOTE_READY, NOTE_DRAINED, NOTE_HELPER };
 
 struct order_message {
 	enum order order;
@@ -285,9 +286,12 @@ _Static_assert(LISTEN_MAX <= 64, "each listener has a bit");
 
 struct note_message {
 	enum note note;
+	/* NOTE_HELPER: it has died; what waitpid() said. */
+	pid_t pid;
+	int status;
 };
 
-/* Questions to the helpers, and their answers. */
+/* Questions to the desk, and its answers; only the used addresses are sent. */
 enum desk { DESK_HOSTS, DESK_NAMES, DESKS };
 enum question_kind { QUESTION_NAME, QUESTION_CLIENT };
 
@@ -478,19 +482,45 @@ _Noreturn void worker_run(const struct worker_args *);
 
 /* resolve.c */
 void resolve_init(const struct worker_args *);
-void resolve_ask(
-    struct conn *, enum desk, enum question_kind, const char *name);
+void resolve_ask(struct conn *, enum question_kind, const char *name);
+bool resolve_ask_on(struct conn *);
 void resolve_cancel(struct conn *);
 bool resolve_waiting(enum desk);
 void resolve_send(enum desk);
 void resolve_receive(void);
-_Noreturn void resolve_helper(
-    enum desk, int questions, const int *answers, size_t workers);
+
+/* cache.c */
+const struct addr *cache_find(const char *name, size_t *naddrs);
+void cache_put(const char *name, const struct addr *, size_t naddrs);
+void cache_forget(const char *name);
+void cache_tidy(void);
+int64_t cache_tidy_at(void);
+
+/* desk.c */
+
+/* What the desk is given. Everything stays the caller's. */
+struct desk_args {
+	int master;           /* notes go; end of file: leave */
+	int questions[DESKS]; /* where they come from */
+	const int *answers;   /* where they go, for each worker */
+	size_t nworkers;
+	unsigned connect_timeout; /* s: who waits longer has left */
+};
+
+_Noreturn void desk_run(const struct desk_args *);
+int answer_send(int fd, const struct answer *);
+int answer_receive(int fd, struct answer *);
+
+/* hosts.c */
+bool hosts_answer(const struct question *, struct answer *);
+
+/* helper.c */
+_Noreturn void helper_run(int desk);
 
 /* gen.c */
 enum gen_state { GEN_STARTING, GEN_LIVE, GEN_DRAINING, GEN_FAILED };
 
-/* A worker or a helper; pid and control are -1 while there is none. */
+/* A worker or the desk; pid and control are -1 while there is none. */
 struct child {
 	pid_t pid;
 	int control; /* the master's end */
@@ -524,7 +554,7 @@ struct gen {
 	struct baton baton;
 	int64_t look_at; /* ms: when to look whether clients wait */
 	bool waiting;    /* some did at the last look */
-	struct child children[CHILDREN_MAX]; /* workers, then helpers */
+	struct child children[CHILDREN_MAX]; /* workers, then the desk */
 	size_t nworkers, nchildren;
 };
 
@@ -535,7 +565,7 @@ int gen_start(struct gen *, int64_t now);
 void gen_drain(struct gen *, const struct gen *successor, int64_t now);
 void gen_accept(struct gen *);
 void gen_logs(const struct gen *, const struct logs *);
-void gen_stop(struct gen *, bool kill_workers);
+void gen_stop(struct gen *, bool kill_all);
 void gen_restart(struct gen *, int64_t now);
 int64_t gen_restart_next(const struct gen *);
 size_t gen_watch(const struct gen *, struct pollfd *);

@@ -108,19 +108,20 @@ sys_accept_inherits(void)
 
 /*
  * Lets the system keep a client until it says something, or for about a
- * second, where it can do that: a client of this proxy always speaks first,
- * and its request can then be read at once.
+ * second, where it can do that (on), or no more (off): a client of this proxy
+ * always speaks first, and its request can then be read at once.
  */
 void
-sys_accept_late(int listener)
+sys_accept_late(int listener, bool on)
 {
 #ifdef TCP_DEFER_ACCEPT
-	int seconds = 1;
+	int seconds = on;
 
 	setsockopt(
 	    listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds));
 #else
 	(void)listener;
+	(void)on;
 #endif
 }
 

@@ -39,8 +39,10 @@ static struct {
 	bool out; /* paused for want of what another worker may have */
 	int64_t complained; /* of lacking descriptors, last time */
 	bool draining;
-	bool dismissed;     /* the helpers were let go */
+	bool told;          /* the master, that it has left its listeners */
+	bool dismissed;     /* the desk was let go */
 	uint64_t abandoned; /* listeners that only we serve, while draining */
+	int64_t leave_at;   /* when these may be left */
 	int64_t drained_at; /* when draining has to be over */
 	int log_fd, access_fd; /* owned: sent by the master */
 } w;
@@ -281,7 +283,8 @@ listener_close(size_t i)
 
 /*
  * Accepts a few clients.  When draining, a listener that nobody else serves
- * is left when nobody waits there any more.
+ * is left when nobody waits there any more, and those whom the system keeps
+ * back until they say something have had time to do so: they would be reset.
  */
 static void
 listener_ready(size_t i, int max)
@@ -291,8 +294,32 @@ listener_ready(size_t i, int max)
 	while (max-- > 0 && accepted == ACCEPTED)
 		accepted = accept_one(w.args->listeners[i]);
 	if (accepted == ACCEPTED_NEVER ||
-	    (w.draining && accepted == ACCEPTED_NOBODY))
+	    (w.draining && accepted == ACCEPTED_NOBODY &&
+		loop_now() >= w.leave_at))
 		listener_close(i);
+}
+
+/* Tells the master that nobody new comes any more, but for who waits. */
+static void
+drained(void)
+{
+	struct note_message note = { .note = NOTE_DRAINED };
+
+	if (!w.told)
+		sys_send(w.args->master, &note, sizeof(note), NULL, 0);
+	w.told = true;
+}
+
+/* Looks whether it is time to leave those that nobody else serves. */
+static void
+listeners_leave(void)
+{
+	if (w.abandoned == 0 || loop_now() < w.leave_at)
+		return;
+	for (size_t i = 0; i < w.args->nlisteners && w.paused_until == 0; i++)
+		if (w.abandoned >> i & 1)
+			listener_ready(i, ACCEPTS_MAX);
+	drained();
 }
 
 /*
@@ -358,20 +385,22 @@ bell_heard(void)
 static void
 drain(uint64_t abandoned)
 {
-	struct note_message note = { .note = NOTE_DRAINED };
-
 	if (w.draining)
 		return;
 	w.draining = true;
 	w.abandoned = abandoned;
+	w.leave_at = loop_now() + ARRIVE_TIME;
 	w.drained_at = loop_now() + w.conf->drain_timeout * INT64_C(1000);
 	for (size_t i = 0; i < w.args->nlisteners; i++) {
 		if (w.open >> i & 1)
 			listener_ready(i, LISTEN_BACKLOG);
-		if ((w.open >> i & 1) && !(abandoned >> i & 1))
+		if (w.abandoned >> i & 1)
+			sys_accept_late(w.args->listeners[i], false);
+		else if (w.open >> i & 1)
 			listener_close(i);
 	}
-	sys_send(w.args->master, &note, sizeof(note), NULL, 0);
+	if (w.abandoned == 0)
+		drained();
 }
 
 /*
@@ -428,9 +457,9 @@ master_ready(void)
 		drain(order.abandoned);
 }
 
-/* Lets the helpers go, when draining, as soon as nobody needs them. */
+/* Lets the desk go, when draining, as soon as nobody needs it. */
 static void
-dismiss_helpers(void)
+dismiss_desk(void)
 {
 	if (!w.draining || conn_unsettled() > 0 || w.abandoned != 0 ||
 	    w.dismissed)
@@ -460,7 +489,7 @@ own_event(unsigned which, short revents)
 		listener_event(which - OWN_LISTENER);
 	else if (revents & POLLOUT)
 		resolve_send((enum desk)(which - OWN_DESK));
-	/* While draining, helpers that die are not replaced. */
+	/* While draining, a desk that dies is not replaced. */
 	if (which >= OWN_ANSWERS && which < OWN_LOT &&
 	    revents & (POLLHUP | POLLERR))
 		watch_remove(&w.slots[which]);
@@ -480,10 +509,13 @@ sleep_time(void)
 	int64_t until = deadline_next();
 
 	until = earlier(until, conn_park_at());
+	until = earlier(until, cache_tidy_at());
 	if (w.paused_until != 0)
 		until = earlier(until, w.paused_until);
 	if (w.draining)
 		until = earlier(until, w.drained_at);
+	if (w.abandoned != 0 && loop_now() < w.leave_at)
+		until = earlier(until, w.leave_at);
 	if (until < 0)
 		return -1;
 	if (until <= loop_now())
@@ -521,10 +553,12 @@ turn(void)
 	if (w.paused_until != 0 &&
 	    (loop_now() >= w.paused_until || conn_count() < w.paused_count))
 		w.paused_until = 0;
+	listeners_leave();
 	place_give_back();
 	listen_update();
 	conn_park_quiet();
-	dismiss_helpers();
+	cache_tidy();
+	dismiss_desk();
 	log_flush();
 }
 

@@ -8,8 +8,9 @@
  * A rule is NAME=ANSWER,ANSWER... with addresses of both families, or names
  * for a reverse question (1.0.0.127.in-addr.arpa=host.example).  NAME/=A,B
  * gives one of the answers, in turns.  NAME=never gets no answer, NAME=fail a
- * failure of the server, NAME=many:N the N addresses from 127.1.0.0 on.  A
- * name that is in no rule does not exist.
+ * failure of the server, NAME=many:N the N addresses from 127.1.0.0 on.
+ * NAME=MS@A,B is answered after so many milliseconds, over UDP.  *.NAME is any
+ * name below that one.  A name that is in no rule does not exist.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -25,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -33,6 +35,7 @@ enum {
 	UDP_MESSAGE = 512, /* bytes of the longest answer over UDP */
 	NAME_SIZE = 256,   /* bytes of a name as text */
 	RULES_MAX = 64,    /* rules */
+	LATE_MAX = 4096,   /* answers that wait for their time */
 	TYPE_A = 1,
 	TYPE_PTR = 12,
 	TYPE_AAAA = 28,
@@ -45,8 +48,20 @@ struct message {
 	size_t len;
 	size_t question; /* bytes up to the end of the question */
 	unsigned answers;
+	long delay; /* ms until the answer is to be sent */
 };
 
+/* An answer that waits for its time. */
+struct late {
+	long long due; /* ms */
+	struct sockaddr_storage to;
+	socklen_t tolen;
+	size_t len;
+	unsigned char bytes[UDP_MESSAGE];
+};
+
+static struct late late[LATE_MAX];
+static size_t nlate;
 static char **rules;
 static unsigned turns[RULES_MAX];
 
@@ -183,23 +198,43 @@ rule_turn(size_t i, unsigned type, const char *answers)
 	return (int)(turn % (unsigned)n);
 }
 
+/* What follows the name in a rule, if the rule is for that name, or NULL. */
+static const char *
+rule_rest(const char *rule, const char *name)
+{
+	size_t len = strcspn(rule, "/=");
+
+	if (rule[0] == '*') {
+		if (strlen(name) < len)
+			return NULL;
+		name += strlen(name) - (len - 1);
+		rule++;
+		len--;
+	}
+	return strlen(name) == len && strncasecmp(rule, name, len) == 0
+	    ? rule + len
+	    : NULL;
+}
+
 /* Fills in what the rules say; returns the response code, or -1 for none. */
 static int
 rule_apply(struct message *m, const char *name, unsigned type)
 {
-	size_t len = strlen(name);
-
 	for (size_t i = 0; i < RULES_MAX && rules[i] != NULL; i++) {
-		const char *rest = rules[i] + len;
-		char answers[1024];
+		const char *rest = rule_rest(rules[i], name), *text;
+		char answers[1024], *end;
 		bool in_turns;
 
-		if (strncasecmp(rules[i], name, len) != 0)
+		if (rest == NULL)
 			continue;
 		in_turns = rest[0] == '/';
-		if (rest[in_turns] != '=')
-			continue;
-		snprintf(answers, sizeof(answers), "%s", rest + in_turns + 1);
+		text = rest + in_turns + 1;
+		m->delay = strtol(text, &end, 10);
+		if (end == text || *end != '@')
+			m->delay = 0;
+		else
+			text = end + 1;
+		snprintf(answers, sizeof(answers), "%s", text);
 		if (strcmp(answers, "never") == 0)
 			return -1;
 		if (strcmp(answers, "fail") == 0)
@@ -252,6 +287,15 @@ answer(struct message *m, size_t limit)
 	return true;
 }
 
+static long long
+clock_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
 static void
 udp_serve(int fd)
 {
@@ -264,9 +308,41 @@ udp_serve(int fd)
 	if (n < 0)
 		return;
 	m.len = (size_t)n;
-	if (answer(&m, UDP_MESSAGE))
+	m.delay = 0;
+	if (!answer(&m, UDP_MESSAGE))
+		return;
+	if (m.delay > 0 && nlate < LATE_MAX) {
+		struct late *l = &late[nlate++];
+
+		l->due = clock_ms() + m.delay;
+		memcpy(&l->to, &from, sizeof(from));
+		l->tolen = fromlen;
+		l->len = m.len;
+		memcpy(l->bytes, m.bytes, m.len);
+	} else {
 		sendto(
 		    fd, m.bytes, m.len, 0, (struct sockaddr *)&from, fromlen);
+	}
+}
+
+/* Sends the late answers whose time has come; returns ms to the next or -1. */
+static int
+late_send(int fd)
+{
+	long long now = clock_ms(), next = -1;
+
+	for (size_t i = nlate; i-- > 0;) {
+		struct late *l = &late[i];
+
+		if (l->due <= now) {
+			sendto(fd, l->bytes, l->len, 0,
+			    (struct sockaddr *)&l->to, l->tolen);
+			*l = late[--nlate];
+		} else if (next < 0 || l->due < next) {
+			next = l->due;
+		}
+	}
+	return next < 0 ? -1 : (int)(next - now);
 }
 
 /* Some resolvers ask for both families on one connection. */
@@ -324,7 +400,7 @@ main(int argc, char *argv[])
 	fds[1].fd = bound_socket(argv[1], argv[2], SOCK_STREAM);
 	printf("ready\n");
 	fflush(stdout);
-	while (poll(fds, 2, -1) > 0) {
+	while (poll(fds, 2, late_send(fds[0].fd)) >= 0) {
 		if (fds[0].revents != 0)
 			udp_serve(fds[0].fd);
 		if (fds[1].revents != 0)

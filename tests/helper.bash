@@ -196,7 +196,7 @@ orphans_check() {
 	if [ -z "$ADIT_PID" ] || dead "$ADIT_PID"; then
 		return 0
 	fi
-	read -r -a children <<<"$(child_pids | tr '\n' ' ')"
+	read -r -a children <<<"$(family_pids | tr '\n' ' ')"
 	know_pid "${children[@]}"
 	end_pid TERM "$ADIT_PID"
 	if ! wait_for -t 10 dead "$ADIT_PID" "${children[@]}"; then
@@ -478,6 +478,16 @@ child_pids() {
 	fi
 }
 
+# family_pids: prints the children of adit, and theirs.
+family_pids() {
+	local pid
+
+	for pid in $(child_pids); do
+		echo "$pid"
+		child_pids "$pid" 2>/dev/null || true
+	done
+}
+
 # worker_pids [PORT]: prints the children of adit that hold a listening socket
 # of the port.  Needs /proc.
 worker_pids() {
@@ -491,8 +501,8 @@ worker_pids() {
 	done
 }
 
-# helper_pids [PORT]: prints the other children of adit.  Needs /proc.
-helper_pids() {
+# desk_pids [PORT]: prints the other children of adit.  Needs /proc.
+desk_pids() {
 	local inodes pid
 
 	inodes=$(listen_inodes "${1:-$PORT}")
@@ -501,6 +511,20 @@ helper_pids() {
 			echo "$pid"
 		fi
 	done
+}
+
+# helper_pids: prints the children that adit's desk has.
+helper_pids() {
+	local pid
+
+	for pid in $(child_pids); do
+		child_pids "$pid" 2>/dev/null || true
+	done
+}
+
+# helpers_are N: for wait_for.
+helpers_are() {
+	[ "$(helper_pids | wc -l)" = "$1" ]
 }
 
 # listen_inodes PORT: the inode numbers of the sockets listening on a port.

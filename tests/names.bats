@@ -29,10 +29,23 @@ setup() {
 # dns_start RULE...: see dns.c; the names in HOSTS are in /etc/hosts.
 dns_start() {
 	namespaces "${HOSTS[@]}"
-	"$DNS" "$NAME_SERVER" 53 "$@" >"$DIR/dns.out" 2>"$DIR/dns.err" 3>&- &
-	own_pid $!
-	wait_for dns_ready_or_dead $!
+	dns_launch "$@"
 	grep -q ready "$DIR/dns.out" || skip "port 53 cannot be had"
+}
+
+dns_launch() {
+	"$DNS" "$NAME_SERVER" 53 "$@" >"$DIR/dns.out" 2>"$DIR/dns.err" 3>&- &
+	DNS_PID=$!
+	own_pid "$DNS_PID"
+	wait_for dns_ready_or_dead "$DNS_PID"
+}
+
+# dns_restart RULE...: with other rules; what it was asked before is forgotten.
+dns_restart() {
+	kill "$DNS_PID"
+	wait_for dead "$DNS_PID"
+	dns_launch "$@"
+	grep -q ready "$DIR/dns.out"
 }
 
 dns_ready_or_dead() {
@@ -51,6 +64,30 @@ ended() {
 # asked NAME: whether the name server was asked for it.
 asked() {
 	grep -qi "^$1 " "$DIR/dns.out"
+}
+
+# times_asked N NAME: whether the name server was asked so often for it, that
+# is for its IPv4 addresses.
+times_asked() {
+	local n
+
+	n=$(grep -ci "^$2 1\$" "$DIR/dns.out") || true
+	[ "$n" = "$1" ] || {
+		echo "$2 was asked for $n times instead of $1"
+		return 1
+	}
+}
+
+# ask_each NAME...: a connection for each name that stays open, and asks for a
+# tunnel to srv.
+ask_each() {
+	local name fd
+
+	for name; do
+		exec {fd}<>"/dev/tcp/127.0.0.1/$PORT"
+		printf 'CONNECT %s:%s HTTP/1.1\r\n\r\n' "$name" \
+		    "$srv_PORT" >&"$fd"
+	done
 }
 
 # reaches NAME...: a tunnel to srv by that name.
@@ -150,7 +187,6 @@ refused() {
 	client_start old 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" rtt 1 5 \
 	    say up wait "$DIR/go" rtt 3 100 say whole
 	wait_for peer_said old up
-	# More than there are helpers.
 	client_start lost -n 60 127.0.0.1 "$PORT" \
 	    send "CONNECT slow.test:$srv_PORT HTTP/1.1\r\n\r\n" say sent hold
 	wait_for peer_said lost sent
@@ -177,7 +213,10 @@ refused() {
 		    send "CONNECT slow.test:443 HTTP/1.1\r\n\r\n" say sent gone
 		wait_for peer_said lost sent
 		wait_for asked slow.test
-		children=$(child_pids)
+		children=$(family_pids)
+		[ -n "$(helper_pids)" ]
+		# shellcheck disable=SC2086
+		know_pid $children
 		kill -$signal "$ADIT_PID"
 		# shellcheck disable=SC2086
 		wait_for dead "$ADIT_PID" $children
@@ -212,20 +251,15 @@ refused() {
 }
 
 @test "names: names are found again when the name server has come back" {
-	local dns
-
 	dns_start slow.test=never
-	dns=${OWN_PIDS[-1]}
 	peer_start srv server echo
 	adit_start "ConnectTimeout 1"
-	sed -i.bak 's/timeout:60/timeout:1/' "$DIR/resolv.conf" # for adit_stop
 	client -n 40 -- send "CONNECT slow.test:$srv_PORT HTTP/1.1\r\n\r\n" \
 	    refused 504 >"$DIR/reply"
-	kill "$dns"
-	wait_for dead "$dns"
-	"$DNS" "$NAME_SERVER" 53 slow.test=127.0.0.1 >"$DIR/dns.out" 3>&- &
-	own_pid $!
-	wait_for -t 90 reaches slow.test
+	dns_restart slow.test=127.0.0.1
+	# Long before the helpers would have given up.
+	wait_for reaches slow.test
+	[ "$(log_count 'Helper')" = 0 ]
 }
 
 @test "names: the address that was judged is the one that is dialled" {
@@ -233,21 +267,21 @@ refused() {
 
 	PORT=$(free_port)
 	# Now an echo server on the proxy's port, now the proxy itself.
-	dns_start flip.test/=127.0.0.9,127.0.0.1
+	dns_start "*.flip.test/=127.0.0.9,127.0.0.1"
 	peer_start srv server -a 127.0.0.9 -p "$PORT" echo
 	adit_start "Port $PORT" "AccessLog \"$DIR/access\""
 	for i in 1 2 3 4 5 6 7 8; do
-		client send "CONNECT flip.test:$PORT HTTP/1.1\r\n\r\n" \
+		client send "CONNECT $i.flip.test:$PORT HTTP/1.1\r\n\r\n" \
 		    head >>"$DIR/replies"
 	done
 	[ "$(grep -c '^HTTP/1.1 200 ' "$DIR/replies")" = 4 ]
 	[ "$(grep -c '^HTTP/1.1 403 ' "$DIR/replies")" = 4 ]
 	wait_for access_lines 8
-	[ "$(grep -c " flip.test:$PORT 127.0.0.9:$PORT 200/" "$DIR/access")" = 4 ]
-	[ "$(grep -c " flip.test:$PORT - 403/destination_ip_prohibited" \
+	[ "$(grep -c "\.flip.test:$PORT 127.0.0.9:$PORT 200/" "$DIR/access")" = 4 ]
+	[ "$(grep -c "\.flip.test:$PORT - 403/destination_ip_prohibited" \
 	    "$DIR/access")" = 4 ]
 	# Each request asked once for IPv4 addresses.
-	[ "$(grep -c '^flip.test 1$' "$DIR/dns.out")" = 8 ]
+	times_asked 8 '[1-8]\.flip.test'
 }
 
 access_lines() {
@@ -390,4 +424,190 @@ from_denied() {
 	peer_start srv server echo
 	adit_start "Chroot \"$DIR/empty\""
 	reaches a.test localhost
+}
+
+@test "names: a name that many wait for is asked for once, whichever worker has them" {
+	local i
+
+	dns_start slow.test=never "*.quick.test=127.0.0.1"
+	peer_start srv server echo
+	adit_start "Workers 2" "ConnectTimeout 60"
+	for i in $(seq 20 200); do
+		ask_each slow.test
+		wait_for requests_are "$((i - 19))" slow.test
+		if [ "$i" -ge 40 ] && [ "$(askers slow.test)" = 2 ]; then
+			break
+		fi
+	done
+	[ "$(askers slow.test)" = 2 ]
+	# What is asked later is answered, so the others were asked, too.
+	for i in 1 2 3 4 5 6 7 8; do
+		reaches "$i.quick.test"
+	done
+	times_asked 1 slow.test
+}
+
+# askers NAME: how many workers had requests for it.
+askers() {
+	grep -E "Request .*: CONNECT $1:" "$LOG" | grep -o '\[[0-9]*\]' |
+	    sort -u | wc -l
+}
+
+# requests_are N NAME: whether the log has so many, for wait_for.
+requests_are() {
+	[ "$(log_count "Request .*: CONNECT $2:")" = "$1" ]
+}
+
+@test "names: a name that was found is not asked for again soon, and outlives its name server" {
+	dns_start a.test=127.0.0.1
+	peer_start srv server echo
+	adit_start "Workers 1"
+	reaches a.test A.Test a.test. a.test
+	times_asked 1 a.test
+	kill "$DNS_PID"
+	wait_for dead "$DNS_PID"
+	reaches a.test
+}
+
+@test "names: an address that a name no longer has is left within seconds" {
+	dns_start a.test=127.0.0.1
+	peer_start srv server echo
+	peer_start other server -a 127.0.0.9 -p "$srv_PORT" echo
+	adit_start "Workers 1" "AccessLog \"$DIR/access\""
+	reaches a.test
+	dns_restart a.test=127.0.0.9
+	wait_for -t 60 now_at 127.0.0.9
+}
+
+# now_at ADDRESS: where a tunnel to a.test leads.
+now_at() {
+	reaches a.test
+	tail -n 1 "$DIR/access" | grep -q " $1:"
+}
+
+@test "names: a name that was not found is asked for again at once" {
+	dns_start fail.test=fail
+	peer_start srv server echo
+	adit_start "Workers 1"
+	refused 502 dns_error "a.test:$srv_PORT"
+	dns_restart a.test=127.0.0.1
+	reaches a.test
+}
+
+@test "names: a name whose addresses all fail is asked for again at once" {
+	dns_start a.test=127.0.0.8
+	peer_start srv server echo
+	adit_start "Workers 1"
+	refused 502 connection_refused "a.test:$srv_PORT"
+	dns_restart a.test=127.0.0.1
+	reaches a.test
+}
+
+@test "names: the addresses of a name that is remembered are judged for each request" {
+	dns_start a.test=127.0.0.1
+	peer_start srv server echo
+	adit_start "Workers 1"
+	reaches a.test
+	refused 403 destination_ip_prohibited "a.test:$PORT"
+	reaches a.test
+	times_asked 1 a.test
+}
+
+@test "names: names that are never answered do not delay more than themselves, however many" {
+	local i names=()
+
+	need_proc
+	HOSTS=("127.0.0.1 near.test")
+	dns_start "*.slow.test=never" "*.quick.test=127.0.0.1"
+	peer_start srv server echo
+	adit_start "Workers 1" "ConnectTimeout 60"
+	for i in $(seq 50); do
+		names+=("$i.slow.test")
+	done
+	ask_each "${names[@]}"
+	client -t 20 -- tunnel "1.quick.test:$srv_PORT" rtt 1 5 shut eof
+	client -t 20 -- tunnel "2.quick.test:$srv_PORT" rtt 1 5 shut eof
+	# Now more than there may be helpers, and than a worker may ask for.
+	names=()
+	for i in $(seq 51 350); do
+		names+=("$i.slow.test")
+	done
+	ask_each "${names[@]}"
+	wait_for requests_are 350 '[0-9]+.slow.test'
+	wait_for helpers_are 128
+	client -t 20 -- tunnel "near.test:$srv_PORT" rtt 1 5 shut eof
+	client -t 20 -- tunnel "localhost:$srv_PORT" rtt 1 5 shut eof
+	client -t 20 -- tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	helpers_are 128
+	[ "$(log_count 'Could not retrieve address info')" = 0 ]
+}
+
+@test "names: helpers come when they are needed, and go when they are not" {
+	local i names=()
+
+	need_proc
+	dns_start "*.slow.test=5000@127.0.0.1"
+	peer_start srv server echo
+	adit_start "Workers 1"
+	helpers_are 0
+	reaches localhost
+	helpers_are 0
+	for i in $(seq 30); do
+		names+=("$i.slow.test")
+	done
+	ask_each "${names[@]}"
+	wait_for helpers_are 30
+	wait_for established 31
+	wait_for -t 60 helpers_are 1
+	reaches 31.slow.test
+	helpers_are 1
+	[ "$(log_count 'Helper')" = 0 ]
+}
+
+# established N: whether so many tunnels stood, for wait_for.
+established() {
+	[ "$(log_count 'Established connection')" = "$1" ]
+}
+
+@test "names: a helper that dies takes nothing with it but the question it had" {
+	local pid
+
+	need_proc
+	CRASH_OK=1
+	dns_start slow.test=never quick.test=127.0.0.1
+	peer_start srv server echo
+	adit_start "ConnectTimeout 60"
+	client_start lost -n 10 127.0.0.1 "$PORT" \
+	    send "CONNECT slow.test:$srv_PORT HTTP/1.1\r\n\r\n" say sent \
+	    refused 502 say refused
+	wait_for requests_are 10 slow.test
+	wait_for asked slow.test
+	pid=$(helper_pids)
+	reaches quick.test
+	kill -KILL "$pid"
+	log_wait "^ERROR .*: Helper \(pid $pid\) died from signal 9 \("
+	ended lost refused
+	reaches quick.test
+}
+
+@test "names: the helpers of a configuration that was replaced are gone with it" {
+	local pid
+
+	need_proc
+	dns_start slow.test=never quick.test=127.0.0.1
+	peer_start srv server echo
+	adit_start "ConnectTimeout 60"
+	client_start lost 127.0.0.1 "$PORT" \
+	    send "CONNECT slow.test:$srv_PORT HTTP/1.1\r\n\r\n" say sent hold
+	wait_for asked slow.test
+	pid=$(family_pids)
+	[ -n "$(helper_pids)" ]
+	# shellcheck disable=SC2086
+	know_pid $pid
+	kill "$lost_PID"
+	kill -HUP "$ADIT_PID"
+	log_wait "Reloading config file finished"
+	# shellcheck disable=SC2086
+	wait_for dead $pid
+	reaches quick.test
 }

@@ -31,15 +31,22 @@ children_run_as() {
 	local pid
 
 	[ "$(child_pids | wc -l)" -ge 2 ]
-	for pid in $(child_pids); do
+	for pid in $(family_pids); do
 		runs_as "$pid" "$1" "$2"
 	done
 }
 
-@test "privileges: workers and helpers run as User with its group and no other group" {
+@test "privileges: workers, desk and helpers run as User with its group and no other group" {
 	need_proc
 	adit_start "User nobody"
+	helper_wanted
 	children_run_as "$(id -u nobody)" "$(id -g nobody)"
+}
+
+# helper_wanted: sees to it that there is a helper.
+helper_wanted() {
+	client send "CONNECT no-such-name.invalid:1 HTTP/1.1\r\n\r\n" refused 502
+	[ "$(helper_pids | wc -l)" = 1 ]
 }
 
 @test "privileges: supplementary groups of root do not stay" {
@@ -196,7 +203,8 @@ old_children_gone() {
 
 	need_proc
 	adit_start "PidFile \"$DIR/pid\""
-	for pid in $(child_pids); do
+	helper_wanted
+	for pid in $(family_pids); do
 		for fd in "/proc/$pid/fd"/*; do
 			case $(readlink "$fd") in
 			*/adit.conf | */pid | /etc/* | "$DIR") return 1 ;;

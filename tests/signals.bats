@@ -433,20 +433,23 @@ two_workers() {
 	[ "$(worker_pids | wc -w)" = 2 ]
 }
 
-@test "signals: a helper that is killed is replaced, and names are found again" {
+@test "signals: a desk or a helper that is killed is replaced, and names are found again" {
 	local pid
 
 	need_proc
 	CRASH_OK=1
 	peer_start srv server echo
 	adit_start
-	for pid in $(helper_pids); do
-		kill -KILL "$pid"
-		log_wait "Helper [0-9]+ \(pid $pid\) died from signal 9 \("
-	done
+	pid=$(desk_pids)
+	kill -KILL "$pid"
+	log_wait "^ERROR .*: Desk \(pid $pid\) died from signal 9 \(.*; restarting"
 	client tunnel "localhost:$srv_PORT" rtt 1 5 shut eof
-	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
 	client send "CONNECT no-such-name.invalid:1 HTTP/1.1\r\n\r\n" refused 502
+	pid=$(helper_pids)
+	kill -KILL "$pid"
+	log_wait "^ERROR .*: Helper \(pid $pid\) died from signal 9 \("
+	client send "CONNECT no-such-name.invalid:1 HTTP/1.1\r\n\r\n" refused 502
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
 }
 
 @test "signals: a worker that hangs does not keep the proxy from stopping" {

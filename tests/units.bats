@@ -19,6 +19,11 @@ driver() {
 	"$DRIVER" "$BATS_TEST_DIRNAME/acl.rules" "$BATS_TEST_DIRNAME/acl.verdicts"
 }
 
+@test "units: a name that was found is remembered for a while, and no more of them than fit" {
+	driver cache_test
+	"$DRIVER"
+}
+
 @test "units: no bytes that a stranger can think of break the parser" {
 	local top=$BATS_TEST_DIRNAME/..
 

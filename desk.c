@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The desk: the one process that takes the questions of all workers.  What
+ * the hosts file knows it answers itself; for all else it has helpers, which
+ * it forks as they are needed and lets go when they are not.  A question that
+ * is under way, whoever asked, is not asked again; all get its answer.  It
+ * never blocks, and calls nothing that might.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <netdb.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proxy.h"
+
+enum {
+	HELPERS_MAX = 128,        /* at once */
+	HELPERS_KEPT = 1,         /* that stay when there is nothing to do */
+	HELPER_IDLE = 10000,      /* ms without work until one is let go */
+	FORK_PAUSE = 1000,        /* ms until another try when fork() failed */
+	MATTERS_MAX = 16384,      /* questions under way, of all workers */
+	QUESTIONS_MAX = 64,       /* taken from a socket in one turn */
+	ANSWER_ROOM = 512 * 1024, /* bytes of answers that wait for a worker */
+	WATCH_OWN = 1 + DESKS     /* descriptors besides those of helpers */
+};
+
+/* A question that has no answer yet, and those that are the same. */
+struct matter {
+	struct matter *same; /* owned */
+	struct matter *next; /* in line */
+	int64_t since;       /* ms: when it was asked last */
+	struct question question;
+};
+
+/* A helper; its matter is NULL while it is idle. */
+struct helper {
+	pid_t pid;
+	int fd;
+	bool leaving;          /* it was told to, or is being killed */
+	int64_t since;         /* ms: idle or busy since then */
+	struct matter *matter; /* owned */
+};
+
+static struct {
+	const struct desk_args *args;
+	struct helper helpers[HELPERS_MAX];
+	size_t nhelpers;
+	struct matter *first, *last; /* in line for a helper; owned */
+	size_t nmatters;
+	int64_t fork_at; /* ms: no fork() before that */
+} d;
+
+/* The messages. */
+
+/* Sends an answer, and of it what is used.  Returns 0, or -1 with errno. */
+int
+answer_send(int fd, const struct answer *answer)
+{
+	return sys_send(fd, answer,
+	    offsetof(struct answer, addrs) +
+		answer->naddrs * sizeof(*answer->addrs),
+	    NULL, 0);
+}
+
+/*
+ * Receives an answer.  Returns 1; 0 when the other end is gone, or not in its
+ * right mind; or -1 with errno EAGAIN or EINTR.
+ */
+int
+answer_receive(int fd, struct answer *answer)
+{
+	size_t least = offsetof(struct answer, addrs);
+	ssize_t n = sys_receive(fd, answer, sizeof(*answer), NULL, 0);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return -1;
+	return n >= (ssize_t)least && answer->naddrs <= ADDRS_MAX &&
+	    (size_t)n == least + answer->naddrs * sizeof(*answer->addrs);
+}
+
+/* An answer that finds no room is lost; its question times out. */
+static void
+answer_deliver(const struct question *q, struct answer *answer)
+{
+	answer->ticket = q->ticket;
+	answer_send(d.args->answers[q->ticket.worker], answer);
+}
+
+/* Questions under way. */
+
+static bool
+is_same(const struct matter *m, const struct question *q)
+{
+	return m != NULL && m->question.kind == q->kind &&
+	    strcmp(m->question.name, q->name) == 0 &&
+	    (q->kind != QUESTION_CLIENT ||
+		addr_same_ip(&m->question.client, &q->client));
+}
+
+static struct matter *
+matter_find(const struct question *q)
+{
+	struct matter *m;
+
+	for (size_t i = 0; i < d.nhelpers; i++)
+		if (is_same(d.helpers[i].matter, q))
+			return d.helpers[i].matter;
+	for (m = d.first; m != NULL && !is_same(m, q); m = m->next)
+		;
+	return m;
+}
+
+static void
+line_add(struct matter *m)
+{
+	*(d.first != NULL ? &d.last->next : &d.first) = m;
+	d.last = m;
+}
+
+/* Files a question: with the same one, or at the end of the line. */
+static int
+matter_add(const struct question *q)
+{
+	struct matter *m, *same = matter_find(q);
+
+	if (d.nmatters == MATTERS_MAX || (m = malloc(sizeof(*m))) == NULL)
+		return -1;
+	d.nmatters++;
+	*m = (struct matter){ .since = loop_clock(), .question = *q };
+	if (same != NULL) {
+		m->same = same->same;
+		same->same = m;
+		same->since = m->since;
+		return 0;
+	}
+	line_add(m);
+	return 0;
+}
+
+/* Gives all who asked an answer, and closes the matter. */
+static void
+matter_close(struct matter *m, struct answer *answer)
+{
+	struct matter *same;
+
+	for (; m != NULL; m = same) {
+		same = m->same;
+		answer_deliver(&m->question, answer);
+		free(m);
+		d.nmatters--;
+	}
+}
+
+static void
+matter_fail(struct matter *m, int error)
+{
+	struct answer answer = { .error = error };
+
+	matter_close(m, &answer);
+}
+
+/* Takes the first out of the line. */
+static struct matter *
+line_next(void)
+{
+	struct matter *m = d.first;
+
+	d.first = m->next;
+	m->next = NULL;
+	return m;
+}
+
+/* Helpers. */
+
+/* In a helper: closes what belongs to the desk and to other helpers. */
+static void
+leave_desk(void)
+{
+	for (size_t i = 0; i < d.nhelpers; i++)
+		close(d.helpers[i].fd);
+	for (size_t i = 0; i < d.args->nworkers; i++)
+		close(d.args->answers[i]);
+	for (int desk = 0; desk < DESKS; desk++)
+		close(d.args->questions[desk]);
+	close(d.args->master);
+}
+
+/* Forks a helper.  Returns it, or NULL: there are enough, or it must wait. */
+static struct helper *
+helper_hire(void)
+{
+	struct helper *h = &d.helpers[d.nhelpers];
+	int pair[2];
+
+	if (d.nhelpers == HELPERS_MAX || loop_clock() < d.fork_at)
+		return NULL;
+	d.fork_at = loop_clock() + FORK_PAUSE;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0)
+		return NULL;
+	*h = (struct helper){ .pid = fork(), .fd = pair[0] };
+	if (h->pid == 0) {
+		close(pair[0]);
+		leave_desk();
+		helper_run(pair[1]);
+	}
+	close(pair[1]);
+	if (h->pid < 0) {
+		close(pair[0]);
+		return NULL;
+	}
+	d.fork_at = 0;
+	d.nhelpers++;
+	return h;
+}
+
+/*
+ * A helper that has nothing to do, always the same ones first, so that the
+ * others can go.
+ */
+static struct helper *
+helper_find(void)
+{
+	for (size_t i = 0; i < d.nhelpers; i++)
+		if (d.helpers[i].matter == NULL && !d.helpers[i].leaving)
+			return &d.helpers[i];
+	return helper_hire();
+}
+
+/* Tells a helper that there is no more to do; its end follows. */
+static void
+helper_dismiss(struct helper *h)
+{
+	h->leaving = true;
+	shutdown(h->fd, SHUT_WR);
+}
+
+/*
+ * A helper has had its question for so long that who asked first has been told
+ * so.  It goes, since it might hang for ever; for those who asked later, if
+ * there are any, another asks again.
+ */
+static void
+helper_abandon(struct helper *h)
+{
+	h->leaving = true;
+	kill(h->pid, SIGKILL);
+	line_add(h->matter);
+	h->matter = NULL;
+}
+
+/* A helper is gone; the master writes to the log why, if it should not. */
+static void
+helper_gone(struct helper *h)
+{
+	struct note_message note = { .note = NOTE_HELPER, .pid = h->pid };
+
+	/* It has let go of its socket, and so is past all it could wait for. */
+	kill(h->pid, SIGKILL);
+	while (waitpid(h->pid, &note.status, 0) < 0 && errno == EINTR)
+		;
+	if (note.status != 0 && !h->leaving)
+		sys_send(d.args->master, &note, sizeof(note), NULL, 0);
+	close(h->fd);
+	matter_fail(h->matter, EAI_FAIL);
+	*h = d.helpers[--d.nhelpers];
+}
+
+/* Something came from a helper. */
+static void
+helper_event(struct helper *h)
+{
+	struct answer answer;
+	int result = answer_receive(h->fd, &answer);
+
+	if (result < 0)
+		return;
+	if (result == 0) {
+		helper_gone(h);
+		return;
+	}
+	matter_close(h->matter, &answer);
+	h->matter = NULL;
+	h->since = loop_clock();
+}
+
+/* The longest that a question may take. */
+static int64_t
+patience(void)
+{
+	return d.args->connect_timeout * INT64_C(1000);
+}
+
+/* Hands the questions in line to helpers, as far as there are any. */
+static void
+line_serve(void)
+{
+	int64_t now = loop_clock();
+	struct helper *h;
+
+	while (d.first != NULL) {
+		if (d.first->since + patience() <= now) {
+			/* Nobody waits any more. */
+			matter_fail(line_next(), EAI_AGAIN);
+			continue;
+		}
+		h = helper_find();
+		if (h == NULL)
+			return;
+		if (sys_send(h->fd, &d.first->question,
+			sizeof(d.first->question), NULL, 0) != 0) {
+			helper_dismiss(h);
+			continue;
+		}
+		h->matter = line_next();
+		h->since = now;
+	}
+}
+
+/* When there is something to do about a helper, in ms, or -1. */
+static int64_t
+helper_due(const struct helper *h)
+{
+	if (h->leaving)
+		return -1;
+	if (h->matter != NULL)
+		return h->since + patience();
+	return h - d.helpers < HELPERS_KEPT ? -1 : h->since + HELPER_IDLE;
+}
+
+/* Lets those go that have been idle for long, or busy for too long. */
+static void
+helpers_check(void)
+{
+	int64_t now = loop_clock(), due;
+
+	for (struct helper *h = d.helpers; h < d.helpers + d.nhelpers; h++) {
+		due = helper_due(h);
+		if (due < 0 || due > now)
+			continue;
+		if (h->matter != NULL)
+			helper_abandon(h);
+		else
+			helper_dismiss(h);
+	}
+}
+
+/* The loop. */
+
+/* Ends, and with it all helpers, whatever they wait for. */
+static _Noreturn void
+leave(void)
+{
+	for (size_t i = 0; i < d.nhelpers; i++)
+		kill(d.helpers[i].pid, SIGKILL);
+	_exit(0);
+}
+
+/* Takes a question.  One that cannot be kept has failed at once. */
+static void
+question_take(enum desk desk, const struct question *q)
+{
+	struct answer answer;
+
+	memset(&answer, 0, sizeof(answer));
+	if (hosts_answer(q, &answer) || desk == DESK_HOSTS) {
+		answer_deliver(q, &answer);
+	} else if (matter_add(q) != 0) {
+		answer.error = EAI_MEMORY;
+		answer_deliver(q, &answer);
+	}
+}
+
+/* Takes some of the questions that have come; without workers it ends. */
+static void
+questions_take(enum desk desk)
+{
+	struct question q;
+	ssize_t n;
+
+	for (int i = 0; i < QUESTIONS_MAX; i++) {
+		n = sys_receive(
+		    d.args->questions[desk], &q, sizeof(q), NULL, 0);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n <= 0)
+			leave();
+		if (n == sizeof(q) && q.ticket.worker < d.args->nworkers &&
+		    memchr(q.name, '\0', sizeof(q.name)) != NULL)
+			question_take(desk, &q);
+	}
+}
+
+/* How long poll() may sleep, in ms, or -1. */
+static int
+sleep_time(void)
+{
+	int64_t now = loop_clock(), until = -1, due;
+
+	if (d.first != NULL && d.fork_at > now)
+		until = d.fork_at;
+	for (size_t i = 0; i < d.nhelpers; i++) {
+		due = helper_due(&d.helpers[i]);
+		if (due >= 0 && (until < 0 || due < until))
+			until = due;
+	}
+	if (until < 0)
+		return -1;
+	return until > now ? (int)(until - now) : 0;
+}
+
+static void
+turn(void)
+{
+	struct pollfd set[WATCH_OWN + HELPERS_MAX];
+	size_t n = WATCH_OWN;
+
+	for (int desk = 0; desk < DESKS; desk++)
+		set[desk].fd = d.args->questions[desk];
+	set[DESKS].fd = d.args->master;
+	for (size_t i = 0; i < d.nhelpers; i++)
+		set[n++].fd = d.helpers[i].fd;
+	for (size_t i = 0; i < n; i++)
+		set[i].events = POLLIN;
+	if (poll(set, (nfds_t)n, sleep_time()) < 0)
+		return;
+	if (set[DESKS].revents != 0)
+		leave();
+	for (int desk = 0; desk < DESKS; desk++)
+		if (set[desk].revents != 0)
+			questions_take((enum desk)desk);
+	/* From the last on: one that is gone has its place taken by it. */
+	for (size_t i = d.nhelpers; i-- > 0;)
+		if (set[WATCH_OWN + i].revents != 0)
+			helper_event(&d.helpers[i]);
+	helpers_check();
+	line_serve();
+}
+
+/*
+ * The desk's life, in a process of its own that has given up its rights.  It
+ * ends when its master is gone, or all who could ask are.
+ */
+_Noreturn void
+desk_run(const struct desk_args *args)
+{
+	struct note_message ready = { .note = NOTE_READY };
+	int room = ANSWER_ROOM;
+
+	d.args = args;
+	for (size_t i = 0; i < args->nworkers; i++)
+		setsockopt(args->answers[i], SOL_SOCKET, SO_SNDBUF, &room,
+		    sizeof(room));
+	sys_send(args->master, &ready, sizeof(ready), NULL, 0);
+	for (;;)
+		turn();
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: ISC */
+/* LINK: cache.c */
+/*
+ * Tries what a worker remembers of names, with a clock of our own.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../proxy.h"
+
+enum { MANY = 20000, LIFE = 10000 };
+
+static int64_t now = 1;
+
+int64_t
+loop_now(void)
+{
+	return now;
+}
+
+static void
+must(bool holds, const char *what)
+{
+	if (holds)
+		return;
+	fprintf(stderr, "not so: %s\n", what);
+	exit(1);
+}
+
+static void
+put(const char *name, unsigned char first, size_t n)
+{
+	struct addr addrs[ADDRS_MAX];
+
+	memset(addrs, 0, sizeof(addrs));
+	for (size_t i = 0; i < n; i++)
+		addrs[i].ip[0] = (unsigned char)(first + i);
+	cache_put(name, addrs, n);
+}
+
+/* Whether a name is known with just these addresses. */
+static bool
+knows(const char *name, unsigned char first, size_t n)
+{
+	size_t found = 0;
+	const struct addr *addrs = cache_find(name, &found);
+
+	if (addrs == NULL || found != n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (addrs[i].ip[0] != first + i)
+			return false;
+	return true;
+}
+
+static bool
+is_unknown(const char *name)
+{
+	size_t n;
+
+	return cache_find(name, &n) == NULL;
+}
+
+static size_t
+count_known(void)
+{
+	char name[32];
+	size_t known = 0;
+
+	for (int i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), "%d.example", i);
+		known += !is_unknown(name);
+	}
+	return known;
+}
+
+static void
+try_one(void)
+{
+	must(is_unknown("a.example"), "nothing is known at first");
+	must(cache_tidy_at() < 0, "an empty cache wakes nobody");
+	put("a.example", 1, 2);
+	put("b.example", 9, ADDRS_MAX);
+	must(knows("a.example", 1, 2), "a name is known");
+	must(knows("b.example", 9, ADDRS_MAX), "with all its addresses");
+	must(is_unknown("a.exampl"), "a part of it is not");
+	put("a.example", 5, 1);
+	must(knows("a.example", 5, 1), "the new replaces the old");
+	cache_forget("a.example");
+	cache_forget("c.example");
+	must(is_unknown("a.example"), "a name is forgotten");
+	must(knows("b.example", 9, ADDRS_MAX), "and no other");
+}
+
+static void
+try_time(void)
+{
+	put("a.example", 1, 1);
+	now += LIFE - 1;
+	must(knows("a.example", 1, 1), "a name is known for a while");
+	put("b.example", 2, 1);
+	now++;
+	must(is_unknown("a.example"), "and then not any more");
+	must(cache_tidy_at() >= 0 && cache_tidy_at() <= now, "it is tidied");
+	cache_tidy();
+	must(knows("b.example", 2, 1), "what is good stays");
+	must(cache_tidy_at() > now, "and is tidied later");
+	now = cache_tidy_at();
+	cache_tidy();
+	must(cache_tidy_at() < 0, "an empty cache wakes nobody again");
+}
+
+static void
+try_many(void)
+{
+	char name[32];
+	size_t known;
+
+	for (int i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), "%d.example", i);
+		put(name, 1, 1);
+		must(knows(name, 1, 1), "the newest is known");
+		now += i % 20 == 0;
+	}
+	known = count_known();
+	must(known <= 1024, "no more are known than there is room for");
+	must(known >= 900, "and hardly fewer");
+	now += LIFE;
+	must(count_known() == 0, "all are too old in the end");
+	cache_tidy();
+	must(cache_tidy_at() < 0, "and nothing is left of them");
+}
+
+int
+main(void)
+{
+	try_one();
+	try_time();
+	try_many();
+	return 0;
+}
