@@ -186,6 +186,7 @@ baton_next(
 		least = load;
 		next = i;
 	}
-	*bound = next == NOBODY ? UINT64_MAX : least + least / 8;
+	*bound = next == NOBODY ? UINT64_MAX
+				: least + least / 8 + (least < 4 ? least : 4);
 	return next;
 }

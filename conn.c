@@ -35,6 +35,7 @@ static struct {
 	size_t count;
 	size_t unsettled; /* of count: those whose tunnel does not stand */
 	int64_t park_at;  /* ms: when to look for quiet tunnels, or -1 */
+	int64_t ended_at; /* ms: when one has ended last */
 } k;
 
 static char head_buffer[HEAD_MAX + 1];
@@ -64,6 +65,13 @@ size_t
 conn_count(void)
 {
 	return k.count;
+}
+
+/* When one of them has ended last, in ms of loop_clock(). */
+int64_t
+conn_ended_at(void)
+{
+	return k.ended_at;
 }
 
 /* How many of them may still need the desk. */
@@ -303,6 +311,7 @@ conn_close(struct conn *c, enum ending ending)
 	c->next_free = k.free;
 	k.free = c;
 	k.count--;
+	k.ended_at = loop_now();
 }
 
 /* Refusing. */

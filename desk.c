@@ -23,6 +23,7 @@
 enum {
 	HELPERS_MAX = 128,        /* at once */
 	HELPERS_KEPT = 1,         /* that stay when there is nothing to do */
+	PATIENCE_EXTRA = 250,     /* ms after ConnectTimeout */
 	HELPER_IDLE = 10000,      /* ms without work until one is let go */
 	FORK_PAUSE = 1000,        /* ms until another try when fork() failed */
 	MATTERS_MAX = 16384,      /* questions under way, of all workers */
@@ -290,11 +291,14 @@ helper_event(struct helper *h)
 	h->since = loop_clock();
 }
 
-/* The longest that a question may take. */
+/*
+ * The longest that a question may take: a little more than whoever asks waits,
+ * so that it is he who says that it took too long.
+ */
 static int64_t
 patience(void)
 {
-	return d.args->connect_timeout * INT64_C(1000);
+	return d.args->connect_timeout * INT64_C(1000) + PATIENCE_EXTRA;
 }
 
 /* Hands the questions in line to helpers, as far as there are any. */

@@ -16,6 +16,8 @@
 
 #include "proxy.h"
 
+enum { KEEPALIVE_FROM = 3600 /* s of Timeout */ };
+
 /*
  * Sets a race up over 1 to ADDRS_MAX addresses; they are copied, in the order
  * of RFC 8305 4.
@@ -119,9 +121,12 @@ bind_local(int fd, const struct conn *c, const struct conf *conf, bool is4)
 	return bind_source(fd, conf, is4);
 }
 
-/* Makes the winner the connection's server, and ends the others. */
+/*
+ * Makes the winner the connection's server, and ends the others.  Whether it
+ * is still there is asked only where Timeout would not notice much sooner.
+ */
 static enum race_state
-race_won(struct conn *c, struct attempt *a)
+race_won(struct conn *c, struct attempt *a, const struct conf *conf)
 {
 	struct race *race = &c->setup->race;
 	int on = 1;
@@ -134,8 +139,9 @@ race_won(struct conn *c, struct attempt *a)
 	socket_linger(c->end[SERVER].fd, false);
 	setsockopt(
 	    c->end[SERVER].fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	setsockopt(
-	    c->end[SERVER].fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	if (conf->timeout >= KEEPALIVE_FROM)
+		setsockopt(c->end[SERVER].fd, SOL_SOCKET, SO_KEEPALIVE, &on,
+		    sizeof(on));
 	return RACE_WON;
 }
 
@@ -197,7 +203,7 @@ attempt_start(struct conn *c, const struct conf *conf)
 	if (a->end.fd >= 0 &&
 	    bind_local(a->end.fd, c, conf, addr_is4(to)) == 0) {
 		if (connect(a->end.fd, sa, len) == 0)
-			return race_won(c, a);
+			return race_won(c, a, conf);
 		if (errno == EINPROGRESS &&
 		    watch_add(a->end.fd, POLLOUT, c,
 			(unsigned)(a - race->attempts) + ATTEMPT,
@@ -256,7 +262,7 @@ race_event(struct conn *c, const struct conf *conf, unsigned which,
 	    getsockopt(a->end.fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
 		error = errno;
 	if (error == 0)
-		return race_won(c, a);
+		return race_won(c, a, conf);
 	race_failed(race, error);
 	attempt_close(a);
 	return race_start(c, conf, now);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The log file or syslog in tinyproxy's format, and the access log with its
- * one line for each connection.  A line is one write(), but that a worker writes
- * those of one turn of its loop to a file together.  Nothing is synced or
- * waited for: a log that takes nothing more loses lines rather than time.  What strangers sent must be escaped before it comes here.
+ * one line for each connection.  A line is one write(), but that a worker
+ * writes those of a few milliseconds to a file together.  Nothing is synced or
+ * waited for: a log that takes nothing more loses lines rather than time.
+ * What strangers sent must be escaped before it comes here.
  */
 #define _XOPEN_SOURCE 700
 
@@ -32,7 +33,12 @@ static const struct level {
 	[LOG_LEVEL_INFO] = { "INFO", LOG_INFO },
 };
 
-enum { BATCH_SIZE = 4096 /* bytes of lines that are written together */ };
+enum {
+	BATCH_SIZE = 16384,      /* bytes of lines that are written together */
+	BATCH_TIME = PARK_AFTER, /* ms from the first of them to that */
+	LEVEL_LEN = 10,          /* bytes of "CRITICAL  " */
+	TIME_LEN = 15            /* bytes of "Nov 23 21:43:05" */
+};
 
 /* A descriptor to write lines to, and those that are not written yet. */
 struct sink {
@@ -44,10 +50,11 @@ struct sink {
 
 static struct sink log_sink = { .fd = -1 }, access_sink = { .fd = -1 };
 static bool batching;
+static int64_t due = -1; /* ms: when what waits is to be written, or -1 */
 static bool to_syslog;
 static enum log_level threshold = LOG_LEVEL_INFO;
 static bool bare;
-static long pid; /* of this process */
+static char process[32]; /* " [pid]: " of this process */
 
 /* Where descriptors 1 and 2 led at the start, and whether a log uses them. */
 static struct standard {
@@ -164,7 +171,7 @@ log_use(const struct logs *logs)
 	threshold = logs->level;
 	bare = logs->bare;
 	to_syslog = logs->syslog;
-	pid = (long)getpid();
+	snprintf(process, sizeof(process), " [%ld]: ", (long)getpid());
 }
 
 static void
@@ -191,16 +198,25 @@ sink_write(struct sink *sink, const char *line, size_t len)
 	sink->len += len;
 	if (!batching || !sink->is_file)
 		sink_flush(sink);
+	else if (due < 0)
+		due = loop_now() + BATCH_TIME;
 }
 
 /*
  * From now on lines for files wait for log_flush(), which whoever calls this
- * must call before each time that it sleeps, and before it ends.
+ * must call when log_due() has come, and before it ends.
  */
 void
 log_batch(void)
 {
 	batching = true;
+}
+
+/* When lines that wait are to be written, in ms of loop_clock(), or -1. */
+int64_t
+log_due(void)
+{
+	return due;
 }
 
 /* Writes what waits. */
@@ -209,6 +225,7 @@ log_flush(void)
 {
 	sink_flush(&log_sink);
 	sink_flush(&access_sink);
+	due = -1;
 }
 
 /* The time as the log has it, made anew once a second. */
@@ -216,7 +233,7 @@ static const char *
 local_time(time_t now)
 {
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	static char text[32];
+	static char text[32] = "Jan 01 00:00:00";
 	static time_t made = -1;
 	struct tm tm;
 
@@ -237,22 +254,46 @@ log_wants(enum log_level level)
 	return level <= threshold && log_sink.fd >= 0;
 }
 
+/*
+ * What stands before the message in a file; returns its length.  This is done
+ * several times for each connection, and printf() would be half of its cost.
+ */
+static int
+file_head(char *line, enum log_level level, const struct timespec *now)
+{
+	long ms = now->tv_nsec / 1000000;
+	size_t len = strlen(levels[level].word);
+	char *p = line;
+
+	memset(p, ' ', LEVEL_LEN);
+	memcpy(p, levels[level].word, len);
+	p += LEVEL_LEN;
+	memcpy(p, local_time(now->tv_sec), TIME_LEN);
+	p += TIME_LEN;
+	*p++ = '.';
+	*p++ = (char)('0' + ms / 100);
+	*p++ = (char)('0' + ms / 10 % 10);
+	*p++ = (char)('0' + ms % 10);
+	len = strlen(process);
+	memcpy(p, process, len);
+	return (int)(p + len - line);
+}
+
 /* What stands before the message; returns its length. */
 static int
-line_head(char *line, size_t size, enum log_level level)
+line_head(char line[LOG_LINE_SIZE], enum log_level level)
 {
 	struct timespec now;
 
 	if (bare)
-		return snprintf(line, size, "adit: ");
+		return snprintf(line, LOG_LINE_SIZE, "adit: ");
 	clock_gettime(CLOCK_REALTIME, &now);
 	/* RFC 3164: the facility is user, as tinyproxy's. */
 	if (to_syslog)
-		return snprintf(line, size,
-		    "<%d>%s adit[%ld]: ", LOG_USER | levels[level].priority,
-		    local_time(now.tv_sec), pid);
-	return snprintf(line, size, "%-9s %s.%03ld [%ld]: ", levels[level].word,
-	    local_time(now.tv_sec), now.tv_nsec / 1000000, pid);
+		return snprintf(line, LOG_LINE_SIZE, "<%d>%s adit%s",
+		    LOG_USER | levels[level].priority, local_time(now.tv_sec),
+		    process + 1);
+	return file_head(line, level, &now);
 }
 
 /*
@@ -283,7 +324,7 @@ log_line(enum log_level level, const char *format, ...)
 
 	if (!log_wants(level))
 		return;
-	head = line_head(line, sizeof(line), level);
+	head = line_head(line, level);
 	va_start(ap, format);
 	n = vsnprintf(line + head, sizeof(line) - (size_t)head - 1, format, ap);
 	va_end(ap);

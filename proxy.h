@@ -211,6 +211,7 @@ void log_close(struct logs *);
 void log_use(const struct logs *);
 void log_line(enum log_level, const char *format, ...) PRINTF_LIKE(2, 3);
 void log_batch(void);
+int64_t log_due(void);
 void log_flush(void);
 bool log_wants(enum log_level);
 void log_access(const struct record *);
@@ -467,6 +468,7 @@ struct conn {
 
 int conn_init(const struct worker_args *);
 size_t conn_count(void);
+int64_t conn_ended_at(void);
 size_t conn_unsettled(void);
 void conn_accepted(int fd, const struct sockaddr_storage *from);
 void conn_event(struct conn *, unsigned which, short revents);

@@ -15,7 +15,10 @@
 #include <unistd.h>
 
 #include "proxy.h"
-enum { ACCEPTS_MAX = 8 /* in one turn of the loop */ };
+enum {
+	ACCEPTS_MAX = 8, /* in one turn of the loop */
+	ASIDE_TIME = 2   /* ms after the end of a connection */
+};
 
 /* What a descriptor in the poll set that is no connection's is for. */
 enum own {
@@ -356,6 +359,27 @@ listener_event(size_t i)
 }
 
 /*
+ * While connections come and go, a worker that does not listen looks who waits
+ * when it is awake anyway, and has room for more than the one that listens: so
+ * nobody has to be woken to have the baton moved.
+ */
+static void
+listen_aside(void)
+{
+	uint32_t holder = baton_holder(w.args->baton);
+	unsigned load;
+
+	if (w.draining || w.listening || w.paused_until != 0 ||
+	    loop_now() - conn_ended_at() > ASIDE_TIME ||
+	    holder >= w.args->baton->nworkers)
+		return;
+	load = baton_load(w.args->baton, holder);
+	for (size_t i = 0; i < w.args->nlisteners; i++)
+		if ((w.open >> i & 1) && conn_count() < load)
+			listener_ready(i, (int)((load - conn_count() + 7) / 8));
+}
+
+/*
  * The master gives the baton.  Who waits is served before anybody can take it
  * away again.
  */
@@ -510,6 +534,7 @@ sleep_time(void)
 
 	until = earlier(until, conn_park_at());
 	until = earlier(until, cache_tidy_at());
+	until = earlier(until, log_due());
 	if (w.paused_until != 0)
 		until = earlier(until, w.paused_until);
 	if (w.draining)
@@ -554,12 +579,14 @@ turn(void)
 	    (loop_now() >= w.paused_until || conn_count() < w.paused_count))
 		w.paused_until = 0;
 	listeners_leave();
+	listen_aside();
 	place_give_back();
 	listen_update();
 	conn_park_quiet();
 	cache_tidy();
 	dismiss_desk();
-	log_flush();
+	if (log_due() >= 0 && log_due() <= loop_now())
+		log_flush();
 }
 
 /*

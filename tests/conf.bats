@@ -483,7 +483,7 @@ bool_directive() {
 	ADIT_PID=$(cat "$DIR/tinyproxy.pid")
 	own_pid "$ADIT_PID"
 	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5
-	grep -q 'CONNECT .* Established connection' "$DIR/tinyproxy.log"
+	wait_for grep -q 'CONNECT .* Established connection' "$DIR/tinyproxy.log"
 }
 
 @test "conf: the file that OpenWrt writes works unchanged" {
