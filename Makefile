@@ -20,7 +20,7 @@ WARN = -std=c11 -pedantic -Wall -Wextra -Wshadow -Wmissing-prototypes \
 DEFS = -DADIT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLOT_$(LOT)
 
 OBJS = acl.o addr.o conf.o conn.o dial.o gen.o log.o loop.o lot.o parse.o path.o pipe.o \
-	proxy.o relay.o reply.o resolve.o sys.o worker.o
+	proxy.o relay.o reply.o resolve.o sys.o target.o worker.o
 
 all: adit
 
