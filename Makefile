@@ -21,7 +21,7 @@ DEFS = -DADIT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLOT_$(LOT)
 
 OBJS = acl.o addr.o baton.o cache.o conf.o conn.o desk.o dial.o gen.o helper.o \
 	hosts.o log.o loop.o lot.o parse.o path.o pipe.o proxy.o relay.o reply.o \
-	resolve.o sys.o worker.o
+	resolve.o sys.o target.o worker.o
 
 all: adit
 

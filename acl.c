@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * From a request and its addresses to a verdict: the client rules Allow and
- * Deny, the ports, the users, and the floors under all rules.  Pure like
+ * Deny, the ports, the users, and the floors under all rules for targets.  Pure like
  * parse.c: it never looks a name up; where a rule needs that it says so, and
  * the caller comes back with the answer.
  */
@@ -112,6 +112,9 @@ static const struct embedding {
 };
 /* clang-format on */
 
+/* An address has each form once, and ISATAP's beside one of them. */
+enum { EMBEDDED_MAX = sizeof(embeddings) / sizeof(*embeddings) + 1 };
+
 static bool
 in_blocks(const struct addr *a, const struct block *blocks, size_t n)
 {
@@ -149,34 +152,76 @@ embedded_take(struct addr *inner, const struct addr *a,
 }
 
 /*
- * The floors under all rules: whether the client may have this address as its
- * target.  The unspecified address, broadcast and multicast are for nobody;
- * loopback and link-local are for clients on loopback.  An IPv6 address that
- * carries an IPv4 address is judged by that one too.
+ * Fills in the IPv4 addresses that an IPv6 address carries in one way or
+ * another, with its port.  Returns how many.
  */
-bool
-acl_target(const struct addr *target, const struct addr *client)
+static size_t
+embedded_all(struct addr inner[EMBEDDED_MAX], const struct addr *target)
 {
 	static const unsigned char last[4] = { 12, 13, 14, 15 };
-	bool client_is_local = IN(client, loopback);
 	const struct embedding *e = embeddings;
-	struct addr inner;
+	size_t n = 0;
 
-	if (!floor_allows(target, client_is_local))
-		return false;
 	if (addr_is4(target) || IN(target, loopback))
-		return true;
-	for (; e < embeddings + COUNT(embeddings); e++) {
-		if (!addr_in_net(target, e->block.net, e->block.bits))
-			continue;
-		embedded_take(&inner, target, e->at, e->flip);
-		if (!floor_allows(&inner, client_is_local))
+		return 0;
+	for (; e < embeddings + COUNT(embeddings); e++)
+		if (addr_in_net(target, e->block.net, e->block.bits))
+			embedded_take(&inner[n++], target, e->at, e->flip);
+	if (is_isatap(target))
+		embedded_take(&inner[n++], target, last, 0);
+	for (size_t i = 0; i < n; i++)
+		inner[i].port = target->port;
+	return n;
+}
+
+/* Whether a rule names a part of a local block, and nothing beside it. */
+static bool
+lifts_floor(const struct target_rule *rule)
+{
+	struct addr net = { .scope = 0 };
+
+	if (rule == NULL || rule->kind != RULE_NET || rule->wholesale)
+		return false;
+	memcpy(net.ip, rule->net, sizeof(net.ip));
+	for (size_t i = 0; i < COUNT(local); i++)
+		if (rule->bits >= local[i].bits &&
+		    addr_in_net(&net, local[i].net, local[i].bits))
+			return true;
+	return false;
+}
+
+/*
+ * Whether the client may have this address, with its port, for the target
+ * that it has asked for by name (or NULL).  The rules for targets decide, and
+ * under them the floors: the unspecified address, broadcast and multicast are
+ * for nobody; loopback and link-local are for clients on loopback, and for
+ * those whom an AllowTo for just these addresses lets there.  An IPv6 address
+ * that carries an IPv4 address is denied when that one is.  *rule is the rule
+ * that has decided, or NULL.
+ */
+bool
+acl_target(const struct conf *conf, const char *name, const struct addr *target,
+    const struct addr *client, const struct target_rule **rule)
+{
+	struct addr inner[EMBEDDED_MAX];
+	size_t n = embedded_all(inner, target);
+	bool is_local = IN(client, loopback);
+	const struct target_rule *r;
+
+	if (target_addr(&conf->targets, name, target, rule) != ACL_ALLOW ||
+	    !floor_allows(target, is_local || lifts_floor(*rule)))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (!floor_allows(&inner[i], is_local))
 			return false;
+		if (target_addr(&conf->targets, name, &inner[i], &r) ==
+			ACL_DENY &&
+		    r != NULL && r->kind == RULE_NET) {
+			*rule = r;
+			return false;
+		}
 	}
-	if (!is_isatap(target))
-		return true;
-	embedded_take(&inner, target, last, 0);
-	return floor_allows(&inner, client_is_local);
+	return true;
 }
 
 /* How much two padded strings differ; the time tells nothing of where. */

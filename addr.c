@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "proxy.h"
@@ -96,6 +97,36 @@ addr_parse(struct addr *a, const char *text)
 		return -1;
 	*a = made;
 	return 0;
+}
+
+/*
+ * Reads an address or a block: "a.b.c.d/0" to 32, or IPv6 with 0 to 128.  The
+ * bits of an IPv4 block are counted as addr_in_net() does.  Returns 0 or -1.
+ */
+int
+addr_parse_net(struct addr *net, unsigned *bits, const char *text)
+{
+	char copy[ADDR_TEXT_SIZE];
+	size_t len = strcspn(text, "/"), digits;
+	unsigned long width, n;
+
+	if (len >= sizeof(copy))
+		return -1;
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	if (addr_parse(net, copy) != 0)
+		return -1;
+	n = width = addr_is4(net) ? 32 : 128;
+	text += len;
+	if (*text == '/') {
+		digits = strspn(++text, "0123456789");
+		if (digits == 0 || digits > 3 || text[digits] != '\0' ||
+		    (text[0] == '0' && digits > 1))
+			return -1;
+		n = strtoul(text, NULL, 10);
+	}
+	*bits = (unsigned)(128 - width + n);
+	return n > width ? -1 : 0;
 }
 
 /* Takes an AF_INET or AF_INET6 socket address; any other becomes [::]:0. */

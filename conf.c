@@ -274,34 +274,6 @@ take_bind(struct reader *r, const struct directive *d, char *arg)
 	return address(r, arg, r->conf->bind, &r->conf->nbind, BIND_MAX);
 }
 
-/* An address or a block.  Returns 0, or -1 with nothing said yet. */
-static int
-net_parse(struct rule *rule, const char *arg)
-{
-	char text[ADDR_TEXT_SIZE];
-	size_t len = strcspn(arg, "/");
-	unsigned long bits, width;
-
-	if (len >= sizeof(text))
-		return -1;
-	memcpy(text, arg, len);
-	text[len] = '\0';
-	if (addr_parse(&rule->net, text) != 0)
-		return -1;
-	bits = width = addr_is4(&rule->net) ? 32 : 128;
-	arg += len;
-	if (*arg == '/') {
-		len = strspn(++arg, "0123456789");
-		if (len == 0 || len > 3 || arg[len] != '\0' ||
-		    (arg[0] == '0' && len > 1))
-			return -1;
-		bits = strtoul(arg, NULL, 10);
-	}
-	rule->kind = RULE_NET;
-	rule->bits = (unsigned)(128 - width + bits);
-	return bits > width ? -1 : 0;
-}
-
 static int
 rule_add(struct reader *r, char *arg, bool allow)
 {
@@ -316,7 +288,8 @@ rule_add(struct reader *r, char *arg, bool allow)
 	rule = &rules[r->conf->nrules++];
 	memset(rule, 0, sizeof(*rule));
 	rule->allow = allow;
-	if (net_parse(rule, arg) == 0)
+	rule->kind = RULE_NET;
+	if (addr_parse_net(&rule->net, &rule->bits, arg) == 0)
 		return 0;
 	if (arg[len - 1] == '.')
 		arg[--len] = '\0';
@@ -341,6 +314,18 @@ take_deny(struct reader *r, const struct directive *d, char *arg)
 {
 	(void)d;
 	return rule_add(r, arg, false);
+}
+
+/* AllowTo or DenyTo. */
+static int
+take_target(struct reader *r, const struct directive *d, char *arg)
+{
+	char copy[64];
+	const char *wrong;
+
+	snprintf(copy, sizeof(copy), "%s", arg);
+	wrong = target_add(&r->conf->targets, d->name[0] == 'A', r->line, arg);
+	return wrong == NULL ? 0 : FAIL(r, "\"%s\": %s", copy, wrong);
 }
 
 static int
@@ -505,7 +490,7 @@ static const struct directive directives[] = {
 	{ "AccessLog", take_path, AT(accesslog), 0, 0, NULL },
 	{ "AddHeader", take_unused, 0, 0, 0, "ss" },
 	{ "Allow", take_allow, 0, 0, 0, NULL },
-	{ "AllowTo", take_refused, 0, 0, 0, NULL },
+	{ "AllowTo", take_target, 0, 0, 0, NULL },
 	{ "Anonymous", take_unused, 0, 0, 0, "s" },
 	{ "AuthFile", take_refused, 0, 0, 0, NULL },
 	{ "BasicAuth", take_basic_auth, 0, 0, 0, NULL },
@@ -517,7 +502,7 @@ static const struct directive directives[] = {
 	{ "ConnectTimeout", take_number, AT(connect_timeout), 1, 86400, NULL },
 	{ "DefaultErrorFile", take_unused, 0, 0, 0, "s" },
 	{ "Deny", take_deny, 0, 0, 0, NULL },
-	{ "DenyTo", take_refused, 0, 0, 0, NULL },
+	{ "DenyTo", take_target, 0, 0, 0, NULL },
 	{ "DisableViaHeader", take_unused_bool, 0, 0, 0, "" },
 	{ "DrainTimeout", take_number, AT(drain_timeout), 0, SECONDS_MAX, NULL },
 	{ "ErrorFile", take_unused, 0, 0, 0, "ns" },
@@ -674,6 +659,7 @@ conf_free(struct conf *conf)
 	for (size_t i = 0; i < conf->nrules; i++)
 		free(conf->rules[i].name);
 	free(conf->rules);
+	target_free(&conf->targets);
 	free(conf->users);
 	free(conf->file);
 	free(conf->user);
@@ -697,6 +683,8 @@ conf_parse(
 	} else {
 		file_parse(&r, f);
 		file_check(&r);
+		if (target_index(&r.conf->targets) != 0)
+			say(&r, LOG_LEVEL_ERROR, "%s", strerror(errno));
 	}
 	if (r.failed) {
 		conf_free(r.conf);

@@ -120,10 +120,24 @@ is_own_socket(const struct addr *target)
 	return own;
 }
 
+/*
+ * Whether a connection may have an address, with its port, for its target.
+ * *line is that of the rule which says no, or 0.
+ */
 static bool
-target_allowed(const struct addr *target, const struct addr *client)
+target_allowed(
+    const struct conn *c, const struct addr *target, unsigned long *line)
 {
-	return acl_target(target, client) && !is_own_socket(target);
+	const struct request *req = &c->setup->request;
+	const struct target_rule *rule;
+
+	*line = 0;
+	if (acl_target(k.conf, req->literal ? NULL : req->host, target,
+		&c->client, &rule))
+		return !is_own_socket(target);
+	if (rule != NULL && !rule->allow)
+		*line = rule->line;
+	return false;
 }
 
 /* Connections and their descriptors. */
@@ -521,24 +535,35 @@ conn_dialled(struct conn *c, enum race_state state)
 	}
 }
 
+/* Says in the log which line of the configuration has refused a target. */
+static void
+log_refused(const struct conn *c, const char *what, unsigned long line)
+{
+	if (line != 0)
+		log_line(LOG_LEVEL_NOTICE, "%s %s: line %lu of %s", what,
+		    c->target, line, k.conf->file);
+	else
+		log_line(LOG_LEVEL_NOTICE,
+		    "%s %s: not a target for this client", what, c->target);
+}
+
 /* Dials those of some addresses that may be dialled: just these. */
 static void
 conn_dial(struct conn *c, const struct addr *addrs, size_t n)
 {
 	struct addr allowed[ADDRS_MAX];
 	size_t nallowed = 0;
+	unsigned long line = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		struct addr addr = addrs[i];
 
 		addr.port = c->setup->request.port;
-		if (target_allowed(&addr, &c->client))
+		if (target_allowed(c, &addr, &line))
 			allowed[nallowed++] = addr;
 	}
 	if (nallowed == 0) {
-		log_line(LOG_LEVEL_NOTICE,
-		    "Refused address of %s: not a target for this client",
-		    c->target);
+		log_refused(c, "Refused address of", line);
 		conn_refuse(c, 403, "destination_ip_prohibited",
 		    "The address of the target is not allowed.");
 		return;
@@ -547,16 +572,29 @@ conn_dial(struct conn *c, const struct addr *addrs, size_t n)
 	conn_dialled(c, race_start(c, k.conf, loop_now()));
 }
 
-/* Begins to look the target up; some addresses need none of that. */
+/*
+ * Begins to look the target up.  A name that is denied whatever its addresses
+ * are is not looked up, and some addresses need not be.
+ */
 static void
 conn_resolve(struct conn *c)
 {
 	const struct request *req = &c->setup->request;
+	const struct target_rule *rule;
 	const struct addr *addrs = &req->addr;
 	size_t n = 1;
 
-	if (!req->literal)
+	if (!req->literal) {
+		if (target_name(&k.conf->targets, req->host, req->port,
+			&rule) == ACL_DENY) {
+			log_refused(
+			    c, "Refused target", rule != NULL ? rule->line : 0);
+			conn_refuse(c, 403, "http_request_denied",
+			    "This target is not allowed.");
+			return;
+		}
 		addrs = cache_find(req->host, &n);
+	}
 	if (addrs != NULL) {
 		conn_dial(c, addrs, n);
 		return;

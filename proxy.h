@@ -70,6 +70,7 @@ bool addr_in_net(
     const struct addr *, const unsigned char net[16], unsigned bits);
 void addr_from4(struct addr *, const unsigned char ip[4]);
 int addr_parse(struct addr *, const char *text);
+int addr_parse_net(struct addr *, unsigned *bits, const char *text);
 void addr_from_sockaddr(struct addr *, const struct sockaddr_storage *);
 socklen_t addr_to_sockaddr(const struct addr *, struct sockaddr_storage *);
 const char *addr_text(const struct addr *, char text[ADDR_TEXT_SIZE]);
@@ -120,7 +121,7 @@ enum log_level {
 	LOG_LEVEL_INFO
 };
 
-enum rule_kind { RULE_NET, RULE_NAME, RULE_SUFFIX };
+enum rule_kind { RULE_NET, RULE_NAME, RULE_SUFFIX, RULE_ANY };
 
 /* One Allow or Deny. */
 struct rule {
@@ -129,6 +130,31 @@ struct rule {
 	struct addr net; /* RULE_NET */
 	unsigned bits;   /* RULE_NET: 0 to 128 */
 	char *name;      /* the others: with the dot of a suffix */
+};
+
+/* One AllowTo or DenyTo, or a part of one. */
+struct target_rule {
+	bool allow;
+	bool wholesale; /* a part of "private" */
+	enum rule_kind kind;
+	unsigned char net[16]; /* RULE_NET */
+	unsigned bits;         /* RULE_NET: 0 to 128 */
+	char *name;            /* owned; RULE_SUFFIX: with its dot */
+	uint16_t port_min, port_max;
+	unsigned long line;
+	uint32_t next; /* the next with the same key */
+};
+
+/* The rules for targets, in the order of the file, and their index. */
+struct targets {
+	struct target_rule *rules;
+	size_t n, size;
+	bool has_allow;
+	bool bits[129];     /* lengths of blocks that there are */
+	uint32_t any;       /* the first with RULE_ANY, or UINT32_MAX */
+	uint32_t first_net; /* the first with RULE_NET likewise */
+	uint32_t *table;    /* the first of each key */
+	size_t mask;        /* places in the table, less one */
 };
 
 /* One BasicAuth; both are padded with NULs for acl_user(). */
@@ -154,6 +180,7 @@ struct conf {
 	struct addr listen[LISTEN_MAX];
 	struct addr bind[BIND_MAX];
 	struct rule *rules;
+	struct targets targets;
 	struct user *users;
 	bool has_ports; /* there is a ConnectPort */
 	unsigned char ports[65536 / 8];
@@ -164,14 +191,27 @@ struct conf *conf_read(
 struct conf *conf_builtin(void);
 void conf_free(struct conf *);
 
-/* acl.c */
 enum verdict { ACL_ALLOW, ACL_DENY, ACL_ASK };
+
+/* target.c */
+const char *target_add(
+    struct targets *, bool allow, unsigned long line, char *text);
+int target_index(struct targets *);
+void target_free(struct targets *);
+enum verdict target_name(const struct targets *, const char *name,
+    uint16_t port, const struct target_rule **rule);
+enum verdict target_addr(const struct targets *, const char *name,
+    const struct addr *, const struct target_rule **rule);
+
+/* acl.c */
 
 enum verdict acl_client(
     const struct conf *, const struct addr *client, size_t *rule);
 bool acl_name_matches(const char *rule, const char *name);
 bool acl_port(const struct conf *, uint16_t port);
-bool acl_target(const struct addr *target, const struct addr *client);
+bool acl_target(const struct conf *, const char *name,
+    const struct addr *target, const struct addr *client,
+    const struct target_rule **rule);
 const struct user *acl_user(const struct conf *,
     const char name[CREDENTIAL_SIZE], const char password[CREDENTIAL_SIZE]);
 

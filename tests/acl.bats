@@ -262,3 +262,48 @@ target_refused() {
 		grep -qi 'error=destination_ip_prohibited' "$DIR/reply"
 	done
 }
+
+@test "acl: DenyTo and AllowTo refuse targets by address, block and port" {
+	peer_start srv server echo
+	adit_start "DenyTo 127.0.0.2" "AllowTo 127.0.0.0/8:$srv_PORT" \
+	    "DenyTo [::1]:$srv_PORT"
+	allowed 127.0.0.1
+	target_refused 403 "127.0.0.2:$srv_PORT" 127.0.0.1:1 10.0.0.1:443 \
+	    "[::1]:$srv_PORT"
+	grep -qi '^proxy-status:.*destination_ip_prohibited' "$DIR/reply"
+	log_wait 'Refused address of \[::1\]:.*: line [0-9]+ of '
+}
+
+@test "acl: a name that is denied is not looked up" {
+	peer_start srv server echo
+	adit_start "DenyTo secret.test" "DenyTo .below.test:443" "ConnectTimeout 5"
+	target_refused 403 SECRET.test:80 secret.test.:443 a.below.test:443
+	grep -qi '^proxy-status:.*http_request_denied' "$DIR/reply"
+	log_wait 'Refused target SECRET.test:80: line [0-9]+ of '
+	allowed 127.0.0.1
+}
+
+@test "acl: a name does not lead to where an address rule forbids to go" {
+	namespaces "127.0.0.2 trap.test" "127.0.0.1 good.test inside.test"
+	peer_start srv server echo
+	adit_start "AllowTo inside.test" "DenyTo 127.0.0.2" \
+	    "AllowTo .test:$srv_PORT" "DenyTo private"
+	client tunnel "good.test:$srv_PORT" rtt 1 5 shut eof
+	client tunnel "inside.test:$srv_PORT" rtt 1 5 shut eof
+	target_refused 403 "trap.test:$srv_PORT" "127.0.0.1:$srv_PORT" \
+	    localhost:1
+}
+
+@test "acl: a reload with a broken target rule keeps the old ones" {
+	acl_start "DenyTo 127.0.0.2"
+	echo "DenyTo nonsense/99" >>"$CONF"
+	kill -HUP "$ADIT_PID"
+	wait_for grep -q 'DenyTo: "nonsense/99"' "$LOG" "$STDERR"
+	stderr_expected 'DenyTo'
+	target_refused 403 "127.0.0.2:$srv_PORT"
+	allowed 127.0.0.1
+	sed -i.old '$d' "$CONF"
+	echo "DenyTo 127.0.0.0/8" >>"$CONF"
+	kill -HUP "$ADIT_PID"
+	wait_for target_refused 403 "127.0.0.1:$srv_PORT"
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: acl.c addr.c */
+/* LINK: acl.c addr.c target.c parse.c */
 /*
  * Judges the rows of acl.verdicts by the rules in acl.rules, and by the
  * floors that need no rule.
@@ -17,7 +17,7 @@
 enum {
 	SETS_MAX = 32,   /* sets of rules */
 	RULES_MAX = 64,  /* rules or users in a set */
-	WORDS_MAX = 5,   /* words in a row */
+	WORDS_MAX = 6,   /* words in a row */
 	LINE_SIZE = 2048 /* bytes of a line */
 };
 
@@ -109,6 +109,16 @@ rule_read(struct row *row, struct rule *rule)
 		row_die(row, "no memory");
 }
 
+static void
+target_read(struct row *row, struct targets *targets)
+{
+	const char *wrong = target_add(targets,
+	    strcmp(row->word[0], "AllowTo") == 0, row->number, row->word[1]);
+
+	if (wrong != NULL)
+		row_die(row, wrong);
+}
+
 /* A line of acl.rules. */
 static void
 set_read(struct row *row)
@@ -133,6 +143,8 @@ set_read(struct row *row)
 		user = &set->users[conf->nusers++];
 		snprintf(user->name, CREDENTIAL_SIZE, "%s", row->word[1]);
 		snprintf(user->password, CREDENTIAL_SIZE, "%s", row->word[2]);
+	} else if (strstr(row->word[0], "To") != NULL) {
+		target_read(row, &conf->targets);
 	} else {
 		rule_read(row, &set->rules[conf->nrules++]);
 	}
@@ -193,13 +205,60 @@ user_test(const struct row *row)
 		row_check(row, false, user->name);
 }
 
+/* target address client yes|no: the floors alone. */
 static void
 target_test(const struct row *row)
 {
+	static struct conf conf;
 	struct addr target = row_addr(row, row->word[1]);
 	struct addr client = row_addr(row, row->word[2]);
+	const struct target_rule *rule;
 
-	row_check_bool(row, row->word[3], acl_target(&target, &client));
+	if (conf.targets.table == NULL && target_index(&conf.targets) != 0)
+		row_die(row, "no memory");
+	row_check_bool(row, row->word[3],
+	    acl_target(&conf, NULL, &target, &client, &rule));
+}
+
+/* to rules name|- port address client yes|no, and the line of the rule. */
+static void
+to_test(const struct row *row)
+{
+	const struct set *set = row_set(row);
+	const char *name = row->word[2], *port = strrchr(name, ':');
+	char host[HOST_SIZE];
+	struct addr client, target;
+	const struct target_rule *rule;
+	enum verdict verdict;
+	bool allowed;
+
+	if (port == NULL)
+		row_die(row, "no port");
+	snprintf(host, sizeof(host), "%.*s", (int)(port - name), name);
+	name = strcmp(host, "-") == 0 ? NULL : host;
+	target = row_addr(row, row->word[3]);
+	target.port = (uint16_t)atoi(port + 1);
+	client = row_addr(row, row->word[4]);
+	verdict = target_name(&set->conf.targets, name, target.port, &rule);
+	allowed = acl_target(&set->conf, name, &target, &client, &rule);
+	row_check_bool(row, row->word[5], allowed);
+	/* What is said early must hold. */
+	if (verdict == ACL_DENY)
+		row_check_bool(row, "no", allowed);
+}
+
+/* rule text good|bad: whether it can stand behind AllowTo. */
+static void
+rule_test(const struct row *row)
+{
+	struct targets targets;
+	const char *wrong;
+
+	memset(&targets, 0, sizeof(targets));
+	wrong = target_add(&targets, true, 1, row->word[1]);
+	row_check(row, (strcmp(row->word[2], "good") == 0) == (wrong == NULL),
+	    wrong == NULL ? "good" : wrong);
+	target_free(&targets);
 }
 
 static bool
@@ -256,6 +315,10 @@ verdict_test(struct row *row)
 		user_test(row);
 	else if (strcmp(kind, "target") == 0)
 		target_test(row);
+	else if (strcmp(kind, "to") == 0)
+		to_test(row);
+	else if (strcmp(kind, "rule") == 0)
+		rule_test(row);
 	else if (strcmp(kind, "addr") == 0)
 		addr_test(row);
 	else if (strcmp(kind, "name") == 0)
@@ -299,6 +362,9 @@ main(int argc, char *argv[])
 		return 2;
 	}
 	file_read(argv[1], set_read);
+	for (size_t i = 0; i < nsets; i++)
+		if (target_index(&sets[i].conf.targets) != 0)
+			return 2;
 	file_read(argv[2], verdict_test);
 	printf("%u passed, %u failed\n", passed, failed);
 	return failed == 0 && passed > 0 ? 0 : 1;

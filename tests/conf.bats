@@ -415,10 +415,20 @@ bool_directive() {
 	refuses ReverseOnly 'ReverseOnly on\n'
 	warns notice FilterDefaultDeny 'FilterDefaultDeny No\n'
 	warns notice ReverseOnly 'ReverseOnly off\n'
-	refuses AllowTo 'AllowTo private\n'
-	refuses DenyTo 'DenyTo 10.0.0.0/8\n'
 	refuses AuthFile 'AuthFile "/etc/users"\n'
 	refuses MaxClientsPerHost 'MaxClientsPerHost 5\n'
+}
+
+@test "conf: a target rule that cannot be understood stops the start" {
+	refuses AllowTo 'AllowTo *.example.com\n'
+	refuses DenyTo 'DenyTo 10.0.0.1/8\n'
+	grep -q '"10.0.0.1/8": the address of a block ends in zero bits' \
+	    "$DIR/err"
+	refuses DenyTo 'DenyTo 2001:db8::1:443-80\n'
+	refuses DenyTo 'DenyTo [2001:db8::1]:0\n'
+	refuses AllowTo 'AllowTo example.com:https\n'
+	refuses AllowTo 'AllowTo\n'
+	checked 'AllowTo *\nDenyTo private\n'
 }
 
 @test "conf: the last of two values holds" {
