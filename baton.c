@@ -186,7 +186,6 @@ baton_next(
 		least = load;
 		next = i;
 	}
-	*bound = next == NOBODY ? UINT64_MAX
-				: least + least / 8 + (least < 4 ? least : 4);
+	*bound = next == NOBODY ? UINT64_MAX : least + least / 8;
 	return next;
 }

@@ -181,7 +181,9 @@ conn_events(const struct conn *c, enum side side)
 	if (c->state == CONN_FLUSH && side == c->lost)
 		return -1;
 	if (c->state == CONN_FLUSH)
-		return relay_holds(c, c->lost) ? POLLOUT : 0;
+		return relay_holds(c, c->lost) ? POLLOUT
+		    : c->end[side].hung_up     ? -1
+					       : 0;
 	if (side == SERVER)
 		return -1;
 	return c->setup != NULL && c->setup->deaf ? 0 : POLLIN;
@@ -468,7 +470,10 @@ conn_flush(struct conn *c, short revents)
 
 	/* It may give a pipe back, and somebody has to look after those. */
 	conn_busy(c);
-	if (revents & (POLLERR | POLLHUP | POLLNVAL) ||
+	/* Both directions may have ended before all is acknowledged. */
+	if (revents & POLLHUP)
+		c->end[c->lost == CLIENT ? SERVER : CLIENT].hung_up = true;
+	if (revents & (POLLERR | POLLNVAL) ||
 	    relay_flush(c, c->lost, &lost) == RELAY_LOST ||
 	    !relay_owes(c, c->lost) || loop_now() - c->since >= FLUSH_TIME) {
 		conn_close(c, lost_ending(c->lost));

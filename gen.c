@@ -26,7 +26,7 @@
 #include "proxy.h"
 
 enum {
-	QUESTIONS_MIN = 32,        /* of a worker at a desk at once */
+	QUESTIONS_MIN = 128,       /* of a worker at a desk at once */
 	QUESTIONS_MAX = 256,       /* and of all, if that leaves so many */
 	OWN_DESCRIPTORS = 32,      /* of a worker, besides its sockets */
 	OWN_BELLS = 8,             /* among these; more workers need more */

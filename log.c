@@ -160,12 +160,13 @@ sink_use(struct sink *sink, int fd)
 }
 
 /*
- * Writes to these logs from now on, as the process that calls it.  The caller
- * owns them and keeps them open.
+ * Writes to these logs from now on, as the process that calls it, and what
+ * waits to the former ones.  The caller owns them and keeps them open.
  */
 void
 log_use(const struct logs *logs)
 {
+	log_flush();
 	sink_use(&log_sink, logs->fd);
 	sink_use(&access_sink, logs->access);
 	threshold = logs->level;

@@ -51,7 +51,7 @@ pipe_open(void)
 
 		if (p->in >= 0)
 			continue;
-		if (sys_pipe(fds, SPLICE_SIZE) != 0)
+		if (sys_pipe(fds, PIPE_SIZE) != 0)
 			break;
 		p->out = fds[0];
 		p->in = fds[1];

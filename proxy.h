@@ -36,14 +36,15 @@ enum {
 	WORKERS_MAX = 256,       /* workers of one configuration */
 	CHILDREN_MAX = WORKERS_MAX + 1, /* the desk too */
 	SLOTS_MAX = 1024,               /* workers, the draining ones too */
-	CREDENTIAL_SIZE = 256,     /* bytes of user or password, with its NUL */
-	REPLY_SIZE = 2048,         /* bytes of a reply of our own */
-	LOG_LINE_SIZE = 1024,      /* bytes of a log line */
-	RELAY_SIZE = 256 * 1024,   /* bytes copied at once for a busy tunnel */
-	SPLICE_SIZE = 1024 * 1024, /* bytes moved at once for a busier one */
-	PIPES_MAX = 32,            /* pipes of a worker for that */
-	PARK_AFTER = 20,           /* ms of quiet until a tunnel is parked */
-	RACE_DELAY = 250,          /* ms between two attempts, RFC 8305 */
+	CREDENTIAL_SIZE = 256,    /* bytes of user or password, with its NUL */
+	REPLY_SIZE = 2048,        /* bytes of a reply of our own */
+	LOG_LINE_SIZE = 1024,     /* bytes of a log line */
+	RELAY_SIZE = 256 * 1024,  /* bytes copied at once for a busy tunnel */
+	SPLICE_SIZE = 256 * 1024, /* bytes moved at once for a busier one */
+	PIPE_SIZE = 1024 * 1024,  /* bytes that a pipe for that has room for */
+	PIPES_MAX = 32,           /* pipes of a worker for that */
+	PARK_AFTER = 20,          /* ms of quiet until a tunnel is parked */
+	RACE_DELAY = 250,         /* ms between two attempts, RFC 8305 */
 	LEAVE_TIME = 200,      /* ms for a tunnel after an early end of file */
 	LINGER_TIME = 2000,    /* ms for a refused client to close */
 	FLUSH_TIME = 5000,     /* ms for the rest when a side is lost */
@@ -444,11 +445,12 @@ struct end {
 /* One direction of a tunnel, named after the side that it comes from. */
 struct flow {
 	/* Owned, and NULL when there is none: what the other side would not
-	 * take yet; in memory, or behind it in a pipe. */
+	 * take yet, in memory or in a pipe, never in both. */
 	char *kept;
 	struct pipe *pipe;
 	uint32_t at, len; /* of kept */
 	uint32_t size;    /* bytes to read at once */
+	bool spliced;     /* not copied, if there is a pipe */
 	bool eof;         /* the source has ended */
 	bool shut;        /* and the other side was told */
 	uint64_t bytes;   /* received */

@@ -103,11 +103,20 @@ relay_owes(const struct conn *c, enum side side)
 	    sys_unsent(c->end[other(side)].fd) > 0;
 }
 
+/* Lets a flow begin with copies of little again. */
+static void
+flow_restart(struct flow *f)
+{
+	f->size = READ_MIN;
+	f->spliced = false;
+}
+
 /* A tunnel has become quiet: what wakes it may be little. */
 void
 relay_quiet(struct conn *c)
 {
-	c->flow[CLIENT].size = c->flow[SERVER].size = READ_MIN;
+	flow_restart(&c->flow[CLIENT]);
+	flow_restart(&c->flow[SERVER]);
 }
 
 /* Frees what the flows of a connection keep. */
@@ -208,7 +217,7 @@ flow_adapt(struct flow *f, size_t got, bool all_taken)
 	else if (got == f->size && f->size < RELAY_SIZE)
 		f->size *= 2;
 	else if (got == f->size)
-		f->size = SPLICE_SIZE;
+		f->spliced = true;
 }
 
 static size_t
@@ -216,7 +225,7 @@ flow_size(struct flow *f)
 {
 	if (f->size == 0 || kept_total > KEPT_TOTAL_MAX)
 		f->size = READ_MIN;
-	return f->size < RELAY_SIZE ? f->size : RELAY_SIZE;
+	return f->size;
 }
 
 /* Reads once from a side, and sends to the other what it takes. */
@@ -262,13 +271,13 @@ flow_splice(struct conn *c, enum side side, struct pipe *p, enum side *lost)
 		f->bytes += (uint64_t)got;
 		f->pipe = p;
 		if (got < READ_MIN)
-			f->size = READ_MIN;
+			flow_restart(f);
 		return relay_flush(c, side, lost);
 	}
 	pipe_give(p);
 	if (got < 0 && !is_passing(errno))
 		return RELAY_LOST;
-	f->size = READ_MIN;
+	flow_restart(f);
 	return flow_copy(c, side, lost);
 }
 
@@ -279,7 +288,7 @@ flow_pump(struct conn *c, enum side side, enum side *lost)
 	struct pipe *p = NULL;
 
 	*lost = side;
-	if (c->flow[side].size > RELAY_SIZE)
+	if (c->flow[side].spliced)
 		p = pipe_take();
 	if (p != NULL)
 		return flow_splice(c, side, p, lost);
@@ -298,8 +307,8 @@ has_failed(int fd)
 }
 
 /*
- * Does what poll() says can be done at one side of a tunnel: one read and one
- * write at most, so that no tunnel holds the others up.  Returns RELAY_LOST
+ * Does what poll() says can be done at one side of a tunnel: one read at most,
+ * and one write each way, so that no tunnel holds the others up.  Returns RELAY_LOST
  * with the side that was reset or failed, RELAY_DONE when both flows have
  * ended, or RELAY_GOES_ON.
  */

@@ -240,10 +240,12 @@ answer_deliver(const struct answer *answer)
 	if (t->pid != asker.pid || t->desk >= DESKS || t->place >= PLACES_MAX)
 		return;
 	a = &asker.asked[t->desk][t->place];
-	if (a->serial != t->serial)
+	if (!a->open || a->serial != t->serial)
 		return;
 	if (a->kind == QUESTION_NAME && answer->error == 0)
 		cache_put(a->name, answer->addrs, answer->naddrs);
+	/* It is not lost, whatever the clock says. */
+	a->since = loop_now();
 	while ((c = a->conns.first) != NULL) {
 		list_remove(c);
 		conn_answer(c, answer);

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "proxy.h"
 
@@ -169,17 +170,18 @@ target_free(struct targets *t)
 static const char *
 rule_add(struct targets *t, const struct target_rule *rule)
 {
-	struct target_rule *grown;
+	size_t size = t->size == 0 ? 16 : 2 * t->size;
+	struct target_rule *grown = NULL;
 
 	if (t->n == t->size) {
-		t->size = t->size == 0 ? 16 : 2 * t->size;
-		if (t->size >= NONE / 2 ||
-		    (grown = realloc(t->rules, t->size * sizeof(*grown))) ==
-			NULL) {
+		if (size < NONE / 2)
+			grown = realloc(t->rules, size * sizeof(*grown));
+		if (grown == NULL) {
 			free(rule->name);
 			return strerror(ENOMEM);
 		}
 		t->rules = grown;
+		t->size = size;
 	}
 	t->rules[t->n++] = *rule;
 	return NULL;
@@ -321,7 +323,7 @@ target_add(struct targets *t, bool allow, unsigned long line, char *text)
 		rule.kind = RULE_ANY;
 		return rule_add(t, &rule);
 	}
-	if (strcmp(text, "private") == 0)
+	if (strcasecmp(text, "private") == 0)
 		return add_private(t, &rule);
 	return add_name(t, &rule, text);
 }

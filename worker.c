@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "proxy.h"
+
 enum {
 	ACCEPTS_MAX = 8, /* in one turn of the loop */
 	ASIDE_TIME = 2   /* ms after the end of a connection */
@@ -376,7 +377,10 @@ listen_aside(void)
 	load = baton_load(w.args->baton, holder);
 	for (size_t i = 0; i < w.args->nlisteners; i++)
 		if ((w.open >> i & 1) && conn_count() < load)
-			listener_ready(i, (int)((load - conn_count() + 7) / 8));
+			listener_ready(i,
+			    load - conn_count() < 8 * ACCEPTS_MAX
+				? (int)((load - conn_count() + 7) / 8)
+				: ACCEPTS_MAX);
 }
 
 /*
@@ -442,6 +446,8 @@ change_logs(const struct order_message *order, const int fds[2])
 	if (order->access)
 		logs.access = fds[n++];
 	if (n > 0 && fds[n - 1] < 0) {
+		if (fds[0] >= 0)
+			close(fds[0]);
 		log_line(LOG_LEVEL_ERROR, "No descriptor for the new logs");
 		return;
 	}
