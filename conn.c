@@ -36,6 +36,8 @@ static struct {
 	size_t unsettled; /* of count: those whose tunnel does not stand */
 	int64_t park_at;  /* ms: when to look for quiet tunnels, or -1 */
 	int64_t ended_at; /* ms: when one has ended last */
+	uint32_t turn;    /* of the loop, counted */
+	uint32_t looked;  /* the turn of the last look for quiet tunnels */
 } k;
 
 static char head_buffer[HEAD_MAX + 1];
@@ -435,6 +437,7 @@ static void
 conn_busy(struct conn *c)
 {
 	c->active = loop_now();
+	c->turn = k.turn;
 	if (k.park_at < 0)
 		k.park_at = loop_now() + PARK_AFTER;
 }
@@ -998,28 +1001,44 @@ conn_park(struct conn *c)
 
 	if (lot_park(c, events) != 0)
 		return;
-	relay_quiet(c);
+	if (loop_now() - c->active >= PARK_AFTER)
+		relay_quiet(c);
 	watch_remove(&c->end[CLIENT].slot);
 	watch_remove(&c->end[SERVER].slot);
 }
 
 /*
- * Parks the tunnels in the poll set that have been quiet for PARK_AFTER, when
- * it is time to look for them.
+ * Whether it is cheaper to park a tunnel than to leave it in the poll set,
+ * where it costs something in each turn; a lot without a descriptor costs more
+ * the more often it is looked at.
+ */
+static bool
+is_quiet(const struct conn *c)
+{
+	return loop_now() - c->active >= PARK_AFTER ||
+	    (lot_fd() >= 0 && k.turn - c->turn >= PARK_TURNS);
+}
+
+/*
+ * Parks the tunnels in the poll set that have been quiet for PARK_AFTER or
+ * PARK_TURNS, when it is time to look for them.  To be called in each turn.
  */
 void
 conn_park_quiet(void)
 {
 	bool busy = false;
 
-	if (k.park_at < 0 || loop_now() < k.park_at)
+	k.turn++;
+	if (k.park_at < 0 ||
+	    (loop_now() < k.park_at && k.turn - k.looked < PARK_TURNS))
 		return;
+	k.looked = k.turn;
 	for (size_t i = watch_count(); i-- > 0;) {
 		struct conn *c = watch_conn(i);
 
 		if (c == NULL || c->state != CONN_RELAY)
 			continue;
-		if (loop_now() - c->active >= PARK_AFTER)
+		if (is_quiet(c))
 			conn_park(c);
 		else
 			busy = true;

@@ -44,6 +44,7 @@ enum {
 	PIPE_SIZE = 1024 * 1024,  /* bytes that a pipe for that has room for */
 	PIPES_MAX = 32,           /* pipes of a worker for that */
 	PARK_AFTER = 20,          /* ms of quiet until a tunnel is parked */
+	PARK_TURNS = 16,          /* or turns of the loop */
 	RACE_DELAY = 250,         /* ms between two attempts, RFC 8305 */
 	LEAVE_TIME = 200,      /* ms for a tunnel after an early end of file */
 	LINGER_TIME = 2000,    /* ms for a refused client to close */
@@ -493,6 +494,7 @@ struct conn {
 	enum conn_state state;
 	enum side lost; /* CONN_FLUSH */
 	bool parked;    /* in the lot, not in the poll set */
+	uint32_t turn;  /* of the loop, when it was active last */
 	struct end end[2];
 	struct flow flow[2];
 	struct addr client, server;
