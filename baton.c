@@ -2,8 +2,8 @@
 /*
  * The baton: one worker of a generation listens, and the others do not, so
  * that a connection wakes one process and goes where there are fewest.  Who
- * has it stands as one number in the shared memory; there is never none, and
- * never two for long.  The bells, one for each worker, only say that it is time
+ * has it stands as one number in the shared memory: from the time when the
+ * generation goes to work there is never none, and never two for long.  The bells, one for each worker, only say that it is time
  * to look there; so it does no harm to ring one once more, when whoever should
  * have done it has died.
  *
@@ -43,7 +43,7 @@ bell_close(int bell[2], bool whole)
 	bell[1] = -1;
 }
 
-/* A baton without workers, as baton_close() leaves it. */
+/* A baton without workers, which baton_close() may be called for. */
 void
 baton_init(struct baton *b, struct share *share)
 {

@@ -57,7 +57,6 @@ conn_init(const struct worker_args *args)
 	k.args = args;
 	k.conf = args->conf;
 	k.park_at = -1;
-	pipe_init(args->max_pipes);
 	k.conns = calloc(args->max_conns, sizeof(*k.conns));
 	return k.conns == NULL ? -1 : 0;
 }

@@ -4,7 +4,7 @@
  * the hosts file knows it answers itself; for all else it has helpers, which
  * it forks as they are needed and lets go when they are not.  A question that
  * is under way, whoever asked, is not asked again; all get its answer.  It
- * never blocks, and calls nothing that might.
+ * never waits for a name server, nor for a peer that does not read.
  */
 #define _POSIX_C_SOURCE 200809L
 

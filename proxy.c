@@ -33,7 +33,8 @@ enum {
 };
 
 enum {
-	STOP_TIME = 350 /* ms for the workers to leave before they are killed */
+	STOP_TIME =
+	    5000 /* ms for the workers to leave before they are killed */
 };
 
 struct options {

@@ -308,9 +308,9 @@ has_failed(int fd)
 
 /*
  * Does what poll() says can be done at one side of a tunnel: one read at most,
- * and one write each way, so that no tunnel holds the others up.  Returns RELAY_LOST
- * with the side that was reset or failed, RELAY_DONE when both flows have
- * ended, or RELAY_GOES_ON.
+ * and one write each way, so that no tunnel holds the others up.  Returns
+ * RELAY_LOST with the side that was reset or failed, RELAY_DONE when both
+ * flows have ended, or RELAY_GOES_ON.
  */
 enum relay_state
 relay_ready(struct conn *c, enum side side, short revents, enum side *lost)

@@ -219,7 +219,8 @@ resolve_send(enum desk desk)
 	struct list *list = &asker.waiting[desk];
 	struct conn *c;
 
-	while ((c = list->first) != NULL) {
+	while (resolve_waiting(desk)) {
+		c = list->first;
 		list_remove(c);
 		if (ask(c))
 			continue;

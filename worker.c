@@ -221,9 +221,9 @@ client_waits(int listener)
 }
 
 /*
- * There is no place for one more, here or at all.  It may be that a worker of
- * another generation is about to accept the very client that made this one
- * try; only who still waits after a rest is worth a line.
+ * There is no place for one more, here or at all.  It may be that another
+ * worker, which was awake, is about to accept the very client that made this
+ * one try; only who still waits after a rest is worth a line.
  */
 static enum accepted
 accept_later(int listener)
@@ -610,6 +610,7 @@ worker_run(const struct worker_args *args)
 	w.log_fd = args->logs.fd;
 	w.access_fd = args->logs.access;
 	resolve_init(args);
+	pipe_init(args->max_pipes);
 	if (conn_init(args) != 0 || loop_init(args->max_conns) != 0 ||
 	    lot_init(args->max_conns) != 0) {
 		log_line(LOG_LEVEL_CRITICAL, "Worker: %s", strerror(errno));
