@@ -152,11 +152,12 @@ struct targets {
 	struct target_rule *rules;
 	size_t n, size;
 	bool has_allow;
-	bool bits[129];     /* lengths of blocks that there are */
-	uint32_t any;       /* the first with RULE_ANY, or UINT32_MAX */
-	uint32_t first_net; /* the first with RULE_NET likewise */
-	uint32_t *table;    /* the first of each key */
-	size_t mask;        /* places in the table, less one */
+	bool bits[129];           /* lengths of blocks that there are */
+	uint32_t any;             /* the first with RULE_ANY, or UINT32_MAX */
+	uint32_t first_net;       /* the first with RULE_NET likewise */
+	uint32_t first_allow_net; /* and the first of these that allows */
+	uint32_t *table;          /* the first of each key */
+	size_t mask;              /* places in the table, less one */
 };
 
 /* One BasicAuth; both are padded with NULs for acl_user(). */

@@ -138,7 +138,7 @@ target_index(struct targets *t)
 		return -1;
 	memset(t->table, 0xff, size * sizeof(*t->table));
 	t->mask = size - 1;
-	t->any = t->first_net = NONE;
+	t->any = t->first_net = t->first_allow_net = NONE;
 	for (size_t i = t->n; i-- > 0;) {
 		struct target_rule *r = &t->rules[i];
 		uint32_t *head = r->kind == RULE_ANY
@@ -150,6 +150,8 @@ target_index(struct targets *t)
 		if (r->kind == RULE_NET) {
 			t->bits[r->bits] = true;
 			t->first_net = (uint32_t)i;
+			if (r->allow)
+				t->first_allow_net = (uint32_t)i;
 		}
 		t->has_allow = t->has_allow || r->allow;
 	}
@@ -407,11 +409,13 @@ target_name(const struct targets *t, const char *name, uint16_t port,
     const struct target_rule **rule)
 {
 	uint32_t first = name_first(t, name, port);
+	enum verdict verdict = verdict_of(t, first, rule);
 
+	/* Only a rule that comes before and says something else can matter. */
+	if ((verdict == ACL_DENY ? t->first_allow_net : t->first_net) >= first)
+		return verdict;
 	*rule = NULL;
-	if (t->first_net < first)
-		return ACL_ASK;
-	return verdict_of(t, first, rule);
+	return ACL_ASK;
 }
 
 /*

@@ -276,7 +276,8 @@ target_refused() {
 
 @test "acl: a name that is denied is not looked up" {
 	peer_start srv server echo
-	adit_start "DenyTo secret.test" "DenyTo .below.test:443" "ConnectTimeout 5"
+	adit_start "DenyTo 10.0.0.0/8" "DenyTo secret.test" \
+	    "DenyTo .below.test:443" "ConnectTimeout 5"
 	target_refused 403 SECRET.test:80 secret.test.:443 a.below.test:443
 	grep -qi '^proxy-status:.*http_request_denied' "$DIR/reply"
 	log_wait 'Refused target SECRET.test:80: line [0-9]+ of '
