@@ -684,33 +684,48 @@ log_request(const struct conn *c, const char *head)
 	    target, head + req->target.at + req->target.len + 1);
 }
 
-/* The head is complete: decides what can be decided without a look-up. */
+/* Decides what the rules can decide before the target is looked up. */
 static void
-conn_decide(struct conn *c, const char *head, size_t len)
+conn_permit(struct conn *c)
 {
 	const struct request *req = &c->setup->request;
-	char client[ADDR_TEXT_SIZE];
 
-	log_request(c, head);
-	if (len > req->length &&
-	    relay_keep(c, CLIENT, head + req->length, len - req->length) != 0) {
-		conn_no_memory(c);
-		return;
-	}
-	if (!credentials_hold(c, head)) {
-		log_line(LOG_LEVEL_INFO,
-		    "Failed auth attempt (file descriptor: %d), ip %s",
-		    c->end[CLIENT].fd, addr_text(&c->client, client));
-		conn_refuse(c, 407, "http_request_denied",
-		    "This proxy wants a user name and a password.");
-	} else if (!acl_port(k.conf, req->port)) {
+	if (!acl_port(k.conf, req->port)) {
 		log_line(LOG_LEVEL_INFO, "Refused CONNECT method on port %u",
 		    (unsigned)req->port);
 		conn_refuse(c, 403, "http_request_denied",
 		    "CONNECT to this port is not allowed.");
-	} else {
-		conn_resolve(c);
+		return;
 	}
+	conn_resolve(c);
+}
+
+static void
+conn_unauthorized(struct conn *c)
+{
+	char client[ADDR_TEXT_SIZE];
+
+	log_line(LOG_LEVEL_INFO,
+	    "Failed auth attempt (file descriptor: %d), ip %s",
+	    c->end[CLIENT].fd, addr_text(&c->client, client));
+	conn_refuse(c, 407, "http_request_denied",
+	    "This proxy wants a user name and a password.");
+}
+
+/* The head is complete: keeps what came behind it, and finds out who asks. */
+static void
+conn_decide(struct conn *c, const char *head, size_t len)
+{
+	const struct request *req = &c->setup->request;
+
+	log_request(c, head);
+	if (len > req->length &&
+	    relay_keep(c, CLIENT, head + req->length, len - req->length) != 0)
+		conn_no_memory(c);
+	else if (credentials_hold(c, head))
+		conn_permit(c);
+	else
+		conn_unauthorized(c);
 }
 
 static void
