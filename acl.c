@@ -133,6 +133,17 @@ floor_allows(const struct addr *target, bool client_is_local)
 	return !IN(target, never) && (client_is_local || !IN(target, local));
 }
 
+/*
+ * Whether the client may have a name for a target whose addresses others look
+ * up: those names that mean their own machine, RFC 6761 6.3, stand for
+ * loopback addresses, and these are for clients on loopback.
+ */
+bool
+acl_name(const char *name, const struct addr *client)
+{
+	return IN(client, loopback) || !acl_name_matches("localhost", name);
+}
+
 static bool
 is_isatap(const struct addr *a)
 {

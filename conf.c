@@ -329,6 +329,29 @@ take_target(struct reader *r, const struct directive *d, char *arg)
 }
 
 static int
+take_upstream(struct reader *r, const struct directive *d, char *arg)
+{
+	const char *wrong = upstream_add(&r->conf->upstreams, r->line, arg);
+
+	(void)d;
+	return wrong == NULL ? 0 : FAIL(r, "%s", wrong);
+}
+
+/* What goes into a Via, a pseudonym: a token, RFC 9110 7.6.3. */
+static int
+take_via_name(struct reader *r, const struct directive *d, char *arg)
+{
+	char *text = unquote(arg);
+
+	if (text == NULL || !is_word(text) || strlen(text) > REALM_MAX)
+		return FAIL(r,
+		    "the value must be a word of letters, digits, - . and _ "
+		    "in double quotes, of %d bytes at most",
+		    REALM_MAX);
+	return set_string(r, member(r, d), text);
+}
+
+static int
 take_connect_port(struct reader *r, const struct directive *d, char *arg)
 {
 	unsigned long n;
@@ -503,7 +526,7 @@ static const struct directive directives[] = {
 	{ "DefaultErrorFile", take_unused, 0, 0, 0, "s" },
 	{ "Deny", take_deny, 0, 0, 0, NULL },
 	{ "DenyTo", take_target, 0, 0, 0, NULL },
-	{ "DisableViaHeader", take_unused_bool, 0, 0, 0, "" },
+	{ "DisableViaHeader", take_bool, AT(disable_via), 0, 0, NULL },
 	{ "DrainTimeout", take_number, AT(drain_timeout), 0, SECONDS_MAX, NULL },
 	{ "ErrorFile", take_unused, 0, 0, 0, "ns" },
 	{ "Filter", take_refused, 0, 0, 0, NULL },
@@ -534,9 +557,9 @@ static const struct directive directives[] = {
 	{ "Syslog", take_bool, AT(syslog), 0, 0, NULL },
 	{ "Timeout", take_timeout, AT(timeout), 0, SECONDS_MAX, NULL },
 	{ "TunnelTimeout", take_number, AT(tunnel_timeout), 0, SECONDS_MAX, NULL },
-	{ "Upstream", take_refused, 0, 0, 0, NULL },
+	{ "Upstream", take_upstream, 0, 0, 0, NULL },
 	{ "User", take_word, AT(user), 0, 0, NULL },
-	{ "ViaProxyName", take_unused, 0, 0, 0, "s" },
+	{ "ViaProxyName", take_via_name, AT(via_name), 0, 0, NULL },
 	{ "Workers", take_workers, AT(workers), 1, WORKERS_MAX, NULL },
 	{ "XTinyproxy", take_unused_bool, 0, 0, 0, "" }
 };
@@ -660,6 +683,8 @@ conf_free(struct conf *conf)
 		free(conf->rules[i].name);
 	free(conf->rules);
 	target_free(&conf->targets);
+	upstream_free(&conf->upstreams);
+	free(conf->via_name);
 	free(conf->users);
 	free(conf->file);
 	free(conf->user);

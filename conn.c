@@ -5,7 +5,7 @@
  * Nothing that a peer does ends the worker; it ends that peer's connection.
  * Nothing here blocks.
  *
- *     RULE -> REQUEST -> RESOLVE -> CONNECT -> RELAY -> FLUSH
+ *     RULE -> REQUEST -> RESOLVE -> CONNECT -> (PARENT) -> RELAY -> FLUSH
  *                  any but the last two -> LINGER
  */
 #define _POSIX_C_SOURCE 200809L
@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,6 +45,8 @@ static char head_buffer[HEAD_MAX + 1];
 
 static void conn_close(struct conn *, enum ending);
 static void conn_dialled(struct conn *, enum race_state);
+static bool parent_failed(struct conn *, const char *why);
+static void parent_ask(struct conn *);
 static void conn_judge(struct conn *);
 static void conn_admit(struct conn *);
 static void conn_deny(struct conn *);
@@ -57,8 +60,9 @@ conn_init(const struct worker_args *args)
 	k.args = args;
 	k.conf = args->conf;
 	k.park_at = -1;
+	own_init(args);
 	k.conns = calloc(args->max_conns, sizeof(*k.conns));
-	return k.conns == NULL ? -1 : 0;
+	return k.conns == NULL ? -1 : upstream_init(&k.conf->upstreams);
 }
 
 /* How many connections there are. */
@@ -82,45 +86,6 @@ conn_unsettled(void)
 	return k.unsettled;
 }
 
-/* The addresses of connections. */
-
-/*
- * Whether an address and port are a listening socket of this proxy.  When it
- * listens everywhere, an address of this machine is one that a socket can be
- * bound to.
- */
-static bool
-is_own_socket(const struct addr *target)
-{
-	static const struct addr any4 = { .ip = { [10] = 0xff, 0xff } };
-	static const struct addr any6;
-	struct sockaddr_storage ss;
-	struct addr addr = *target;
-	const void *sa = &ss;
-	bool wild = false, own;
-	int fd;
-
-	for (size_t i = 0; i < k.args->nlisteners; i++) {
-		const struct addr *at = &k.args->listening[i];
-
-		if (at->port != target->port)
-			continue;
-		if (addr_same_ip(at, target))
-			return true;
-		wild =
-		    wild || addr_same_ip(at, &any4) || addr_same_ip(at, &any6);
-	}
-	if (!wild)
-		return false;
-	addr.port = 0;
-	addr_to_sockaddr(&addr, &ss);
-	fd = socket(ss.ss_family, SOCK_DGRAM, 0);
-	own = fd < 0 || bind(fd, sa, addr_to_sockaddr(&addr, &ss)) == 0;
-	if (fd >= 0)
-		close(fd);
-	return own;
-}
-
 /*
  * Whether a connection may have an address, with its port, for its target.
  * *line is that of the rule which says no, or 0.
@@ -135,7 +100,7 @@ target_allowed(
 	*line = 0;
 	if (acl_target(k.conf, req->literal ? NULL : req->host, target,
 		&c->client, &rule))
-		return !is_own_socket(target);
+		return !own_socket(target);
 	if (rule != NULL && !rule->allow)
 		*line = rule->line;
 	return false;
@@ -186,7 +151,9 @@ conn_events(const struct conn *c, enum side side)
 		    : c->end[side].hung_up     ? -1
 					       : 0;
 	if (side == SERVER)
-		return -1;
+		return c->state != CONN_PARENT                ? -1
+		    : c->setup->parent->state == PARENT_SENDS ? POLLOUT
+							      : POLLIN;
 	return c->setup != NULL && c->setup->deaf ? 0 : POLLIN;
 }
 
@@ -215,10 +182,40 @@ setup_free(struct conn *c)
 		return;
 	resolve_cancel(c);
 	race_end(&c->setup->race);
+	free(c->setup->parent);
+	free(c->setup->via);
 	free(c->setup->head);
 	free(c->setup);
 	c->setup = NULL;
 	k.unsettled--;
+}
+
+/* Whether a connection in this state is on its way to a server. */
+static bool
+is_reaching(enum conn_state state)
+{
+	return state == CONN_RESOLVE || state == CONN_CONNECT ||
+	    state == CONN_PARENT;
+}
+
+/* When the time to get there is over, whoever is tried on the way. */
+static int64_t
+reach_end(const struct conn *c)
+{
+	int64_t since = is_reaching(c->state) ? c->since : loop_now();
+
+	return since + k.conf->connect_timeout * INT64_C(1000);
+}
+
+/* The same for who is tried now; a parent may have less than all. */
+static int64_t
+reach_until(const struct conn *c)
+{
+	int64_t until = reach_end(c);
+
+	return c->setup->give_up_at != 0 && c->setup->give_up_at < until
+	    ? c->setup->give_up_at
+	    : until;
 }
 
 /*
@@ -231,9 +228,8 @@ conn_state(struct conn *c, enum conn_state state)
 	const struct conf *conf = k.conf;
 	int64_t when;
 
-	/* The look-up and the connect have one time between them. */
-	if (state != c->state &&
-	    !(c->state == CONN_RESOLVE && state == CONN_CONNECT))
+	/* All that it takes to get to a server has one time. */
+	if (state != c->state && !(is_reaching(c->state) && is_reaching(state)))
 		c->since = loop_now();
 	c->state = state;
 	switch (state) {
@@ -241,9 +237,13 @@ conn_state(struct conn *c, enum conn_state state)
 		when = c->began + conf->header_timeout * INT64_C(1000);
 		break;
 	case CONN_CONNECT:
-		when = c->since + conf->connect_timeout * INT64_C(1000);
+		when = reach_until(c);
 		if (c->setup->race.next_at < when)
 			when = c->setup->race.next_at;
+		break;
+	case CONN_RESOLVE:
+	case CONN_PARENT:
+		when = reach_until(c);
 		break;
 	case CONN_RELAY:
 		when = c->active + conf->timeout * INT64_C(1000);
@@ -375,58 +375,82 @@ conn_linger(struct conn *c)
 		conn_close(c, END_REFUSED);
 }
 
-/* Says in the log, and to the client, that the target cannot be had. */
-static void
-refuse_target(struct conn *c, int status, const char *error, const char *what,
-    const char *why, const char *detail)
+/* Who is looked up and connected to. */
+static const char *
+reached_name(const struct conn *c)
 {
-	log_line(LOG_LEVEL_ERROR, "opensock: Could not %s %s: %s", what,
-	    c->target, why);
-	conn_refuse(c, status, error, detail);
+	const struct upstream *u = c->setup->upstream;
+
+	return u != NULL ? u->host : c->setup->request.host;
 }
 
-/* No address of the target can be had; it may have others by now. */
+/* Why a server cannot be had, and what the client is told of it. */
+struct failure {
+	int error; /* errno, where it is one */
+	int status;
+	const char *type;
+	const char *what; /* "... does not resolve." */
+};
+
+/*
+ * The target, or the parent on the way to it, cannot be had.  Without another
+ * parent to try that is the end: the log and the client are told.
+ */
 static void
-refuse_race(struct conn *c, int error)
+conn_failed(
+    struct conn *c, const struct failure *f, const char *task, const char *why)
 {
-	static const struct failure {
-		int error, status;
-		const char *type, *detail;
-	} failures[] = { { ECONNREFUSED, 502, "connection_refused",
-			     "The target refused the connection." },
+	bool parent = c->setup->upstream != NULL;
+	char detail[160];
+
+	if (parent && parent_failed(c, why))
+		return;
+	snprintf(detail, sizeof(detail), "The %s %s",
+	    parent ? "parent proxy" : "target", f->what);
+	log_line(LOG_LEVEL_ERROR, "opensock: Could not %s %s: %s", task,
+	    c->target, why);
+	conn_refuse(c, f->status, f->type, detail);
+}
+
+/* No address can be connected to; the name may have others by now. */
+static void
+conn_unreached(struct conn *c, int error)
+{
+	static const struct failure failures[] = {
+		{ ECONNREFUSED, 502, "connection_refused",
+		    "refused the connection." },
 		{ ECONNRESET, 502, "connection_refused",
-		    "The target refused the connection." },
+		    "refused the connection." },
 		{ ETIMEDOUT, 504, "connection_timeout",
-		    "The target did not answer in time." },
+		    "did not answer in time." },
 		{ ENETUNREACH, 502, "destination_ip_unroutable",
-		    "There is no route to the target." },
+		    "is not there: there is no route." },
 		{ EHOSTUNREACH, 502, "destination_ip_unroutable",
-		    "There is no route to the target." },
+		    "is not there: there is no route." },
 		{ ENETDOWN, 502, "destination_ip_unroutable",
-		    "There is no route to the target." },
+		    "is not there: there is no route." },
 		{ EACCES, 502, "destination_ip_unroutable",
-		    "There is no route to the target." },
+		    "is not there: there is no route." },
 		{ EPERM, 502, "destination_ip_unroutable",
-		    "There is no route to the target." },
+		    "is not there: there is no route." },
 		{ EINVAL, 502, "destination_ip_unroutable",
-		    "There is no route to the target." },
+		    "is not there: there is no route." },
 		{ EADDRNOTAVAIL, 502, "destination_ip_unroutable",
-		    "There is no way to the target from here." },
+		    "cannot be reached from here." },
 		{ EAFNOSUPPORT, 502, "destination_ip_unroutable",
-		    "There is no way to the target from here." },
+		    "cannot be reached from here." },
 		{ EMFILE, 503, "connection_limit_reached",
-		    "The proxy has no descriptor left." },
+		    "was not tried: no descriptor is left." },
 		{ ENFILE, 503, "connection_limit_reached",
-		    "The proxy has no descriptor left." },
-		{ 0, 500, "proxy_internal_error",
-		    "The proxy could not connect." } };
+		    "was not tried: no descriptor is left." },
+		{ 0, 500, "proxy_internal_error", "could not be connected to." }
+	};
 	const struct failure *f = failures;
 
-	cache_forget(c->setup->request.host);
+	cache_forget(reached_name(c));
 	while (f->error != error && f->error != 0)
 		f++;
-	refuse_target(c, f->status, f->type, "establish a connection to",
-	    strerror(error), f->detail);
+	conn_failed(c, f, "establish a connection to", strerror(error));
 }
 
 /* The tunnel. */
@@ -502,19 +526,28 @@ conn_establish(struct conn *c)
 {
 	enum side lost = CLIENT;
 
-	log_line(LOG_LEVEL_CONNECT,
-	    "Established connection to host \"%s\" using file descriptor %d.",
-	    c->setup->request.host, c->end[SERVER].fd);
+	enum relay_state state;
+
+	if (c->setup->upstream == NULL)
+		log_line(LOG_LEVEL_CONNECT,
+		    "Established connection to host \"%s\" using file "
+		    "descriptor %d.",
+		    c->setup->request.host, c->end[SERVER].fd);
 	c->status = 200;
-	c->flow[CLIENT].bytes = c->flow[CLIENT].len;
+	for (enum side side = CLIENT; side <= SERVER; side++)
+		c->flow[side].bytes = c->flow[side].len;
 	setup_free(c);
 	conn_busy(c);
 	conn_state(c, CONN_RELAY);
 	if (send(c->end[CLIENT].fd, reply_established, reply_established_len,
-		MSG_NOSIGNAL) != (ssize_t)reply_established_len)
+		MSG_NOSIGNAL) != (ssize_t)reply_established_len) {
 		conn_close(c, END_CLIENT_RESET);
-	else
-		conn_relayed(c, relay_flush(c, CLIENT, &lost), lost);
+		return;
+	}
+	state = relay_flush(c, CLIENT, &lost);
+	if (state == RELAY_GOES_ON)
+		state = relay_flush(c, SERVER, &lost);
+	conn_relayed(c, state, lost);
 }
 
 static void
@@ -532,13 +565,17 @@ conn_relay(struct conn *c, enum side side, short revents)
 static void
 conn_dialled(struct conn *c, enum race_state state)
 {
-	if (state == RACE_WON) {
-		conn_establish(c);
-	} else if (state == RACE_LOST) {
-		refuse_race(c, c->setup->race.error);
-	} else {
+	if (state == RACE_LOST) {
+		conn_unreached(c, c->setup->race.error);
+	} else if (state == RACE_RUNS) {
 		conn_state(c, CONN_CONNECT);
 		conn_watch(c);
+	} else {
+		own_remember(c->end[SERVER].fd, &c->server);
+		if (c->setup->upstream != NULL)
+			parent_ask(c);
+		else
+			conn_establish(c);
 	}
 }
 
@@ -554,10 +591,30 @@ log_refused(const struct conn *c, const char *what, unsigned long line)
 		    "%s %s: not a target for this client", what, c->target);
 }
 
-/* Dials those of some addresses that may be dialled: just these. */
+static void
+refuse_name(struct conn *c, unsigned long line)
+{
+	log_refused(c, "Refused target", line);
+	conn_refuse(
+	    c, 403, "http_request_denied", "This target is not allowed.");
+}
+
+static void
+refuse_address(struct conn *c, unsigned long line)
+{
+	log_refused(c, "Refused address of", line);
+	conn_refuse(c, 403, "destination_ip_prohibited",
+	    "The address of the target is not allowed.");
+}
+
+/*
+ * Dials those of some addresses that may be dialled: just these.  A parent is
+ * the administrator's choice, wherever it is.
+ */
 static void
 conn_dial(struct conn *c, const struct addr *addrs, size_t n)
 {
+	const struct upstream *u = c->setup->upstream;
 	struct addr allowed[ADDRS_MAX];
 	size_t nallowed = 0;
 	unsigned long line = 0;
@@ -565,67 +622,223 @@ conn_dial(struct conn *c, const struct addr *addrs, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		struct addr addr = addrs[i];
 
-		addr.port = c->setup->request.port;
-		if (target_allowed(c, &addr, &line))
+		addr.port = u != NULL ? u->port : c->setup->request.port;
+		if (u != NULL || target_allowed(c, &addr, &line))
 			allowed[nallowed++] = addr;
 	}
 	if (nallowed == 0) {
-		log_refused(c, "Refused address of", line);
-		conn_refuse(c, 403, "destination_ip_prohibited",
-		    "The address of the target is not allowed.");
+		refuse_address(c, line);
 		return;
 	}
 	race_init(&c->setup->race, allowed, nallowed);
 	conn_dialled(c, race_start(c, k.conf, loop_now()));
 }
 
-/*
- * Begins to look the target up.  A name that is denied whatever its addresses
- * are is not looked up, and some addresses need not be.
- */
+/* Begins to look up who is to be reached; some addresses need not be. */
 static void
-conn_resolve(struct conn *c)
+conn_reach(struct conn *c)
 {
 	const struct request *req = &c->setup->request;
-	const struct target_rule *rule;
-	const struct addr *addrs = &req->addr;
+	const struct upstream *u = c->setup->upstream;
+	const struct addr *addrs = u != NULL ? &u->addr : &req->addr;
 	size_t n = 1;
 
-	if (!req->literal) {
-		if (target_name(&k.conf->targets, req->host, req->port,
-			&rule) == ACL_DENY) {
-			log_refused(
-			    c, "Refused target", rule != NULL ? rule->line : 0);
-			conn_refuse(c, 403, "http_request_denied",
-			    "This target is not allowed.");
-			return;
-		}
-		addrs = cache_find(req->host, &n);
-	}
+	if (u != NULL ? !u->literal : !req->literal)
+		addrs = cache_find(reached_name(c), &n);
 	if (addrs != NULL) {
 		conn_dial(c, addrs, n);
 		return;
 	}
 	conn_state(c, CONN_RESOLVE);
 	conn_watch(c);
-	resolve_ask(c, QUESTION_NAME, req->host);
+	resolve_ask(c, QUESTION_NAME, reached_name(c));
+}
+
+/* Parents. */
+
+/*
+ * Chooses who is to be reached: the next parent, or the target itself.  Each
+ * parent gets its share of the time, so that the others get theirs.  Returns
+ * whether there is anybody.
+ */
+static bool
+parent_choose(struct conn *c)
+{
+	const struct upstreams *us = &k.conf->upstreams;
+	struct setup *s = c->setup;
+	const struct upstream *u = upstream_pick(us, &s->request, &s->tried);
+
+	if (u == NULL)
+		return false;
+	s->upstream = NULL;
+	if (u->kind == UPSTREAM_NONE)
+		return true;
+	s->upstream = u;
+	s->give_up_at = loop_now() +
+	    (reach_end(c) - loop_now()) /
+		(1 + upstream_left(us, &s->request, s->tried));
+	log_line(LOG_LEVEL_INFO, "Found upstream proxy %s %s:%u for %s",
+	    upstream_kind(u), u->host, (unsigned)u->port, s->request.host);
+	return true;
+}
+
+/* Lets go of a parent that is of no use.  Returns whether another is tried. */
+static bool
+parent_failed(struct conn *c, const char *why)
+{
+	struct setup *s = c->setup;
+	const struct upstream *u = s->upstream;
+
+	log_line(LOG_LEVEL_WARNING,
+	    "Could not connect to upstream proxy. (%s %s:%u: %s)",
+	    upstream_kind(u), u->host, (unsigned)u->port, why);
+	upstream_dead(&k.conf->upstreams, u);
+	if (loop_now() >= reach_end(c) || !parent_choose(c))
+		return false;
+	resolve_cancel(c);
+	race_end(&s->race);
+	watch_remove(&c->end[SERVER].slot);
+	if (c->end[SERVER].fd >= 0)
+		close(c->end[SERVER].fd);
+	c->end[SERVER].fd = -1;
+	conn_reach(c);
+	return true;
+}
+
+/* The tunnel through a parent stands; what it sent behind that is for us. */
+static void
+parent_agreed(struct conn *c)
+{
+	const struct parent *p = c->setup->parent;
+	size_t len = p->len - p->at;
+
+	upstream_alive(&k.conf->upstreams, c->setup->upstream);
+	if (len > 0 && relay_keep(c, SERVER, p->bytes + p->at, len) != 0)
+		conn_no_memory(c);
+	else
+		conn_establish(c);
+}
+
+/* Goes on with what is said to a parent. */
+static void
+parent_event(struct conn *c)
+{
+	struct parent *p = c->setup->parent;
+	struct failure failure;
+
+	switch (parent_talk(p, c->end[SERVER].fd)) {
+	case PARENT_AGREED:
+		parent_agreed(c);
+		break;
+	case PARENT_REFUSED:
+		upstream_alive(&k.conf->upstreams, c->setup->upstream);
+		log_line(LOG_LEVEL_NOTICE, "Upstream proxy %s refused %s: %s",
+		    c->setup->upstream->host, c->target, p->error);
+		conn_refuse(c, p->status, p->error, p->detail);
+		break;
+	case PARENT_BROKEN:
+		failure = (struct failure){ 0, p->status, p->error, p->detail };
+		conn_failed(c, &failure, "get a tunnel to", p->detail);
+		break;
+	default:
+		conn_watch(c);
+	}
+}
+
+/* A parent is connected: asks it for the tunnel. */
+static void
+parent_ask(struct conn *c)
+{
+	struct setup *s = c->setup;
+	const struct upstream *u = s->upstream;
+
+	log_line(LOG_LEVEL_CONNECT,
+	    "Established connection to %s proxy \"%s\" using file descriptor "
+	    "%d.",
+	    u->kind == UPSTREAM_HTTP ? "upstream" : upstream_kind(u), u->host,
+	    c->end[SERVER].fd);
+	if (s->parent == NULL)
+		s->parent = malloc(sizeof(*s->parent));
+	if (s->parent == NULL) {
+		conn_no_memory(c);
+		return;
+	}
+	parent_begin(s->parent, u, &s->request, s->via != NULL ? s->via : "");
+	conn_state(c, CONN_PARENT);
+	parent_event(c);
+}
+
+/*
+ * Whether a name may be asked of a parent, which looks it up: nobody here can
+ * judge its addresses.
+ */
+static bool
+parent_allowed(const struct conn *c, const struct target_rule **rule)
+{
+	const struct request *req = &c->setup->request;
+
+	return target_unresolved(
+		   &k.conf->targets, req->host, req->port, rule) == ACL_ALLOW &&
+	    acl_name(req->host, &c->client);
+}
+
+/* Sends a target to its parent, if it may go there. */
+static void
+parent_route(struct conn *c)
+{
+	const struct request *req = &c->setup->request;
+	const struct target_rule *rule = NULL;
+	unsigned long line;
+
+	if (req->literal && !target_allowed(c, &req->addr, &line))
+		refuse_address(c, line);
+	else if (!req->literal && !parent_allowed(c, &rule))
+		refuse_name(c, rule != NULL ? rule->line : 0);
+	else
+		conn_reach(c);
+}
+
+/*
+ * Decides which way a target is reached.  A name that is denied whatever its
+ * addresses are is not looked up.
+ */
+static void
+conn_route(struct conn *c)
+{
+	const struct request *req = &c->setup->request;
+	const struct target_rule *rule;
+
+	if (!req->literal &&
+	    target_name(&k.conf->targets, req->host, req->port, &rule) ==
+		ACL_DENY) {
+		refuse_name(c, rule != NULL ? rule->line : 0);
+		return;
+	}
+	if (k.conf->upstreams.n > 0 && parent_choose(c) &&
+	    c->setup->upstream != NULL) {
+		parent_route(c);
+		return;
+	}
+	if (k.conf->upstreams.n > 0)
+		log_line(LOG_LEVEL_INFO, "No upstream proxy for %s", req->host);
+	conn_reach(c);
 }
 
 static void
 conn_unresolved(struct conn *c, int error)
 {
-	bool late = error == EAI_AGAIN && loop_now() - c->since >= 1000;
+	static const struct failure
+	    late = { 0, 504, "dns_timeout",
+		    "has a name that could not be looked up in time." },
+	    none = { 0, 502, "dns_error; rcode=\"NXDOMAIN\"",
+		    "has a name that does not resolve." },
+	    other = { 0, 502, "dns_error",
+		    "has a name that does not resolve." };
+	const struct failure *f = error == EAI_NONAME ? &none : &other;
 
-	if (late)
-		refuse_target(c, 504, "dns_timeout",
-		    "retrieve address info for", gai_strerror(error),
-		    "The name of the target could not be looked up in time.");
-	else
-		refuse_target(c, 502,
-		    error == EAI_NONAME ? "dns_error; rcode=\"NXDOMAIN\""
-					: "dns_error",
-		    "retrieve address info for", gai_strerror(error),
-		    "The name of the target does not resolve.");
+	if (error == EAI_AGAIN && loop_now() - c->since >= 1000)
+		f = &late;
+	conn_failed(c, f, "retrieve address info for", gai_strerror(error));
 }
 
 /* Takes the answer to what a connection has asked. */
@@ -697,7 +910,7 @@ conn_permit(struct conn *c)
 		    "CONNECT to this port is not allowed.");
 		return;
 	}
-	conn_resolve(c);
+	conn_route(c);
 }
 
 static void
@@ -712,15 +925,42 @@ conn_unauthorized(struct conn *c)
 	    "This proxy wants a user name and a password.");
 }
 
-/* The head is complete: keeps what came behind it, and finds out who asks. */
+/* Whether a request comes from this very proxy, by whatever way. */
+static bool
+is_loop(const struct conn *c, const char *head)
+{
+	return own_made(&c->client) || own_via(&c->setup->request, head);
+}
+
+static void
+refuse_loop(struct conn *c)
+{
+	char client[ADDR_TEXT_SIZE];
+
+	log_line(LOG_LEVEL_CONNECT,
+	    "Prevented endless loop (file descriptor %d): %s",
+	    c->end[CLIENT].fd, addr_text(&c->client, client));
+	conn_refuse(c, 502, "proxy_loop_detected",
+	    "The request has come back to the proxy that sent it.");
+}
+
+/*
+ * The head is complete: keeps what is needed of it later and what came behind
+ * it, and finds out who asks.
+ */
 static void
 conn_decide(struct conn *c, const char *head, size_t len)
 {
 	const struct request *req = &c->setup->request;
 
 	log_request(c, head);
-	if (len > req->length &&
-	    relay_keep(c, CLIENT, head + req->length, len - req->length) != 0)
+	if (is_loop(c, head))
+		refuse_loop(c);
+	else if ((len > req->length &&
+		     relay_keep(c, CLIENT, head + req->length,
+			 len - req->length) != 0) ||
+	    (k.conf->upstreams.n > 0 &&
+		own_via_field(&c->setup->via, req, head) != 0))
 		conn_no_memory(c);
 	else if (credentials_hold(c, head))
 		conn_permit(c);
@@ -909,6 +1149,12 @@ conn_event(struct conn *c, unsigned which, short revents)
 		else
 			conn_early(c, revents);
 		break;
+	case CONN_PARENT:
+		if (which == SERVER)
+			parent_event(c);
+		else
+			conn_early(c, revents);
+		break;
 	case CONN_RELAY:
 		conn_relay(c, (enum side)which, revents);
 		break;
@@ -927,6 +1173,8 @@ conn_event(struct conn *c, unsigned which, short revents)
 void
 conn_expire(struct conn *c)
 {
+	static const struct failure silence = { 0, 504, "http_response_timeout",
+		"did not answer in time." };
 	int64_t life = k.conf->tunnel_timeout * INT64_C(1000);
 
 	if (c->setup != NULL && c->setup->left_at != 0 &&
@@ -946,11 +1194,13 @@ conn_expire(struct conn *c)
 		conn_unresolved(c, EAI_AGAIN);
 		break;
 	case CONN_CONNECT:
-		if (loop_now() - c->since >=
-		    k.conf->connect_timeout * INT64_C(1000))
-			refuse_race(c, ETIMEDOUT);
+		if (loop_now() >= reach_until(c))
+			conn_unreached(c, ETIMEDOUT);
 		else
 			conn_dialled(c, race_start(c, k.conf, loop_now()));
+		break;
+	case CONN_PARENT:
+		conn_failed(c, &silence, "get a tunnel to", "no answer");
 		break;
 	case CONN_RELAY:
 		if (loop_now() - c->active >= k.conf->timeout * INT64_C(1000))

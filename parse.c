@@ -280,6 +280,8 @@ field(struct request *req, const char *head, size_t at, size_t len)
 			return bad(req, 400, "A CONNECT has no content.");
 		req->has_length = true;
 	}
+	if (name_is(line, name_len, "Via") && req->nvias++ < VIAS_MAX)
+		req->via[req->nvias - 1] = (struct slice){ at, len };
 	if (name_is(line, name_len, "Proxy-Authorization")) {
 		if (req->has_credentials)
 			return bad(req, 400,

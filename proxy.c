@@ -380,6 +380,20 @@ log_start(const struct gen *gen)
 static const struct logs on_stderr = { STDERR_FILENO, -1, false,
 	LOG_LEVEL_NOTICE, true };
 
+/* What all processes share from now on, or NULL with errno. */
+static struct share *
+share_new(void)
+{
+	struct share *share = sys_share(sizeof(*share));
+	unsigned char bytes[TOKEN_SIZE / 2];
+
+	if (share == NULL || sys_random(bytes, sizeof(bytes)) != 0)
+		return NULL;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		snprintf(share->token + 2 * i, 3, "%02x", (unsigned)bytes[i]);
+	return share;
+}
+
 /* The first generation, still without anything that others could see. */
 static struct gen *
 prepare(const char *file)
@@ -390,10 +404,9 @@ prepare(const char *file)
 
 	if (conf == NULL)
 		quit(STATUS_CONF);
-	m.share = sys_share(sizeof(*m.share));
-	gen = gen_new(conf, m.share);
-	if (m.share == NULL || gen == NULL)
-		fail(STATUS_SYSTEM, "%s", strerror(ENOMEM));
+	m.share = share_new();
+	if (m.share == NULL || (gen = gen_new(conf, m.share)) == NULL)
+		fail(STATUS_SYSTEM, "%s", strerror(errno));
 	status = gen_identity(gen);
 	if (status != 0)
 		quit(status);

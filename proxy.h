@@ -53,7 +53,12 @@ enum {
 	LISTEN_BACKLOG = 4096, /* clients that wait to be accepted */
 	WOKEN_MAX = 64,        /* parked tunnels woken at once */
 	ARRIVE_TIME = 200,     /* ms for clients on their way to a listener */
-	PAUSE_TIME = 100       /* ms a listener rests when all is full */
+	PAUSE_TIME = 100,      /* ms a listener rests when all is full */
+	PARENT_SIZE = 16384,   /* bytes of a message of a parent proxy */
+	VIA_SIZE = 1024,       /* bytes of all Via that are handed on */
+	VIAS_MAX = 8,          /* Via fields of a request */
+	MADE_MAX = 4096,       /* connections of ours that are remembered */
+	TOKEN_SIZE = 17        /* bytes of what tells this proxy from others */
 };
 
 /*
@@ -89,14 +94,16 @@ struct slice {
 
 struct request {
 	/* The answer. */
-	size_t length;            /* PARSE_OK: bytes of the whole head */
-	int status;               /* PARSE_BAD: what to answer */
-	const char *why;          /* PARSE_BAD: what is wrong, a sentence */
-	struct slice line;        /* the request line, without its CR LF */
-	struct slice target;      /* the request target as it was sent */
-	struct slice credentials; /* value of Proxy-Authorization */
-	char host[HOST_SIZE];     /* lower case, no brackets, no last dot */
-	bool literal;             /* host is an address: addr */
+	size_t length;              /* PARSE_OK: bytes of the whole head */
+	int status;                 /* PARSE_BAD: what to answer */
+	const char *why;            /* PARSE_BAD: what is wrong, a sentence */
+	struct slice line;          /* the request line, without its CR LF */
+	struct slice target;        /* the request target as it was sent */
+	struct slice credentials;   /* value of Proxy-Authorization */
+	struct slice via[VIAS_MAX]; /* values of Via */
+	unsigned nvias; /* how many there are; those that find no room too */
+	char host[HOST_SIZE]; /* lower case, no brackets, no last dot */
+	bool literal;         /* host is an address: addr */
 	struct addr addr;
 	uint16_t port;
 	/* What the parser has to remember from one call to the next. */
@@ -160,6 +167,31 @@ struct targets {
 	size_t mask;              /* places in the table, less one */
 };
 
+enum upstream_kind {
+	UPSTREAM_NONE, /* no parent */
+	UPSTREAM_HTTP,
+	UPSTREAM_SOCKS4,
+	UPSTREAM_SOCKS5
+};
+
+/* One Upstream: a parent proxy, and for which targets it is. */
+struct upstream {
+	enum upstream_kind kind;
+	char *host;   /* owned, without brackets; NULL: no parent */
+	bool literal; /* host is an address: addr */
+	struct addr addr;
+	uint16_t port;
+	char *user, *password; /* owned, or NULL */
+	struct rule site;      /* owned; RULE_ANY: all that have no other */
+	unsigned long line;
+};
+
+/* In the order of the file. */
+struct upstreams {
+	struct upstream *list;
+	size_t n;
+};
+
 /* One BasicAuth; both are padded with NULs for acl_user(). */
 struct user {
 	char name[CREDENTIAL_SIZE];
@@ -184,6 +216,9 @@ struct conf {
 	struct addr bind[BIND_MAX];
 	struct rule *rules;
 	struct targets targets;
+	struct upstreams upstreams;
+	char *via_name; /* or NULL */
+	bool disable_via;
 	struct user *users;
 	bool has_ports; /* there is a ConnectPort */
 	unsigned char ports[65536 / 8];
@@ -197,21 +232,24 @@ void conf_free(struct conf *);
 enum verdict { ACL_ALLOW, ACL_DENY, ACL_ASK };
 
 /* target.c */
+bool name_fold(char *name);
 const char *target_add(
     struct targets *, bool allow, unsigned long line, char *text);
 int target_index(struct targets *);
 void target_free(struct targets *);
 enum verdict target_name(const struct targets *, const char *name,
     uint16_t port, const struct target_rule **rule);
+enum verdict target_unresolved(const struct targets *, const char *name,
+    uint16_t port, const struct target_rule **rule);
 enum verdict target_addr(const struct targets *, const char *name,
     const struct addr *, const struct target_rule **rule);
 
 /* acl.c */
-
 enum verdict acl_client(
     const struct conf *, const struct addr *client, size_t *rule);
 bool acl_name_matches(const char *rule, const char *name);
 bool acl_port(const struct conf *, uint16_t port);
+bool acl_name(const char *name, const struct addr *client);
 bool acl_target(const struct conf *, const char *name,
     const struct addr *target, const struct addr *client,
     const struct target_rule **rule);
@@ -285,6 +323,7 @@ int sys_syslog_open(void);
 int sys_syslog_connect(int fd);
 int sys_syslog_send(int fd, const char *line, size_t len);
 void *sys_share(size_t);
+int sys_random(void *, size_t);
 int sys_bell(int bell[2]);
 void sys_bell_ring(int fd);
 void sys_bell_hear(int fd);
@@ -296,6 +335,10 @@ ssize_t sys_receive(int fd, void *message, size_t, int *fds, size_t nfds);
 
 /* What all processes count together; each slot has one writer. */
 struct share {
+	char token[TOKEN_SIZE]; /* tells this proxy from all others */
+	/* Connections of ours that might come back to us: own.c. */
+	atomic_llong made_until; /* ms: there are none after this */
+	_Atomic uint64_t made[MADE_MAX];
 	atomic_llong full_logged; /* ms: when "too many clients" was logged */
 	atomic_uint nslots;       /* those from here on were never used */
 	struct share_slot {
@@ -407,6 +450,42 @@ struct worker_args {
 	size_t max_questions; /* at a desk at once */
 };
 
+/* own.c */
+void own_init(const struct worker_args *);
+bool own_socket(const struct addr *);
+bool own_via(const struct request *, const char *head);
+int own_via_field(char **field, const struct request *, const char *head);
+void own_remember(int fd, const struct addr *to);
+bool own_made(const struct addr *from);
+
+/* parent.c */
+enum parent_state {
+	PARENT_SENDS, /* what stands in bytes */
+	PARENT_READS,
+	PARENT_AGREED,  /* the tunnel stands */
+	PARENT_REFUSED, /* it does not want this target */
+	PARENT_BROKEN   /* it is of no use */
+};
+
+/* What is said to a parent until the tunnel through it stands. */
+struct parent {
+	enum parent_state state;
+	int step; /* the message that is awaited */
+	const struct upstream *upstream;
+	const struct request *request;
+	const char *via;
+	int status; /* PARENT_REFUSED, PARENT_BROKEN: what to answer */
+	const char *error, *detail;
+	size_t at, len; /* of bytes */
+	size_t scanned; /* of a head: bytes known to hold no end */
+	char bytes[PARENT_SIZE];
+};
+
+void parent_begin(struct parent *, const struct upstream *,
+    const struct request *, const char *via);
+enum parent_state parent_take(struct parent *);
+enum parent_state parent_talk(struct parent *, int fd);
+
 /* conn.c */
 
 /* The sides of a connection, and the attempts to reach the server. */
@@ -418,6 +497,7 @@ enum conn_state {
 	CONN_REQUEST, /* the head is read */
 	CONN_RESOLVE, /* the name is looked up */
 	CONN_CONNECT, /* its addresses are tried */
+	CONN_PARENT,  /* a parent proxy is asked for the tunnel */
 	CONN_RELAY,   /* the tunnel stands */
 	CONN_FLUSH,   /* a side is lost; the other gets what it is owed */
 	CONN_LINGER   /* refused; the client may read why, and close */
@@ -484,6 +564,11 @@ struct setup {
 	struct conn *next, *prev;
 	int64_t left_at; /* ms: the client counts as gone then, or 0 */
 	bool deaf;       /* the client is not listened to for now */
+	const struct upstream *upstream; /* the parent that is tried, or NULL */
+	uint64_t tried;                  /* those that were, a bit for each */
+	int64_t give_up_at;    /* ms: then the next one is tried, or 0 */
+	struct parent *parent; /* owned: CONN_PARENT */
+	char *via;             /* owned: the Via for it, or NULL */
 	struct race race;
 };
 
@@ -535,6 +620,18 @@ void resolve_cancel(struct conn *);
 bool resolve_waiting(enum desk);
 void resolve_send(enum desk);
 void resolve_receive(void);
+
+/* upstream.c */
+const char *upstream_add(struct upstreams *, unsigned long line, char *text);
+void upstream_free(struct upstreams *);
+int upstream_init(const struct upstreams *);
+const struct upstream *upstream_pick(
+    const struct upstreams *, const struct request *, uint64_t *tried);
+unsigned upstream_left(
+    const struct upstreams *, const struct request *, uint64_t tried);
+void upstream_dead(const struct upstreams *, const struct upstream *);
+void upstream_alive(const struct upstreams *, const struct upstream *);
+const char *upstream_kind(const struct upstream *);
 
 /* cache.c */
 const struct addr *cache_find(const char *name, size_t *naddrs);

@@ -43,8 +43,10 @@ reason_phrase(int status)
 		return "Gateway Timeout";
 	case 505:
 		return "HTTP Version Not Supported";
-	default:
+	case 500:
 		return "Internal Server Error";
+	default: /* what a parent has sent */
+		return status < 500 ? "Request Refused" : "Server Error";
 	}
 }
 

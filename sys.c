@@ -300,6 +300,23 @@ sys_share(size_t size)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+/* Fills in bytes that nobody can guess.  Returns 0, or -1 with errno. */
+int
+sys_random(void *bytes, size_t size)
+{
+	int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	n = read(fd, bytes, size);
+	close(fd);
+	if (n < 0)
+		return -1;
+	errno = EIO;
+	return (size_t)n == size ? 0 : -1;
+}
+
 /*
  * A bell between processes, heard at bell[0] and rung at bell[1], neither of
  * which blocks.  Both are the same where the system has something smaller

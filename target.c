@@ -220,8 +220,11 @@ add_net(struct targets *t, struct target_rule *rule, const char *text)
 	return rule_add(t, rule);
 }
 
-/* Whether it can be a name as clients ask for it; folds its case. */
-static bool
+/*
+ * Whether it can be a name as clients ask for it, or a suffix with its dot in
+ * front; folds its case, and takes one last dot off.
+ */
+bool
 name_fold(char *name)
 {
 	size_t len = strlen(name);
@@ -416,6 +419,17 @@ target_name(const struct targets *t, const char *name, uint16_t port,
 		return verdict;
 	*rule = NULL;
 	return ACL_ASK;
+}
+
+/*
+ * The verdict on a target whose addresses nobody here will ever know: that of
+ * the first rule in the file which matches the name.
+ */
+enum verdict
+target_unresolved(const struct targets *t, const char *name, uint16_t port,
+    const struct target_rule **rule)
+{
+	return verdict_of(t, name_first(t, name, port), rule);
 }
 
 /*

@@ -382,13 +382,13 @@ bool_directive() {
 @test "conf: what only matters to plain HTTP is taken with a notice" {
 	local d
 
-	for d in ViaProxyName Anonymous StatHost StatFile DefaultErrorFile \
+	for d in Anonymous StatHost StatFile DefaultErrorFile \
 	    ReverseBaseURL ReversePath; do
 		warns notice $d "$d \"x\"\n"
 		refuses $d "$d x\n"
 		refuses $d "$d \"\"\n"
 	done
-	for d in DisableViaHeader XTinyproxy ReverseMagic FilterURLs \
+	for d in XTinyproxy ReverseMagic FilterURLs \
 	    FilterExtended FilterCaseSensitive; do
 		warns notice $d "$d yes\n"
 		warns notice $d "$d Off\n"
@@ -404,13 +404,7 @@ bool_directive() {
 }
 
 @test "conf: what restricts or redirects access and does not work yet stops the start" {
-	local line
-
 	refuses Filter 'Filter "/etc/filter"\n'
-	for line in 'http h:80' 'none "h"' 'socks5 u:p@h:1080 ".x"' \
-	    'http 0.0.0.0:0 ".x"'; do
-		refuses Upstream "Upstream $line\n"
-	done
 	refuses FilterDefaultDeny 'FilterDefaultDeny Yes\n'
 	refuses ReverseOnly 'ReverseOnly on\n'
 	warns notice FilterDefaultDeny 'FilterDefaultDeny No\n'

@@ -657,3 +657,21 @@ client() {
 	done
 	"$PEER" client "${options[@]}" 127.0.0.1 "$PORT" "$@"
 }
+
+# refused_after CODE TYPE ACTION...: does that, reads the reply and prints it;
+# it must have that status and that Proxy-Status, be complete, and have an end
+# behind it.
+refused_after() {
+	local reply code=$1 type=$2
+
+	shift 2
+	reply=$(client "$@" refused "$code") || {
+		echo "after: $*"
+		return 1
+	}
+	grep -qx "Proxy-Status: adit; error=$type.*" <<<"$reply" || {
+		printf 'after: %s\n%s\n' "$*" "$reply"
+		return 1
+	}
+	printf '%s\n' "$reply"
+}

@@ -66,6 +66,10 @@ check_request(
 	    !check_slice(request->target, request->length) ||
 	    !check_slice(request->credentials, request->length))
 		return "a slice reaches out of the head";
+	for (unsigned i = 0; i < request->nvias && i < VIAS_MAX; i++) {
+		if (!check_slice(request->via[i], request->length))
+			return "a slice of Via reaches out of the head";
+	}
 	if (request->line.len > REQUEST_LINE_MAX)
 		return "the request line is longer than its limit";
 	return check_host(request);

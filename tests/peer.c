@@ -46,7 +46,8 @@ static const char usage_text[] =
     "\n"
     "options:\n"
     "  -a ADDRESS   the server's address, 127.0.0.1 unless given\n"
-    "  -p PORT      the server's port, one of the kernel's unless given\n"
+    "  -p PORT      the server's port, one of the kernel's unless given;\n"
+    "               with -b the client's\n"
     "  -b ADDRESS   the client's own address\n"
     "  -n N         client: N connections, each action is done on all of them\n"
     "               server: end after N connections, with 1 if one failed\n"
@@ -1255,7 +1256,7 @@ connected_socket(const char *address, const char *port)
 	int fd;
 
 	if (opt.source != NULL) {
-		fd = bound_socket(opt.source, "0");
+		fd = bound_socket(opt.source, opt.port);
 	} else {
 		address_find(address, port, &ss, &len);
 		fd = socket(ss.ss_family, SOCK_STREAM, 0);

@@ -21,22 +21,6 @@ base() {
 	BASE=$(fd_count)
 }
 
-# refused_after CODE TYPE ACTION...: does that and reads the reply, which must
-# have that status and that Proxy-Status, be complete, and have an end behind it.
-refused_after() {
-	local reply code=$1 type=$2
-
-	shift 2
-	reply=$(client "$@" refused "$code") || {
-		echo "after: $*"
-		return 1
-	}
-	grep -qx "Proxy-Status: adit; error=$type.*" <<<"$reply" || {
-		printf 'after: %s\n%s\n' "$*" "$reply"
-		return 1
-	}
-}
-
 # refused CODE TYPE TEXT: the same after this text was sent.
 refused() {
 	refused_after "$1" "$2" send "$3"

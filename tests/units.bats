@@ -24,6 +24,11 @@ driver() {
 	"$DRIVER"
 }
 
+@test "units: whatever a parent proxy says, and in whatever pieces, it is one outcome and stays in its bounds" {
+	driver parent_test
+	"$DRIVER"
+}
+
 @test "units: no bytes that a stranger can think of break the parser" {
 	local top=$BATS_TEST_DIRNAME/..
 
