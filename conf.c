@@ -352,6 +352,65 @@ take_via_name(struct reader *r, const struct directive *d, char *arg)
 }
 
 static int
+take_filter(struct reader *r, const struct directive *d, char *arg)
+{
+	r->conf->filter.line = r->line;
+	return take_path(r, d, arg);
+}
+
+static int
+take_filter_type(struct reader *r, const struct directive *d, char *arg)
+{
+	static const char *const words[] = { [FILTER_BRE] = "bre",
+		[FILTER_ERE] = "ere",
+		[FILTER_FNMATCH] = "fnmatch" };
+
+	(void)d;
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (strcasecmp(arg, words[i]) == 0) {
+			r->conf->filter.type = (enum filter_type)i;
+			return 0;
+		}
+	return FAIL(r, "\"%.40s\" is not bre, ere or fnmatch", arg);
+}
+
+static int
+take_filter_extended(struct reader *r, const struct directive *d, char *arg)
+{
+	bool b;
+
+	(void)d;
+	if (boolean(r, arg, &b) != 0)
+		return -1;
+	if (b)
+		r->conf->filter.type = FILTER_ERE;
+	say(r, LOG_LEVEL_WARNING, "deprecated; use FilterType ere");
+	return 0;
+}
+
+/* A host has no case, and a filter that had could be passed by it. */
+static int
+take_filter_case(struct reader *r, const struct directive *d, char *arg)
+{
+	bool b;
+
+	(void)d;
+	if (boolean(r, arg, &b) != 0)
+		return -1;
+	if (b)
+		say(r, LOG_LEVEL_NOTICE,
+		    "without effect: the case of hosts never counts");
+	return 0;
+}
+
+static int
+take_default_deny(struct reader *r, const struct directive *d, char *arg)
+{
+	r->conf->filter.deny_line = r->line;
+	return take_bool(r, d, arg);
+}
+
+static int
 take_connect_port(struct reader *r, const struct directive *d, char *arg)
 {
 	unsigned long n;
@@ -475,17 +534,6 @@ take_unused_bool(struct reader *r, const struct directive *d, char *arg)
 }
 
 static int
-take_unused_type(struct reader *r, const struct directive *d, char *arg)
-{
-	static char nothing[] = "";
-
-	if (strcasecmp(arg, "bre") != 0 && strcasecmp(arg, "ere") != 0 &&
-	    strcasecmp(arg, "fnmatch") != 0)
-		return FAIL(r, "\"%.40s\" is not bre, ere or fnmatch", arg);
-	return take_unused(r, d, nothing);
-}
-
-static int
 take_refused(struct reader *r, const struct directive *d, char *arg)
 {
 	(void)d;
@@ -529,12 +577,12 @@ static const struct directive directives[] = {
 	{ "DisableViaHeader", take_bool, AT(disable_via), 0, 0, NULL },
 	{ "DrainTimeout", take_number, AT(drain_timeout), 0, SECONDS_MAX, NULL },
 	{ "ErrorFile", take_unused, 0, 0, 0, "ns" },
-	{ "Filter", take_refused, 0, 0, 0, NULL },
-	{ "FilterCaseSensitive", take_unused_bool, 0, 0, 0, "" },
-	{ "FilterDefaultDeny", take_refused_if_yes, 0, 0, 0, "" },
-	{ "FilterExtended", take_unused_bool, 0, 0, 0, "" },
-	{ "FilterType", take_unused_type, 0, 0, 0, "" },
-	{ "FilterURLs", take_unused_bool, 0, 0, 0, "" },
+	{ "Filter", take_filter, AT(filter.file), 0, 0, NULL },
+	{ "FilterCaseSensitive", take_filter_case, 0, 0, 0, NULL },
+	{ "FilterDefaultDeny", take_default_deny, AT(filter.default_deny), 0, 0, NULL },
+	{ "FilterExtended", take_filter_extended, 0, 0, 0, NULL },
+	{ "FilterType", take_filter_type, 0, 0, 0, NULL },
+	{ "FilterURLs", take_bool, AT(filter.urls), 0, 0, NULL },
 	{ "Group", take_word, AT(group), 0, 0, NULL },
 	{ "HeaderTimeout", take_number, AT(header_timeout), 1, 86400, NULL },
 	{ "Listen", take_listen, 0, 0, 0, NULL },
@@ -640,6 +688,33 @@ file_parse(struct reader *r, FILE *f)
 	free(line);
 }
 
+static void
+filter_tell(void *reader, enum log_level level, const char *text)
+{
+	say(reader, level, "%s", text);
+}
+
+/* The filter, when all that is said of it is known. */
+static void
+filter_check(struct reader *r)
+{
+	struct filter *f = &r->conf->filter;
+
+	if (f->file != NULL) {
+		r->line = f->line;
+		r->keyword = "Filter";
+		filter_read(f, filter_tell, r);
+	} else if (f->default_deny) {
+		r->line = f->deny_line;
+		r->keyword = "FilterDefaultDeny";
+		say(r, LOG_LEVEL_ERROR,
+		    "there is no Filter that could allow anything; add Filter "
+		    "\"/...\"");
+	}
+	r->line = 0;
+	r->keyword = NULL;
+}
+
 /* What only the whole file shows. */
 static void
 file_check(struct reader *r)
@@ -651,6 +726,7 @@ file_check(struct reader *r)
 		say(r, LOG_LEVEL_WARNING,
 		    "ConnectPort: none given, so that CONNECT to every port "
 		    "is allowed; add ConnectPort 443");
+	filter_check(r);
 }
 
 /* A configuration with nothing but the defaults, or NULL with ENOMEM. */
@@ -685,6 +761,7 @@ conf_free(struct conf *conf)
 	target_free(&conf->targets);
 	upstream_free(&conf->upstreams);
 	free(conf->via_name);
+	filter_free(&conf->filter);
 	free(conf->users);
 	free(conf->file);
 	free(conf->user);

@@ -897,17 +897,36 @@ log_request(const struct conn *c, const char *head)
 	    target, head + req->target.at + req->target.len + 1);
 }
 
+/* The filter refuses a target: says so in tinyproxy's words. */
+static void
+conn_filtered(struct conn *c)
+{
+	const struct filter *f = &k.conf->filter;
+	const struct request *req = &c->setup->request;
+	char subject[SUBJECT_SIZE];
+
+	log_line(LOG_LEVEL_NOTICE, "Proxying refused on filtered %s \"%s\"",
+	    f->urls ? "url" : "domain",
+	    filter_subject(f, req->host, req->port, subject));
+	conn_refuse(c, 403, "http_request_denied", "This target is filtered.");
+}
+
 /* Decides what the rules can decide before the target is looked up. */
 static void
 conn_permit(struct conn *c)
 {
 	const struct request *req = &c->setup->request;
+	unsigned long line;
 
 	if (!acl_port(k.conf, req->port)) {
 		log_line(LOG_LEVEL_INFO, "Refused CONNECT method on port %u",
 		    (unsigned)req->port);
 		conn_refuse(c, 403, "http_request_denied",
 		    "CONNECT to this port is not allowed.");
+		return;
+	}
+	if (filter_refuses(&k.conf->filter, req->host, req->port, &line)) {
+		conn_filtered(c);
 		return;
 	}
 	conn_route(c);

@@ -29,6 +29,7 @@ enum {
 	REQUEST_LINE_MAX = 8192, /* bytes of a request line */
 	HOST_SIZE = 254,         /* bytes of a host name, with its NUL */
 	ADDR_TEXT_SIZE = 80,     /* bytes of "[IPv6%scope]:port" */
+	SUBJECT_SIZE = 262,      /* bytes of "[host]:port", with its NUL */
 	ADDRS_MAX = 16,          /* addresses of one name that are tried */
 	RACE_MAX = 8,            /* connection attempts under way at once */
 	LISTEN_MAX = 64,         /* listening sockets */
@@ -192,6 +193,19 @@ struct upstreams {
 	size_t n;
 };
 
+enum filter_type { FILTER_BRE, FILTER_ERE, FILTER_FNMATCH };
+
+/* Filter and what belongs to it. */
+struct filter {
+	char *file;              /* owned, or NULL: there is no Filter */
+	unsigned long line;      /* of Filter in the configuration */
+	unsigned long deny_line; /* and of FilterDefaultDeny */
+	enum filter_type type;
+	bool urls, default_deny;
+	struct pattern *patterns; /* owned; in the order of the file */
+	size_t n, size;
+};
+
 /* One BasicAuth; both are padded with NULs for acl_user(). */
 struct user {
 	char name[CREDENTIAL_SIZE];
@@ -219,6 +233,7 @@ struct conf {
 	struct upstreams upstreams;
 	char *via_name; /* or NULL */
 	bool disable_via;
+	struct filter filter;
 	struct user *users;
 	bool has_ports; /* there is a ConnectPort */
 	unsigned char ports[65536 / 8];
@@ -243,6 +258,15 @@ enum verdict target_unresolved(const struct targets *, const char *name,
     uint16_t port, const struct target_rule **rule);
 enum verdict target_addr(const struct targets *, const char *name,
     const struct addr *, const struct target_rule **rule);
+
+/* filter.c */
+int filter_read(struct filter *,
+    void (*tell)(void *teller, enum log_level, const char *text), void *teller);
+void filter_free(struct filter *);
+const char *filter_subject(const struct filter *, const char *host,
+    uint16_t port, char text[SUBJECT_SIZE]);
+bool filter_refuses(const struct filter *, const char *host, uint16_t port,
+    unsigned long *line);
 
 /* acl.c */
 enum verdict acl_client(

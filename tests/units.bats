@@ -19,6 +19,11 @@ driver() {
 	"$DRIVER" "$BATS_TEST_DIRNAME/acl.rules" "$BATS_TEST_DIRNAME/acl.verdicts"
 }
 
+@test "units: a filter refuses just what its patterns say, of every type, in any case" {
+	driver filter_test
+	"$DRIVER" "$DIR"
+}
+
 @test "units: a name that was found is remembered for a while, and no more of them than fit" {
 	driver cache_test
 	"$DRIVER"

@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The filter: a file of patterns, of which each is compiled once, when the
+ * configuration is read, and the verdict on a target by its name.  The verdict
+ * looks no name up, reads no clock and touches no descriptor; where a pattern
+ * cannot be tried it refuses.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <regex.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proxy.h"
+
+enum {
+	ERRORS_MAX = 10, /* of a file that are told */
+	SHOWN_MAX = 60   /* bytes of a pattern in a message */
+};
+
+/*
+ * A pattern of any type.  Most regular expressions in such files are plain:
+ * letters and dots, perhaps with an anchor.  These are not handed to regcomp(),
+ * which would take kilobytes for each, and ten times as long.
+ */
+struct pattern {
+	unsigned long line;
+	regex_t *regex;  /* owned, or NULL: text */
+	char *text;      /* owned: for fnmatch(), or plain with '?' as any */
+	size_t len;      /* of a plain text */
+	bool begin, end; /* it is anchored there */
+};
+
+/* What is known while a file is read. */
+struct source {
+	struct filter *filter;
+	unsigned long line;
+	unsigned errors;
+	bool warned; /* of something behind a pattern */
+	void (*tell)(void *teller, enum log_level, const char *text);
+	void *teller;
+};
+
+static void say(struct source *, enum log_level, const char *, ...)
+    PRINTF_LIKE(3, 4);
+
+static void
+say(struct source *s, enum log_level level, const char *format, ...)
+{
+	char text[LOG_LINE_SIZE / 2], place[32] = "";
+	size_t n;
+	va_list ap;
+
+	if (level <= LOG_LEVEL_ERROR)
+		s->errors++;
+	if (s->line != 0)
+		snprintf(place, sizeof(place), ":%lu", s->line);
+	snprintf(text, sizeof(text), "%.250s%s: ", s->filter->file, place);
+	n = strlen(text);
+	va_start(ap, format);
+	vsnprintf(text + n, sizeof(text) - n, format, ap);
+	va_end(ap);
+	s->tell(s->teller, level, text);
+}
+
+/* Patterns. */
+
+static void
+fold(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text >= 'A' && *text <= 'Z')
+			*text = (char)(*text + ('a' - 'A'));
+}
+
+/*
+ * Makes a folded regular expression plain, if it says the same in either
+ * syntax.
+ */
+static bool
+plain_make(struct pattern *p)
+{
+	char *to = p->text, *from = to;
+
+	p->begin = *from == '^';
+	for (from += p->begin; *from != '\0' && !p->end; from++) {
+		if (*from == '.')
+			*to++ = '?';
+		else if (from[0] == '\\' && from[1] == '.')
+			*to++ = *++from;
+		else if (from[0] == '$' && from[1] == '\0')
+			p->end = true;
+		else if (strchr("abcdefghijklmnopqrstuvwxyz0123456789-_:/",
+			     *from) != NULL)
+			*to++ = *from;
+		else
+			return false;
+	}
+	*to = '\0';
+	p->len = (size_t)(to - p->text);
+	return true;
+}
+
+/* Compiles a regular expression.  Returns 0, or -1 after a message. */
+static int
+regex_make(struct source *s, struct pattern *p, const char *text)
+{
+	int flags = REG_NOSUB | REG_ICASE, error;
+	char why[128];
+
+	if (s->filter->type == FILTER_ERE)
+		flags |= REG_EXTENDED;
+	p->regex = malloc(sizeof(*p->regex));
+	if (p->regex == NULL) {
+		say(s, LOG_LEVEL_ERROR, "%s", strerror(ENOMEM));
+		return -1;
+	}
+	error = regcomp(p->regex, text, flags);
+	if (error == 0)
+		return 0;
+	regerror(error, p->regex, why, sizeof(why));
+	say(s, LOG_LEVEL_ERROR, "pattern \"%.*s\": %s", SHOWN_MAX, text, why);
+	free(p->regex);
+	p->regex = NULL;
+	return -1;
+}
+
+/*
+ * Makes a folded pattern of those that fnmatch() knows.  There are no capital
+ * letters in what it is compared with.
+ */
+static int
+fnmatch_make(struct source *s, const struct pattern *p, const char *text)
+{
+	size_t len = strlen(text), backslashes = 0;
+	char *upper = p->text;
+
+	while (backslashes < len && text[len - 1 - backslashes] == '\\')
+		backslashes++;
+	if (backslashes % 2 != 0) {
+		say(s, LOG_LEVEL_ERROR, "pattern \"%.*s\": Trailing backslash",
+		    SHOWN_MAX, text);
+		return -1;
+	}
+	while ((upper = strstr(upper, "[:upper:]")) != NULL)
+		memcpy(upper, "[:lower:]", strlen("[:lower:]"));
+	return 0;
+}
+
+static int
+pattern_make(struct source *s, struct pattern *p, const char *text)
+{
+	p->text = strdup(text);
+	if (p->text == NULL) {
+		say(s, LOG_LEVEL_ERROR, "%s", strerror(ENOMEM));
+		return -1;
+	}
+	fold(p->text);
+	if (s->filter->type == FILTER_FNMATCH)
+		return fnmatch_make(s, p, text);
+	if (plain_make(p))
+		return 0;
+	free(p->text);
+	p->text = NULL;
+	return regex_make(s, p, text);
+}
+
+static void
+pattern_free(struct pattern *p)
+{
+	if (p->regex != NULL) {
+		regfree(p->regex);
+		free(p->regex);
+	}
+	free(p->text);
+}
+
+static void
+pattern_add(struct source *s, const char *text)
+{
+	struct filter *f = s->filter;
+	struct pattern p = { .line = s->line };
+	size_t size = f->size == 0 ? 64 : 2 * f->size;
+	struct pattern *grown = NULL;
+
+	if (f->n == f->size) {
+		if (size < SIZE_MAX / sizeof(p) / 2)
+			grown = realloc(f->patterns, size * sizeof(p));
+		if (grown == NULL) {
+			say(s, LOG_LEVEL_ERROR, "%s", strerror(ENOMEM));
+			return;
+		}
+		f->patterns = grown;
+		f->size = size;
+	}
+	if (pattern_make(s, &p, text) == 0)
+		f->patterns[f->n++] = p;
+	else
+		pattern_free(&p);
+}
+
+/* The file. */
+
+/* Whether a pattern holds nothing that names and addresses cannot. */
+static bool
+is_ascii(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text <= 0x20 || *text >= 0x7f)
+			return false;
+	return true;
+}
+
+/*
+ * One line without its end: blanks, a pattern up to the next blank or an
+ * unescaped '#', and what nobody reads.
+ */
+static void
+line_read(struct source *s, char *line)
+{
+	char *end, *rest;
+
+	line += strspn(line, " \t");
+	end = line + strcspn(line, " \t#");
+	while (*end == '#' && end > line && end[-1] == '\\')
+		end += 1 + strcspn(end + 1, " \t#");
+	rest = end + strspn(end, " \t");
+	if (end > line && *rest != '#' && *rest != '\0' && !s->warned) {
+		s->warned = true;
+		say(s, LOG_LEVEL_WARNING,
+		    "a pattern ends at the first blank; what stands behind it "
+		    "has no effect, here and in other lines");
+	}
+	*end = '\0';
+	if (!is_ascii(line))
+		say(s, LOG_LEVEL_ERROR,
+		    "a control character or a byte outside ASCII matches "
+		    "nothing; write such names as xn--...");
+	else if (end > line)
+		pattern_add(s, line);
+}
+
+static void
+lines_read(struct source *s, FILE *f)
+{
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t len;
+
+	while (s->errors < ERRORS_MAX && (len = getline(&line, &size, f)) > 0) {
+		s->line++;
+		if (line[len - 1] == '\n')
+			line[--len] = '\0';
+		if (len > 0 && line[len - 1] == '\r')
+			line[--len] = '\0';
+		if (memchr(line, '\0', (size_t)len) != NULL)
+			say(s, LOG_LEVEL_ERROR, "there is a NUL byte");
+		else
+			line_read(s, line);
+	}
+	s->line = 0;
+	if (ferror(f))
+		say(s, LOG_LEVEL_ERROR, "%s", strerror(errno));
+	free(line);
+}
+
+/* Opens the file if it is a regular one; others could be waited for. */
+static FILE *
+file_open(struct source *s)
+{
+	int fd = open(s->filter->file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	FILE *f;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
+		say(s, LOG_LEVEL_ERROR, "this is no regular file");
+		close(fd);
+		return NULL;
+	}
+	f = fd >= 0 ? fdopen(fd, "r") : NULL;
+	if (f == NULL) {
+		say(s, LOG_LEVEL_ERROR, "%s", strerror(errno));
+		if (fd >= 0)
+			close(fd);
+	}
+	return f;
+}
+
+/*
+ * Reads the file of a filter whose other members are as they shall be, and
+ * compiles what is in it.  Errors and warnings are handed to tell, with teller
+ * before them, as "file:line: what is wrong".  Returns 0, or -1 after an error.
+ */
+int
+filter_read(struct filter *filter,
+    void (*tell)(void *teller, enum log_level, const char *text), void *teller)
+{
+	struct source s = { .filter = filter, .tell = tell, .teller = teller };
+	FILE *f = file_open(&s);
+
+	if (f == NULL)
+		return -1;
+	lines_read(&s, f);
+	fclose(f);
+	return s.errors == 0 ? 0 : -1;
+}
+
+/* Frees what a struct filter owns. */
+void
+filter_free(struct filter *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		pattern_free(&f->patterns[i]);
+	free(f->patterns);
+	free(f->file);
+}
+
+/* The verdict. */
+
+static bool
+plain_at(const char *text, const char *s)
+{
+	for (; *text != '\0'; text++, s++)
+		if (*s == '\0' || (*text != *s && *text != '?'))
+			return false;
+	return true;
+}
+
+static bool
+plain_matches(const struct pattern *p, const char *subject, size_t len)
+{
+	const char *last;
+
+	if (p->len > len || (p->begin && p->end && p->len != len))
+		return false;
+	last = subject + len - p->len;
+	if (p->begin || p->end)
+		return plain_at(p->text, p->begin ? subject : last);
+	for (; subject <= last; subject++)
+		if (plain_at(p->text, subject))
+			return true;
+	return false;
+}
+
+enum match { MATCH_NO, MATCH_YES, MATCH_FAILED };
+
+static enum match
+pattern_try(const struct pattern *p, enum filter_type type, const char *subject,
+    size_t len)
+{
+	int result;
+
+	if (type == FILTER_FNMATCH) {
+		result = fnmatch(p->text, subject, 0);
+		return result == 0          ? MATCH_YES
+		    : result == FNM_NOMATCH ? MATCH_NO
+					    : MATCH_FAILED;
+	}
+	if (p->regex == NULL)
+		return plain_matches(p, subject, len);
+	result = regexec(p->regex, subject, 0, NULL, 0);
+	return result == 0          ? MATCH_YES
+	    : result == REG_NOMATCH ? MATCH_NO
+				    : MATCH_FAILED;
+}
+
+/*
+ * What the patterns are compared with, into text: the host as the parser has
+ * folded it, an address in its one canonical form; with FilterURLs "host:port",
+ * with brackets around an IPv6 address.
+ */
+const char *
+filter_subject(const struct filter *f, const char *host, uint16_t port,
+    char text[SUBJECT_SIZE])
+{
+	const char *form = "%s";
+	char ip[ADDR_TEXT_SIZE];
+	struct addr addr;
+
+	/* A dotted quad has no other form. */
+	if (strchr(host, ':') != NULL && addr_parse(&addr, host) == 0)
+		host = addr_text(&addr, ip);
+	if (f->urls)
+		form = strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u";
+	snprintf(text, SUBJECT_SIZE, form, host, (unsigned)port);
+	return text;
+}
+
+/*
+ * Whether the filter refuses a target, a host of less than HOST_SIZE bytes and
+ * its port.  *line is that of the pattern in the filter's file which decides,
+ * or 0: none matches, or there is no filter.
+ */
+bool
+filter_refuses(const struct filter *f, const char *host, uint16_t port,
+    unsigned long *line)
+{
+	char subject[SUBJECT_SIZE];
+	enum match match = MATCH_NO;
+	size_t len;
+
+	*line = 0;
+	if (f->file == NULL)
+		return false;
+	len = strlen(filter_subject(f, host, port, subject));
+	for (size_t i = 0; i < f->n && match == MATCH_NO; i++) {
+		match = pattern_try(&f->patterns[i], f->type, subject, len);
+		if (match != MATCH_NO)
+			*line = f->patterns[i].line;
+	}
+	return match == MATCH_FAILED || (match == MATCH_YES) != f->default_deny;
+}

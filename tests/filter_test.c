@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: ISC */
+/* LINK: filter.c addr.c */
+/*
+ * Tries filters on targets: what is refused, and by which line.  The one
+ * argument is a directory to write in.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../proxy.h"
+
+#define BRE FILTER_BRE
+#define ERE FILTER_ERE
+#define FNM FILTER_FNMATCH
+
+enum { URLS = 1, DENY = 2 };
+
+static const struct test {
+	enum filter_type type;
+	int flags;
+	const char *patterns, *host;
+	bool refused;
+	unsigned long line;
+} tests[] = {
+	/* Searched for anywhere; the first line that matches. */
+	{ BRE, 0, "example\n", "www.example.org", true, 1 },
+	{ BRE, 0, "x1\nx2\n\nx3\n", "ax3b", true, 4 },
+	{ BRE, 0, "x\nx\n", "x", true, 1 },
+	{ BRE, 0, "example.net\n", "example.org", false, 0 },
+	{ BRE, 0, "", "example.org", false, 0 },
+	{ BRE, 0, "\n \n\t\n#x\n  # x\n", "x", false, 0 },
+	/* Plain ones: any, a dot, anchors. */
+	{ BRE, 0, "a.b\n", "axb", true, 1 },
+	{ BRE, 0, "a\\.b\n", "axb", false, 0 },
+	{ BRE, 0, "a\\.b\n", "xa.bx", true, 1 },
+	{ BRE, 0, "^a\\.b\n", "a.bx", true, 1 },
+	{ BRE, 0, "^a\\.b\n", "xa.b", false, 0 },
+	{ BRE, 0, "a\\.b$\n", "xa.b", true, 1 },
+	{ BRE, 0, "a\\.b$\n", "a.bx", false, 0 },
+	{ BRE, 0, "^a\\.b$\n", "a.b", true, 1 },
+	{ BRE, 0, "^a\\.b$\n", "a.b.a.b", false, 0 },
+	{ BRE, 0, "^a\\.b$\n", "a.bb", false, 0 },
+	{ BRE, 0, "aab\n", "aaab", true, 1 },
+	{ BRE, 0, "....\n", "abc", false, 0 },
+	{ BRE, 0, "^....$\n", "abcd", true, 1 },
+	{ BRE, 0, "^\n", "a", true, 1 }, { BRE, 0, "$\n", "a", true, 1 },
+	{ BRE, 0, "^$\n", "a", false, 0 }, { BRE, 0, "^.$\n", "a", true, 1 },
+	{ ERE, 0, "^a\\.b$\n", "a.b", true, 1 },
+	{ ERE, 0, "a$b\n", "ab", false, 0 }, { ERE, 0, "$a\n", "a", false, 0 },
+	{ BRE, 0, "a_b-c9\n", "xa_b-c9x", true, 1 },
+	/* And the others. */
+	{ BRE, 0, "^ads[0-9]*\\.\n", "ads17.example", true, 1 },
+	{ BRE, 0, "a+b\n", "aab", false, 0 },
+	{ ERE, 0, "a+b\n", "aab", true, 1 },
+	{ BRE, 0, "(a|b)\n", "a", false, 0 },
+	{ ERE, 0, "^(a|b)$\n", "b", true, 1 },
+	{ BRE, 0, "^\\(ab\\)\\1$\n", "abab", true, 1 },
+	{ ERE, 0, "(^|\\.)example\\.com$\n", "notexample.com", false, 0 },
+	{ ERE, 0, "(^|\\.)example\\.com$\n", "www.example.com", true, 1 },
+	{ FNM, 0, "*.example.com\n", "a.b.example.com", true, 1 },
+	{ FNM, 0, "*.example.com\n", "example.com", false, 0 },
+	{ FNM, 0, "example\n", "example.com", false, 0 },
+	{ FNM, 0, "ad?.[a-c]*\n", "ads.beta", true, 1 },
+	{ FNM, 0, "[!a]*\n", "ab", false, 0 },
+	{ FNM, 0, "a\\*\n", "ab", false, 0 }, { FNM, 0, ".*\n", ".a", true, 1 },
+	/* Without case, however it is written. */
+	{ BRE, 0, "EXAMPLE\\.Com\n", "www.example.com", true, 1 },
+	{ BRE, 0, "[A-E]XAMPLE\n", "example", true, 1 },
+	{ ERE, 0, "^[[:upper:]]+$\n", "abc", true, 1 },
+	{ ERE, 0, "^(EX|in)ample$\n", "example", true, 1 },
+	{ FNM, 0, "*.Example.COM\n", "www.example.com", true, 1 },
+	{ FNM, 0, "[A-E]xample\n", "example", true, 1 },
+	{ FNM, 0, "[[:upper:]]*[0[:upper:]]\n", "abc", true, 1 },
+	/* The pattern ends at a blank, a #, or the end of the line. */
+	{ BRE, 0, "  \t x # all x\n", "axb", true, 1 },
+	{ BRE, 0, "x#y\n", "ax", true, 1 }, { BRE, 0, "x y\n", "y", false, 0 },
+	{ BRE, 0, "x\ty\n", "x", true, 1 },
+	{ BRE, 0, "x\\#y\n", "x", false, 0 },
+	{ BRE, 0, "y\\#y#\nx\n", "x", true, 2 },
+	{ ERE, 0, "(a\\#|x)# y\n", "x", true, 1 },
+	{ BRE, 0, "x\r\ny\r\n", "y", true, 2 },
+	{ BRE, 0, "x$\r\n\r\ny", "ay", true, 3 },
+	/* A list of what is allowed. */
+	{ BRE, DENY, "", "a", true, 0 },
+	{ BRE, DENY, "# nothing\n", "a", true, 0 },
+	{ BRE, DENY, "^a$\n^b$\n", "b", false, 2 },
+	{ BRE, DENY, "^a$\n^b$\n", "c", true, 0 },
+	{ ERE, DENY, "^(A|B)$\n", "b", false, 1 },
+	{ FNM, DENY, "*.Example.com\n", "a.example.com", false, 1 },
+	{ FNM, DENY, "*.example.com\n", "a.example.com.evil", true, 0 },
+	/* Addresses have one form. */
+	{ BRE, 0, "^10\\.\n", "10.1.2.3", true, 1 },
+	{ BRE, 0, "^2001:db8::1$\n", "2001:0db8:0::0001", true, 1 },
+	{ BRE, 0, "^10\\.1\\.2\\.3$\n", "::ffff:a01:203", true, 1 },
+	{ BRE, 0, "^2001:db8::1$\n", "2001:db8::1:1", false, 0 },
+	{ FNM, 0, "2001:DB8:*\n", "2001:db8::9", true, 1 },
+	/* With the port; it is 443 here. */
+	{ BRE, 0, ":443\n", "a.b", false, 0 },
+	{ BRE, URLS, "^a\\.b:443$\n", "a.b", true, 1 },
+	{ BRE, URLS, "^a\\.b$\n", "a.b", false, 0 },
+	{ BRE, URLS, "^A\\.B:\n", "a.b", true, 1 },
+	{ FNM, URLS, "a.b:443\n", "a.b", true, 1 },
+	{ BRE, URLS, "^\\[2001:db8::1\\]:443$\n", "2001:db8:0::1", true, 1 },
+	{ BRE, URLS, "^10\\.1\\.2\\.3:443$\n", "::ffff:a01:203", true, 1 },
+	{ FNM, URLS, "\\[2001:db8::*\\]:*\n", "2001:db8:0::1", true, 1 },
+	{ BRE, URLS | DENY, ":443$\n", "x", false, 1 },
+	{ BRE, URLS | DENY, ":80$\n", "x", true, 0 }
+};
+
+/* Files that are wrong, and how many errors they have. */
+static const struct broken {
+	enum filter_type type;
+	const char *text;
+	size_t len; /* 0: that of the string */
+	int errors;
+} broken[] = { { BRE, "a\n\\(b\nc\n", 0, 1 },
+	{ BRE, "\\(a\n[b\nc\\{1\n", 0, 3 }, { ERE, "(a\n", 0, 1 },
+	{ BRE, "a[\n", 0, 1 }, { BRE, "a\\", 0, 1 },
+	{ ERE, "(a\n(a\n(a\n(a\n(a\n(a\n(a\n(a\n(a\n(a\n(a\n(a\n", 0, 10 },
+	{ FNM, "a\\\n", 0, 1 }, { FNM, "a\\\\\n", 0, 0 },
+	{ BRE, "a\0b\n", 4, 1 }, { BRE, "#a\0\n", 4, 1 },
+	{ BRE, "\001\n", 0, 1 }, { BRE, "a\033[2Jb\n", 0, 1 },
+	{ BRE, "a\r\r\n", 0, 1 }, { BRE, "a\rb\n", 0, 1 },
+	{ BRE, "b\303\274cher\n", 0, 1 },
+	{ BRE, "a # b\303\274cher\n", 0, 0 } };
+
+static char path[4096];
+static int errors;
+
+static void
+tell(void *teller, enum log_level level, const char *text)
+{
+	size_t len = strlen(path);
+
+	(void)teller;
+	if (level > LOG_LEVEL_ERROR)
+		return;
+	errors++;
+	if (strncmp(text, path, len) == 0 && text[len] == ':' &&
+	    strspn(text + len + 1, "0123456789") > 0 &&
+	    strpbrk(text, "\n\r\033\001") == NULL)
+		return;
+	printf("not a message: %s\n", text);
+	exit(1);
+}
+
+/* A filter with this file. */
+static int
+read_text(struct filter *f, const char *text, size_t len)
+{
+	FILE *file = fopen(path, "w");
+
+	if (file == NULL || fwrite(text, 1, len, file) != len ||
+	    fclose(file) != 0) {
+		perror(path);
+		exit(1);
+	}
+	errors = 0;
+	f->file = strdup(path);
+	return filter_read(f, tell, NULL);
+}
+
+static int
+try_test(const struct test *t)
+{
+	struct filter f = { .type = t->type,
+		.urls = t->flags & URLS,
+		.default_deny = t->flags & DENY };
+	unsigned long line = 99;
+	bool refused;
+
+	if (read_text(&f, t->patterns, strlen(t->patterns)) != 0) {
+		printf("not read: %s\n", t->patterns);
+		return 1;
+	}
+	refused = filter_refuses(&f, t->host, 443, &line);
+	filter_free(&f);
+	if (refused == t->refused && line == t->line)
+		return 0;
+	printf("%s: refused %d by line %lu, not %d by %lu; type %d, flags %d, "
+	       "patterns:\n%s\n",
+	    t->host, refused, line, t->refused, t->line, (int)t->type, t->flags,
+	    t->patterns);
+	return 1;
+}
+
+static int
+try_broken(const struct broken *b)
+{
+	struct filter f = { .type = b->type };
+	size_t len = b->len != 0 ? b->len : strlen(b->text);
+	int result = read_text(&f, b->text, len);
+
+	filter_free(&f);
+	if (errors == b->errors && result == (b->errors == 0 ? 0 : -1))
+		return 0;
+	printf("%d errors, not %d, type %d: %s\n", errors, b->errors,
+	    (int)b->type, b->text);
+	return 1;
+}
+
+/* The longest host, with and without a port. */
+static int
+try_long(void)
+{
+	struct filter f = { .urls = true };
+	char host[HOST_SIZE], text[SUBJECT_SIZE];
+	unsigned long line;
+	bool refused;
+
+	memset(host, 'a', sizeof(host) - 1);
+	host[sizeof(host) - 1] = '\0';
+	read_text(&f, "a:65535$\n", 9);
+	refused = filter_refuses(&f, host, 65535, &line);
+	filter_subject(&f, host, 65535, text);
+	filter_free(&f);
+	return strlen(text) == HOST_SIZE + 5 && refused ? 0 : 1;
+}
+
+/* A few letters, so that they often match. */
+static void
+random_text(char *text, const char *letters, int max)
+{
+	int len = 1 + rand() % max;
+
+	for (int i = 0; i < len; i++)
+		text[i] = letters[(size_t)rand() % strlen(letters)];
+	text[len] = '\0';
+}
+
+/* Whatever is done instead of regexec(), it says the same. */
+static int
+try_same(enum filter_type type)
+{
+	struct filter f = { .type = type };
+	char pattern[16], host[16];
+	unsigned long line;
+	bool refused, matches;
+	regex_t regex;
+
+	random_text(pattern, "ab.\\.^$A", 6);
+	random_text(host, "ab.", 6);
+	if (regcomp(&regex, pattern,
+		REG_NOSUB | REG_ICASE | (type == ERE ? REG_EXTENDED : 0)) != 0)
+		return 0;
+	matches = regexec(&regex, host, 0, NULL, 0) == 0;
+	regfree(&regex);
+	read_text(&f, pattern, strlen(pattern));
+	refused = filter_refuses(&f, host, 443, &line);
+	filter_free(&f);
+	if (refused != matches)
+		printf("%s: refused %d, type %d, pattern %s\n", host, refused,
+		    (int)type, pattern);
+	return refused != matches;
+}
+
+int
+main(int argc, char *argv[])
+{
+	int failed = 0;
+
+	if (argc != 2)
+		return 64;
+	snprintf(path, sizeof(path), "%s/filter", argv[1]);
+	for (size_t i = 0; i < sizeof(tests) / sizeof(*tests); i++)
+		failed += try_test(&tests[i]);
+	for (size_t i = 0; i < sizeof(broken) / sizeof(*broken); i++)
+		failed += try_broken(&broken[i]);
+	failed += try_long();
+	for (int i = 0; i < 5000; i++)
+		failed += try_same(i % 2 == 0 ? BRE : ERE);
+	return failed > 0;
+}
