@@ -22,8 +22,8 @@
 #include "proxy.h"
 
 enum {
-	ERRORS_MAX = 10, /* of a file that are told */
-	SHOWN_MAX = 60   /* bytes of a pattern in a message */
+	TOLD_MAX = 10, /* errors of a file that are told, and warnings */
+	SHOWN_MAX = 60 /* bytes of a pattern in a message */
 };
 
 /*
@@ -43,8 +43,7 @@ struct pattern {
 struct source {
 	struct filter *filter;
 	unsigned long line;
-	unsigned errors;
-	bool warned; /* of something behind a pattern */
+	unsigned errors, warnings;
 	void (*tell)(void *teller, enum log_level, const char *text);
 	void *teller;
 };
@@ -59,8 +58,9 @@ say(struct source *s, enum log_level level, const char *format, ...)
 	size_t n;
 	va_list ap;
 
-	if (level <= LOG_LEVEL_ERROR)
-		s->errors++;
+	if ((level <= LOG_LEVEL_ERROR ? s->errors++ : s->warnings++) >=
+	    TOLD_MAX)
+		return;
 	if (s->line != 0)
 		snprintf(place, sizeof(place), ":%lu", s->line);
 	snprintf(text, sizeof(text), "%.250s%s: ", s->filter->file, place);
@@ -116,6 +116,11 @@ regex_make(struct source *s, struct pattern *p, const char *text)
 	int flags = REG_NOSUB | REG_ICASE, error;
 	char why[128];
 
+	if (text[0] == '*')
+		say(s, LOG_LEVEL_WARNING,
+		    "pattern \"%.*s\": the first * matches nothing but itself; "
+		    "FilterType fnmatch is for such patterns",
+		    SHOWN_MAX, text);
 	if (s->filter->type == FILTER_ERE)
 		flags |= REG_EXTENDED;
 	p->regex = malloc(sizeof(*p->regex));
@@ -233,12 +238,10 @@ line_read(struct source *s, char *line)
 	while (*end == '#' && end > line && end[-1] == '\\')
 		end += 1 + strcspn(end + 1, " \t#");
 	rest = end + strspn(end, " \t");
-	if (end > line && *rest != '#' && *rest != '\0' && !s->warned) {
-		s->warned = true;
+	if (end > line && *rest != '#' && *rest != '\0')
 		say(s, LOG_LEVEL_WARNING,
-		    "a pattern ends at the first blank; what stands behind it "
-		    "has no effect, here and in other lines");
-	}
+		    "the pattern ends at the blank; what stands behind it has "
+		    "no effect");
 	*end = '\0';
 	if (!is_ascii(line))
 		say(s, LOG_LEVEL_ERROR,
@@ -255,7 +258,7 @@ lines_read(struct source *s, FILE *f)
 	size_t size = 0;
 	ssize_t len;
 
-	while (s->errors < ERRORS_MAX && (len = getline(&line, &size, f)) > 0) {
+	while (s->errors < TOLD_MAX && (len = getline(&line, &size, f)) > 0) {
 		s->line++;
 		if (line[len - 1] == '\n')
 			line[--len] = '\0';

@@ -260,6 +260,29 @@ bool_directive() {
 	done
 }
 
+@test "conf: Filter takes a path, FilterType its three words in any case" {
+	local word
+
+	string_directive Filter
+	: >"$DIR/filter"
+	takes "Filter \"$DIR/filter\"\n"
+	for word in bre ere fnmatch BRE Ere FnMatch; do
+		takes "FilterType $word\n"
+	done
+	for word in pcre '"ere"' 'bre ere' regex ''; do
+		refuses FilterType "FilterType $word\n"
+	done
+	bool_directive FilterURLs
+	takes 'FilterDefaultDeny no\nFilterCaseSensitive no\n'
+	refuses FilterDefaultDeny 'FilterDefaultDeny yes\n'
+	refuses FilterDefaultDeny 'FilterDefaultDeny 1\n'
+	warns notice FilterCaseSensitive 'FilterCaseSensitive yes\n'
+	refuses FilterCaseSensitive 'FilterCaseSensitive x\n'
+	warns warning FilterExtended 'FilterExtended yes\n'
+	warns warning FilterExtended 'FilterExtended no\n'
+	refuses FilterExtended 'FilterExtended x\n'
+}
+
 @test "conf: User and Group take one word" {
 	takes 'Group nogroup\n'
 	takes 'User 65534\nGroup 65534\n'
@@ -388,8 +411,7 @@ bool_directive() {
 		refuses $d "$d x\n"
 		refuses $d "$d \"\"\n"
 	done
-	for d in XTinyproxy ReverseMagic FilterURLs \
-	    FilterExtended FilterCaseSensitive; do
+	for d in XTinyproxy ReverseMagic; do
 		warns notice $d "$d yes\n"
 		warns notice $d "$d Off\n"
 		refuses $d "$d x\n"
@@ -399,15 +421,10 @@ bool_directive() {
 	warns notice ErrorFile 'ErrorFile 404 "/x.html"\n'
 	refuses ErrorFile 'ErrorFile "/x.html"\n'
 	warns notice ReversePath 'ReversePath "/x/" "http://h/"\n'
-	warns notice FilterType 'FilterType ere\n'
-	refuses FilterType 'FilterType pcre\n'
 }
 
 @test "conf: what restricts or redirects access and does not work yet stops the start" {
-	refuses Filter 'Filter "/etc/filter"\n'
-	refuses FilterDefaultDeny 'FilterDefaultDeny Yes\n'
 	refuses ReverseOnly 'ReverseOnly on\n'
-	warns notice FilterDefaultDeny 'FilterDefaultDeny No\n'
 	warns notice ReverseOnly 'ReverseOnly off\n'
 	refuses AuthFile 'AuthFile "/etc/users"\n'
 	refuses MaxClientsPerHost 'MaxClientsPerHost 5\n'
@@ -541,12 +558,12 @@ bool_directive() {
 }
 
 # conf_directives [worked]: the directives in conf.c's table, all or those
-# that have an effect.
+# that have an effect and are not deprecated.
 conf_directives() {
 	sed -n 's/^[[:blank:]]*{ *"\([A-Za-z]*\)", *\(take_[a-z0-9_]*\).*/\1 \2/p' \
 	    "$BATS_TEST_DIRNAME/../conf.c" |
 		if [ -n "$1" ]; then
-			grep -vE 'take_(unused|refused|obsolete)'
+			grep -vE 'take_(unused|refused|obsolete|filter_(extended|case))'
 		else
 			cat
 		fi | cut -d ' ' -f 1
