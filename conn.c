@@ -1128,11 +1128,34 @@ conn_deny(struct conn *c)
 	    "This proxy does not serve your address.");
 }
 
-/* Goes on with the rules for clients, from the one that is next. */
+/*
+ * The verdict of the rules for clients, from the one that is next; ACL_ASK when
+ * the answer to one of them, the next then, is not known.
+ */
+static enum verdict
+conn_verdict(struct conn *c)
+{
+	size_t *at = &c->setup->rule;
+	const struct rule *rule;
+	enum verdict verdict;
+	bool matches;
+
+	while ((verdict = acl_client(k.conf, &c->client, at)) == ACL_ASK) {
+		rule = &k.conf->rules[*at];
+		if (!cache_find_client(rule->name, &c->client, &matches))
+			break;
+		if (matches)
+			return rule->allow ? ACL_ALLOW : ACL_DENY;
+		(*at)++;
+	}
+	return verdict;
+}
+
+/* Goes on with the rules for clients. */
 static void
 conn_judge(struct conn *c)
 {
-	switch (acl_client(k.conf, &c->client, &c->setup->rule)) {
+	switch (conn_verdict(c)) {
 	case ACL_ALLOW:
 		conn_admit(c);
 		break;

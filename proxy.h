@@ -661,6 +661,10 @@ const char *upstream_kind(const struct upstream *);
 const struct addr *cache_find(const char *name, size_t *naddrs);
 void cache_put(const char *name, const struct addr *, size_t naddrs);
 void cache_forget(const char *name);
+bool cache_find_client(
+    const char *rule, const struct addr *client, bool *matches);
+void cache_put_client(
+    const char *rule, const struct addr *client, bool matches);
 void cache_tidy(void);
 int64_t cache_tidy_at(void);
 

@@ -37,6 +37,7 @@ struct asked {
 	uint32_t serial;   /* counts up, so that a late answer finds nobody */
 	struct list conns; /* empty unless it is open */
 	enum question_kind kind;
+	struct addr client; /* QUESTION_CLIENT */
 	char name[HOST_SIZE];
 };
 
@@ -83,11 +84,12 @@ list_remove(struct conn *c)
 
 /* Whether a place has the question that a connection would ask. */
 static bool
-is_asked(const struct asked *a, const struct setup *s)
+is_asked(const struct asked *a, const struct conn *c)
 {
 	return a->open && loop_now() - a->since < JOIN_TIME &&
-	    s->kind == QUESTION_NAME && a->kind == s->kind &&
-	    strcmp(a->name, s->name) == 0;
+	    a->kind == c->setup->kind && strcmp(a->name, c->setup->name) == 0 &&
+	    (a->kind != QUESTION_CLIENT ||
+		addr_same_ip(&a->client, &c->client));
 }
 
 /* Whether the desk that took a question must have died. */
@@ -99,19 +101,20 @@ is_lost(const struct asked *a)
 }
 
 /*
- * The place of a question: one where the same name is asked for already, or
- * one that is free, or NULL.  A new one is touched only when it is needed.
+ * The place of a question: one where the same is asked already, or one that is
+ * free, or NULL.  A new one is touched only when it is needed.
  */
 static struct asked *
-place_find(const struct setup *s)
+place_find(const struct conn *c)
 {
-	struct asked *found = NULL, *places = asker.asked[s->desk];
-	size_t used = asker.used[s->desk];
+	enum desk desk = c->setup->desk;
+	struct asked *found = NULL, *places = asker.asked[desk];
+	size_t used = asker.used[desk];
 
 	for (size_t i = 0; i < used; i++) {
 		struct asked *a = &places[i];
 
-		if (is_asked(a, s))
+		if (is_asked(a, c))
 			return a;
 		if (found == NULL &&
 		    (!a->open || (a->conns.first == NULL && is_lost(a))))
@@ -138,6 +141,7 @@ question_send(struct asked *a, const struct conn *c)
 	if (place == asker.used[s->desk])
 		asker.used[s->desk]++;
 	a->kind = s->kind;
+	a->client = c->client;
 	strcpy(a->name, s->name);
 	strcpy(q.name, s->name);
 	a->since = loop_now();
@@ -150,9 +154,9 @@ question_send(struct asked *a, const struct conn *c)
 static bool
 ask(struct conn *c)
 {
-	struct asked *a = place_find(c->setup);
+	struct asked *a = place_find(c);
 
-	if (a == NULL || (!is_asked(a, c->setup) && !question_send(a, c)))
+	if (a == NULL || (!is_asked(a, c) && !question_send(a, c)))
 		return false;
 	list_add(&a->conns, c);
 	return true;
@@ -168,7 +172,7 @@ ask_at(struct conn *c, enum desk desk)
 
 /*
  * Asks a question for a connection, or lets it wait in line until there is
- * room.  A name that is being asked for is not asked for again.  While all
+ * room.  What is being asked already is not asked again.  While all
  * places at the names desk are taken, the hosts desk may know the answer.  The
  * name, of less than HOST_SIZE bytes, must live as long as the connection's
  * setup.
@@ -179,7 +183,7 @@ resolve_ask(struct conn *c, enum question_kind kind, const char *name)
 	c->setup->kind = kind;
 	c->setup->name = name;
 	c->setup->desk = DESK_NAMES;
-	ask_at(c, place_find(c->setup) != NULL ? DESK_NAMES : DESK_HOSTS);
+	ask_at(c, place_find(c) != NULL ? DESK_NAMES : DESK_HOSTS);
 }
 
 /*
@@ -209,7 +213,7 @@ resolve_waiting(enum desk desk)
 {
 	const struct conn *c = asker.waiting[desk].first;
 
-	return c != NULL && place_find(c->setup) != NULL;
+	return c != NULL && place_find(c) != NULL;
 }
 
 /* The desk takes questions again. */
@@ -230,6 +234,21 @@ resolve_send(enum desk desk)
 	}
 }
 
+/*
+ * Keeps an answer for those who will ask again soon.  That a client is not what
+ * a rule says, only the names desk knows.
+ */
+static void
+answer_remember(const struct asked *a, enum desk desk, const struct answer *ans)
+{
+	if (ans->error != 0)
+		return;
+	if (a->kind == QUESTION_NAME)
+		cache_put(a->name, ans->addrs, ans->naddrs);
+	else if (ans->matches || desk == DESK_NAMES)
+		cache_put_client(a->name, &a->client, ans->matches);
+}
+
 /* Hands an answer to all who wait for it. */
 static void
 answer_deliver(const struct answer *answer)
@@ -243,8 +262,7 @@ answer_deliver(const struct answer *answer)
 	a = &asker.asked[t->desk][t->place];
 	if (!a->open || a->serial != t->serial)
 		return;
-	if (a->kind == QUESTION_NAME && answer->error == 0)
-		cache_put(a->name, answer->addrs, answer->naddrs);
+	answer_remember(a, t->desk, answer);
 	/* It is not lost, whatever the clock says. */
 	a->since = loop_now();
 	while ((c = a->conns.first) != NULL) {

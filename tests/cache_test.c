@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: cache.c */
+/* LINK: cache.c addr.c */
 /*
  * Tries what a worker remembers of names, with a clock of our own.
  */
@@ -134,11 +134,73 @@ try_many(void)
 	must(cache_tidy_at() < 0, "and nothing is left of them");
 }
 
+static struct addr
+client(unsigned n)
+{
+	struct addr a = { .port = (uint16_t)rand() };
+
+	memcpy(a.ip, &n, sizeof(n));
+	return a;
+}
+
+/* What is known of a rule and a client: 'y', 'n', or '?' for nothing. */
+static char
+rule_matches(const char *rule, unsigned n)
+{
+	struct addr a = client(n);
+	bool matches;
+
+	if (!cache_find_client(rule, &a, &matches))
+		return '?';
+	return matches ? 'y' : 'n';
+}
+
+static void
+put_client(const char *rule, unsigned n, bool matches)
+{
+	struct addr a = client(n);
+
+	cache_put_client(rule, &a, matches);
+}
+
+static void
+try_clients(void)
+{
+	must(rule_matches("a.example", 1) == '?', "no client is known");
+	put("a.example", 1, 1);
+	must(rule_matches("a.example", 1) == '?', "a name is no rule");
+	put_client("a.example", 1, true);
+	put_client("a.example", 2, false);
+	put_client(".a.example", 1, false);
+	must(knows("a.example", 1, 1), "a rule is no name");
+	must(rule_matches("a.example", 1) == 'y', "a client that matches");
+	must(rule_matches("a.example", 2) == 'n', "one that does not");
+	must(rule_matches("a.example", 3) == '?', "one that is not known");
+	must(rule_matches(".a.example", 1) == 'n', "another rule");
+	must(rule_matches("b.example", 1) == '?', "one that is not known");
+	put_client("a.example", 1, false);
+	must(rule_matches("a.example", 1) == 'n', "the new replaces the old");
+	cache_forget("a.example");
+	must(rule_matches("a.example", 2) == 'n', "names are forgotten alone");
+	now += LIFE;
+	must(rule_matches("a.example", 2) == '?', "in the end it is forgotten");
+	put("a.example", 1, 1);
+	for (unsigned i = 0; i < MANY; i++)
+		put_client("a.example", i, true);
+	must(knows("a.example", 1, 1), "clients push no names out");
+	must(rule_matches("a.example", MANY - 1) == 'y', "the newest is known");
+	must(rule_matches("a.example", 0) == '?', "there is room for some");
+	now += LIFE;
+	cache_tidy();
+	must(cache_tidy_at() < 0, "nothing is left");
+}
+
 int
 main(void)
 {
 	try_one();
 	try_time();
 	try_many();
+	try_clients();
 	return 0;
 }

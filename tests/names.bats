@@ -418,6 +418,138 @@ from_denied() {
 	from_denied 127.0.0.5
 }
 
+# reverse_asked N: whether the name server was asked so often for the name of
+# 127.0.0.5.
+reverse_asked() {
+	local n
+
+	n=$(grep -c '^5\.0\.0\.127\.in-addr\.arpa 12$' "$DIR/dns.out") || true
+	[ "$n" = "$1" ] || {
+		echo "asked $n times instead of $1"
+		return 1
+	}
+}
+
+@test "names: who a client is, allowed or denied by name, is not asked for each connection" {
+	local i
+
+	dns_start 5.0.0.127.in-addr.arpa=host.lan.test host.lan.test=127.0.0.5 \
+	    6.0.0.127.in-addr.arpa=host.bad.test host.bad.test=127.0.0.6
+	peer_start srv server echo
+	adit_start "Workers 1" "Allow 127.0.0.1" "Deny .bad.test" \
+	    "Allow .lan.test"
+	from_allowed 127.0.0.5
+	from_denied 127.0.0.6
+	from_denied 127.0.0.7
+	cp "$DIR/dns.out" "$DIR/dns.before"
+	for i in 1 2 3; do
+		from_allowed 127.0.0.5
+		from_denied 127.0.0.6
+		from_denied 127.0.0.7
+	done
+	cmp "$DIR/dns.out" "$DIR/dns.before"
+}
+
+@test "names: an answer about one client or rule is none about another" {
+	dns_start 5.0.0.127.in-addr.arpa=a.lan.test a.lan.test=127.0.0.5 \
+	    6.0.0.127.in-addr.arpa=b.lan.test b.lan.test=127.0.0.6
+	peer_start srv server echo
+	adit_start "Workers 1" "Deny b.lan.test" "Allow .lan.test"
+	from_allowed 127.0.0.5
+	from_denied 127.0.0.6
+	from_denied 127.0.0.7
+	from_allowed 127.0.0.5
+	from_denied 127.0.0.6
+	from_denied 127.0.0.7
+}
+
+@test "names: a client that loses its name, or gets one, is seen as what it is within seconds" {
+	dns_start 5.0.0.127.in-addr.arpa=host.lan.test host.lan.test=127.0.0.5
+	peer_start srv server echo
+	adit_start "Workers 1" "Allow .lan.test"
+	from_allowed 127.0.0.5
+	from_denied 127.0.0.6
+	dns_restart 6.0.0.127.in-addr.arpa=host.lan.test host.lan.test=127.0.0.6
+	wait_for -t 60 from_denied 127.0.0.5
+	wait_for -t 60 from_allowed 127.0.0.6
+}
+
+@test "names: after a reload a client's name is asked for anew" {
+	dns_start 5.0.0.127.in-addr.arpa=host.lan.test host.lan.test=127.0.0.5
+	peer_start srv server echo
+	adit_start "Workers 1" "Allow .lan.test"
+	from_allowed 127.0.0.5
+	dns_restart host.lan.test=127.0.0.5
+	kill -HUP "$ADIT_PID"
+	log_wait "Reloading config file finished"
+	from_denied 127.0.0.5
+	reverse_asked 1
+}
+
+@test "names: a failed look-up of a client is not remembered" {
+	dns_start 5.0.0.127.in-addr.arpa=fail fail.test=fail
+	peer_start srv server echo
+	adit_start "Workers 1" "ConnectTimeout 5" "Deny fail.test" \
+	    "Allow 127.0.0.0/8"
+	from_denied 127.0.0.5
+	dns_restart 5.0.0.127.in-addr.arpa=host.lan.test host.lan.test=127.0.0.5
+	from_allowed 127.0.0.5
+}
+
+@test "names: clients that wait for the same are not asked for one by one, and all get the answer" {
+	local i
+
+	dns_start slow.test=2000@127.0.0.5
+	peer_start srv server echo
+	adit_start "Workers 1" "Allow slow.test" "Allow slow.test"
+	client_start w -n 30 -b 127.0.0.5 127.0.0.1 "$PORT" \
+	    tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof say whole
+	wait_for asked slow.test
+	from_denied 127.0.0.6
+	ended w whole
+	# Once for each client.
+	times_asked 2 slow.test
+}
+
+@test "names: a client whose name nobody tells is refused after ConnectTimeout, by Deny and Allow" {
+	local began rule
+
+	dns_start 5.0.0.127.in-addr.arpa=never slow.test=never
+	peer_start srv server echo
+	for rule in "Allow .slow.test" "Deny .slow.test" "Deny slow.test"; do
+		: >"$LOG"
+		adit_start "Workers 1" "ConnectTimeout 2" "Allow 127.0.0.4" \
+		    "$rule" "$rule" "Allow 127.0.0.6"
+		began=$SECONDS
+		# What says nothing, and what has sent its request.
+		client_start w -b 127.0.0.5 127.0.0.1 "$PORT" \
+		    refused 403 say refused
+		"$PEER" client -b 127.0.0.5 127.0.0.1 "$PORT" \
+		    send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" \
+		    refused 403 >"$DIR/reply"
+		ended w refused
+		[ $((SECONDS - began)) -ge 1 ]
+		[ $((SECONDS - began)) -le 12 ]
+		adit_stop
+	done
+}
+
+@test "names: a client denied by its name gives its place back, though it says nothing and stays" {
+	local began
+
+	dns_start 5.0.0.127.in-addr.arpa=bad.test bad.test=127.0.0.5
+	peer_start srv server echo
+	adit_start "Workers 1" "MaxClients 1" "Deny bad.test" \
+	    "Allow 127.0.0.0/8"
+	client_start bad -n 3 -b 127.0.0.5 127.0.0.1 "$PORT" \
+	    head say told hold
+	wait_for peer_said bad told
+	began=$SECONDS
+	from_allowed 127.0.0.6
+	[ $((SECONDS - began)) -le 15 ]
+	alive "$bad_PID"
+}
+
 @test "names: names are found in a Chroot, too" {
 	dns_start a.test=127.0.0.1
 	mkdir -m 755 "$DIR/empty"
