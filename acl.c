@@ -16,7 +16,8 @@
  * Goes through the rules for clients from *rule on.  Returns the verdict of
  * the first that matches; ACL_ASK when rule *rule is one for names, which the
  * caller has to look up: if it matches its own verdict counts, and if not the
- * caller goes on with the next.  Without rules every client is allowed; with
+ * caller goes on with the next.  With ACL_DENY, *rule is the one that denies,
+ * or their number when none matches.  Without rules every client is allowed; with
  * rules of which none matches none is.
  */
 enum verdict
@@ -59,11 +60,6 @@ acl_port(const struct conf *conf, uint16_t port)
 {
 	return !conf->has_ports || (conf->ports[port / 8] >> port % 8 & 1) != 0;
 }
-
-struct block {
-	unsigned char net[16];
-	unsigned bits;
-};
 
 /* clang-format off */
 #define V4(a, b, c, d) { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d }
@@ -115,17 +111,8 @@ static const struct embedding {
 /* An address has each form once, and ISATAP's beside one of them. */
 enum { EMBEDDED_MAX = sizeof(embeddings) / sizeof(*embeddings) + 1 };
 
-static bool
-in_blocks(const struct addr *a, const struct block *blocks, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (addr_in_net(a, blocks[i].net, blocks[i].bits))
-			return true;
-	return false;
-}
-
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
-#define IN(a, blocks) in_blocks(a, blocks, COUNT(blocks))
+#define IN(a, blocks) addr_in_blocks(a, blocks, COUNT(blocks))
 
 static bool
 floor_allows(const struct addr *target, bool client_is_local)
@@ -202,8 +189,8 @@ lifts_floor(const struct target_rule *rule)
 }
 
 /*
- * Whether the client may have this address, with its port, for the target
- * that it has asked for by name (or NULL).  The rules for targets decide, and
+ * Whether the asker may have this address, with its port, for the target
+ * that was asked for by name (or NULL).  The rules for targets decide, and
  * under them the floors: the unspecified address, broadcast and multicast are
  * for nobody; loopback and link-local are for clients on loopback, and for
  * those whom an AllowTo for just these addresses lets there.  An IPv6 address
@@ -212,20 +199,21 @@ lifts_floor(const struct target_rule *rule)
  */
 bool
 acl_target(const struct conf *conf, const char *name, const struct addr *target,
-    const struct addr *client, const struct target_rule **rule)
+    const struct asker *asker, const struct target_rule **rule)
 {
 	struct addr inner[EMBEDDED_MAX];
 	size_t n = embedded_all(inner, target);
-	bool is_local = IN(client, loopback);
+	bool is_local = IN(asker->client, loopback);
 	const struct target_rule *r;
 
-	if (target_addr(&conf->targets, name, target, rule) != ACL_ALLOW ||
+	if (target_addr(&conf->targets, name, target, asker, rule) !=
+		ACL_ALLOW ||
 	    !floor_allows(target, is_local || lifts_floor(*rule)))
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		if (!floor_allows(&inner[i], is_local))
 			return false;
-		if (target_addr(&conf->targets, name, &inner[i], &r) ==
+		if (target_addr(&conf->targets, name, &inner[i], asker, &r) ==
 			ACL_DENY &&
 		    r != NULL && r->kind == RULE_NET) {
 			*rule = r;

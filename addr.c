@@ -7,6 +7,7 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +44,29 @@ addr_in_net(const struct addr *a, const unsigned char net[16], unsigned bits)
 	if (memcmp(a->ip, net, whole) != 0)
 		return false;
 	return rest == 0 || (a->ip[whole] ^ net[whole]) >> (8 - rest) == 0;
+}
+
+/* Whether an address is in one of n blocks. */
+bool
+addr_in_blocks(const struct addr *a, const struct block *blocks, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (addr_in_net(a, blocks[i].net, blocks[i].bits))
+			return true;
+	return false;
+}
+
+/* Clears what is behind the first bits. */
+void
+addr_mask(unsigned char net[16], unsigned bits)
+{
+	for (unsigned i = 0; i < 16; i++) {
+		if (bits >= 8 * (i + 1))
+			continue;
+		net[i] &= bits <= 8 * i
+		    ? 0
+		    : (unsigned char)(0xff << (8 * (i + 1) - bits));
+	}
 }
 
 /* Makes an IPv4 address of its four bytes. */
@@ -127,6 +151,29 @@ addr_parse_net(struct addr *net, unsigned *bits, const char *text)
 	}
 	*bits = (unsigned)(128 - width + n);
 	return n > width ? -1 : 0;
+}
+
+/*
+ * The same for a block that is written as it is: without a zone, and with
+ * zero bits behind its own.  Returns 0, or -1 with EINVAL if it is no block,
+ * EDOM if there are other bits.
+ */
+int
+addr_parse_block(struct block *block, const char *text)
+{
+	struct addr net;
+
+	if (addr_parse_net(&net, &block->bits, text) != 0 || net.scope != 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	memcpy(block->net, net.ip, sizeof(block->net));
+	addr_mask(block->net, block->bits);
+	if (memcmp(block->net, net.ip, sizeof(block->net)) != 0) {
+		errno = EDOM;
+		return -1;
+	}
+	return 0;
 }
 
 /* Takes an AF_INET or AF_INET6 socket address; any other becomes [::]:0. */

@@ -288,6 +288,7 @@ rule_add(struct reader *r, char *arg, bool allow)
 	rule = &rules[r->conf->nrules++];
 	memset(rule, 0, sizeof(*rule));
 	rule->allow = allow;
+	rule->line = r->line;
 	rule->kind = RULE_NET;
 	if (addr_parse_net(&rule->net, &rule->bits, arg) == 0)
 		return 0;
@@ -320,12 +321,11 @@ take_deny(struct reader *r, const struct directive *d, char *arg)
 static int
 take_target(struct reader *r, const struct directive *d, char *arg)
 {
-	char copy[64];
-	const char *wrong;
+	bool allow = d->name[0] == 'A';
+	const char *at, *wrong;
 
-	snprintf(copy, sizeof(copy), "%s", arg);
-	wrong = target_add(&r->conf->targets, d->name[0] == 'A', r->line, arg);
-	return wrong == NULL ? 0 : FAIL(r, "\"%s\": %s", copy, wrong);
+	wrong = target_add(&r->conf->targets, allow, r->line, arg, &at);
+	return wrong == NULL ? 0 : FAIL(r, "\"%.60s\": %s", at, wrong);
 }
 
 static int
@@ -715,10 +715,54 @@ filter_check(struct reader *r)
 	r->keyword = NULL;
 }
 
+static bool
+user_exists(const struct conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->nusers; i++)
+		if (strcmp(conf->users[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* A rule for a user that there is not would never match. */
+static void
+users_check(struct reader *r, const struct target_rule *rule)
+{
+	const char *name = rule->who->users;
+
+	for (size_t i = 0; i < rule->who->nusers; i++) {
+		r->line = rule->line;
+		r->keyword = rule->allow ? "AllowTo" : "DenyTo";
+		if (!user_exists(r->conf, name))
+			say(r, LOG_LEVEL_ERROR,
+			    "there is no user \"%.60s\" in this file; "
+			    "BasicAuth adds one",
+			    name);
+		name += strlen(name) + 1;
+	}
+	r->keyword = NULL;
+	r->line = 0;
+}
+
+static void
+targets_check(struct reader *r)
+{
+	const struct targets *t = &r->conf->targets;
+	const struct who *checked = NULL;
+
+	for (size_t i = 0; i < t->n; i++)
+		if (t->rules[i].who != checked) {
+			checked = t->rules[i].who;
+			if (checked != NULL)
+				users_check(r, &t->rules[i]);
+		}
+}
+
 /* What only the whole file shows. */
 static void
 file_check(struct reader *r)
 {
+	targets_check(r);
 	if (r->conf->port == 0 && !r->failed)
 		say(r, LOG_LEVEL_ERROR,
 		    "Port: missing; say where to listen, as in Port 8888");

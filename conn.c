@@ -86,6 +86,13 @@ conn_unsettled(void)
 	return k.unsettled;
 }
 
+static struct asker
+conn_asker(const struct conn *c)
+{
+	return (struct asker){ .client = &c->client,
+		.user = c->user != NULL ? c->user->name : NULL };
+}
+
 /*
  * Whether a connection may have an address, with its port, for its target.
  * *line is that of the rule which says no, or 0.
@@ -95,11 +102,12 @@ target_allowed(
     const struct conn *c, const struct addr *target, unsigned long *line)
 {
 	const struct request *req = &c->setup->request;
+	struct asker asker = conn_asker(c);
 	const struct target_rule *rule;
 
 	*line = 0;
-	if (acl_target(k.conf, req->literal ? NULL : req->host, target,
-		&c->client, &rule))
+	if (acl_target(
+		k.conf, req->literal ? NULL : req->host, target, &asker, &rule))
 		return !own_socket(target);
 	if (rule != NULL && !rule->allow)
 		*line = rule->line;
@@ -806,11 +814,12 @@ static void
 conn_route(struct conn *c)
 {
 	const struct request *req = &c->setup->request;
+	struct asker asker = conn_asker(c);
 	const struct target_rule *rule;
 
 	if (!req->literal &&
-	    target_name(&k.conf->targets, req->host, req->port, &rule) ==
-		ACL_DENY) {
+	    target_name(&k.conf->targets, req->host, req->port, &asker,
+		&rule) == ACL_DENY) {
 		refuse_name(c, rule != NULL ? rule->line : 0);
 		return;
 	}
@@ -857,13 +866,15 @@ conn_answer(struct conn *c, const struct answer *answer)
 	if (!answer->matches && resolve_ask_on(c))
 		return;
 	/* A Deny that nobody can judge denies. */
-	rule = &k.conf->rules[c->setup->rule++];
-	if (answer->matches && rule->allow)
+	rule = &k.conf->rules[c->setup->rule];
+	if (answer->matches && rule->allow) {
 		conn_admit(c);
-	else if (answer->matches || (answer->error != 0 && !rule->allow))
+	} else if (answer->matches || (answer->error != 0 && !rule->allow)) {
 		conn_deny(c);
-	else
+	} else {
+		c->setup->rule++;
 		conn_judge(c);
+	}
 }
 
 /* The request. */
@@ -1117,13 +1128,22 @@ conn_admit(struct conn *c)
 	conn_request(c);
 }
 
+/* Refuses a client because of the rule that is next, or as none matches. */
 static void
 conn_deny(struct conn *c)
 {
 	char client[ADDR_TEXT_SIZE];
+	size_t rule = c->setup->rule;
 
-	log_line(LOG_LEVEL_NOTICE, "Unauthorized connection from \"%s\".",
-	    addr_text(&c->client, client));
+	addr_text(&c->client, client);
+	log_line(
+	    LOG_LEVEL_NOTICE, "Unauthorized connection from \"%s\".", client);
+	if (rule < k.conf->nrules)
+		log_line(LOG_LEVEL_INFO, "Refused client %s: line %lu of %s",
+		    client, k.conf->rules[rule].line, k.conf->file);
+	else
+		log_line(LOG_LEVEL_INFO, "Refused client %s: no rule matches",
+		    client);
 	conn_refuse(c, 403, "http_request_denied",
 	    "This proxy does not serve your address.");
 }

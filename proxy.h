@@ -55,6 +55,7 @@ enum {
 	WOKEN_MAX = 64,        /* parked tunnels woken at once */
 	ARRIVE_TIME = 200,     /* ms for clients on their way to a listener */
 	PAUSE_TIME = 100,      /* ms a listener rests when all is full */
+	NET_KINDS_MAX = 64,    /* kinds of rules for blocks told apart */
 	PARENT_SIZE = 16384,   /* bytes of a message of a parent proxy */
 	VIA_SIZE = 1024,       /* bytes of all Via that are handed on */
 	VIAS_MAX = 8,          /* Via fields of a request */
@@ -72,13 +73,22 @@ struct addr {
 	uint16_t port;  /* host byte order */
 };
 
+/* Addresses that begin with the same bits, 0 to 128. */
+struct block {
+	unsigned char net[16];
+	unsigned bits;
+};
+
 bool addr_is4(const struct addr *);
 bool addr_same_ip(const struct addr *, const struct addr *);
 bool addr_in_net(
     const struct addr *, const unsigned char net[16], unsigned bits);
+bool addr_in_blocks(const struct addr *, const struct block *, size_t n);
+void addr_mask(unsigned char net[16], unsigned bits);
 void addr_from4(struct addr *, const unsigned char ip[4]);
 int addr_parse(struct addr *, const char *text);
 int addr_parse_net(struct addr *, unsigned *bits, const char *text);
+int addr_parse_block(struct block *, const char *text);
 void addr_from_sockaddr(struct addr *, const struct sockaddr_storage *);
 socklen_t addr_to_sockaddr(const struct addr *, struct sockaddr_storage *);
 const char *addr_text(const struct addr *, char text[ADDR_TEXT_SIZE]);
@@ -140,17 +150,38 @@ struct rule {
 	struct addr net; /* RULE_NET */
 	unsigned bits;   /* RULE_NET: 0 to 128 */
 	char *name;      /* the others: with the dot of a suffix */
+	unsigned long line;
+};
+
+/*
+ * For whom a rule for targets is, when it is not for everybody.  It owns what
+ * it points to.
+ */
+struct who {
+	char *users;      /* names, each with its NUL */
+	size_t nusers;    /* 0: whatever the user */
+	size_t users_len; /* bytes */
+	struct block *clients;
+	size_t nclients; /* 0: wherever the client is */
+	struct who *next;
+};
+
+/* Who asks for a target. */
+struct asker {
+	const struct addr *client;
+	const char *user; /* or NULL: somebody without credentials */
 };
 
 /* One AllowTo or DenyTo, or a part of one. */
 struct target_rule {
 	bool allow;
 	bool wholesale; /* a part of "private" */
-	enum rule_kind kind;
-	unsigned char net[16]; /* RULE_NET */
-	unsigned bits;         /* RULE_NET: 0 to 128 */
-	char *name;            /* owned; RULE_SUFFIX: with its dot */
 	uint16_t port_min, port_max;
+	enum rule_kind kind;
+	unsigned bits;         /* RULE_NET: 0 to 128 */
+	unsigned char net[16]; /* RULE_NET */
+	char *name;            /* owned; RULE_SUFFIX: with its dot */
+	const struct who *who; /* or NULL: everybody */
 	unsigned long line;
 	uint32_t next; /* the next with the same key */
 };
@@ -159,13 +190,18 @@ struct target_rule {
 struct targets {
 	struct target_rule *rules;
 	size_t n, size;
+	struct who *whos; /* owned: all that rules refer to */
 	bool has_allow;
-	bool bits[129];           /* lengths of blocks that there are */
-	uint32_t any;             /* the first with RULE_ANY, or UINT32_MAX */
-	uint32_t first_net;       /* the first with RULE_NET likewise */
-	uint32_t first_allow_net; /* and the first of these that allows */
-	uint32_t *table;          /* the first of each key */
-	size_t mask;              /* places in the table, less one */
+	bool bits[129];     /* lengths of blocks that there are */
+	uint32_t any;       /* the first with RULE_ANY, or UINT32_MAX */
+	uint32_t first_net; /* the first with RULE_NET likewise */
+	/* The first rules with RULE_NET of each verdict, ports and who, and
+	 * the first of a kind that is not among them, or UINT32_MAX. */
+	uint32_t net_kinds[NET_KINDS_MAX];
+	size_t nnet_kinds;
+	uint32_t other_net;
+	uint32_t *table; /* the first of each key */
+	size_t mask;     /* places in the table, less one */
 };
 
 enum upstream_kind {
@@ -246,18 +282,23 @@ void conf_free(struct conf *);
 
 enum verdict { ACL_ALLOW, ACL_DENY, ACL_ASK };
 
+/* who.c */
+const char *who_add(struct who **list, char *text, const char **at);
+bool who_holds(const struct who *, const struct asker *);
+void who_free(struct who *list);
+
 /* target.c */
 bool name_fold(char *name);
-const char *target_add(
-    struct targets *, bool allow, unsigned long line, char *text);
+const char *target_add(struct targets *, bool allow, unsigned long line,
+    char *text, const char **at);
 int target_index(struct targets *);
 void target_free(struct targets *);
 enum verdict target_name(const struct targets *, const char *name,
-    uint16_t port, const struct target_rule **rule);
+    uint16_t port, const struct asker *, const struct target_rule **rule);
 enum verdict target_unresolved(const struct targets *, const char *name,
-    uint16_t port, const struct target_rule **rule);
+    uint16_t port, const struct asker *, const struct target_rule **rule);
 enum verdict target_addr(const struct targets *, const char *name,
-    const struct addr *, const struct target_rule **rule);
+    const struct addr *, const struct asker *, const struct target_rule **rule);
 
 /* filter.c */
 int filter_read(struct filter *,
@@ -275,7 +316,7 @@ bool acl_name_matches(const char *rule, const char *name);
 bool acl_port(const struct conf *, uint16_t port);
 bool acl_name(const char *name, const struct addr *client);
 bool acl_target(const struct conf *, const char *name,
-    const struct addr *target, const struct addr *client,
+    const struct addr *target, const struct asker *,
     const struct target_rule **rule);
 const struct user *acl_user(const struct conf *,
     const char name[CREDENTIAL_SIZE], const char password[CREDENTIAL_SIZE]);

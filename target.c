@@ -25,10 +25,7 @@
  * them, since every IPv4 address can be reached by way of it: it is the IPv4
  * address inside that counts.
  */
-static const struct block {
-	unsigned char net[16];
-	unsigned bits;
-} private[] = {
+static const struct block private[] = {
 	V4(0, 0, 0, 0, 8), V4(10, 0, 0, 0, 8), V4(100, 64, 0, 0, 10),
 	V4(127, 0, 0, 0, 8), V4(169, 254, 0, 0, 16), V4(172, 16, 0, 0, 12),
 	V4(192, 0, 0, 0, 24), V4(192, 0, 2, 0, 24), V4(192, 31, 196, 0, 24),
@@ -52,6 +49,8 @@ static const struct block {
 /* clang-format on */
 
 #define NONE UINT32_MAX
+
+enum { TARGET_SIZE = HOST_SIZE + 16 /* bytes of a target with its ports */ };
 
 /* Hashes are taken from the end of a key to its beginning. */
 static uint32_t
@@ -88,19 +87,6 @@ hash_rule(const struct target_rule *r)
 	return hash_name(r->name);
 }
 
-/* Clears what is behind the first bits. */
-static void
-net_mask(unsigned char net[16], unsigned bits)
-{
-	for (unsigned i = 0; i < 16; i++) {
-		if (bits >= 8 * (i + 1))
-			continue;
-		net[i] &= bits <= 8 * i
-		    ? 0
-		    : (unsigned char)(0xff << (8 * (i + 1) - bits));
-	}
-}
-
 static bool
 same_key(const struct target_rule *a, const struct target_rule *b)
 {
@@ -122,6 +108,40 @@ place_of(const struct targets *t, const struct target_rule *key, uint32_t hash)
 	return at;
 }
 
+static bool
+same_net_kind(const struct target_rule *a, const struct target_rule *b)
+{
+	return a->allow == b->allow && a->port_min == b->port_min &&
+	    a->port_max == b->port_max && a->who == b->who;
+}
+
+static bool
+net_kind_known(const struct targets *t, const struct target_rule *rule)
+{
+	for (size_t i = 0; i < t->nnet_kinds; i++)
+		if (same_net_kind(&t->rules[t->net_kinds[i]], rule))
+			return true;
+	return false;
+}
+
+/* Finds the first rule of each kind there is of those for blocks. */
+static void
+net_kinds_index(struct targets *t)
+{
+	t->nnet_kinds = 0;
+	t->other_net = NONE;
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->rules[i].kind != RULE_NET ||
+		    net_kind_known(t, &t->rules[i]))
+			continue;
+		if (t->nnet_kinds == NET_KINDS_MAX) {
+			t->other_net = (uint32_t)i;
+			break;
+		}
+		t->net_kinds[t->nnet_kinds++] = (uint32_t)i;
+	}
+}
+
 /*
  * Makes the index when all rules are there.  Rules with the same key make a
  * chain in the order of the file.  Returns 0, or -1 with ENOMEM.
@@ -138,7 +158,7 @@ target_index(struct targets *t)
 		return -1;
 	memset(t->table, 0xff, size * sizeof(*t->table));
 	t->mask = size - 1;
-	t->any = t->first_net = t->first_allow_net = NONE;
+	t->any = t->first_net = NONE;
 	for (size_t i = t->n; i-- > 0;) {
 		struct target_rule *r = &t->rules[i];
 		uint32_t *head = r->kind == RULE_ANY
@@ -150,11 +170,10 @@ target_index(struct targets *t)
 		if (r->kind == RULE_NET) {
 			t->bits[r->bits] = true;
 			t->first_net = (uint32_t)i;
-			if (r->allow)
-				t->first_allow_net = (uint32_t)i;
 		}
 		t->has_allow = t->has_allow || r->allow;
 	}
+	net_kinds_index(t);
 	return 0;
 }
 
@@ -166,6 +185,7 @@ target_free(struct targets *t)
 		free(t->rules[i].name);
 	free(t->rules);
 	free(t->table);
+	who_free(t->whos);
 }
 
 /* Adds one rule, and its name, which it owns then.  Returns 0 or ENOMEM. */
@@ -208,15 +228,15 @@ add_private(struct targets *t, struct target_rule *rule)
 static const char *
 add_net(struct targets *t, struct target_rule *rule, const char *text)
 {
-	struct addr net;
+	struct block block;
 
-	if (addr_parse_net(&net, &rule->bits, text) != 0 || net.scope != 0)
-		return "no address, block, name, .suffix, private or *";
+	if (addr_parse_block(&block, text) != 0)
+		return errno == EDOM
+		    ? "the address of a block ends in zero bits"
+		    : "no address, block, name, .suffix, private or *";
 	rule->kind = RULE_NET;
-	memcpy(rule->net, net.ip, 16);
-	net_mask(rule->net, rule->bits);
-	if (memcmp(rule->net, net.ip, 16) != 0)
-		return "the address of a block ends in zero bits";
+	rule->bits = block.bits;
+	memcpy(rule->net, block.net, 16);
 	return rule_add(t, rule);
 }
 
@@ -311,51 +331,89 @@ ports_cut(char *text, struct target_rule *rule)
 	return ports != NULL && !ports_parse(ports, rule) ? NULL : text;
 }
 
-/*
- * Adds what stands behind an AllowTo or DenyTo; changes the text.  Returns
- * NULL, or what is wrong with it.
- */
-const char *
-target_add(struct targets *t, bool allow, unsigned long line, char *text)
+/* Adds the rule, or the rules, of one target. */
+static const char *
+add_target(struct targets *t, struct target_rule *rule, char *text)
 {
-	struct target_rule rule = { .allow = allow, .line = line };
-
-	text = ports_cut(text, &rule);
+	text = ports_cut(text, rule);
 	if (text == NULL)
 		return "ports are :1 to :65535 or :from-to, behind an IPv6 "
 		       "address in brackets";
 	if (strcmp(text, "*") == 0) {
-		rule.kind = RULE_ANY;
-		return rule_add(t, &rule);
+		rule->kind = RULE_ANY;
+		return rule_add(t, rule);
 	}
 	if (strcasecmp(text, "private") == 0)
-		return add_private(t, &rule);
-	return add_name(t, &rule, text);
+		return add_private(t, rule);
+	return add_name(t, rule, text);
 }
 
-/* The first rule of a chain that is for the port, if it comes before best. */
+/*
+ * Adds what stands behind an AllowTo or DenyTo: a target, and for whom the rule
+ * is; changes the text.  Returns NULL, or what is wrong; then *at is the word
+ * of the text that is.
+ */
+const char *
+target_add(struct targets *t, bool allow, unsigned long line, char *text,
+    const char **at)
+{
+	struct target_rule rule = { .allow = allow, .line = line };
+	size_t len = strcspn(text, " \t");
+	char *who = text + len + strspn(text + len, " \t");
+	char target[TARGET_SIZE];
+	const char *wrong;
+
+	text[len] = '\0';
+	if (*who != '\0') {
+		wrong = who_add(&t->whos, who, at);
+		if (wrong != NULL)
+			return wrong;
+		rule.who = t->whos;
+	}
+	*at = text;
+	if (len >= sizeof(target))
+		return "no target is so long";
+	memcpy(target, text, len + 1);
+	return add_target(t, &rule, target);
+}
+
+/* What else than the target decides whether a rule matches. */
+struct query {
+	uint16_t port;
+	const struct asker *asker;
+};
+
+/* Whether a rule is for the port, and for who asks. */
+static bool
+rule_holds(const struct target_rule *rule, const struct query *q)
+{
+	return rule->port_min <= q->port && q->port <= rule->port_max &&
+	    (rule->who == NULL || who_holds(rule->who, q->asker));
+}
+
+/* The first rule of a chain that holds, if it comes before best. */
 static uint32_t
-chain_first(const struct targets *t, uint32_t at, uint16_t port, uint32_t best)
+chain_first(
+    const struct targets *t, uint32_t at, const struct query *q, uint32_t best)
 {
 	for (; at < best; at = t->rules[at].next)
-		if (t->rules[at].port_min <= port &&
-		    port <= t->rules[at].port_max)
+		if (rule_holds(&t->rules[at], q))
 			return at;
 	return best;
 }
 
 static uint32_t
 find(const struct targets *t, const struct target_rule *key, uint32_t hash,
-    uint16_t port, uint32_t best)
+    const struct query *q, uint32_t best)
 {
-	return chain_first(t, t->table[place_of(t, key, hash)], port, best);
+	return chain_first(t, t->table[place_of(t, key, hash)], q, best);
 }
 
 /* The first rule that matches by name, or by nothing at all. */
 static uint32_t
-name_first(const struct targets *t, const char *name, uint16_t port)
+name_first(const struct targets *t, const char *name, const struct query *q)
 {
-	uint32_t hash = 2166136261u, best = chain_first(t, t->any, port, NONE);
+	uint32_t hash = 2166136261u, best = chain_first(t, t->any, q, NONE);
 	char copy[HOST_SIZE];
 	size_t len = name == NULL ? 0 : strlen(name);
 	struct target_rule key = { .kind = RULE_SUFFIX };
@@ -367,15 +425,16 @@ name_first(const struct targets *t, const char *name, uint16_t port)
 		hash = hash_byte(hash, (unsigned char)copy[i]);
 		key.name = copy + i;
 		if (copy[i] == '.')
-			best = find(t, &key, hash, port, best);
+			best = find(t, &key, hash, q, best);
 	}
 	key.kind = RULE_NAME;
-	return find(t, &key, hash, port, best);
+	return find(t, &key, hash, q, best);
 }
 
 /* The first rule before best that matches an address. */
 static uint32_t
-addr_first(const struct targets *t, const struct addr *a, uint32_t best)
+addr_first(const struct targets *t, const struct addr *a, const struct query *q,
+    uint32_t best)
 {
 	struct target_rule key = { .kind = RULE_NET };
 
@@ -385,9 +444,8 @@ addr_first(const struct targets *t, const struct addr *a, uint32_t best)
 	for (key.bits = 129; key.bits-- > 0;) {
 		if (!t->bits[key.bits])
 			continue;
-		net_mask(key.net, key.bits);
-		best =
-		    find(t, &key, hash_net(key.net, key.bits), a->port, best);
+		addr_mask(key.net, key.bits);
+		best = find(t, &key, hash_net(key.net, key.bits), q, best);
 	}
 	return best;
 }
@@ -403,19 +461,37 @@ verdict_of(
 }
 
 /*
+ * Whether some address could make a rule match that comes before the one which
+ * decides by the name, and says something else.  It can be said of too many
+ * rules, but not of too few.
+ */
+static bool
+address_matters(const struct targets *t, const struct query *q,
+    enum verdict verdict, uint32_t first)
+{
+	for (size_t i = 0; i < t->nnet_kinds && t->net_kinds[i] < first; i++) {
+		const struct target_rule *r = &t->rules[t->net_kinds[i]];
+
+		if (r->allow != (verdict == ACL_ALLOW) && rule_holds(r, q))
+			return true;
+	}
+	return t->other_net < first;
+}
+
+/*
  * The verdict on a target as it was asked for, a folded name or NULL, before
  * its addresses are known; ACL_ASK when it depends on them.  *rule is the rule
  * that decides, or NULL: there is none.
  */
 enum verdict
 target_name(const struct targets *t, const char *name, uint16_t port,
-    const struct target_rule **rule)
+    const struct asker *asker, const struct target_rule **rule)
 {
-	uint32_t first = name_first(t, name, port);
+	struct query q = { .port = port, .asker = asker };
+	uint32_t first = name_first(t, name, &q);
 	enum verdict verdict = verdict_of(t, first, rule);
 
-	/* Only a rule that comes before and says something else can matter. */
-	if ((verdict == ACL_DENY ? t->first_allow_net : t->first_net) >= first)
+	if (!address_matters(t, &q, verdict, first))
 		return verdict;
 	*rule = NULL;
 	return ACL_ASK;
@@ -427,9 +503,11 @@ target_name(const struct targets *t, const char *name, uint16_t port,
  */
 enum verdict
 target_unresolved(const struct targets *t, const char *name, uint16_t port,
-    const struct target_rule **rule)
+    const struct asker *asker, const struct target_rule **rule)
 {
-	return verdict_of(t, name_first(t, name, port), rule);
+	struct query q = { .port = port, .asker = asker };
+
+	return verdict_of(t, name_first(t, name, &q), rule);
 }
 
 /*
@@ -438,9 +516,10 @@ target_unresolved(const struct targets *t, const char *name, uint16_t port,
  */
 enum verdict
 target_addr(const struct targets *t, const char *name, const struct addr *a,
-    const struct target_rule **rule)
+    const struct asker *asker, const struct target_rule **rule)
 {
-	uint32_t first = name_first(t, name, a->port);
+	struct query q = { .port = a->port, .asker = asker };
+	uint32_t first = name_first(t, name, &q);
 
-	return verdict_of(t, addr_first(t, a, first), rule);
+	return verdict_of(t, addr_first(t, a, &q, first), rule);
 }

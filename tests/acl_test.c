@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: acl.c addr.c target.c parse.c */
+/* LINK: acl.c addr.c target.c who.c parse.c */
 /*
  * Judges the rows of acl.verdicts by the rules in acl.rules, and by the
  * floors that need no rule.
@@ -15,9 +15,9 @@
 #include "../proxy.h"
 
 enum {
-	SETS_MAX = 32,   /* sets of rules */
+	SETS_MAX = 48,   /* sets of rules */
 	RULES_MAX = 64,  /* rules or users in a set */
-	WORDS_MAX = 6,   /* words in a row */
+	WORDS_MAX = 12,  /* words in a row */
 	LINE_SIZE = 2048 /* bytes of a line */
 };
 
@@ -109,11 +109,26 @@ rule_read(struct row *row, struct rule *rule)
 		row_die(row, "no memory");
 }
 
+/* The words of a row from one on, as they stood in a line. */
+static void
+row_rest(const struct row *row, int from, char text[LINE_SIZE])
+{
+	text[0] = '\0';
+	for (int i = from; i < WORDS_MAX && *row->word[i] != '\0'; i++) {
+		strcat(text, i > from ? " \t" : "");
+		strcat(text, row->word[i]);
+	}
+}
+
 static void
 target_read(struct row *row, struct targets *targets)
 {
-	const char *wrong = target_add(targets,
-	    strcmp(row->word[0], "AllowTo") == 0, row->number, row->word[1]);
+	char text[LINE_SIZE];
+	const char *at, *wrong;
+
+	row_rest(row, 1, text);
+	wrong = target_add(targets, strcmp(row->word[0], "AllowTo") == 0,
+	    row->number, text, &at);
 
 	if (wrong != NULL)
 		row_die(row, wrong);
@@ -212,15 +227,28 @@ target_test(const struct row *row)
 	static struct conf conf;
 	struct addr target = row_addr(row, row->word[1]);
 	struct addr client = row_addr(row, row->word[2]);
+	struct asker asker = { .client = &client };
 	const struct target_rule *rule;
 
 	if (conf.targets.table == NULL && target_index(&conf.targets) != 0)
 		row_die(row, "no memory");
-	row_check_bool(row, row->word[3],
-	    acl_target(&conf, NULL, &target, &client, &rule));
+	row_check_bool(
+	    row, row->word[3], acl_target(&conf, NULL, &target, &asker, &rule));
 }
 
-/* to rules name|- port address client yes|no, and the line of the rule. */
+/* "client" or "user@client". */
+static struct addr
+row_asker(const struct row *row, char *text, struct asker *asker)
+{
+	char *at = strchr(text, '@');
+
+	asker->user = at != NULL ? text : NULL;
+	if (at != NULL)
+		*at++ = '\0';
+	return row_addr(row, at != NULL ? at : text);
+}
+
+/* to rules name|-:port address [user@]client yes|no */
 static void
 to_test(const struct row *row)
 {
@@ -228,6 +256,7 @@ to_test(const struct row *row)
 	const char *name = row->word[2], *port = strrchr(name, ':');
 	char host[HOST_SIZE];
 	struct addr client, target;
+	struct asker asker = { .client = &client };
 	const struct target_rule *rule;
 	enum verdict verdict;
 	bool allowed;
@@ -238,26 +267,33 @@ to_test(const struct row *row)
 	name = strcmp(host, "-") == 0 ? NULL : host;
 	target = row_addr(row, row->word[3]);
 	target.port = (uint16_t)atoi(port + 1);
-	client = row_addr(row, row->word[4]);
-	verdict = target_name(&set->conf.targets, name, target.port, &rule);
-	allowed = acl_target(&set->conf, name, &target, &client, &rule);
+	client = row_asker(row, row->word[4], &asker);
+	verdict =
+	    target_name(&set->conf.targets, name, target.port, &asker, &rule);
+	allowed = acl_target(&set->conf, name, &target, &asker, &rule);
 	row_check_bool(row, row->word[5], allowed);
 	/* What is said early must hold. */
 	if (verdict == ACL_DENY)
 		row_check_bool(row, "no", allowed);
 }
 
-/* rule text good|bad: whether it can stand behind AllowTo. */
+/*
+ * rule good|bad text: whether it can stand behind AllowTo.  If not, the word
+ * that is wrong is told.
+ */
 static void
 rule_test(const struct row *row)
 {
 	struct targets targets;
-	const char *wrong;
+	char text[LINE_SIZE];
+	const char *at = NULL, *wrong;
 
 	memset(&targets, 0, sizeof(targets));
-	wrong = target_add(&targets, true, 1, row->word[1]);
-	row_check(row, (strcmp(row->word[2], "good") == 0) == (wrong == NULL),
+	row_rest(row, 2, text);
+	wrong = target_add(&targets, true, 1, text, &at);
+	row_check(row, (strcmp(row->word[1], "good") == 0) == (wrong == NULL),
 	    wrong == NULL ? "good" : wrong);
+	row_check(row, at >= text && at < text + sizeof(text), "no word");
 	target_free(&targets);
 }
 
@@ -366,6 +402,8 @@ main(int argc, char *argv[])
 		if (target_index(&sets[i].conf.targets) != 0)
 			return 2;
 	file_read(argv[2], verdict_test);
+	for (size_t i = 0; i < nsets; i++)
+		target_free(&sets[i].conf.targets);
 	printf("%u passed, %u failed\n", passed, failed);
 	return failed == 0 && passed > 0 ? 0 : 1;
 }

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * For whom a rule for targets is: users, blocks of client addresses, or both.
+ * Nothing here knows the rules or the users that there are, and nothing is
+ * allocated after the configuration has been read.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "proxy.h"
+
+/* What the words behind a target are about. */
+enum who_part { WHO_NOTHING, WHO_USERS, WHO_CLIENTS };
+
+static const char *
+user_add(struct who *who, const char *name)
+{
+	size_t len = strlen(name) + 1;
+	char *users = realloc(who->users, who->users_len + len);
+
+	if (users == NULL)
+		return strerror(ENOMEM);
+	memcpy(users + who->users_len, name, len);
+	who->users = users;
+	who->users_len += len;
+	who->nusers++;
+	return NULL;
+}
+
+static const char *
+client_add(struct who *who, const char *text)
+{
+	struct block *clients =
+	    realloc(who->clients, (who->nclients + 1) * sizeof(*who->clients));
+
+	if (clients == NULL)
+		return strerror(ENOMEM);
+	who->clients = clients;
+	if (addr_parse_block(&clients[who->nclients], text) != 0)
+		return errno == EDOM
+		    ? "the address of a block ends in zero bits"
+		    : "no address or block of clients";
+	who->nclients++;
+	return NULL;
+}
+
+/* Takes the next word off the text; NULL at its end. */
+static char *
+word_take(char **text)
+{
+	char *word = *text + strspn(*text, " \t");
+	size_t len = strcspn(word, " \t");
+
+	if (len == 0)
+		return NULL;
+	*text = word + len;
+	if (**text != '\0')
+		*(*text)++ = '\0';
+	return word;
+}
+
+/* Takes a word; the one behind "user" is a name, even if it is "client". */
+static const char *
+word_add(struct who *who, enum who_part *part, const char *word)
+{
+	if (*part == WHO_NOTHING && strcasecmp(word, "user") == 0)
+		*part = WHO_USERS;
+	else if ((*part == WHO_NOTHING || who->nusers > 0) &&
+	    *part != WHO_CLIENTS && strcasecmp(word, "client") == 0)
+		*part = WHO_CLIENTS;
+	else if (*part == WHO_USERS)
+		return user_add(who, word);
+	else if (*part == WHO_CLIENTS)
+		return client_add(who, word);
+	else
+		return "behind a target stands nothing but user NAME..., and "
+		       "then client ADDRESS[/BITS]...";
+	return NULL;
+}
+
+static const char *
+who_read(struct who *who, char *text, const char **at)
+{
+	enum who_part part = WHO_NOTHING;
+	const char *wrong = NULL;
+	char *word;
+
+	while (wrong == NULL && (word = word_take(&text)) != NULL) {
+		*at = word;
+		wrong = word_add(who, &part, word);
+	}
+	if (wrong == NULL && part == WHO_USERS && who->nusers == 0)
+		return "the name of a user is missing behind it";
+	if (wrong == NULL && part == WHO_CLIENTS && who->nclients == 0)
+		return "the address of a client is missing behind it";
+	return wrong;
+}
+
+static bool
+who_same(const struct who *a, const struct who *b)
+{
+	return a->users_len == b->users_len && a->nclients == b->nclients &&
+	    (a->nusers == 0 || memcmp(a->users, b->users, a->users_len) == 0) &&
+	    (a->nclients == 0 ||
+		memcmp(a->clients, b->clients,
+		    a->nclients * sizeof(*a->clients)) == 0);
+}
+
+/*
+ * Reads "user NAME..." and "client ADDRESS[/BITS]...", one of them or both,
+ * and puts it in front of the list; what is there already is not added again.
+ * Changes the text, which is not empty.  Returns NULL, or what is wrong; then
+ * *at is the word of the text that is.
+ */
+const char *
+who_add(struct who **list, char *text, const char **at)
+{
+	struct who *who = calloc(1, sizeof(*who));
+	const char *wrong;
+
+	*at = text;
+	if (who == NULL)
+		return strerror(ENOMEM);
+	wrong = who_read(who, text, at);
+	if (wrong != NULL || (*list != NULL && who_same(who, *list))) {
+		who_free(who);
+		return wrong;
+	}
+	who->next = *list;
+	*list = who;
+	return NULL;
+}
+
+static bool
+has_user(const struct who *who, const char *user)
+{
+	const char *name = who->users;
+
+	if (user == NULL)
+		return false;
+	for (size_t i = 0; i < who->nusers; i++) {
+		if (strcmp(name, user) == 0)
+			return true;
+		name += strlen(name) + 1;
+	}
+	return false;
+}
+
+/*
+ * Whether a rule is for who asks: one of the users, if it names some, and from
+ * one of the clients, if it names some.
+ */
+bool
+who_holds(const struct who *who, const struct asker *asker)
+{
+	return (who->nusers == 0 || has_user(who, asker->user)) &&
+	    (who->nclients == 0 ||
+		addr_in_blocks(asker->client, who->clients, who->nclients));
+}
+
+/* Frees a list. */
+void
+who_free(struct who *list)
+{
+	while (list != NULL) {
+		struct who *next = list->next;
+
+		free(list->users);
+		free(list->clients);
+		free(list);
+		list = next;
+	}
+}
