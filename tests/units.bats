@@ -24,6 +24,20 @@ driver() {
 	"$DRIVER" "$DIR"
 }
 
+@test "units: the index of the target rules says what a walk through the file says" {
+	driver target_test
+	"$DRIVER" model
+}
+
+@test "units: a hundred thousand target rules make a verdict no dearer than ten" {
+	driver target_test
+	local status=0
+
+	"$DRIVER" count || status=$?
+	[ "$status" != 3 ] || skip "instructions cannot be counted here"
+	[ "$status" = 0 ]
+}
+
 @test "units: a name that was found is remembered for a while, and no more of them than fit" {
 	driver cache_test
 	"$DRIVER"
