@@ -95,6 +95,8 @@ static const struct embedding {
 } embeddings[] = {
 	/* IPv4-compatible */
 	{ { { 0 }, 96 }, { 12, 13, 14, 15 }, 0 },
+	/* IPv4-translated, RFC 2765 */
+	{ { { [8] = 0xff, 0xff }, 96 }, { 12, 13, 14, 15 }, 0 },
 	/* NAT64, RFC 6052 */
 	{ { { 0, 0x64, 0xff, 0x9b }, 96 }, { 12, 13, 14, 15 }, 0 },
 	/* local NAT64, RFC 8215, in either of its likely lengths */
