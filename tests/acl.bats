@@ -71,6 +71,7 @@ target_refused() {
 	acl_start "Allow 127.0.0.1"
 	allowed 127.0.0.1
 	denied 127.0.0.2 127.1.0.1
+	log_wait '^INFO .*: Refused client 127\.1\.0\.1: no rule matches$'
 }
 
 @test "acl: a list of Deny alone denies everybody" {
@@ -112,6 +113,8 @@ target_refused() {
 }
 
 @test "acl: a denied client is told at once, however little or much it sends" {
+	local line
+
 	acl_start "Deny 127.0.0.9" "Allow 127.0.0.0/8"
 	from 127.0.0.9 refused 403 >"$DIR/reply"
 	grep -qi '^Proxy-Status: adit; error=http_request_denied' "$DIR/reply"
@@ -123,6 +126,8 @@ target_refused() {
 	from 127.0.0.9 send '\0\0\0' refused 403
 	from 127.0.0.9 shut refused 403
 	log_wait '^NOTICE .*: Unauthorized connection from "127\.0\.0\.9"\.$'
+	line=$(grep -n '^Deny' "$CONF" | cut -d : -f 1)
+	log_wait "^INFO .*: Refused client 127\\.0\\.0\\.9: line $line of $CONF\$"
 	fails log_has 'Established connection'
 }
 
@@ -143,8 +148,12 @@ target_refused() {
 }
 
 @test "acl: a name denies the addresses that it has" {
+	local line
+
 	acl_start "Deny localhost" "Allow 127.0.0.0/8"
 	denied 127.0.0.1
+	line=$(grep -n '^Deny' "$CONF" | cut -d : -f 1)
+	log_wait "^INFO .*: Refused client 127\\.0\\.0\\.1: line $line of $CONF\$"
 	allowed 127.0.0.9
 }
 

@@ -442,6 +442,28 @@ bool_directive() {
 	checked 'AllowTo *\nDenyTo private\n'
 }
 
+@test "conf: a target rule for users or clients who cannot exist stops the start" {
+	takes 'BasicAuth alice pw\nAllowTo * user alice\n'
+	takes 'AllowTo *:443 user alice client 10.0.0.0/8 ::1\nBasicAuth alice pw\n'
+	takes 'DenyTo private client 192.0.2.0/25 2001:db8::/32\n'
+	takes 'BasicAuth client pw\nDenyTo * user client client 10.0.0.1\n'
+	refuses AllowTo 'AllowTo * user alice\n'
+	grep -q 'there is no user "alice"' "$DIR/err"
+	refuses DenyTo 'DenyTo * user alice bob\nBasicAuth bob pw\n'
+	refuses DenyTo 'DenyTo * user Bob\nBasicAuth bob pw\n'
+	refuses DenyTo 'BasicAuth bob pw\nAllowTo *:1 user bob\nDenyTo private user bo\n' 6
+	refuses AllowTo 'AllowTo * client 10.0.0.1/8\n'
+	grep -q '"10.0.0.1/8": the address of a block ends in zero bits' \
+	    "$DIR/err"
+	refuses AllowTo 'AllowTo * client 10.0.0.1 user alice\nBasicAuth alice pw\n'
+	refuses AllowTo 'AllowTo * client host.example\n'
+	refuses AllowTo 'AllowTo * client\n'
+	refuses AllowTo 'AllowTo * user\n'
+	refuses AllowTo 'AllowTo a.example b.example\n'
+	grep -q '"b.example": .*user NAME.*client ADDRESS' "$DIR/err"
+	refuses AllowTo 'AllowTo * # comment\n'
+}
+
 @test "conf: the last of two values holds" {
 	PORT=$(free_port)
 	adit_start "Port 1" "Port $PORT" "ConnectPort 443" "Timeout 5" "Timeout 6"
