@@ -786,8 +786,8 @@ parent_allowed(const struct conn *c, const struct target_rule **rule)
 	const struct request *req = &c->setup->request;
 	struct asker asker = conn_asker(c);
 
-	return target_unresolved(&k.conf->targets, req->host, req->port,
-		   &asker, rule) == ACL_ALLOW &&
+	return target_unresolved(&k.conf->targets, req->host, req->port, &asker,
+		   rule) == ACL_ALLOW &&
 	    acl_name(req->host, &c->client);
 }
 
