@@ -492,8 +492,44 @@ reverse_asked() {
 	adit_start "Workers 1" "ConnectTimeout 5" "Deny fail.test" \
 	    "Allow 127.0.0.0/8"
 	from_denied 127.0.0.5
+	from_denied 127.0.0.5
 	dns_restart 5.0.0.127.in-addr.arpa=host.lan.test host.lan.test=127.0.0.5
 	from_allowed 127.0.0.5
+}
+
+@test "names: many connections of a client whose name nobody tells do not keep others from look-ups" {
+	dns_start 5.0.0.127.in-addr.arpa=never quick.test=127.0.0.1
+	peer_start srv server echo
+	adit_start "Workers 1" "ConnectTimeout 60" "Allow 127.0.0.1" \
+	    "Allow .lan.test"
+	client_start w -n 300 -b 127.0.0.5 127.0.0.1 "$PORT" \
+	    send C say sent hold
+	wait_for connected_from 127.0.0.5 300
+	client -t 15 -- tunnel "quick.test:$srv_PORT" rtt 1 5 shut eof
+}
+
+# connected_from ADDRESS N: whether so many have come from there, for wait_for.
+connected_from() {
+	[ "$(log_count "Connect \(.*: $1\$")" = "$2" ]
+}
+
+@test "names: that /etc/hosts knows nothing of a client is not remembered against it" {
+	local i names=()
+
+	HOSTS=("127.0.0.99 near.test")
+	dns_start "*.slow.test=never"
+	adit_start "Workers 1" "ConnectTimeout 60" "Allow 127.0.0.1" \
+	    "Allow .lan.test"
+	for i in $(seq 300); do
+		names+=("$i.slow.test")
+	done
+	srv_PORT=443
+	ask_each "${names[@]}"
+	wait_for requests_are 300 '[0-9]+.slow.test'
+	# There is nobody left to ask about these, so they must wait.
+	for i in 1 2 3; do
+		"$PEER" client -b 127.0.0.5 127.0.0.1 "$PORT" send C quiet 700
+	done
 }
 
 @test "names: clients that wait for the same are not asked for one by one, and all get the answer" {
