@@ -21,7 +21,8 @@ DEFS = -DADIT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLOT_$(LOT)
 
 OBJS = acl.o addr.o baton.o cache.o conf.o conn.o desk.o dial.o filter.o gen.o \
 	helper.o hosts.o log.o loop.o lot.o own.o parent.o parse.o path.o pipe.o \
-	proxy.o relay.o reply.o resolve.o sys.o target.o upstream.o who.o worker.o
+	proxy.o quota.o relay.o reply.o resolve.o sys.o target.o upstream.o \
+	who.o worker.o
 
 all: adit
 

@@ -24,8 +24,12 @@
 #include "proxy.h"
 
 enum {
-	HEAD_SIZE_MIN = 1024 /* bytes for a head that comes in pieces */
+	HEAD_SIZE_MIN = 1024, /* bytes for a head that comes in pieces */
+	COMPLAIN_TIME = 60000 /* ms between two lines on the same limit */
 };
+
+/* The limits for one client address. */
+enum limit { LIMIT_CLIENTS, LIMIT_RATE, LIMITS, LIMIT_NONE = LIMITS };
 
 static struct {
 	const struct worker_args *args;
@@ -39,6 +43,7 @@ static struct {
 	int64_t ended_at; /* ms: when one has ended last */
 	uint32_t turn;    /* of the loop, counted */
 	uint32_t looked;  /* the turn of the last look for quiet tunnels */
+	int64_t complained[LIMITS]; /* ms: of who is over one, last time */
 } k;
 
 static char head_buffer[HEAD_MAX + 1];
@@ -117,7 +122,7 @@ target_allowed(
 /* Connections and their descriptors. */
 
 static struct conn *
-conn_new(int fd, const struct sockaddr_storage *from)
+conn_new(int fd, const struct addr *client)
 {
 	struct conn *c = k.free;
 
@@ -136,7 +141,7 @@ conn_new(int fd, const struct sockaddr_storage *from)
 	c->end[CLIENT] = (struct end){ .fd = fd, .slot = -1 };
 	c->end[SERVER] = (struct end){ .fd = -1, .slot = -1 };
 	c->began = loop_now();
-	addr_from_sockaddr(&c->client, from);
+	c->client = *client;
 	k.count++;
 	return c;
 }
@@ -318,6 +323,8 @@ conn_close(struct conn *c, enum ending ending)
 		    "Closed connection between local client (fd:%d) and "
 		    "remote client (fd:%d)",
 		    c->end[CLIENT].fd, c->end[SERVER].fd);
+	if (c->counted)
+		quota_leave(&c->client);
 	lot_leave(c);
 	setup_free(c);
 	relay_free(c);
@@ -1284,27 +1291,135 @@ conn_expire(struct conn *c)
 	}
 }
 
+/* The limits for one client address. */
+
+/* Says of which limits clients are over, once a minute for each of the two. */
+static void
+complain_of_host(enum limit limit, const struct addr *addr)
+{
+	int64_t *complained = &k.complained[limit];
+	char client[ADDR_TEXT_SIZE];
+
+	if (*complained != 0 && loop_now() - *complained < COMPLAIN_TIME)
+		return;
+	*complained = loop_now();
+	if (limit == LIMIT_CLIENTS)
+		log_line(LOG_LEVEL_WARNING,
+		    "Too many connections from \"%s\": MaxClientsPerHost is "
+		    "%u.",
+		    addr_text(addr, client), k.conf->max_clients_per_host);
+	else
+		log_line(LOG_LEVEL_WARNING,
+		    "Too many new connections from \"%s\": MaxRatePerHost is "
+		    "%u.",
+		    addr_text(addr, client), k.conf->max_rate_per_host);
+}
+
+/* Counts a new client, and says which limit it is over. */
+static enum limit
+limit_check(const struct addr *client, bool *counted)
+{
+	const struct conf *conf = k.conf;
+	enum limit limit = LIMIT_NONE;
+
+	*counted = false;
+	if (conf->max_rate_per_host != 0 &&
+	    quota_take(QUOTA_CONNECTIONS, client) > 0)
+		limit = LIMIT_RATE;
+	else if (conf->max_clients_per_host != 0 &&
+	    !quota_enter(client, counted))
+		limit = LIMIT_CLIENTS;
+	if (limit != LIMIT_NONE)
+		complain_of_host(limit, client);
+	return limit;
+}
+
+/* Gets rid of a client for which even an answer is too much. */
+static void
+limit_drop(int fd, const struct addr *client)
+{
+	static const struct addr nowhere;
+	const struct record record = { .client = client,
+		.dialled = &nowhere,
+		.reason = "connection_limit_reached" };
+
+	log_access(&record);
+	close(fd);
+}
+
+/*
+ * Answers a client that is over a limit.  One that the rules deny whatever its
+ * name is hears of that; nobody is looked up for it.
+ */
+static void
+limit_refuse(struct conn *c)
+{
+	size_t rule = 0;
+
+	if (acl_client(k.conf, &c->client, &rule) == ACL_DENY)
+		conn_deny(c);
+	else
+		conn_refuse(c, 503, "connection_limit_reached",
+		    "There are too many connections from your address.");
+}
+
+/* New clients. */
+
+/* Sets what a listening socket does not hand down to those it accepts. */
+static void
+client_options(int fd)
+{
+	int on = 1;
+
+	if (sys_accept_inherits())
+		return;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	socket_linger(fd, false);
+}
+
+/*
+ * Begins a connection.  The limits come first, since they make a flood cheap;
+ * of those above them, most get no answer, so that they do not hold places.
+ */
+static void
+client_begin(int fd, const struct addr *client)
+{
+	bool counted;
+	enum limit limit = limit_check(client, &counted);
+	char text[ADDR_TEXT_SIZE];
+	struct conn *c;
+
+	if (limit != LIMIT_NONE && quota_take(QUOTA_REFUSALS, client) > 0) {
+		limit_drop(fd, client);
+		return;
+	}
+	c = conn_new(fd, client);
+	if (c == NULL) {
+		if (counted)
+			quota_leave(client);
+		close(fd);
+		return;
+	}
+	c->counted = counted;
+	if (log_wants(LOG_LEVEL_CONNECT))
+		log_line(LOG_LEVEL_CONNECT, "Connect (file descriptor %d): %s",
+		    fd, addr_text(client, text));
+	if (limit != LIMIT_NONE)
+		limit_refuse(c);
+	else
+		conn_judge(c);
+}
+
 /* Takes a client that was accepted; the descriptor is the connection's. */
 void
 conn_accepted(int fd, const struct sockaddr_storage *from)
 {
-	struct conn *c = conn_new(fd, from);
-	char client[ADDR_TEXT_SIZE];
-	int on = 1;
+	struct addr client;
 
-	if (c == NULL) {
-		close(fd);
-		return;
-	}
-	if (!sys_accept_inherits()) {
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-		socket_linger(fd, false);
-	}
-	if (log_wants(LOG_LEVEL_CONNECT))
-		log_line(LOG_LEVEL_CONNECT, "Connect (file descriptor %d): %s",
-		    fd, addr_text(&c->client, client));
-	conn_judge(c);
+	addr_from_sockaddr(&client, from);
+	client_options(fd);
+	client_begin(fd, &client);
 }
 
 /* Lets parked tunnels that woke go on. */

@@ -767,6 +767,7 @@ worker_gone(const struct gen *gen, uint32_t worker)
 	uint32_t holder = baton_holder(&gen->baton);
 
 	baton_forget(&gen->baton, worker);
+	quota_forget(gen->children[worker].slot);
 	/* It may have passed the baton on and not have rung any more. */
 	if (gen->state == GEN_LIVE && worker_serves(gen, holder))
 		worker_order(gen, holder, ORDER_LOOK);

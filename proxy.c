@@ -407,6 +407,8 @@ prepare(const char *file)
 	m.share = share_new();
 	if (m.share == NULL || (gen = gen_new(conf, m.share)) == NULL)
 		fail(STATUS_SYSTEM, "%s", strerror(errno));
+	if (quota_init(m.share) != 0)
+		fail(STATUS_SYSTEM, "random bytes: %s", strerror(errno));
 	status = gen_identity(gen);
 	if (status != 0)
 		quit(status);

@@ -260,7 +260,8 @@ struct conf {
 	unsigned timeout, header_timeout, connect_timeout;
 	unsigned tunnel_timeout, drain_timeout;
 	unsigned max_clients; /* 0: what the descriptors allow */
-	unsigned workers;     /* 0: auto */
+	unsigned max_clients_per_host, max_rate_per_host; /* 0: no limit */
+	unsigned workers;                                 /* 0: auto */
 	size_t nlisten, nbind, nrules, nusers;
 	struct addr listen[LISTEN_MAX];
 	struct addr bind[BIND_MAX];
@@ -388,7 +389,7 @@ int sys_syslog_open(void);
 int sys_syslog_connect(int fd);
 int sys_syslog_send(int fd, const char *line, size_t len);
 void *sys_share(size_t);
-int sys_random(void *, size_t);
+int sys_random(void *to, size_t len);
 int sys_bell(int bell[2]);
 void sys_bell_ring(int fd);
 void sys_bell_hear(int fd);
@@ -397,6 +398,19 @@ void sys_die_with_parent(void);
 int sys_open_dir(int at, const char *name, enum sys_dir);
 int sys_send(int fd, const void *message, size_t, const int *fds, size_t nfds);
 ssize_t sys_receive(int fd, void *message, size_t, int *fds, size_t nfds);
+
+/* Sizes of the tables of quota.c. */
+enum {
+	QUOTA_WAYS = 8,        /* places in a set */
+	QUOTA_SETS = 32768,    /* for what is counted */
+	QUOTA_DEBT_SETS = 8192 /* for debts */
+};
+
+/* What one address owes: quota.c */
+struct share_debt {
+	atomic_ullong key;
+	atomic_llong paid; /* us: when it is paid */
+};
 
 /* What all processes count together; each slot has one writer. */
 struct share {
@@ -409,9 +423,12 @@ struct share {
 	struct share_slot {
 		_Alignas(64) atomic_uint clients;
 		atomic_uint state; /* enum slot_state */
+		atomic_uint hosts; /* words in counts, at most */
 		/* Whoever has a generation's baton passes it on: baton.c */
 		_Alignas(64) atomic_uint baton;
 	} slots[SLOTS_MAX];
+	_Alignas(64) atomic_ullong counts[QUOTA_SETS][QUOTA_WAYS];
+	_Alignas(64) struct share_debt debts[QUOTA_DEBT_SETS][QUOTA_WAYS];
 };
 
 /* What a worker does, as far as others have to know. */
@@ -551,6 +568,23 @@ void parent_begin(struct parent *, const struct upstream *,
 enum parent_state parent_take(struct parent *);
 enum parent_state parent_talk(struct parent *, int fd);
 
+/* quota.c */
+enum quota_kind {
+	QUOTA_CONNECTIONS, /* new ones, for MaxRatePerHost */
+	QUOTA_REFUSALS,    /* of those above it, with an answer */
+	QUOTA_FAILURES,    /* to log in */
+	QUOTA_KINDS
+};
+
+int quota_init(struct share *);
+void quota_begin(const struct worker_args *);
+bool quota_enter(const struct addr *client, bool *counted);
+void quota_leave(const struct addr *client);
+void quota_forget(size_t slot);
+int64_t quota_wait(enum quota_kind, const struct addr *client);
+int64_t quota_take(enum quota_kind, const struct addr *client);
+void quota_charge(enum quota_kind, const struct addr *client, int n);
+
 /* conn.c */
 
 /* The sides of a connection, and the attempts to reach the server. */
@@ -645,6 +679,7 @@ struct conn {
 	enum conn_state state;
 	enum side lost; /* CONN_FLUSH */
 	bool parked;    /* in the lot, not in the poll set */
+	bool counted;   /* for MaxClientsPerHost */
 	uint32_t turn;  /* of the loop, when it was active last */
 	struct end end[2];
 	struct flow flow[2];

@@ -106,6 +106,9 @@ special_fields(char *out, size_t size, int status, const char *realm)
 	out[0] = '\0';
 	if (status == 405)
 		snprintf(out, size, "Allow: CONNECT\r\n");
+	/* What is exceeded is a limit on how many, and they come and go. */
+	if (status == 503)
+		snprintf(out, size, "Retry-After: 1\r\n");
 	if (status != 407)
 		return;
 	quote(quoted, sizeof(quoted), realm);

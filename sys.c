@@ -34,6 +34,11 @@
 #define _PATH_LOG "/dev/log"
 #endif
 
+#if !defined(__GLIBC__) || __GLIBC__ > 2 ||                                    \
+    (__GLIBC__ == 2 && __GLIBC_MINOR__ >= 25)
+#define HAS_GETENTROPY
+#endif
+
 enum { SENT_FDS_MAX = 4 /* descriptors in one message */ };
 
 #ifndef SOCK_NONBLOCK
@@ -300,21 +305,26 @@ sys_share(size_t size)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* Fills in bytes that nobody can guess.  Returns 0, or -1 with errno. */
+/* Fills up to 256 bytes with random ones.  Returns 0, or -1 with errno. */
 int
-sys_random(void *bytes, size_t size)
+sys_random(void *to, size_t len)
 {
-	int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+	int fd, error;
 	ssize_t n;
 
+#ifdef HAS_GETENTROPY
+	/* It needs no /dev, but may be missing in an old kernel. */
+	if (getentropy(to, len) == 0)
+		return 0;
+#endif
+	fd = open("/dev/urandom", O_RDONLY);
 	if (fd < 0)
 		return -1;
-	n = read(fd, bytes, size);
+	n = read(fd, to, len);
+	error = n < 0 ? errno : EIO;
 	close(fd);
-	if (n < 0)
-		return -1;
-	errno = EIO;
-	return (size_t)n == size ? 0 : -1;
+	errno = error;
+	return n == (ssize_t)len ? 0 : -1;
 }
 
 /*

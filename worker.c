@@ -609,6 +609,7 @@ worker_run(const struct worker_args *args)
 	w.conf = args->conf;
 	w.log_fd = args->logs.fd;
 	w.access_fd = args->logs.access;
+	quota_begin(args);
 	resolve_init(args);
 	pipe_init(args->max_pipes);
 	if (conn_init(args) != 0 || loop_init(args->max_conns) != 0 ||

@@ -122,6 +122,8 @@ bool_directive() {
 	number_directive TunnelTimeout 0 2147483
 	number_directive DrainTimeout 0 2147483
 	number_directive MaxClients 1 1000000
+	number_directive MaxClientsPerHost 1 1000000
+	number_directive MaxRatePerHost 1 100000
 	number_directive Workers 1 256
 	number_directive Port 1 65535
 }
@@ -427,7 +429,6 @@ bool_directive() {
 	refuses ReverseOnly 'ReverseOnly on\n'
 	warns notice ReverseOnly 'ReverseOnly off\n'
 	refuses AuthFile 'AuthFile "/etc/users"\n'
-	refuses MaxClientsPerHost 'MaxClientsPerHost 5\n'
 }
 
 @test "conf: a target rule that cannot be understood stops the start" {

@@ -48,6 +48,11 @@ driver() {
 	"$DRIVER"
 }
 
+@test "units: what an address has is counted right over all workers, and so is what it owes" {
+	driver quota_test
+	"$DRIVER"
+}
+
 @test "units: no bytes that a stranger can think of break the parser" {
 	local top=$BATS_TEST_DIRNAME/..
 
