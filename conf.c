@@ -596,6 +596,7 @@ static const struct directive directives[] = {
 	{ "MinSpareServers", take_obsolete, 0, 0, ULONG_MAX, NULL },
 	{ "PidFile", take_path, AT(pidfile), 0, 0, NULL },
 	{ "Port", take_port, AT(port), 1, 65535, NULL },
+	{ "RateLimit", take_number, AT(rate_limit), 1024, 1000000000, NULL },
 	{ "ReverseBaseURL", take_unused, 0, 0, 0, "s" },
 	{ "ReverseMagic", take_unused_bool, 0, 0, 0, "" },
 	{ "ReverseOnly", take_refused_if_yes, 0, 0, 0, "" },

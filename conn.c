@@ -66,6 +66,7 @@ conn_init(const struct worker_args *args)
 	k.conf = args->conf;
 	k.park_at = -1;
 	own_init(args);
+	relay_limit(k.conf->rate_limit);
 	k.conns = calloc(args->max_conns, sizeof(*k.conns));
 	return k.conns == NULL ? -1 : upstream_init(&k.conf->upstreams);
 }
@@ -263,6 +264,8 @@ conn_state(struct conn *c, enum conn_state state)
 		if (conf->tunnel_timeout != 0 &&
 		    c->since + conf->tunnel_timeout * INT64_C(1000) < when)
 			when = c->since + conf->tunnel_timeout * INT64_C(1000);
+		if (conf->rate_limit != 0 && relay_resumes(c) < when)
+			when = relay_resumes(c);
 		break;
 	case CONN_FLUSH:
 		/* No event tells of it; the looks become rarer. */
@@ -527,12 +530,32 @@ conn_flush(struct conn *c, short revents)
 static void
 conn_relayed(struct conn *c, enum relay_state state, enum side lost)
 {
-	if (state == RELAY_DONE)
+	if (state == RELAY_DONE) {
 		conn_close(c, END_CLOSED);
-	else if (state == RELAY_LOST)
+	} else if (state == RELAY_LOST) {
 		conn_lost(c, lost);
-	else
+	} else {
+		/* A side may have to rest. */
+		if (k.conf->rate_limit != 0)
+			conn_state(c, CONN_RELAY);
 		conn_watch(c);
+	}
+}
+
+/*
+ * A tunnel goes on when its deadline has passed, which may be because a side
+ * has rested.  It is looked at again, since nothing may come.
+ */
+static void
+conn_resume(struct conn *c)
+{
+	conn_state(c, CONN_RELAY);
+	if (k.conf->rate_limit == 0)
+		return;
+	lot_leave(c);
+	conn_watch(c);
+	if (k.park_at < 0)
+		k.park_at = loop_now() + PARK_AFTER;
 }
 
 /* The server is connected: says so, and hands over what came early. */
@@ -1278,7 +1301,7 @@ conn_expire(struct conn *c)
 		else if (life != 0 && loop_now() - c->since >= life)
 			conn_close(c, END_LIFETIME);
 		else
-			conn_state(c, CONN_RELAY);
+			conn_resume(c);
 		break;
 	case CONN_FLUSH:
 		conn_flush(c, 0);

@@ -261,7 +261,8 @@ struct conf {
 	unsigned tunnel_timeout, drain_timeout;
 	unsigned max_clients; /* 0: what the descriptors allow */
 	unsigned max_clients_per_host, max_rate_per_host; /* 0: no limit */
-	unsigned workers;                                 /* 0: auto */
+	unsigned rate_limit; /* bytes per second; 0: no limit */
+	unsigned workers;    /* 0: auto */
 	size_t nlisten, nbind, nrules, nusers;
 	struct addr listen[LISTEN_MAX];
 	struct addr bind[BIND_MAX];
@@ -689,6 +690,7 @@ struct conn {
 	const struct user *user;
 	const char *error; /* refused: one of RFC 9209's types */
 	int status;
+	uint32_t rest[2]; /* us, RateLimit: when a side is read again */
 	int64_t began, since, active; /* accepted; state entered; last byte */
 	int64_t deadline, alarm;      /* when due; when the heap has it */
 	size_t heap_at;               /* its place among the deadlines, or 0 */
@@ -878,6 +880,8 @@ int pipe_drain(struct pipe *, int to);
 /* relay.c */
 enum relay_state { RELAY_GOES_ON, RELAY_DONE, RELAY_LOST };
 
+void relay_limit(unsigned rate);
+int64_t relay_resumes(const struct conn *);
 short relay_events(const struct conn *, enum side);
 enum relay_state relay_ready(
     struct conn *, enum side, short revents, enum side *lost);

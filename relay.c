@@ -3,9 +3,9 @@
  * Moving bytes between the two sockets of a tunnel.  Bytes go through one
  * large buffer of the worker, or, when a flow keeps filling that, through a
  * pipe without being copied; only what the other side would not take yet stays
- * with the tunnel, and while anything does its source is not read.  An end of
- * file is passed on as one, and nothing here decides when a tunnel that is
- * alive has to end.
+ * with the tunnel, and while anything does its source is not read; nor is it
+ * for a moment when it was faster than RateLimit.  An end of file is passed on
+ * as one, and nothing here decides when a tunnel that is alive has to end.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -19,16 +19,83 @@
 
 enum {
 	READ_MIN = 16 * 1024,             /* bytes read at first */
+	RATE_PARTS = 8,                   /* of a second, are read at once */
+	RATE_CREDIT = 125000,             /* us that may be made up for */
 	KEPT_TOTAL_MAX = 64 * 1024 * 1024 /* bytes kept when reads get small */
 };
 
 static char buffer[RELAY_SIZE];
 static size_t kept_total; /* bytes, of all tunnels */
 
+/* RateLimit, or 0; and how much to read at once because of it. */
+static unsigned rate; /* bytes per second */
+static size_t rate_size = SIZE_MAX;
+
 static enum side
 other(enum side side)
 {
 	return side == CLIENT ? SERVER : CLIENT;
+}
+
+/* Lets each flow of a tunnel have so many bytes per second; 0: no limit. */
+void
+relay_limit(unsigned bytes)
+{
+	rate = bytes;
+	rate_size = rate != 0 ? rate / RATE_PARTS : SIZE_MAX;
+}
+
+/*
+ * How long, in us, a side may not be read; less than nothing: for how long it
+ * might have been read already.  The time wraps around after an hour, and so
+ * does that of a side that was quiet for long; but no rest is longer than
+ * what is read at once makes necessary.
+ */
+static int32_t
+side_rest(const struct conn *c, enum side side)
+{
+	int32_t rest = (int32_t)(c->rest[side] - (uint32_t)(loop_now() * 1000));
+
+	return rest > 2 * RATE_CREDIT || rest < -RATE_CREDIT ? -RATE_CREDIT
+							     : rest;
+}
+
+static bool
+side_rests(const struct conn *c, enum side side)
+{
+	return rate != 0 && side_rest(c, side) > 0;
+}
+
+/*
+ * So much was read from a side.  Who reads late, as everybody does by some
+ * part of a millisecond, makes up for it.
+ */
+static void
+side_charge(struct conn *c, enum side side, size_t got)
+{
+	uint64_t us;
+
+	if (rate == 0)
+		return;
+	us = ((uint64_t)got * 1000000 + rate - 1) / rate;
+	c->rest[side] =
+	    (uint32_t)(loop_now() * 1000 + side_rest(c, side) + (int64_t)us);
+}
+
+/* When the first side that rests may be read again, in ms, or INT64_MAX. */
+int64_t
+relay_resumes(const struct conn *c)
+{
+	int64_t when = INT64_MAX;
+
+	for (enum side side = CLIENT; side <= SERVER; side++)
+		if (side_rests(c, side)) {
+			int64_t at =
+			    loop_now() + (side_rest(c, side) + 999) / 1000;
+
+			when = at < when ? at : when;
+		}
+	return when;
 }
 
 /* Whether bytes of a flow wait for its destination to take them. */
@@ -45,16 +112,29 @@ relay_holds(const struct conn *c, enum side side)
 	return flow_holds(&c->flow[side]);
 }
 
+/* Whether a side is read, now or when it has rested. */
+static bool
+side_open(const struct conn *c, enum side side)
+{
+	return !c->flow[side].eof && !relay_holds(c, side);
+}
+
+/* Whether a side is read now. */
+static bool
+side_reads(const struct conn *c, enum side side)
+{
+	return side_open(c, side) && !side_rests(c, side);
+}
+
 /* What a side of a tunnel is to be watched for. */
 short
 relay_events(const struct conn *c, enum side side)
 {
-	const struct flow *in = &c->flow[side], *out = &c->flow[other(side)];
 	int events = 0;
 
-	if (!in->eof && !flow_holds(in))
+	if (side_reads(c, side))
 		events |= POLLIN;
-	if (flow_holds(out))
+	if (relay_holds(c, other(side)))
 		events |= POLLOUT;
 	return (short)events;
 }
@@ -225,7 +305,7 @@ flow_size(struct flow *f)
 {
 	if (f->size == 0 || kept_total > KEPT_TOTAL_MAX)
 		f->size = READ_MIN;
-	return f->size;
+	return f->size < rate_size ? f->size : rate_size;
 }
 
 /* Reads once from a side, and sends to the other what it takes. */
@@ -243,6 +323,7 @@ flow_copy(struct conn *c, enum side side, enum side *lost)
 		return flow_end(c, side);
 	}
 	f->bytes += (uint64_t)got;
+	side_charge(c, side, (size_t)got);
 	sent = send(c->end[other(side)].fd, buffer, (size_t)got, MSG_NOSIGNAL);
 	if (sent < 0 && !is_passing(errno)) {
 		*lost = other(side);
@@ -265,10 +346,12 @@ static enum relay_state
 flow_splice(struct conn *c, enum side side, struct pipe *p, enum side *lost)
 {
 	struct flow *f = &c->flow[side];
-	ssize_t got = pipe_fill(p, c->end[side].fd, SPLICE_SIZE);
+	ssize_t got = pipe_fill(p, c->end[side].fd,
+	    rate_size < SPLICE_SIZE ? rate_size : SPLICE_SIZE);
 
 	if (got > 0) {
 		f->bytes += (uint64_t)got;
+		side_charge(c, side, (size_t)got);
 		f->pipe = p;
 		if (got < READ_MIN)
 			flow_restart(f);
@@ -315,13 +398,13 @@ has_failed(int fd)
 enum relay_state
 relay_ready(struct conn *c, enum side side, short revents, enum side *lost)
 {
-	struct flow *in = &c->flow[side];
 	enum relay_state state = RELAY_GOES_ON;
-	bool reading = !in->eof && !flow_holds(in);
+	bool reading = side_reads(c, side);
 
 	*lost = side;
 	if (revents & (POLLERR | POLLHUP | POLLNVAL) && !reading) {
-		if (has_failed(c->end[side].fd))
+		/* What came before a reset is read when the side has rested. */
+		if (!side_open(c, side) && has_failed(c->end[side].fd))
 			return RELAY_LOST;
 		c->end[side].hung_up = true;
 	}

@@ -124,6 +124,7 @@ bool_directive() {
 	number_directive MaxClients 1 1000000
 	number_directive MaxClientsPerHost 1 1000000
 	number_directive MaxRatePerHost 1 100000
+	number_directive RateLimit 1024 1000000000
 	number_directive Workers 1 256
 	number_directive Port 1 65535
 }

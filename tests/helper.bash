@@ -582,6 +582,21 @@ resident() {
 	done | awk '{ n += $2 } END { print n + 0 }'
 }
 
+# ticks PID...: prints the processor time that these processes have taken
+# together, in clock ticks.  Needs /proc.
+ticks() {
+	local pid
+
+	for pid; do
+		sed 's/.*) //' "/proc/$pid/stat"
+	done | awk '{ n += $12 + $13 } END { print n }'
+}
+
+# sleeps PID: prints how often it has gone to sleep.  Needs Linux.
+sleeps() {
+	awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$1/status"
+}
+
 # peer_start NAME MODE ARGUMENT...: starts a peer that prints its port (modes
 # server, echod, full, closed) in the background and waits for the port; sets
 # NAME_PORT and NAME_PID.  Its output goes to $DIR/NAME.out, NAME.err.

@@ -38,22 +38,15 @@ ups_are() {
 	[ "$(ups "$@")" = "$n" ]
 }
 
-# ticks: the CPU time of adit and its children, in clock ticks.
-ticks() {
-	local pid
-
-	for pid in "$ADIT_PID" $(child_pids); do
-		sed 's/.*) //' "/proc/$pid/stat"
-	done | awk '{ n += $12 + $13 } END { print n }'
-}
-
 # does_not_spin: over a second it uses next to no CPU time.
 does_not_spin() {
 	local before after
 
-	before=$(ticks)
+	# shellcheck disable=SC2046
+	before=$(ticks "$ADIT_PID" $(child_pids))
 	sleep 1
-	after=$(ticks)
+	# shellcheck disable=SC2046
+	after=$(ticks "$ADIT_PID" $(child_pids))
 	echo "$((after - before)) ticks"
 	[ $((after - before)) -lt $(($(getconf CLK_TCK) / 5)) ]
 }

@@ -422,13 +422,3 @@ peer_said_times() {
 	[ "$((after - before))" -lt 50 ]
 	[ "$woken" -lt 60 ]
 }
-
-# sleeps PID: how often it has gone to sleep.
-sleeps() {
-	awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$1/status"
-}
-
-# ticks PID: the processor time that it has taken, in clock ticks.
-ticks() {
-	sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'
-}
