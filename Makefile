@@ -14,15 +14,18 @@ MANDIR = $(PREFIX)/share/man
 CC = cc
 CFLAGS = -O2 -g
 LOT = auto
-LIBS =
+# crypt(3) has a library of its own on some systems; on others it is in libc.
+LIBS = `echo 'int main(void) { return 0; }' >try.c; \
+	$(CC) $(LDFLAGS) -o try try.c -lcrypt 2>/dev/null && echo -lcrypt; \
+	rm -f try try.c`
 WARN = -std=c11 -pedantic -Wall -Wextra -Wshadow -Wmissing-prototypes \
 	-Wstrict-prototypes -Wpointer-arith -Wcast-qual -Wconversion
 DEFS = -DADIT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLOT_$(LOT)
 
-OBJS = acl.o addr.o baton.o cache.o conf.o conn.o desk.o dial.o filter.o gen.o \
-	helper.o hosts.o log.o loop.o lot.o own.o parent.o parse.o path.o pipe.o \
-	proxy.o quota.o relay.o reply.o resolve.o sys.o target.o upstream.o \
-	who.o worker.o
+OBJS = acl.o addr.o auth.o baton.o cache.o conf.o conn.o desk.o dial.o filter.o \
+	gen.o helper.o hosts.o known.o log.o login.o loop.o lot.o own.o parent.o \
+	parse.o path.o pipe.o proxy.o quota.o relay.o reply.o resolve.o secret.o \
+	sys.o target.o upstream.o who.o worker.o
 
 all: adit
 
@@ -38,7 +41,7 @@ run: adit
 	./adit -d
 
 check: adit
-	@CC='$(CC)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' sh tests/run
+	@CC='$(CC)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' LIBS="$(LIBS)" sh tests/run
 
 bench: adit
 	@CC='$(CC)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' sh tests/bench

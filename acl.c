@@ -237,21 +237,21 @@ difference(const char a[CREDENTIAL_SIZE], const char b[CREDENTIAL_SIZE])
 }
 
 /*
- * The user with this name and password, both padded with NULs as parse_basic()
+ * The name of the user with this name and password, both padded with NULs as parse_basic()
  * leaves them, or NULL.  The time depends on the number of users alone.
  */
-const struct user *
+const char *
 acl_user(const struct conf *conf, const char name[CREDENTIAL_SIZE],
     const char password[CREDENTIAL_SIZE])
 {
-	const struct user *found = NULL;
+	const char *found = NULL;
 
 	for (size_t i = 0; i < conf->nusers; i++) {
 		const struct user *u = &conf->users[i];
 
 		if ((difference(u->name, name) |
 			difference(u->password, password)) == 0)
-			found = u;
+			found = u->name;
 	}
 	return found;
 }

@@ -8,13 +8,17 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <sys/stat.h>
+
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "proxy.h"
 
@@ -218,16 +222,25 @@ take_realm(struct reader *r, const struct directive *d, char *arg)
 	return take_string(r, d, arg);
 }
 
-static int
-take_path(struct reader *r, const struct directive *d, char *arg)
+/* Takes the quotes off a path; NULL when it is none. */
+static char *
+absolute(struct reader *r, char *arg)
 {
 	char *text = unquote(arg);
 
-	if (text == NULL || text[0] != '/')
-		return FAIL(r,
-		    "the value must be an absolute path in double "
-		    "quotes: \"/...\"");
-	return set_string(r, member(r, d), text);
+	if (text != NULL && text[0] == '/')
+		return text;
+	say(r, LOG_LEVEL_ERROR,
+	    "the value must be an absolute path in double quotes: \"/...\"");
+	return NULL;
+}
+
+static int
+take_path(struct reader *r, const struct directive *d, char *arg)
+{
+	char *text = absolute(r, arg);
+
+	return text == NULL ? -1 : set_string(r, member(r, d), text);
 }
 
 static bool
@@ -554,6 +567,139 @@ take_refused_if_yes(struct reader *r, const struct directive *d, char *arg)
 	return b ? take_refused(r, d, arg) : take_unused(r, d, nothing);
 }
 
+static bool
+has_control(const char *line, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (((unsigned char)line[i] < 0x20 && line[i] != '\t') ||
+		    line[i] == 0x7f)
+			return true;
+	return false;
+}
+
+/* Hands on line for line until the end of the file; each is taken whole. */
+static void
+file_parse(struct reader *r, FILE *f, void (*take)(struct reader *, char *))
+{
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t len;
+
+	while ((len = getline(&line, &size, f)) > 0) {
+		r->line++;
+		if (line[len - 1] == '\n')
+			line[--len] = '\0';
+		if (len > 0 && line[len - 1] == '\r')
+			line[--len] = '\0';
+		if (has_control(line, (size_t)len))
+			say(r, LOG_LEVEL_ERROR,
+			    "there is a control character or NUL byte");
+		else
+			take(r, line);
+	}
+	r->line = 0;
+	if (ferror(f))
+		say(r, LOG_LEVEL_ERROR, "%s", strerror(errno));
+	if (line != NULL)
+		secret_wipe(line, size);
+	free(line);
+}
+
+/* One line of a user file: blank, a comment, or "user:hash". */
+static void
+login_line(struct reader *r, char *line)
+{
+	const char *wrong;
+	size_t len = strlen(line);
+
+	while (len > 0 && strchr(" \t", line[len - 1]) != NULL)
+		line[--len] = '\0';
+	line += strspn(line, " \t");
+	if (*line == '\0' || *line == '#')
+		return;
+	wrong = login_add(&r->conf->logins, r->line, line);
+	if (wrong != NULL)
+		say(r, LOG_LEVEL_ERROR, "%s", wrong);
+}
+
+/* What only the whole user file shows. */
+static void
+logins_check(struct reader *r, size_t before)
+{
+	struct logins *logins = &r->conf->logins;
+	const struct login *first, *again = login_index(logins, &first);
+
+	if (again != NULL) {
+		r->line = again->line;
+		say(r, LOG_LEVEL_ERROR,
+		    "the user is in line %lu of %.400s already", first->line,
+		    first->file);
+	}
+	r->line = logins->weak;
+	if (logins->weak != 0)
+		say(r, LOG_LEVEL_WARNING,
+		    "MD5 hashes ($1$), such as this, are weak; make others "
+		    "with openssl passwd -6");
+	r->line = 0;
+	if (logins->n == before && !r->failed)
+		say(r, LOG_LEVEL_WARNING, "there is no user in it");
+}
+
+/*
+ * Opens a user file.  Returns NULL with errno; EINVAL: it is something else
+ * than a file, such as a FIFO, for which nobody shall wait.
+ */
+static FILE *
+logins_open(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), error = EINVAL;
+	struct stat st;
+	FILE *f = NULL;
+
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st) != 0)
+		error = errno;
+	else if (S_ISREG(st.st_mode) && (f = fdopen(fd, "r")) == NULL)
+		error = errno;
+	if (f == NULL)
+		close(fd);
+	errno = error;
+	return f;
+}
+
+static int
+take_auth_file(struct reader *r, const struct directive *d, char *arg)
+{
+	static char buffer[16384];
+	struct logins *logins = &r->conf->logins;
+	struct reader file = { .conf = r->conf, .say = r->say };
+	size_t before = logins->n;
+	char *path = absolute(r, arg);
+	FILE *f;
+
+	(void)d;
+	file.file = path;
+	if (path == NULL)
+		return -1;
+	logins->wanted = true;
+	f = logins_open(path);
+	if (f == NULL)
+		return FAIL(r, "%.400s: %s", path,
+		    errno == EINVAL ? "it is no regular file"
+				    : strerror(errno));
+	setvbuf(f, buffer, _IOFBF, sizeof(buffer));
+	if (login_begin(logins, path) != 0)
+		say(&file, LOG_LEVEL_ERROR, "%s", strerror(ENOMEM));
+	else
+		file_parse(&file, f, login_line);
+	fclose(f);
+	secret_wipe(buffer, sizeof(buffer));
+	logins_check(&file, before);
+	r->failed = r->failed || file.failed;
+	return file.failed ? -1 : 0;
+}
+
 #define AT(name) offsetof(struct conf, name)
 
 /* clang-format off */
@@ -563,7 +709,7 @@ static const struct directive directives[] = {
 	{ "Allow", take_allow, 0, 0, 0, NULL },
 	{ "AllowTo", take_target, 0, 0, 0, NULL },
 	{ "Anonymous", take_unused, 0, 0, 0, "s" },
-	{ "AuthFile", take_refused, 0, 0, 0, NULL },
+	{ "AuthFile", take_auth_file, 0, 0, 0, NULL },
 	{ "BasicAuth", take_basic_auth, 0, 0, 0, NULL },
 	{ "BasicAuthRealm", take_realm, AT(realm), 0, 0, NULL },
 	{ "Bind", take_bind, 0, 0, 0, NULL },
@@ -654,42 +800,6 @@ line_parse(struct reader *r, char *line)
 	r->keyword = NULL;
 }
 
-static bool
-has_control(const char *line, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (((unsigned char)line[i] < 0x20 && line[i] != '\t') ||
-		    line[i] == 0x7f)
-			return true;
-	return false;
-}
-
-/* Reads lines until the end of the file; each is taken whole. */
-static void
-file_parse(struct reader *r, FILE *f)
-{
-	char *line = NULL;
-	size_t size = 0;
-	ssize_t len;
-
-	while ((len = getline(&line, &size, f)) > 0) {
-		r->line++;
-		if (line[len - 1] == '\n')
-			line[--len] = '\0';
-		if (len > 0 && line[len - 1] == '\r')
-			line[--len] = '\0';
-		if (has_control(line, (size_t)len))
-			say(r, LOG_LEVEL_ERROR,
-			    "there is a control character or NUL byte");
-		else
-			line_parse(r, line);
-	}
-	r->line = 0;
-	if (ferror(f))
-		say(r, LOG_LEVEL_ERROR, "%s", strerror(errno));
-	free(line);
-}
-
 static void
 filter_tell(void *reader, enum log_level level, const char *text)
 {
@@ -723,7 +833,7 @@ user_exists(const struct conf *conf, const char *name)
 	for (size_t i = 0; i < conf->nusers; i++)
 		if (strcmp(conf->users[i].name, name) == 0)
 			return true;
-	return false;
+	return login_name(&conf->logins, name) != NULL;
 }
 
 /* A rule for a user that there is not would never match. */
@@ -737,8 +847,8 @@ users_check(struct reader *r, const struct target_rule *rule)
 		r->keyword = rule->allow ? "AllowTo" : "DenyTo";
 		if (!user_exists(r->conf, name))
 			say(r, LOG_LEVEL_ERROR,
-			    "there is no user \"%.60s\" in this file; "
-			    "BasicAuth adds one",
+			    "there is no user \"%.60s\"; BasicAuth or a "
+			    "line in an AuthFile adds one",
 			    name);
 		name += strlen(name) + 1;
 	}
@@ -808,7 +918,10 @@ conf_free(struct conf *conf)
 	upstream_free(&conf->upstreams);
 	free(conf->via_name);
 	filter_free(&conf->filter);
+	if (conf->users != NULL)
+		secret_wipe(conf->users, conf->nusers * sizeof(*conf->users));
 	free(conf->users);
+	login_free(&conf->logins);
 	free(conf->file);
 	free(conf->user);
 	free(conf->group);
@@ -829,9 +942,11 @@ conf_parse(
 	if (r.conf == NULL || (r.conf->file = strdup(file)) == NULL) {
 		say(&r, LOG_LEVEL_ERROR, "%s", strerror(ENOMEM));
 	} else {
-		file_parse(&r, f);
+		file_parse(&r, f, line_parse);
 		file_check(&r);
-		if (target_index(&r.conf->targets) != 0)
+		if (target_index(&r.conf->targets) != 0 ||
+		    sys_random(
+			r.conf->logins.key, sizeof(r.conf->logins.key)) != 0)
 			say(&r, LOG_LEVEL_ERROR, "%s", strerror(errno));
 	}
 	if (r.failed) {

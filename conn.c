@@ -5,8 +5,8 @@
  * Nothing that a peer does ends the worker; it ends that peer's connection.
  * Nothing here blocks.
  *
- *     RULE -> REQUEST -> RESOLVE -> CONNECT -> (PARENT) -> RELAY -> FLUSH
- *                  any but the last two -> LINGER
+ *     RULE -> REQUEST -> USER -> RESOLVE -> CONNECT -> (PARENT) -> RELAY ->
+ *                any but the last two -> LINGER                      FLUSH
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -53,6 +53,7 @@ static void conn_dialled(struct conn *, enum race_state);
 static bool parent_failed(struct conn *, const char *why);
 static void parent_ask(struct conn *);
 static void conn_judge(struct conn *);
+static void conn_checked(struct conn *, const struct answer *);
 static void conn_admit(struct conn *);
 static void conn_deny(struct conn *);
 
@@ -95,8 +96,7 @@ conn_unsettled(void)
 static struct asker
 conn_asker(const struct conn *c)
 {
-	return (struct asker){ .client = &c->client,
-		.user = c->user != NULL ? c->user->name : NULL };
+	return (struct asker){ .client = &c->client, .user = c->user };
 }
 
 /*
@@ -198,6 +198,7 @@ setup_free(struct conn *c)
 	race_end(&c->setup->race);
 	free(c->setup->parent);
 	free(c->setup->via);
+	auth_forget(c->setup);
 	free(c->setup->head);
 	free(c->setup);
 	c->setup = NULL;
@@ -296,7 +297,7 @@ conn_record(const struct conn *c, enum ending ending)
 		[END_STOPPED] = "stopped" };
 	struct record record = {
 		.client = &c->client,
-		.user = c->user != NULL ? c->user->name : NULL,
+		.user = c->user,
 		.target = c->target,
 		.dialled = &c->server,
 		.status = c->status,
@@ -887,6 +888,10 @@ conn_answer(struct conn *c, const struct answer *answer)
 {
 	const struct rule *rule;
 
+	if (c->state == CONN_USER) {
+		conn_checked(c, answer);
+		return;
+	}
 	if (c->state == CONN_RESOLVE) {
 		if (answer->error == 0 && answer->naddrs > 0)
 			conn_dial(c, answer->addrs, answer->naddrs);
@@ -909,20 +914,6 @@ conn_answer(struct conn *c, const struct answer *answer)
 }
 
 /* The request. */
-
-/* Whether the client has proved to be one of the users. */
-static bool
-credentials_hold(struct conn *c, const char *head)
-{
-	const struct slice *s = &c->setup->request.credentials;
-	char user[CREDENTIAL_SIZE], password[CREDENTIAL_SIZE];
-
-	if (k.conf->nusers == 0)
-		return true;
-	if (parse_basic(head + s->at, s->len, user, password) == 0)
-		c->user = acl_user(k.conf, user, password);
-	return c->user != NULL;
-}
 
 static void
 log_request(const struct conn *c, const char *head)
@@ -974,16 +965,113 @@ conn_permit(struct conn *c)
 	conn_route(c);
 }
 
+/* Who asks. */
+
 static void
 conn_unauthorized(struct conn *c)
+{
+	conn_refuse(c, 407, "http_request_denied",
+	    "This proxy wants a user name and a password.");
+}
+
+/*
+ * The credentials are wrong.  That is worth a line; but not that there are
+ * none, since that is how the first request of most clients looks like.
+ */
+static void
+conn_mistrust(struct conn *c)
 {
 	char client[ADDR_TEXT_SIZE];
 
 	log_line(LOG_LEVEL_INFO,
 	    "Failed auth attempt (file descriptor: %d), ip %s",
 	    c->end[CLIENT].fd, addr_text(&c->client, client));
-	conn_refuse(c, 407, "http_request_denied",
-	    "This proxy wants a user name and a password.");
+	conn_unauthorized(c);
+}
+
+/* Whether the credentials are right could not be found out. */
+static void
+conn_unchecked(struct conn *c)
+{
+	char client[ADDR_TEXT_SIZE];
+
+	log_line(LOG_LEVEL_WARNING,
+	    "Could not check the password of \"%s\" in time",
+	    addr_text(&c->client, client));
+	conn_refuse(c, 503, "proxy_internal_error",
+	    "The proxy could not check the password in time.");
+}
+
+/* The desk has said whether the credentials are right. */
+static void
+conn_checked(struct conn *c, const struct answer *answer)
+{
+	if (auth_end(c, k.conf, answer)) {
+		auth_forget(c->setup);
+		conn_permit(c);
+	} else if (answer->error != 0) {
+		conn_unchecked(c);
+	} else {
+		conn_mistrust(c);
+	}
+}
+
+/* Judges the credentials, or asks those who can. */
+static void
+conn_check(struct conn *c)
+{
+	switch (auth_check(c, k.conf)) {
+	case ACL_ALLOW:
+		auth_forget(c->setup);
+		conn_permit(c);
+		break;
+	case ACL_DENY:
+		conn_mistrust(c);
+		break;
+	case ACL_ASK:
+		conn_state(c, CONN_USER);
+		conn_watch(c);
+		resolve_ask_user(c);
+	}
+}
+
+/* A head shall not keep credentials. */
+static void
+credentials_wipe(const struct conn *c, char *head)
+{
+	const struct slice *s = &c->setup->request.credentials;
+
+	secret_wipe(head + s->at, s->len);
+}
+
+/* Finds out who asks, where that matters. */
+static void
+conn_identify(struct conn *c, char *head)
+{
+	const struct request *req = &c->setup->request;
+	const struct slice *s = &req->credentials;
+	enum verdict verdict = ACL_ALLOW;
+
+	if (auth_wanted(k.conf) && !req->has_credentials) {
+		conn_unauthorized(c);
+		return;
+	}
+	if (auth_wanted(k.conf))
+		verdict = auth_begin(c, k.conf, head + s->at, s->len);
+	credentials_wipe(c, head);
+	switch (verdict) {
+	case ACL_ALLOW:
+		conn_permit(c);
+		break;
+	case ACL_DENY:
+		conn_mistrust(c);
+		break;
+	case ACL_ASK:
+		if (c->setup->credentials != NULL)
+			conn_check(c);
+		else
+			conn_no_memory(c);
+	}
 }
 
 /* Whether a request comes from this very proxy, by whatever way. */
@@ -1010,7 +1098,7 @@ refuse_loop(struct conn *c)
  * it, and finds out who asks.
  */
 static void
-conn_decide(struct conn *c, const char *head, size_t len)
+conn_decide(struct conn *c, char *head, size_t len)
 {
 	const struct request *req = &c->setup->request;
 
@@ -1023,10 +1111,8 @@ conn_decide(struct conn *c, const char *head, size_t len)
 	    (k.conf->upstreams.n > 0 &&
 		own_via_field(&c->setup->via, req, head) != 0))
 		conn_no_memory(c);
-	else if (credentials_hold(c, head))
-		conn_permit(c);
 	else
-		conn_unauthorized(c);
+		conn_identify(c, head);
 }
 
 static void
@@ -1082,19 +1168,21 @@ target_keep(struct conn *c, const char *head)
 }
 
 static void
-conn_head(struct conn *c, const char *head, size_t len)
+conn_head(struct conn *c, char *head, size_t len)
 {
 	struct setup *s = c->setup;
 	enum parse_result result = parse_head(&s->request, head, len);
 
-	if (result == PARSE_BAD)
+	if (result == PARSE_BAD) {
+		credentials_wipe(c, head);
 		conn_bad_request(c);
-	else if (result == PARSE_OK && target_keep(c, head) == 0)
+	} else if (result == PARSE_OK && target_keep(c, head) == 0) {
 		conn_decide(c, head, len);
-	else if (result == PARSE_OK || head_keep(s, head, len) != 0)
+	} else if (result == PARSE_OK || head_keep(s, head, len) != 0) {
 		conn_no_memory(c);
-	else
+	} else {
 		conn_watch(c);
+	}
 }
 
 /* Reads what there is of a request head. */
@@ -1229,6 +1317,7 @@ conn_event(struct conn *c, unsigned which, short revents)
 {
 	switch (c->state) {
 	case CONN_RULE:
+	case CONN_USER:
 		conn_early(c, revents);
 		break;
 	case CONN_REQUEST:
@@ -1282,6 +1371,9 @@ conn_expire(struct conn *c)
 	case CONN_REQUEST:
 		conn_refuse(c, 408, "http_request_error",
 		    "The request head did not come in time.");
+		break;
+	case CONN_USER:
+		conn_unchecked(c);
 		break;
 	case CONN_RESOLVE:
 		conn_unresolved(c, EAI_AGAIN);

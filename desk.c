@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The desk: the one process that takes the questions of all workers.  What
- * the hosts file knows it answers itself; for all else it has helpers, which
- * it forks as they are needed and lets go when they are not.  A question that
- * is under way, whoever asked, is not asked again; all get its answer.  It
- * never waits for a name server, nor for a peer that does not read.
+ * the hosts file knows it answers itself, and who was let in a moment ago it
+ * knows; for all else it has helpers, which it forks as they are needed and
+ * lets go when they are not.  Names and passwords have a line and helpers each,
+ * so that neither ever waits for the other.  A question that is under way,
+ * whoever asked, is not asked again; all get its answer.  It never waits for a
+ * name server, nor for a peer that does not read.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -21,8 +23,10 @@
 #include "proxy.h"
 
 enum {
-	HELPERS_MAX = 128,        /* at once */
-	HELPERS_KEPT = 1,         /* that stay when there is nothing to do */
+	NAMERS_MAX = 128,  /* helpers for names at once */
+	CHECKERS_MAX = 64, /* for passwords, or one per processor */
+	HELPERS_MAX = NAMERS_MAX + CHECKERS_MAX,
+	HELPERS_KEPT = 1,         /* of each, when there is nothing to do */
 	PATIENCE_EXTRA = 250,     /* ms after ConnectTimeout */
 	HELPER_IDLE = 10000,      /* ms without work until one is let go */
 	FORK_PAUSE = 1000,        /* ms until another try when fork() failed */
@@ -40,10 +44,17 @@ struct matter {
 	struct question question;
 };
 
+/* Those that wait for a helper, and how many helpers there are for them. */
+struct line {
+	struct matter *first, *last; /* owned */
+	size_t helpers, helpers_max; /* without those that leave */
+};
+
 /* A helper; its matter is NULL while it is idle. */
 struct helper {
 	pid_t pid;
 	int fd;
+	struct line *line;     /* that it serves */
 	bool leaving;          /* it was told to, or is being killed */
 	int64_t since;         /* ms: idle or busy since then */
 	struct matter *matter; /* owned */
@@ -53,12 +64,53 @@ static struct {
 	const struct desk_args *args;
 	struct helper helpers[HELPERS_MAX];
 	size_t nhelpers;
-	struct matter *first, *last; /* in line for a helper; owned */
+	struct line names, users;
 	size_t nmatters;
 	int64_t fork_at; /* ms: no fork() before that */
 } d;
 
 /* The messages. */
+
+/*
+ * Sends a question, and of it what is used.  Returns 0, or -1 with errno.
+ */
+int
+question_send(int fd, const struct question *q)
+{
+	return sys_send(
+	    fd, q, offsetof(struct question, text) + q->len, NULL, 0);
+}
+
+/* Whether len bytes that were received are a question, whole and no more. */
+bool
+question_fits(const struct question *q, ssize_t len)
+{
+	size_t least = offsetof(struct question, text), nuls = 0;
+
+	if (len <= (ssize_t)least || q->len > sizeof(q->text) ||
+	    (size_t)len != least + q->len || q->text[q->len - 1] != '\0')
+		return false;
+	for (size_t i = 0; i < q->len; i++)
+		nuls += q->text[i] == '\0';
+	if (q->kind == QUESTION_USER)
+		return nuls == 2;
+	return nuls == 1 && q->len <= HOST_SIZE;
+}
+
+/* The password in a QUESTION_USER. */
+const char *
+question_password(const struct question *q)
+{
+	return q->text + strlen(q->text) + 1;
+}
+
+/* Wipes the password in a question, if there is one. */
+void
+question_wipe(struct question *q)
+{
+	if (q->kind == QUESTION_USER)
+		secret_wipe(q->text, sizeof(q->text));
+}
 
 /* Sends an answer, and of it what is used.  Returns 0, or -1 with errno. */
 int
@@ -100,9 +152,17 @@ static bool
 is_same(const struct matter *m, const struct question *q)
 {
 	return m != NULL && m->question.kind == q->kind &&
-	    strcmp(m->question.name, q->name) == 0 &&
+	    m->question.len == q->len &&
+	    memcmp(m->question.text, q->text, q->len) == 0 &&
 	    (q->kind != QUESTION_CLIENT ||
 		addr_same_ip(&m->question.client, &q->client));
+}
+
+/* The line where a question belongs. */
+static struct line *
+line_of(const struct question *q)
+{
+	return q->kind == QUESTION_USER ? &d.users : &d.names;
 }
 
 static struct matter *
@@ -113,7 +173,7 @@ matter_find(const struct question *q)
 	for (size_t i = 0; i < d.nhelpers; i++)
 		if (is_same(d.helpers[i].matter, q))
 			return d.helpers[i].matter;
-	for (m = d.first; m != NULL && !is_same(m, q); m = m->next)
+	for (m = line_of(q)->first; m != NULL && !is_same(m, q); m = m->next)
 		;
 	return m;
 }
@@ -121,8 +181,10 @@ matter_find(const struct question *q)
 static void
 line_add(struct matter *m)
 {
-	*(d.first != NULL ? &d.last->next : &d.first) = m;
-	d.last = m;
+	struct line *line = line_of(&m->question);
+
+	*(line->first != NULL ? &line->last->next : &line->first) = m;
+	line->last = m;
 }
 
 /* Files a question: with the same one, or at the end of the line. */
@@ -154,6 +216,7 @@ matter_close(struct matter *m, struct answer *answer)
 	for (; m != NULL; m = same) {
 		same = m->same;
 		answer_deliver(&m->question, answer);
+		question_wipe(&m->question);
 		free(m);
 		d.nmatters--;
 	}
@@ -169,16 +232,42 @@ matter_fail(struct matter *m, int error)
 
 /* Takes the first out of the line. */
 static struct matter *
-line_next(void)
+line_next(struct line *line)
 {
-	struct matter *m = d.first;
+	struct matter *m = line->first;
 
-	d.first = m->next;
+	line->first = m->next;
 	m->next = NULL;
 	return m;
 }
 
 /* Helpers. */
+
+/* Users. */
+
+static struct digest
+question_digest(const struct question *q)
+{
+	return secret_digest(d.args->logins->key, q->text, q->len);
+}
+
+/* Whether a user was let in with this password a short while ago. */
+static bool
+user_known(const struct question *q)
+{
+	struct digest digest = question_digest(q);
+
+	return known_find(&digest, loop_clock()) != NULL;
+}
+
+/* Remembers that a helper has found a password right. */
+static void
+user_remember(const struct question *q)
+{
+	struct digest digest = question_digest(q);
+
+	known_put(&digest, "", loop_clock());
+}
 
 /* In a helper: closes what belongs to the desk and to other helpers. */
 static void
@@ -193,23 +282,34 @@ leave_desk(void)
 	close(d.args->master);
 }
 
+/* A helper's beginning: it keeps no more than it needs. */
+static _Noreturn void
+helper_begin(int desk, const struct line *line)
+{
+	leave_desk();
+	if (line == &d.users)
+		helper_run(desk, d.args->logins);
+	login_forget(d.args->logins);
+	helper_run(desk, NULL);
+}
+
 /* Forks a helper.  Returns it, or NULL: there are enough, or it must wait. */
 static struct helper *
-helper_hire(void)
+helper_hire(struct line *line)
 {
 	struct helper *h = &d.helpers[d.nhelpers];
 	int pair[2];
 
-	if (d.nhelpers == HELPERS_MAX || loop_clock() < d.fork_at)
+	if (line->helpers == line->helpers_max || d.nhelpers == HELPERS_MAX ||
+	    loop_clock() < d.fork_at)
 		return NULL;
 	d.fork_at = loop_clock() + FORK_PAUSE;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0)
 		return NULL;
-	*h = (struct helper){ .pid = fork(), .fd = pair[0] };
+	*h = (struct helper){ .pid = fork(), .fd = pair[0], .line = line };
 	if (h->pid == 0) {
 		close(pair[0]);
-		leave_desk();
-		helper_run(pair[1]);
+		helper_begin(pair[1], line);
 	}
 	close(pair[1]);
 	if (h->pid < 0) {
@@ -218,6 +318,7 @@ helper_hire(void)
 	}
 	d.fork_at = 0;
 	d.nhelpers++;
+	line->helpers++;
 	return h;
 }
 
@@ -226,19 +327,29 @@ helper_hire(void)
  * others can go.
  */
 static struct helper *
-helper_find(void)
+helper_find(struct line *line)
 {
 	for (size_t i = 0; i < d.nhelpers; i++)
-		if (d.helpers[i].matter == NULL && !d.helpers[i].leaving)
+		if (d.helpers[i].line == line && d.helpers[i].matter == NULL &&
+		    !d.helpers[i].leaving)
 			return &d.helpers[i];
-	return helper_hire();
+	return helper_hire(line);
+}
+
+/* A helper is not counted any more. */
+static void
+helper_leave(struct helper *h)
+{
+	if (!h->leaving)
+		h->line->helpers--;
+	h->leaving = true;
 }
 
 /* Tells a helper that there is no more to do; its end follows. */
 static void
 helper_dismiss(struct helper *h)
 {
-	h->leaving = true;
+	helper_leave(h);
 	shutdown(h->fd, SHUT_WR);
 }
 
@@ -250,7 +361,7 @@ helper_dismiss(struct helper *h)
 static void
 helper_abandon(struct helper *h)
 {
-	h->leaving = true;
+	helper_leave(h);
 	kill(h->pid, SIGKILL);
 	line_add(h->matter);
 	h->matter = NULL;
@@ -268,6 +379,7 @@ helper_gone(struct helper *h)
 		;
 	if (note.status != 0 && !h->leaving)
 		sys_send(d.args->master, &note, sizeof(note), NULL, 0);
+	helper_leave(h);
 	close(h->fd);
 	matter_fail(h->matter, EAI_FAIL);
 	*h = d.helpers[--d.nhelpers];
@@ -286,6 +398,8 @@ helper_event(struct helper *h)
 		helper_gone(h);
 		return;
 	}
+	if (h->matter != NULL && h->line == &d.users && answer.matches)
+		user_remember(&h->matter->question);
 	matter_close(h->matter, &answer);
 	h->matter = NULL;
 	h->since = loop_clock();
@@ -303,26 +417,25 @@ patience(void)
 
 /* Hands the questions in line to helpers, as far as there are any. */
 static void
-line_serve(void)
+line_serve(struct line *line)
 {
 	int64_t now = loop_clock();
 	struct helper *h;
 
-	while (d.first != NULL) {
-		if (d.first->since + patience() <= now) {
+	while (line->first != NULL) {
+		if (line->first->since + patience() <= now) {
 			/* Nobody waits any more. */
-			matter_fail(line_next(), EAI_AGAIN);
+			matter_fail(line_next(line), EAI_AGAIN);
 			continue;
 		}
-		h = helper_find();
+		h = helper_find(line);
 		if (h == NULL)
 			return;
-		if (sys_send(h->fd, &d.first->question,
-			sizeof(d.first->question), NULL, 0) != 0) {
+		if (question_send(h->fd, &line->first->question) != 0) {
 			helper_dismiss(h);
 			continue;
 		}
-		h->matter = line_next();
+		h->matter = line_next(line);
 		h->since = now;
 	}
 }
@@ -335,7 +448,7 @@ helper_due(const struct helper *h)
 		return -1;
 	if (h->matter != NULL)
 		return h->since + patience();
-	return h - d.helpers < HELPERS_KEPT ? -1 : h->since + HELPER_IDLE;
+	return h->line->helpers <= HELPERS_KEPT ? -1 : h->since + HELPER_IDLE;
 }
 
 /* Lets those go that have been idle for long, or busy for too long. */
@@ -344,7 +457,8 @@ helpers_check(void)
 {
 	int64_t now = loop_clock(), due;
 
-	for (struct helper *h = d.helpers; h < d.helpers + d.nhelpers; h++) {
+	/* From the last on, since the first has the most to do. */
+	for (struct helper *h = d.helpers + d.nhelpers; h-- > d.helpers;) {
 		due = helper_due(h);
 		if (due < 0 || due > now)
 			continue;
@@ -371,9 +485,14 @@ static void
 question_take(enum desk desk, const struct question *q)
 {
 	struct answer answer;
+	bool known;
 
 	memset(&answer, 0, sizeof(answer));
-	if (hosts_answer(q, &answer) || desk == DESK_HOSTS) {
+	if (q->kind == QUESTION_USER)
+		known = answer.matches = user_known(q);
+	else
+		known = hosts_answer(q, &answer) || desk == DESK_HOSTS;
+	if (known) {
 		answer_deliver(q, &answer);
 	} else if (matter_add(q) != 0) {
 		answer.error = EAI_MEMORY;
@@ -395,9 +514,9 @@ questions_take(enum desk desk)
 			return;
 		if (n <= 0)
 			leave();
-		if (n == sizeof(q) && q.ticket.worker < d.args->nworkers &&
-		    memchr(q.name, '\0', sizeof(q.name)) != NULL)
+		if (question_fits(&q, n) && q.ticket.worker < d.args->nworkers)
 			question_take(desk, &q);
+		question_wipe(&q);
 	}
 }
 
@@ -405,9 +524,10 @@ questions_take(enum desk desk)
 static int
 sleep_time(void)
 {
-	int64_t now = loop_clock(), until = -1, due;
+	int64_t now = loop_clock(), until = known_tidy_at(), due;
 
-	if (d.first != NULL && d.fork_at > now)
+	if ((d.names.first != NULL || d.users.first != NULL) &&
+	    d.fork_at > now && (until < 0 || d.fork_at < until))
 		until = d.fork_at;
 	for (size_t i = 0; i < d.nhelpers; i++) {
 		due = helper_due(&d.helpers[i]);
@@ -444,7 +564,9 @@ turn(void)
 		if (set[WATCH_OWN + i].revents != 0)
 			helper_event(&d.helpers[i]);
 	helpers_check();
-	line_serve();
+	line_serve(&d.names);
+	line_serve(&d.users);
+	known_tidy(loop_clock());
 }
 
 /*
@@ -458,6 +580,10 @@ desk_run(const struct desk_args *args)
 	int room = ANSWER_ROOM;
 
 	d.args = args;
+	d.names.helpers_max = NAMERS_MAX;
+	d.users.helpers_max = sys_processors();
+	if (d.users.helpers_max > CHECKERS_MAX)
+		d.users.helpers_max = CHECKERS_MAX;
 	for (size_t i = 0; i < args->nworkers; i++)
 		setsockopt(args->answers[i], SOL_SOCKET, SO_SNDBUF, &room,
 		    sizeof(room));

@@ -449,6 +449,7 @@ close_others(const struct gen *own, const struct child *self)
 			continue;
 		sockets_close(gen);
 		log_close(&gen->logs);
+		login_forget(&gen->conf->logins);
 	}
 }
 
@@ -531,6 +532,7 @@ worker_main(struct gen *gen, const struct child *self, int control)
 			fd_close(&gen->answers[i][1]);
 	}
 	baton_keep(&gen->baton, (uint32_t)index);
+	login_forget(&gen->conf->logins);
 	become_unprivileged(gen, gen->conf->chroot);
 	worker_run(&args);
 }
@@ -542,7 +544,8 @@ desk_main(struct gen *gen, int control)
 	struct desk_args args = { .master = control,
 		.answers = answers,
 		.nworkers = gen->nworkers,
-		.connect_timeout = gen->conf->connect_timeout };
+		.connect_timeout = gen->conf->connect_timeout,
+		.logins = &gen->conf->logins };
 
 	for (size_t i = 0; i < gen->nworkers; i++) {
 		answers[i] = gen->answers[i][0];

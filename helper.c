@@ -4,7 +4,7 @@
  * other, for the desk that forked it.  It decides nothing, keeps nothing, and
  * knows nobody but the desk.
  */
-#define _POSIX_C_SOURCE 200809L
+#define _XOPEN_SOURCE 700
 
 #include <sys/socket.h>
 
@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "proxy.h"
+
+enum { NICENESS = 5 /* of who checks passwords */ };
 
 static struct addrinfo *
 look_up(const char *name, int *error)
@@ -105,29 +107,47 @@ client_answer(
 		answer->error = forward;
 }
 
+static void
+user_answer(const struct logins *logins, const struct question *q,
+    struct answer *answer)
+{
+	bool failed;
+
+	answer->matches =
+	    login_check(logins, q->text, question_password(q), &failed);
+	if (failed)
+		answer->error = EAI_MEMORY;
+}
+
 /*
  * A helper's life: answers the questions of its desk, and ends with status 0
- * when the desk asks no more.
+ * when the desk asks no more.  One that is there to check passwords has the
+ * users; what it does takes a processor's time, and tunnels come first.
  */
 _Noreturn void
-helper_run(int desk)
+helper_run(int desk, const struct logins *logins)
 {
 	struct question q;
 	struct answer answer;
 	ssize_t n;
 
 	sys_die_with_parent();
+	if (logins != NULL && nice(NICENESS) == -1)
+		errno = 0;
 	for (;;) {
 		n = recv(desk, &q, sizeof(q), 0);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n != sizeof(q))
+		if (!question_fits(&q, n))
 			_exit(0);
 		memset(&answer, 0, sizeof(answer));
-		if (q.kind == QUESTION_CLIENT)
-			client_answer(q.name, &q.client, &answer);
+		if (q.kind == QUESTION_USER && logins != NULL)
+			user_answer(logins, &q, &answer);
+		else if (q.kind == QUESTION_CLIENT)
+			client_answer(q.text, &q.client, &answer);
 		else
-			name_answer(q.name, &answer);
+			name_answer(q.text, &answer);
+		question_wipe(&q);
 		if (answer_send(desk, &answer) != 0)
 			_exit(71);
 	}

@@ -141,9 +141,9 @@ hosts_answer(const struct question *q, struct answer *answer)
 {
 	hosts_refresh();
 	if (q->kind == QUESTION_CLIENT) {
-		hosts_client(q->name, &q->client, answer);
+		hosts_client(q->text, &q->client, answer);
 		return answer->matches;
 	}
-	hosts_name(q->name, answer);
+	hosts_name(q->text, answer);
 	return answer->error == 0;
 }

@@ -378,6 +378,29 @@ base64_decode(char *out, size_t size, const char *s, size_t len)
 	return (int)n;
 }
 
+/* Takes "user:password" apart, if it is that. */
+static int
+split(const char *pair, size_t len, char user[CREDENTIAL_SIZE],
+    char password[CREDENTIAL_SIZE])
+{
+	const char *colon = memchr(pair, ':', len);
+	size_t user_len, password_len;
+
+	if (colon == NULL)
+		return -1;
+	for (size_t i = 0; i < len; i++)
+		if (is_control(pair[i]) || pair[i] == '\t')
+			return -1;
+	user_len = (size_t)(colon - pair);
+	password_len = len - user_len - 1;
+	if (user_len == 0 || user_len >= CREDENTIAL_SIZE ||
+	    password_len >= CREDENTIAL_SIZE)
+		return -1;
+	memcpy(user, pair, user_len);
+	memcpy(password, colon + 1, password_len);
+	return 0;
+}
+
 /*
  * Reads the value of a Proxy-Authorization field: the scheme Basic and its
  * token, RFC 7617.  Fills user and password, padded with NULs to their full
@@ -388,9 +411,8 @@ int
 parse_basic(const char *value, size_t len, char user[CREDENTIAL_SIZE],
     char password[CREDENTIAL_SIZE])
 {
-	char pair[2 * CREDENTIAL_SIZE], *colon;
-	size_t user_len, password_len;
-	int n;
+	char pair[2 * CREDENTIAL_SIZE];
+	int n, result;
 
 	memset(user, 0, CREDENTIAL_SIZE);
 	memset(password, 0, CREDENTIAL_SIZE);
@@ -399,17 +421,7 @@ parse_basic(const char *value, size_t len, char user[CREDENTIAL_SIZE],
 	for (value += 6, len -= 6; len > 0 && *value == ' '; len--)
 		value++;
 	n = base64_decode(pair, sizeof(pair), value, len);
-	if (n <= 0 || (colon = memchr(pair, ':', (size_t)n)) == NULL)
-		return -1;
-	for (int i = 0; i < n; i++)
-		if (is_control(pair[i]) || pair[i] == '\t')
-			return -1;
-	user_len = (size_t)(colon - pair);
-	password_len = (size_t)n - user_len - 1;
-	if (user_len == 0 || user_len >= CREDENTIAL_SIZE ||
-	    password_len >= CREDENTIAL_SIZE)
-		return -1;
-	memcpy(user, pair, user_len);
-	memcpy(password, colon + 1, password_len);
-	return 0;
+	result = n <= 0 ? -1 : split(pair, (size_t)n, user, password);
+	secret_wipe(pair, sizeof(pair));
+	return result;
 }

@@ -242,6 +242,45 @@ struct filter {
 	size_t n, size;
 };
 
+/* secret.c */
+enum { SECRET_KEY_SIZE = 16 /* bytes */ };
+
+struct digest {
+	uint64_t half[2];
+};
+
+struct digest secret_digest(
+    const unsigned char key[SECRET_KEY_SIZE], const void *, size_t);
+bool secret_same(const struct digest *, const struct digest *);
+void secret_wipe(void *, size_t);
+
+/* One user of an AuthFile. */
+struct login {
+	char *name; /* owned */
+	/* In the blocks: gone with them. */
+	const char *hash;
+	const char *file;
+	unsigned long line;
+	size_t order; /* in which they were read */
+};
+
+enum { LOGIN_KINDS_MAX = 32 /* kinds of hashes, with their costs */ };
+
+/* The users of all AuthFiles, sorted by name. */
+struct logins {
+	bool wanted; /* there is an AuthFile, with users or without */
+	/* Secret, of this configuration: for all its digests. */
+	unsigned char key[SECRET_KEY_SIZE];
+	struct login *list;
+	size_t n, size;
+	struct login_block *blocks; /* NULL once they are forgotten */
+	/* What is known while the files are read. */
+	const char *file;
+	unsigned long weak; /* the first line with a hash of MD5, or 0 */
+	const char *kinds[LOGIN_KINDS_MAX]; /* a hash of each */
+	size_t nkinds, probes;
+};
+
 /* One BasicAuth; both are padded with NULs for acl_user(). */
 struct user {
 	char name[CREDENTIAL_SIZE];
@@ -273,6 +312,7 @@ struct conf {
 	bool disable_via;
 	struct filter filter;
 	struct user *users;
+	struct logins logins;
 	bool has_ports; /* there is a ConnectPort */
 	unsigned char ports[65536 / 8];
 };
@@ -288,6 +328,22 @@ enum verdict { ACL_ALLOW, ACL_DENY, ACL_ASK };
 const char *who_add(struct who **list, char *text, const char **at);
 bool who_holds(const struct who *, const struct asker *);
 void who_free(struct who *list);
+
+/* login.c */
+int login_begin(struct logins *, const char *file);
+const char *login_add(struct logins *, unsigned long line, char *text);
+const struct login *login_index(struct logins *, const struct login **before);
+const char *login_name(const struct logins *, const char *name);
+bool login_check(const struct logins *, const char *name, const char *password,
+    bool *failed);
+void login_forget(struct logins *);
+void login_free(struct logins *);
+
+/* known.c */
+const char *known_find(const struct digest *, int64_t now);
+void known_put(const struct digest *, const char *user, int64_t now);
+void known_tidy(int64_t now);
+int64_t known_tidy_at(void);
 
 /* target.c */
 bool name_fold(char *name);
@@ -320,8 +376,8 @@ bool acl_name(const char *name, const struct addr *client);
 bool acl_target(const struct conf *, const char *name,
     const struct addr *target, const struct asker *,
     const struct target_rule **rule);
-const struct user *acl_user(const struct conf *,
-    const char name[CREDENTIAL_SIZE], const char password[CREDENTIAL_SIZE]);
+const char *acl_user(const struct conf *, const char name[CREDENTIAL_SIZE],
+    const char password[CREDENTIAL_SIZE]);
 
 /* reply.c */
 size_t reply_make(char out[REPLY_SIZE], int status, const char *error,
@@ -391,6 +447,7 @@ int sys_syslog_connect(int fd);
 int sys_syslog_send(int fd, const char *line, size_t len);
 void *sys_share(size_t);
 int sys_random(void *to, size_t len);
+char *sys_crypt(const char *password, const char *setting);
 int sys_bell(int bell[2]);
 void sys_bell_ring(int fd);
 void sys_bell_hear(int fd);
@@ -461,9 +518,9 @@ struct note_message {
 	int status;
 };
 
-/* Questions to the desk, and its answers; only the used addresses are sent. */
-enum desk { DESK_HOSTS, DESK_NAMES, DESKS };
-enum question_kind { QUESTION_NAME, QUESTION_CLIENT };
+/* Questions to the desk, and its answers; only what is used of them is sent. */
+enum desk { DESK_HOSTS, DESK_NAMES, DESK_USERS, DESKS };
+enum question_kind { QUESTION_NAME, QUESTION_CLIENT, QUESTION_USER };
 
 /* Who asked: an answer for somebody who is gone finds nobody. */
 struct ticket {
@@ -474,14 +531,16 @@ struct ticket {
 struct question {
 	struct ticket ticket;
 	enum question_kind kind;
-	struct addr client;   /* QUESTION_CLIENT */
-	char name[HOST_SIZE]; /* the name, or the rule */
+	struct addr client; /* QUESTION_CLIENT */
+	uint32_t len;       /* of the text, with its NULs */
+	/* The name, the rule, or the user; that has a password behind it. */
+	char text[2 * CREDENTIAL_SIZE];
 };
 
 struct answer {
 	struct ticket ticket;
 	int error;    /* 0, or one of getaddrinfo()'s */
-	bool matches; /* QUESTION_CLIENT */
+	bool matches; /* QUESTION_CLIENT, QUESTION_USER */
 	uint32_t naddrs;
 	struct addr addrs[ADDRS_MAX];
 };
@@ -595,6 +654,7 @@ enum conn_state {
 	CONN_FREE,
 	CONN_RULE,    /* a rule for names is looked up for the client */
 	CONN_REQUEST, /* the head is read */
+	CONN_USER,    /* its credentials are checked */
 	CONN_RESOLVE, /* the name is looked up */
 	CONN_CONNECT, /* its addresses are tried */
 	CONN_PARENT,  /* a parent proxy is asked for the tunnel */
@@ -651,6 +711,12 @@ struct race {
 	int64_t next_at;    /* ms: when the next attempt is due */
 };
 
+/* What a client says to be; both names are padded with NULs. */
+struct credentials {
+	struct digest digest; /* of both */
+	char user[CREDENTIAL_SIZE], password[CREDENTIAL_SIZE];
+};
+
 /* What a connection needs only until its tunnel stands. */
 struct setup {
 	struct request request;
@@ -660,6 +726,7 @@ struct setup {
 	enum desk desk; /* where it asks or has asked */
 	enum question_kind kind;
 	const char *name;
+	struct credentials *credentials; /* owned; CONN_USER */
 	struct list *list; /* of those who wait with it, or NULL */
 	struct conn *next, *prev;
 	int64_t left_at; /* ms: the client counts as gone then, or 0 */
@@ -686,8 +753,8 @@ struct conn {
 	struct flow flow[2];
 	struct addr client, server;
 	struct setup *setup;
-	char *target; /* as asked */
-	const struct user *user;
+	char *target;      /* as asked */
+	const char *user;  /* the configuration's, once it is known, or NULL */
 	const char *error; /* refused: one of RFC 9209's types */
 	int status;
 	uint32_t rest[2]; /* us, RateLimit: when a side is read again */
@@ -711,12 +778,21 @@ void conn_park_quiet(void);
 int64_t conn_park_at(void);
 void conn_close_all(enum ending);
 
+/* auth.c */
+bool auth_wanted(const struct conf *);
+enum verdict auth_begin(
+    struct conn *, const struct conf *, const char *value, size_t len);
+enum verdict auth_check(struct conn *, const struct conf *);
+bool auth_end(struct conn *, const struct conf *, const struct answer *);
+void auth_forget(struct setup *);
+
 /* worker.c */
 _Noreturn void worker_run(const struct worker_args *);
 
 /* resolve.c */
 void resolve_init(const struct worker_args *);
 void resolve_ask(struct conn *, enum question_kind, const char *name);
+void resolve_ask_user(struct conn *);
 bool resolve_ask_on(struct conn *);
 void resolve_cancel(struct conn *);
 bool resolve_waiting(enum desk);
@@ -755,9 +831,14 @@ struct desk_args {
 	const int *answers;   /* where they go, for each worker */
 	size_t nworkers;
 	unsigned connect_timeout; /* s: who waits longer has left */
+	struct logins *logins;    /* for those helpers that check passwords */
 };
 
 _Noreturn void desk_run(const struct desk_args *);
+int question_send(int fd, const struct question *);
+bool question_fits(const struct question *, ssize_t len);
+const char *question_password(const struct question *);
+void question_wipe(struct question *);
 int answer_send(int fd, const struct answer *);
 int answer_receive(int fd, struct answer *);
 
@@ -765,7 +846,7 @@ int answer_receive(int fd, struct answer *);
 bool hosts_answer(const struct question *, struct answer *);
 
 /* helper.c */
-_Noreturn void helper_run(int desk);
+_Noreturn void helper_run(int desk, const struct logins *);
 
 /* gen.c */
 enum gen_state { GEN_STARTING, GEN_LIVE, GEN_DRAINING, GEN_FAILED };

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The worker's side of looking up names: it asks at the desks, keeps those
- * that want the same together, and lets wait in line who finds no room.  The
- * hosts desk knows the hosts file and nothing else, and answers at once.  The
- * names desk knows that too, and all other names, but a question may keep its
- * place there for as long as a name server likes.  It never blocks.
+ * The worker's side of looking up names, and of checking passwords: it asks at
+ * the desks, keeps those that want the same together, and lets wait in line
+ * who finds no room.  The hosts desk knows the hosts file and nothing else, and
+ * answers at once.  The names desk knows that too, and all other names, but a
+ * question may keep its place there for as long as a name server likes.  The
+ * users desk knows who may pass.  It never blocks.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -39,6 +40,7 @@ struct asked {
 	enum question_kind kind;
 	struct addr client; /* QUESTION_CLIENT */
 	char name[HOST_SIZE];
+	struct digest digest; /* QUESTION_USER, in place of the name */
 };
 
 static struct {
@@ -86,9 +88,15 @@ list_remove(struct conn *c)
 static bool
 is_asked(const struct asked *a, const struct conn *c)
 {
-	return a->open && loop_now() - a->since < JOIN_TIME &&
-	    a->kind == c->setup->kind && strcmp(a->name, c->setup->name) == 0 &&
-	    (a->kind != QUESTION_CLIENT ||
+	const struct setup *s = c->setup;
+
+	if (!a->open || loop_now() - a->since >= JOIN_TIME ||
+	    a->kind != s->kind)
+		return false;
+	if (s->kind == QUESTION_USER)
+		return secret_same(&a->digest, &s->credentials->digest);
+	return strcmp(a->name, s->name) == 0 &&
+	    (s->kind != QUESTION_CLIENT ||
 		addr_same_ip(&a->client, &c->client));
 }
 
@@ -125,8 +133,28 @@ place_find(const struct conn *c)
 	return found;
 }
 
+/* Writes down what is asked, for the desk and at the place. */
+static void
+question_fill(struct question *q, struct asked *a, const struct setup *s)
+{
+	const struct credentials *p = s->credentials;
+	const char *name = s->kind == QUESTION_USER ? p->user : s->name;
+	size_t len = strlen(name) + 1;
+
+	memcpy(q->text, name, len);
+	q->len = (uint32_t)len;
+	a->kind = s->kind;
+	if (s->kind == QUESTION_USER) {
+		strcpy(q->text + len, p->password);
+		q->len += (uint32_t)strlen(p->password) + 1;
+		a->digest = p->digest;
+	} else {
+		memcpy(a->name, name, len);
+	}
+}
+
 static bool
-question_send(struct asked *a, const struct conn *c)
+place_ask(struct asked *a, const struct conn *c)
 {
 	const struct setup *s = c->setup;
 	uint32_t place = (uint32_t)(a - asker.asked[s->desk]);
@@ -140,13 +168,11 @@ question_send(struct asked *a, const struct conn *c)
 
 	if (place == asker.used[s->desk])
 		asker.used[s->desk]++;
-	a->kind = s->kind;
 	a->client = c->client;
-	strcpy(a->name, s->name);
-	strcpy(q.name, s->name);
+	question_fill(&q, a, s);
 	a->since = loop_now();
-	a->open =
-	    sys_send(asker.args->desks[s->desk], &q, sizeof(q), NULL, 0) == 0;
+	a->open = question_send(asker.args->desks[s->desk], &q) == 0;
+	question_wipe(&q);
 	return a->open;
 }
 
@@ -156,7 +182,7 @@ ask(struct conn *c)
 {
 	struct asked *a = place_find(c);
 
-	if (a == NULL || (!is_asked(a, c) && !question_send(a, c)))
+	if (a == NULL || (!is_asked(a, c) && !place_ask(a, c)))
 		return false;
 	list_add(&a->conns, c);
 	return true;
@@ -186,6 +212,14 @@ resolve_ask(struct conn *c, enum question_kind kind, const char *name)
 	ask_at(c, place_find(c) != NULL ? DESK_NAMES : DESK_HOSTS);
 }
 
+/* The same for the credentials of a connection, which the users desk judges. */
+void
+resolve_ask_user(struct conn *c)
+{
+	c->setup->kind = QUESTION_USER;
+	ask_at(c, DESK_USERS);
+}
+
 /*
  * The answer does not help a connection.  Returns whether it asks where more
  * is known.
@@ -193,7 +227,7 @@ resolve_ask(struct conn *c, enum question_kind kind, const char *name)
 bool
 resolve_ask_on(struct conn *c)
 {
-	if (c->setup->desk == DESK_NAMES)
+	if (c->setup->desk != DESK_HOSTS)
 		return false;
 	ask_at(c, DESK_NAMES);
 	return true;

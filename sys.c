@@ -328,6 +328,17 @@ sys_random(void *to, size_t len)
 }
 
 /*
+ * crypt(3), which not all systems declare for POSIX alone.  Returns the hash,
+ * which the next call overwrites; or NULL, or a text that begins with '*', when
+ * the setting is none that the system knows, or it has no memory.
+ */
+char *
+sys_crypt(const char *password, const char *setting)
+{
+	return crypt(password, setting);
+}
+
+/*
  * A bell between processes, heard at bell[0] and rung at bell[1], neither of
  * which blocks.  Both are the same where the system has something smaller
  * than a pipe.  Returns 0, or -1 with errno.
@@ -426,17 +437,20 @@ union ancillary {
 int
 sys_send(int fd, const void *message, size_t len, const int *fds, size_t nfds)
 {
-	char copy[512];
-	struct iovec iov = { copy, len };
+	/* What is sent is not changed, and may be too secret to be copied. */
+	union {
+		const void *from;
+		void *to;
+	} unchanged = { message };
+	struct iovec iov = { unchanged.to, len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	union ancillary control;
 	struct cmsghdr *header;
 
-	if (len > sizeof(copy) || nfds > SENT_FDS_MAX) {
+	if (nfds > SENT_FDS_MAX) {
 		errno = EMSGSIZE;
 		return -1;
 	}
-	memcpy(copy, message, len);
 	if (nfds > 0) {
 		memset(&control, 0, sizeof(control));
 		msg.msg_control = &control;

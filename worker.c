@@ -540,6 +540,7 @@ sleep_time(void)
 
 	until = earlier(until, conn_park_at());
 	until = earlier(until, cache_tidy_at());
+	until = earlier(until, known_tidy_at());
 	until = earlier(until, log_due());
 	if (w.paused_until != 0)
 		until = earlier(until, w.paused_until);
@@ -590,6 +591,7 @@ turn(void)
 	listen_update();
 	conn_park_quiet();
 	cache_tidy();
+	known_tidy(loop_now());
 	dismiss_desk();
 	if (log_due() >= 0 && log_due() <= loop_now())
 		log_flush();

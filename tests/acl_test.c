@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: acl.c addr.c target.c who.c parse.c */
+/* LINK: acl.c addr.c target.c who.c parse.c secret.c */
 /*
  * Judges the rows of acl.verdicts by the rules in acl.rules, and by the
  * floors that need no rule.
@@ -210,14 +210,14 @@ user_test(const struct row *row)
 {
 	const struct set *set = row_set(row);
 	char name[CREDENTIAL_SIZE] = "", password[CREDENTIAL_SIZE] = "";
-	const struct user *user;
+	const char *user;
 
 	strncpy(name, row->word[2], sizeof(name) - 1);
 	strncpy(password, row->word[3], sizeof(password) - 1);
 	user = acl_user(&set->conf, name, password);
 	row_check_bool(row, row->word[4], user != NULL);
-	if (user != NULL && strcmp(user->name, name) != 0)
-		row_check(row, false, user->name);
+	if (user != NULL && strcmp(user, name) != 0)
+		row_check(row, false, user);
 }
 
 /* target address client yes|no: the floors alone. */

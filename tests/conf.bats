@@ -429,7 +429,6 @@ bool_directive() {
 @test "conf: what restricts or redirects access and does not work yet stops the start" {
 	refuses ReverseOnly 'ReverseOnly on\n'
 	warns notice ReverseOnly 'ReverseOnly off\n'
-	refuses AuthFile 'AuthFile "/etc/users"\n'
 }
 
 @test "conf: a target rule that cannot be understood stops the start" {

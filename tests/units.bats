@@ -63,7 +63,8 @@ driver() {
 		skip "needs clang with libFuzzer"
 	clang -g -O1 -fsanitize=fuzzer,address,undefined \
 	    -fno-sanitize-recover=all -o "$DIR/fuzz" \
-	    "$BATS_TEST_DIRNAME/parse_fuzz.c" "$top/parse.c" "$top/addr.c"
+	    "$BATS_TEST_DIRNAME/parse_fuzz.c" \
+	    "$top/parse.c" "$top/addr.c" "$top/secret.c"
 	unset ASAN_OPTIONS UBSAN_OPTIONS
 	mkdir "$DIR/corpus"
 	printf 'CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n' \

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A worker's side of credentials: what a client sends as them, whether they
+ * were right a moment ago, and whom to ask if not.  Passwords are in memory
+ * here for as long as a question is under way, and wiped then.  It never waits
+ * for an answer, and knows no hash.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy.h"
+
+/* Whether clients must say who they are. */
+bool
+auth_wanted(const struct conf *conf)
+{
+	return conf->nusers > 0 || conf->logins.wanted;
+}
+
+/* The digest of "user", a NUL, and "password". */
+static struct digest
+digest_of(const struct conf *conf, const struct credentials *p)
+{
+	char both[2 * CREDENTIAL_SIZE];
+	size_t user = strlen(p->user) + 1, password = strlen(p->password);
+	struct digest digest;
+
+	memcpy(both, p->user, user);
+	memcpy(both + user, p->password, password);
+	digest = secret_digest(conf->logins.key, both, user + password);
+	secret_wipe(both, sizeof(both));
+	return digest;
+}
+
+static void
+credentials_free(struct credentials *p)
+{
+	if (p == NULL)
+		return;
+	secret_wipe(p, sizeof(*p));
+	free(p);
+}
+
+/*
+ * Takes the value of a Proxy-Authorization field.  Returns ACL_ALLOW when it
+ * has been found right a short while ago, and sets the connection's user then;
+ * ACL_DENY when it is malformed; ACL_ASK when auth_check() is to decide, for
+ * which the credentials are kept in the setup, or NULL if there is no memory.
+ */
+enum verdict
+auth_begin(
+    struct conn *c, const struct conf *conf, const char *value, size_t len)
+{
+	struct credentials *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return ACL_ASK;
+	if (parse_basic(value, len, p->user, p->password) != 0) {
+		credentials_free(p);
+		return ACL_DENY;
+	}
+	p->digest = digest_of(conf, p);
+	c->user = known_find(&p->digest, loop_now());
+	if (c->user != NULL) {
+		credentials_free(p);
+		return ACL_ALLOW;
+	}
+	c->setup->credentials = p;
+	return ACL_ASK;
+}
+
+/*
+ * Judges the credentials that were kept, as far as that takes no time: sets
+ * the connection's user with ACL_ALLOW.  ACL_ASK: the desk is to be asked.  An
+ * empty password is never right.
+ */
+enum verdict
+auth_check(struct conn *c, const struct conf *conf)
+{
+	const struct credentials *p = c->setup->credentials;
+
+	c->user = acl_user(conf, p->user, p->password);
+	if (c->user != NULL) {
+		known_put(&p->digest, c->user, loop_now());
+		return ACL_ALLOW;
+	}
+	return conf->logins.wanted && p->password[0] != '\0' ? ACL_ASK
+							     : ACL_DENY;
+}
+
+/*
+ * Takes the desk's answer.  Returns whether it lets the client in, and sets
+ * the connection's user then.
+ */
+bool
+auth_end(struct conn *c, const struct conf *conf, const struct answer *answer)
+{
+	const struct credentials *p = c->setup->credentials;
+
+	if (answer->error == 0 && answer->matches)
+		c->user = login_name(&conf->logins, p->user);
+	if (c->user == NULL)
+		return false;
+	known_put(&p->digest, c->user, loop_now());
+	return true;
+}
+
+/* Forgets the credentials of a connection, if it has some. */
+void
+auth_forget(struct setup *s)
+{
+	credentials_free(s->credentials);
+	s->credentials = NULL;
+}
