@@ -24,7 +24,8 @@
 
 enum {
 	SECONDS_MAX = 2147483, /* s: milliseconds fit in 31 bits */
-	REALM_MAX = 120        /* bytes */
+	REALM_MAX = 120,       /* bytes */
+	LINE_SIZE = 4096       /* bytes of a line, to begin with */
 };
 
 /* What the reader knows while it goes through a file. */
@@ -581,10 +582,13 @@ has_control(const char *line, size_t len)
 static void
 file_parse(struct reader *r, FILE *f, void (*take)(struct reader *, char *))
 {
-	char *line = NULL;
-	size_t size = 0;
+	/* Long enough that what was read of a hash is not moved elsewhere. */
+	size_t size = LINE_SIZE;
+	char *line = malloc(size);
 	ssize_t len;
 
+	if (line == NULL)
+		size = 0;
 	while ((len = getline(&line, &size, f)) > 0) {
 		r->line++;
 		if (line[len - 1] == '\n')

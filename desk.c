@@ -196,7 +196,9 @@ matter_add(const struct question *q)
 	if (d.nmatters == MATTERS_MAX || (m = malloc(sizeof(*m))) == NULL)
 		return -1;
 	d.nmatters++;
-	*m = (struct matter){ .since = loop_clock(), .question = *q };
+	m->same = m->next = NULL;
+	m->since = loop_clock();
+	m->question = *q;
 	if (same != NULL) {
 		m->same = same->same;
 		same->same = m;

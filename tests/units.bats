@@ -53,6 +53,16 @@ driver() {
 	"$DRIVER"
 }
 
+@test "units: digests are SipHash's, and what was right is remembered for a minute" {
+	driver secret_test
+	"$DRIVER"
+}
+
+@test "units: each line of a user file is understood or refused, with fifty thousand users too" {
+	driver login_test
+	"$DRIVER"
+}
+
 @test "units: no bytes that a stranger can think of break the parser" {
 	local top=$BATS_TEST_DIRNAME/..
 
