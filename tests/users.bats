@@ -1,0 +1,469 @@
+#!/usr/bin/env bats
+# Users with hashes of their passwords: an AuthFile, and who gets in by it.
+
+load helper
+
+# Hashes of "secret", made with htpasswd -nB, mkpasswd and openssl.
+# shellcheck disable=SC2016
+{
+	BCRYPT='$2b$05$GZPu3/CEEBPr74Vr/yCgKOvbOltHUaxxn9TNF0qptRVyySQSNvqGC'
+	HTPASSWD='$2y$05$.OERKvBHbs3qE.V39VWrP.wFEWHkPz1YK9ZQFpYlxS1qIgaGg4rrS'
+	YESCRYPT='$y$j9T$PssYN24L9CBNzoWHGOO4y0$7Zok5zWVvE/2Tj2/HA.LhZR9PnDwxqVyo52t8xhKJ//'
+	SHA512='$6$U7xkkDo1Ks7gnxrU$eJqvPqnbdxlYtItM1P5Y0wI5mE/5/7kE0.XcQzyx2Oh/K2dt/K0jpN/NEPCoa7smvwfvIqV16OVZdg4DISu0r0'
+	SHA256='$5$3lv5Ua9HuK4So0Tx$3TBJcJ3bZanwuBuRA3qqHjZJGl/GppQThRb1YFUfJA3'
+}
+
+setup() {
+	common_setup
+	USERS=$DIR/users
+}
+
+# users LINE...: the user file, for the starter of adit alone.
+users() {
+	printf '%s\n' "$@" >"$USERS"
+	chmod 600 "$USERS"
+}
+
+# costly: a hash of "secret" that takes long to check.
+costly() {
+	openssl passwd -6 -salt "rounds=${1:-600000}\$saltsalt" secret
+}
+
+# knows HASH: whether crypt() of this system, as adit is linked, knows it.
+knows() {
+	"$BUILD/login_test" "$1"
+}
+
+basic() {
+	printf 'Proxy-Authorization: Basic %s' \
+	    "$(printf '%b' "$1" | base64 | tr -d '\n')"
+}
+
+request() {
+	printf '%s' "CONNECT ${TARGET:-127.0.0.1:$srv_PORT} HTTP/1.1\\r\\n"
+	[ $# = 0 ] || printf '%s\\r\\n' "$(basic "$1")"
+	printf '%s' '\r\n'
+}
+
+established='HTTP/1.1 200 Connection established\r\n\r\n'
+
+# lets_in USER:PASSWORD, keeps_out [USER:PASSWORD]
+lets_in() {
+	client send "$(request "$1")" expect "$established" rtt 1 5 shut eof
+}
+
+keeps_out() {
+	client send "$(request "$@")" refused 407 >"$DIR/reply"
+	grep -qi '^Proxy-Authenticate: Basic realm="' "$DIR/reply"
+}
+
+users_start() {
+	peer_start srv server echo
+	adit_start "AuthFile \"$USERS\"" "$@"
+}
+
+reload() {
+	local n
+
+	n=$(log_count "Reloading config file $1")
+	kill -HUP "$ADIT_PID"
+	wait_for reloaded "$1" $((n + 1))
+}
+
+reloaded() {
+	[ "$(log_count "Reloading config file $1")" -ge "$2" ]
+}
+
+# helper_ticks: the processor time of all helpers, in hundredths of a second.
+helper_ticks() {
+	local pid
+
+	for pid in $(helper_pids); do
+		sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null
+	done | awk '{ n += $12 + $13 } END { print n + 0 }'
+}
+
+need_proc() {
+	[ -r /proc/self/stat ] || skip "needs /proc"
+}
+
+desk_stop() {
+	DESK=$(desk_pids)
+	[ -n "$DESK" ] || skip "needs /proc"
+	# shellcheck disable=SC2086
+	kill -STOP $DESK
+}
+
+desk_go_on() {
+	# shellcheck disable=SC2086
+	kill -CONT $DESK
+}
+
+@test "users: every kind of hash lets in who has the password, and nobody else" {
+	local kind kinds=(BCRYPT HTPASSWD SHA512 SHA256)
+
+	knows "$YESCRYPT" && kinds+=(YESCRYPT)
+	users "$(for kind in "${kinds[@]}"; do
+		echo "$kind:${!kind}"
+	done)"
+	users_start
+	for kind in "${kinds[@]}"; do
+		keeps_out "$kind:Secret"
+		lets_in "$kind:secret"
+		keeps_out "$kind:secre"
+		keeps_out "$kind:secrets"
+		keeps_out "$kind:"
+		keeps_out "${kind,}:secret"
+		lets_in "$kind:secret"
+	done
+	keeps_out
+	keeps_out nobody:secret
+	keeps_out ":secret"
+	[ "${#kinds[@]}" = 5 ] ||
+		skip "crypt() of this system does not know yescrypt; the others do"
+}
+
+@test "users: what openssl passwd makes now works as it is" {
+	users "alice:$(openssl passwd -6 'p: ä#"')" "# bob" "" \
+	    "	bob:$(openssl passwd -5 bobs) 	"$'\r'
+	users_start
+	lets_in 'alice:p: ä#"'
+	lets_in bob:bobs
+	keeps_out bob:alices
+}
+
+@test "users: AuthFile and BasicAuth let in, side by side, whoever is right in one" {
+	users "alice:$BCRYPT" "bob:$BCRYPT"
+	printf 'carol:%s\n' "$SHA512" >"$DIR/more"
+	users_start "AuthFile \"$DIR/more\"" "BasicAuth dave plain" \
+	    "BasicAuth bob plain"
+	lets_in alice:secret
+	lets_in bob:secret
+	lets_in bob:plain
+	lets_in carol:secret
+	lets_in dave:plain
+	keeps_out alice:plain
+	keeps_out dave:secret
+	keeps_out carol:plain
+}
+
+@test "users: a file without users lets nobody in, rather than everybody" {
+	users "# nobody yet"
+	stderr_expected 'users: warning: there is no user in it'
+	users_start
+	keeps_out
+	keeps_out alice:secret
+	lets_in_nobody=$(log_count 'Established connection')
+	[ "$lets_in_nobody" = 0 ]
+}
+
+# refuses LINE_NUMBER TEXT LINE...: these users stop the start, with a message
+# that has the place and the text, and none of the secrets.
+refuses() {
+	local number=$1 text=$2
+
+	shift 2
+	users "$@"
+	adit_conf "AuthFile \"$USERS\""
+	run -70 --separate-stderr "$ADIT" -t -c "$CONF"
+	# shellcheck disable=SC2154
+	grep -F "$USERS:$number: " <<<"$stderr" | grep -qF "$text"
+	fails grep -qE 'saltsalt|sesame|[$]2b' <<<"$stderr"
+}
+
+bats_require_minimum_version 1.5.0
+
+@test "users: what is no user and hash stops the start, with its line and the reason" {
+	refuses 2 'user:hash' "alice:$BCRYPT" "sesame"
+	refuses 1 'no user' ":$BCRYPT"
+	refuses 1 'no hash' "alice:"
+	refuses 1 'second colon' "alice:$BCRYPT:19000:0:99999:7:::"
+	refuses 3 'plain text' "alice:$BCRYPT" "" "bob:sesame"
+	refuses 1 'htpasswd -B' 'alice:$apr1$8qLfBbYa$QNVhEvCPyrEiVSjkPcZ2p/'
+	refuses 1 'htpasswd -B' 'alice:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ='
+	refuses 1 'does not know' 'alice:$99$saltsalt$sesame'
+	refuses 1 'too weak' 'alice:aaH8BuB6qyqXU'
+	refuses 1 'damaged' "alice:${SHA512%??}"
+	refuses 1 'damaged' "alice:${BCRYPT%?}"
+	refuses 2 'in line 1 of' "alice:$BCRYPT" "alice:$SHA512"
+	refuses 1 'control character' "$(printf 'ali\001ce:%s' "$BCRYPT")"
+}
+
+@test "users: a hash that this system does not know is refused, not taken for one that fails" {
+	if knows "$YESCRYPT"; then
+		users "alice:$YESCRYPT"
+		adit_conf "AuthFile \"$USERS\""
+		"$ADIT" -t -c "$CONF" 2>>"$STDERR"
+		skip "crypt() of this system knows yescrypt"
+	fi
+	refuses 1 'does not know' "alice:$YESCRYPT"
+}
+
+@test "users: a file that is missing, unreadable or no file stops the start" {
+	local path
+
+	mkfifo "$DIR/fifo"
+	for path in "$DIR/nothing" "$DIR" "$DIR/fifo"; do
+		adit_conf "AuthFile \"$path\""
+		run -70 --separate-stderr timeout 20 "$ADIT" -t -c "$CONF"
+		grep -qF "AuthFile: $path: " <<<"$stderr"
+	done
+	adit_conf 'AuthFile "users"'
+	run -70 --separate-stderr "$ADIT" -t -c "$CONF"
+	adit_conf "AuthFile $DIR/users"
+	run -70 --separate-stderr "$ADIT" -t -c "$CONF"
+}
+
+@test "users: two files that name the same user stop the start" {
+	users "bob:$BCRYPT" "alice:$BCRYPT"
+	printf 'carol:%s\nalice:%s\n' "$BCRYPT" "$BCRYPT" >"$DIR/more"
+	adit_conf "AuthFile \"$USERS\"" "AuthFile \"$DIR/more\""
+	run -70 --separate-stderr "$ADIT" -t -c "$CONF"
+	grep -qF "$DIR/more:2: the user is in line 2 of $USERS already" \
+	    <<<"$stderr"
+}
+
+@test "users: who is taken out is out after a reload, although he was in a moment ago" {
+	users "alice:$BCRYPT" "bob:$BCRYPT"
+	users_start
+	lets_in alice:secret
+	lets_in bob:secret
+	users "bob:$BCRYPT" "carol:$BCRYPT"
+	lets_in alice:secret
+	reload finished
+	keeps_out alice:secret
+	lets_in bob:secret
+	lets_in carol:secret
+	users "bob:$(openssl passwd -6 changed)"
+	reload finished
+	keeps_out bob:secret
+	lets_in bob:changed
+}
+
+@test "users: a reload with a broken user file changes nothing, and says where it is broken" {
+	users "alice:$BCRYPT"
+	users_start
+	users "bob:$BCRYPT" "alice:sesame"
+	reload 'failed!'
+	log_wait "^ERROR .*$USERS:2: .*plain text"
+	lets_in alice:secret
+	keeps_out bob:secret
+	rm "$USERS"
+	reload 'failed!'
+	lets_in alice:secret
+	fails grep -q sesame "$LOG"
+}
+
+@test "users: early data waits until the password is checked, and goes nowhere if it is wrong" {
+	peer_start srv server print
+	users "alice:$(costly 100000)"
+	adit_start "AuthFile \"$USERS\""
+	client send "$(request alice:wrong)EVIL" refused 407
+	client send "$(request alice:secret)early" expect "$established" shut
+	wait_for peer_said srv early
+	fails grep -q EVIL "$DIR/srv.out"
+}
+
+@test "users: a hundred connections of one user cost one check" {
+	local single many
+
+	need_proc
+	users "alice:$(costly)" "bob:$(costly)"
+	users_start
+	peer_start many echod
+	lets_in bob:secret
+	single=$(helper_ticks)
+	TARGET=127.0.0.1:$many_PORT
+	client -n 100 -- send "$(request alice:secret)" \
+	    expect "$established" rtt 1 5 shut eof
+	many=$(($(helper_ticks) - single))
+	echo "one check: $single, a hundred connections: $many"
+	[ "$many" -lt $((single * 4 + 10)) ]
+	# And again, without any check at all.
+	client -n 100 -- send "$(request alice:secret)" \
+	    expect "$established" rtt 1 5 shut eof
+	[ $(($(helper_ticks) - single - many)) -lt $((single / 2 + 5)) ]
+}
+
+@test "users: wrong passwords are checked each time, and remembered by nobody" {
+	users "alice:$BCRYPT"
+	users_start
+	lets_in alice:secret
+	keeps_out alice:wrong
+	keeps_out alice:wrong
+	lets_in alice:secret
+	keeps_out alice:secret1
+}
+
+@test "users: a check that never ends delays no tunnel, and is answered in time" {
+	users "alice:$BCRYPT" "bob:$BCRYPT"
+	users_start "ConnectTimeout 1"
+	peer_start open server echo
+	client_start tunnel 127.0.0.1 "$PORT" \
+	    send "$(TARGET=127.0.0.1:$open_PORT request bob:secret)" \
+	    expect "$established" touch "$DIR/stands" wait "$DIR/checked" \
+	    rtt 10 5 shut eof
+	wait_for test -e "$DIR/stands"
+	desk_stop
+	client send "$(request alice:secret)" refused 503 >"$DIR/reply"
+	touch "$DIR/checked"
+	peer_wait tunnel
+	grep -qi '^Proxy-Status: adit; error=proxy_internal_error' "$DIR/reply"
+	log_wait '^WARNING .*: Could not check the password of "127.0.0.1" in time'
+	# Who was let in a moment ago needs nobody, if it is the same worker.
+	desk_go_on
+	wait_for lets_in alice:secret
+}
+
+@test "users: a client that leaves while its password is checked frees its place at once" {
+	users "alice:$BCRYPT"
+	users_start "AccessLog \"$DIR/access\"" "ConnectTimeout 300"
+	desk_stop
+	client send "$(request alice:secret)" pause 100 rst
+	client send "$(request alice:secret)" pause 100 close
+	wait_for access_left 2
+	fails grep -q alice "$DIR/access"
+	desk_go_on
+	lets_in alice:secret
+}
+
+access_left() {
+	[ "$(grep -c -- "- 127.0.0.1:$srv_PORT - -/client_left 0 0" \
+	    "$DIR/access")" = "$1" ]
+}
+
+@test "users: a flood of wrong passwords does not delay names" {
+	local i
+
+	need_proc
+	name_server '*.example=127.0.0.1'
+	users "alice:$(costly)"
+	peer_start srv server -n 5 echo
+	adit_start "AuthFile \"$USERS\"" "BasicAuth bob plain"
+	for i in $(seq 60); do
+		client_start "flood$i" -b "127.0.1.$i" 127.0.0.1 "$PORT" \
+		    send "$(request "alice:wrong$i")" refused 407
+	done
+	wait_for flood_arrived 60
+	for i in 1 2 3 4 5; do
+		TARGET=name$i.example:$srv_PORT
+		client send "$(request bob:plain)" \
+		    expect "$established" rtt 1 5 shut eof
+	done
+	# That was in the midst of it.
+	[ "$(log_count 'Failed auth attempt')" -lt 60 ]
+}
+
+flood_arrived() {
+	[ "$(log_count 'Request .*CONNECT')" -ge "$1" ]
+}
+
+@test "users: failures are logged with the address for fail2ban, and a missing password is none" {
+	users "alice:$BCRYPT"
+	users_start
+	keeps_out
+	"$PEER" client -b 127.0.0.5 127.0.0.1 "$PORT" \
+	    send "$(request alice:wrong)" refused 407
+	"$PEER" client -b 127.0.0.6 127.0.0.1 "$PORT" \
+	    send "$(request nobody:secret)" refused 407
+	log_wait '^INFO .*: Failed auth attempt \(file descriptor: [0-9]+\), ip 127\.0\.0\.5$'
+	log_wait '^INFO .*: Failed auth attempt \(file descriptor: [0-9]+\), ip 127\.0\.0\.6$'
+	[ "$(log_count 'Failed auth attempt')" = 2 ]
+}
+
+@test "users: malformed credentials are refused and harm nobody" {
+	local value long
+
+	users "alice:$BCRYPT"
+	users_start
+	long=$(head -c 8000 /dev/zero | tr '\0' A)
+	for value in '' Basic 'Basic =' 'Basic !!!!' '"' 'Basic "' \
+	    'Basic YWxpY2U' 'Bearer YWxpY2U6c2VjcmV0' 'Basic \xff\xfe' \
+	    "Basic $long"; do
+		client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\\r\\nProxy-Authorization: $value\\r\\n\\r\\n" \
+		    refused 407 >/dev/null
+	done
+	for value in : ':secret' 'alice' 'alice\0:secret' 'alice:sec\0ret' \
+	    "$(printf 'u%.0s' $(seq 255)):$(printf 'p%.0s' $(seq 255))" \
+	    "$(printf 'u%.0s' $(seq 256)):p" "u:$(printf 'p%.0s' $(seq 256))"; do
+		keeps_out "$value"
+	done
+	lets_in alice:secret
+}
+
+@test "users: neither passwords nor hashes show in a log or a page, but users that are let in do" {
+	local secret token wrong
+
+	users "alice:$(openssl passwd -6 -salt saltsalt sesame-open)"
+	token=$(printf alice:sesame-open | base64)
+	wrong=$(printf mallory:guess-work | base64)
+	users_start "AccessLog \"$DIR/access\""
+	lets_in alice:sesame-open
+	for secret in alice:guess-work mallory:guess-work; do
+		client send "$(request "$secret")" refused 407 >>"$DIR/reply"
+	done
+	users "alice:$(openssl passwd -6 -salt saltsalt sesame-open)" \
+	    "bob:guess-work"
+	reload 'failed!'
+	adit_stop
+	for secret in "$token" "$wrong" sesame-open guess-work saltsalt; do
+		fails grep -ai -- "$secret" "$LOG" "$DIR/access" "$DIR/reply" \
+		    "$STDERR"
+	done
+	grep -qE '^[^ ]+ 127.0.0.1 alice 127.0.0.1:[0-9]+ ' "$DIR/access"
+	fails grep -q mallory "$LOG" "$DIR/access"
+}
+
+# memory_has PID TEXT: whether it is in the memory that a process can write.
+memory_has() {
+	local range rest begin end
+
+	while read -r range rest; do
+		case $rest in
+		rw*) ;;
+		*) continue ;;
+		esac
+		begin=$((16#${range%-*}))
+		end=$((16#${range#*-}))
+		[ $((end - begin)) -le $((64 << 20)) ] || continue
+		if dd if="/proc/$1/mem" bs=4096 skip=$((begin / 4096)) \
+		    count=$(((end - begin) / 4096)) 2>/dev/null |
+		    grep -qaF -e "$2"; then
+			return 0
+		fi
+	done <"/proc/$1/maps"
+	return 1
+}
+
+@test "users: no worker has a hash in its memory, nor keeps a password" {
+	local pid salt hash
+
+	need_proc
+	salt=salt$RANDOM$RANDOM
+	hash=$(openssl passwd -6 -salt "$salt" sesame-open)
+	users "alice:$hash" "bob:$BCRYPT"
+	users_start
+	memory_has "$ADIT_PID" "$hash" || skip "memory cannot be looked at"
+	lets_in alice:sesame-open
+	keeps_out alice:sesame-shut
+	lets_in bob:secret
+	for pid in $(worker_pids); do
+		for secret in "${hash#*"$salt"$}" sesame-open sesame-shut \
+		    "$(printf alice:sesame-open | base64)"; do
+			fails memory_has "$pid" "$secret"
+		done
+	done
+	for pid in $(desk_pids); do
+		fails memory_has "$pid" sesame-open
+		fails memory_has "$pid" sesame-shut
+	done
+}
+
+@test "users: fifty thousand users start and are found as quickly as one" {
+	seq 50000 | sed "s,.*,user&:$BCRYPT," >"$USERS"
+	users_start
+	lets_in user1:secret
+	lets_in user50000:secret
+	lets_in user25000:secret
+	keeps_out user50001:secret
+}
