@@ -333,25 +333,27 @@ access_left() {
 }
 
 @test "users: a flood of wrong passwords does not delay names" {
-	local i
+	local i n
 
-	need_proc
+	# Half a minute's work, or less with more than eight processors.
+	n=$((30 * $(getconf _NPROCESSORS_ONLN)))
+	[ "$n" -le 240 ] || n=240
 	name_server '*.example=127.0.0.1'
-	users "alice:$(costly)"
-	peer_start srv server -n 5 echo
+	users "alice:$(costly 2000000)"
+	peer_start srv server echo
 	adit_start "AuthFile \"$USERS\"" "BasicAuth bob plain"
-	for i in $(seq 60); do
+	for i in $(seq "$n"); do
 		client_start "flood$i" -b "127.0.1.$i" 127.0.0.1 "$PORT" \
 		    send "$(request "alice:wrong$i")" refused 407
 	done
-	wait_for flood_arrived 60
+	wait_for flood_arrived "$n"
 	for i in 1 2 3 4 5; do
 		TARGET=name$i.example:$srv_PORT
 		client send "$(request bob:plain)" \
 		    expect "$established" rtt 1 5 shut eof
 	done
 	# That was in the midst of it.
-	[ "$(log_count 'Failed auth attempt')" -lt 60 ]
+	[ "$(log_count 'Failed auth attempt')" -lt $((n / 2)) ]
 }
 
 flood_arrived() {
@@ -441,12 +443,12 @@ memory_has() {
 	need_proc
 	salt=salt$RANDOM$RANDOM
 	hash=$(openssl passwd -6 -salt "$salt" sesame-open)
-	users "alice:$hash" "bob:$BCRYPT"
+	users "alice:$hash"
 	users_start
 	memory_has "$ADIT_PID" "$hash" || skip "memory cannot be looked at"
 	lets_in alice:sesame-open
 	keeps_out alice:sesame-shut
-	lets_in bob:secret
+	lets_in alice:sesame-open
 	for pid in $(worker_pids); do
 		for secret in "${hash#*"$salt"$}" sesame-open sesame-shut \
 		    "$(printf alice:sesame-open | base64)"; do
