@@ -680,6 +680,7 @@ take_auth_file(struct reader *r, const struct directive *d, char *arg)
 	struct reader file = { .conf = r->conf, .say = r->say };
 	size_t before = logins->n;
 	char *path = absolute(r, arg);
+	const char *wrong;
 	FILE *f;
 
 	(void)d;
@@ -693,8 +694,9 @@ take_auth_file(struct reader *r, const struct directive *d, char *arg)
 		    errno == EINVAL ? "it is no regular file"
 				    : strerror(errno));
 	setvbuf(f, buffer, _IOFBF, sizeof(buffer));
-	if (login_begin(logins, path) != 0)
-		say(&file, LOG_LEVEL_ERROR, "%s", strerror(ENOMEM));
+	wrong = login_begin(logins, path);
+	if (wrong != NULL)
+		say(&file, LOG_LEVEL_ERROR, "%s", wrong);
 	else
 		file_parse(&file, f, login_line);
 	fclose(f);

@@ -219,15 +219,18 @@ login_keep(
 }
 
 /*
- * Begins with a user file, whose name is kept.  Returns 0, or -1 with errno
- * ENOMEM.
+ * Begins with a user file, whose name is kept.  Returns NULL, or why that
+ * cannot be.
  */
-int
+const char *
 login_begin(struct logins *l, const char *file)
 {
+	if (!sys_has_crypt())
+		return "this adit was built where there is no crypt(3), and "
+		       "cannot check hashes";
 	l->weak = 0;
 	l->file = block_add(l, file);
-	return l->file != NULL ? 0 : -1;
+	return l->file != NULL ? NULL : strerror(ENOMEM);
 }
 
 /*

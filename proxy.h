@@ -330,7 +330,7 @@ bool who_holds(const struct who *, const struct asker *);
 void who_free(struct who *list);
 
 /* login.c */
-int login_begin(struct logins *, const char *file);
+const char *login_begin(struct logins *, const char *file);
 const char *login_add(struct logins *, unsigned long line, char *text);
 const struct login *login_index(struct logins *, const struct login **before);
 const char *login_name(const struct logins *, const char *name);
@@ -447,6 +447,7 @@ int sys_syslog_connect(int fd);
 int sys_syslog_send(int fd, const char *line, size_t len);
 void *sys_share(size_t);
 int sys_random(void *to, size_t len);
+bool sys_has_crypt(void);
 char *sys_crypt(const char *password, const char *setting);
 int sys_bell(int bell[2]);
 void sys_bell_ring(int fd);

@@ -30,6 +30,13 @@
 
 #include "proxy.h"
 
+/* Where crypt() is not even declared by a header of its own, Linux lacks it. */
+#if defined(__linux__) && defined(__has_include)
+#if !__has_include(<crypt.h>)
+#define NO_CRYPT
+#endif
+#endif
+
 #ifndef _PATH_LOG
 #define _PATH_LOG "/dev/log"
 #endif
@@ -327,6 +334,17 @@ sys_random(void *to, size_t len)
 	return n == (ssize_t)len ? 0 : -1;
 }
 
+/* Whether there is crypt(3), at least as far as this was built with it. */
+bool
+sys_has_crypt(void)
+{
+#ifdef NO_CRYPT
+	return false;
+#else
+	return true;
+#endif
+}
+
 /*
  * crypt(3), which not all systems declare for POSIX alone.  Returns the hash,
  * which the next call overwrites; or NULL, or a text that begins with '*', when
@@ -335,7 +353,14 @@ sys_random(void *to, size_t len)
 char *
 sys_crypt(const char *password, const char *setting)
 {
+#ifdef NO_CRYPT
+	(void)password;
+	(void)setting;
+	errno = ENOSYS;
+	return NULL;
+#else
 	return crypt(password, setting);
+#endif
 }
 
 /*

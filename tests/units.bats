@@ -59,8 +59,12 @@ driver() {
 }
 
 @test "units: each line of a user file is understood or refused, with fifty thousand users too" {
+	local status=0
+
 	driver login_test
-	"$DRIVER"
+	"$DRIVER" || status=$?
+	[ "$status" != 77 ] || skip "there is no crypt()"
+	[ "$status" = 0 ]
 }
 
 @test "units: no bytes that a stranger can think of break the parser" {

@@ -16,6 +16,10 @@ load helper
 setup() {
 	common_setup
 	USERS=$DIR/users
+	case $BATS_TEST_DESCRIPTION in
+	*"without crypt"*) ;;
+	*) knows "$SHA512" || skip "there is no crypt()" ;;
+	esac
 }
 
 # users LINE...: the user file, for the starter of adit alone.
@@ -197,6 +201,17 @@ bats_require_minimum_version 1.5.0
 		skip "crypt() of this system knows yescrypt"
 	fi
 	refuses 1 'does not know' "alice:$YESCRYPT"
+}
+
+@test "users: a system without crypt() refuses user files rather than let nobody in" {
+	if knows "$SHA512"; then
+		skip "there is crypt()"
+	fi
+	users "alice:$SHA512"
+	adit_conf "AuthFile \"$USERS\""
+	run -70 --separate-stderr "$ADIT" -t -c "$CONF"
+	grep -qF "$USERS: this adit was built where there is no crypt(3)" \
+	    <<<"$stderr"
 }
 
 @test "users: a file that is missing, unreadable or no file stops the start" {
