@@ -12,6 +12,17 @@
 
 #include "proxy.h"
 
+/*
+ * A wrong password costs some of QUOTA_FAILURES, which the address gets back
+ * in as many seconds.  What lacks beyond the free part, by DELAY_PART, is how
+ * long the next password of that address waits before it is checked.
+ */
+enum {
+	FAILURE_COST = 5,  /* s */
+	FREE_DEBT = 16000, /* ms: that of four failures */
+	DELAY_PART = 10    /* half a second for each further one */
+};
+
 /* Whether clients must say who they are. */
 bool
 auth_wanted(const struct conf *conf)
@@ -72,6 +83,49 @@ auth_begin(
 }
 
 /*
+ * Says when the credentials that were kept may be checked: at once; later,
+ * when check_at has come, since there were wrong ones from the same address;
+ * or never, since too many from there wait already.
+ */
+enum auth_wait
+auth_delay(struct conn *c)
+{
+	struct credentials *p = c->setup->credentials;
+	int64_t debt = quota_wait(QUOTA_FAILURES, &c->client);
+
+	p->check_at = loop_now();
+	if (debt <= FREE_DEBT)
+		return AUTH_NOW;
+	if (quota_take(QUOTA_WAITERS, &c->client) > 0)
+		return AUTH_NEVER;
+	p->waits = true;
+	p->check_at += (debt - FREE_DEBT) / DELAY_PART;
+	return AUTH_LATER;
+}
+
+/*
+ * Counts a wrong password, once for all connections that have waited for the
+ * same answer.
+ */
+static void
+failure_count(const struct conn *c)
+{
+	static struct {
+		struct digest digest;
+		struct addr client;
+		int64_t at;
+	} last = { .at = -1 };
+	const struct digest *digest = &c->setup->credentials->digest;
+
+	if (last.at != loop_now() || !secret_same(&last.digest, digest) ||
+	    !addr_same_ip(&last.client, &c->client))
+		quota_charge(QUOTA_FAILURES, &c->client, FAILURE_COST);
+	last.digest = *digest;
+	last.client = c->client;
+	last.at = loop_now();
+}
+
+/*
  * Judges the credentials that were kept, as far as that takes no time: sets
  * the connection's user with ACL_ALLOW.  ACL_ASK: the desk is to be asked.  An
  * empty password is never right.
@@ -86,8 +140,10 @@ auth_check(struct conn *c, const struct conf *conf)
 		known_put(&p->digest, c->user, loop_now());
 		return ACL_ALLOW;
 	}
-	return conf->logins.wanted && p->password[0] != '\0' ? ACL_ASK
-							     : ACL_DENY;
+	if (conf->logins.wanted && p->password[0] != '\0')
+		return ACL_ASK;
+	failure_count(c);
+	return ACL_DENY;
 }
 
 /*
@@ -101,16 +157,23 @@ auth_end(struct conn *c, const struct conf *conf, const struct answer *answer)
 
 	if (answer->error == 0 && answer->matches)
 		c->user = login_name(&conf->logins, p->user);
-	if (c->user == NULL)
+	if (c->user == NULL) {
+		if (answer->error == 0)
+			failure_count(c);
 		return false;
+	}
 	known_put(&p->digest, c->user, loop_now());
 	return true;
 }
 
 /* Forgets the credentials of a connection, if it has some. */
 void
-auth_forget(struct setup *s)
+auth_forget(struct conn *c)
 {
+	struct setup *s = c->setup;
+
+	if (s->credentials != NULL && s->credentials->waits)
+		quota_charge(QUOTA_WAITERS, &c->client, -1);
 	credentials_free(s->credentials);
 	s->credentials = NULL;
 }

@@ -198,7 +198,7 @@ setup_free(struct conn *c)
 	race_end(&c->setup->race);
 	free(c->setup->parent);
 	free(c->setup->via);
-	auth_forget(c->setup);
+	auth_forget(c);
 	free(c->setup->head);
 	free(c->setup);
 	c->setup = NULL;
@@ -250,6 +250,12 @@ conn_state(struct conn *c, enum conn_state state)
 	switch (state) {
 	case CONN_REQUEST:
 		when = c->began + conf->header_timeout * INT64_C(1000);
+		break;
+	case CONN_USER:
+		/* At first it may have to wait until the check begins. */
+		when = c->setup->credentials->check_at;
+		if (when <= loop_now())
+			when += conf->connect_timeout * INT64_C(1000);
 		break;
 	case CONN_CONNECT:
 		when = reach_until(c);
@@ -1007,7 +1013,7 @@ static void
 conn_checked(struct conn *c, const struct answer *answer)
 {
 	if (auth_end(c, k.conf, answer)) {
-		auth_forget(c->setup);
+		auth_forget(c);
 		conn_permit(c);
 	} else if (answer->error != 0) {
 		conn_unchecked(c);
@@ -1022,7 +1028,7 @@ conn_check(struct conn *c)
 {
 	switch (auth_check(c, k.conf)) {
 	case ACL_ALLOW:
-		auth_forget(c->setup);
+		auth_forget(c);
 		conn_permit(c);
 		break;
 	case ACL_DENY:
@@ -1032,6 +1038,29 @@ conn_check(struct conn *c)
 		conn_state(c, CONN_USER);
 		conn_watch(c);
 		resolve_ask_user(c);
+	}
+}
+
+/* Has the credentials judged, now or after the time that befits the client. */
+static void
+conn_attempt(struct conn *c)
+{
+	char client[ADDR_TEXT_SIZE];
+
+	switch (auth_delay(c)) {
+	case AUTH_NOW:
+		conn_check(c);
+		break;
+	case AUTH_LATER:
+		conn_state(c, CONN_USER);
+		conn_watch(c);
+		break;
+	case AUTH_NEVER:
+		log_line(LOG_LEVEL_INFO,
+		    "Too many passwords of \"%s\" wait to be checked",
+		    addr_text(&c->client, client));
+		conn_refuse(c, 429, "http_request_denied",
+		    "There were too many wrong passwords from your address.");
 	}
 }
 
@@ -1068,7 +1097,7 @@ conn_identify(struct conn *c, char *head)
 		break;
 	case ACL_ASK:
 		if (c->setup->credentials != NULL)
-			conn_check(c);
+			conn_attempt(c);
 		else
 			conn_no_memory(c);
 	}
@@ -1373,7 +1402,10 @@ conn_expire(struct conn *c)
 		    "The request head did not come in time.");
 		break;
 	case CONN_USER:
-		conn_unchecked(c);
+		if (c->setup->list == NULL)
+			conn_check(c);
+		else
+			conn_unchecked(c);
 		break;
 	case CONN_RESOLVE:
 		conn_unresolved(c, EAI_AGAIN);

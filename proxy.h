@@ -634,6 +634,7 @@ enum quota_kind {
 	QUOTA_CONNECTIONS, /* new ones, for MaxRatePerHost */
 	QUOTA_REFUSALS,    /* of those above it, with an answer */
 	QUOTA_FAILURES,    /* to log in */
+	QUOTA_WAITERS,     /* those who have to wait for that, at once */
 	QUOTA_KINDS
 };
 
@@ -715,6 +716,8 @@ struct race {
 /* What a client says to be; both names are padded with NULs. */
 struct credentials {
 	struct digest digest; /* of both */
+	int64_t check_at;     /* ms: not before that */
+	bool waits;           /* counts among QUOTA_WAITERS */
 	char user[CREDENTIAL_SIZE], password[CREDENTIAL_SIZE];
 };
 
@@ -780,12 +783,15 @@ int64_t conn_park_at(void);
 void conn_close_all(enum ending);
 
 /* auth.c */
+enum auth_wait { AUTH_NOW, AUTH_LATER, AUTH_NEVER };
+
 bool auth_wanted(const struct conf *);
 enum verdict auth_begin(
     struct conn *, const struct conf *, const char *value, size_t len);
+enum auth_wait auth_delay(struct conn *);
 enum verdict auth_check(struct conn *, const struct conf *);
 bool auth_end(struct conn *, const struct conf *, const struct answer *);
-void auth_forget(struct setup *);
+void auth_forget(struct conn *);
 
 /* worker.c */
 _Noreturn void worker_run(const struct worker_args *);

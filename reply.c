@@ -33,6 +33,8 @@ reason_phrase(int status)
 		return "Request Timeout";
 	case 414:
 		return "URI Too Long";
+	case 429:
+		return "Too Many Requests"; /* RFC 6585 4 */
 	case 431:
 		return "Request Header Fields Too Large";
 	case 502:
@@ -109,6 +111,9 @@ special_fields(char *out, size_t size, int status, const char *realm)
 	/* What is exceeded is a limit on how many, and they come and go. */
 	if (status == 503)
 		snprintf(out, size, "Retry-After: 1\r\n");
+	/* So long the wait of an address is at most, and then a place free. */
+	if (status == 429)
+		snprintf(out, size, "Retry-After: 5\r\n");
 	if (status != 407)
 		return;
 	quote(quoted, sizeof(quoted), realm);

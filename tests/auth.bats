@@ -16,8 +16,11 @@ lets_in() {
 	    rtt 1 5 shut eof
 }
 
+# From another address each time: one that fails often has to wait.
 keeps_out() {
-	client send "$(request "$@")" refused 407 >"$DIR/reply"
+	TRIES=$((TRIES + 1))
+	"$PEER" client -b "127.0.2.$TRIES" 127.0.0.1 "$PORT" \
+	    send "$(request "$@")" refused 407 >"$DIR/reply"
 	grep -qi '^Proxy-Authenticate: Basic realm="' "$DIR/reply"
 	grep -qi '^Proxy-Status: adit; error=http_request_denied' "$DIR/reply"
 }
@@ -34,6 +37,7 @@ request() {
 
 # auth_start LINE...: adit and an echo server.
 auth_start() {
+	TRIES=0
 	peer_start srv server echo
 	adit_start "$@"
 }

@@ -16,6 +16,7 @@ load helper
 setup() {
 	common_setup
 	USERS=$DIR/users
+	TRIES=0
 	case $BATS_TEST_DESCRIPTION in
 	*"without crypt"*) ;;
 	*) knows "$SHA512" || skip "there is no crypt()" ;;
@@ -56,8 +57,11 @@ lets_in() {
 	client send "$(request "$1")" expect "$established" rtt 1 5 shut eof
 }
 
+# From another address each time: one that fails often has to wait.
 keeps_out() {
-	client send "$(request "$@")" refused 407 >"$DIR/reply"
+	TRIES=$((TRIES + 1))
+	"$PEER" client -b "127.0.2.$TRIES" 127.0.0.1 "$PORT" \
+	    send "$(request "$@")" refused 407 >"$DIR/reply"
 	grep -qi '^Proxy-Authenticate: Basic realm="' "$DIR/reply"
 }
 
@@ -373,6 +377,107 @@ access_left() {
 
 flood_arrived() {
 	[ "$(log_count 'Request .*CONNECT')" -ge "$1" ]
+}
+
+# wrong N ADDRESS: so many wrong passwords at once, all of them checked.
+wrong() {
+	local i
+
+	for i in $(seq "$1"); do
+		client_start "wrong$i" -b "$2" 127.0.0.1 "$PORT" \
+		    wait "$DIR/go" send "$(request "alice:wrong$i")" refused 407
+	done
+	touch "$DIR/go"
+	for i in $(seq "$1"); do
+		peer_wait "wrong$i" >/dev/null
+	done
+}
+
+# from ADDRESS USER:PASSWORD: lets_in, from there.
+from() {
+	"$PEER" client -b "$1" 127.0.0.1 "$PORT" send "$(request "$2")" \
+	    expect "$established" rtt 1 5 shut eof
+}
+
+# slow_start LINE...: an address, 127.0.0.5, from which many wrong passwords
+# came, after alice was let in from there.
+slow_start() {
+	users "alice:$BCRYPT" "bob:$BCRYPT" "carol:$BCRYPT"
+	peer_start srv server echo
+	adit_start "$@" "AuthFile \"$USERS\"" "BasicAuth dave plain"
+	from 127.0.0.5 alice:secret
+	wrong 12 127.0.0.5
+}
+
+@test "users: after wrong passwords an address waits, but others and who was let in do not" {
+	slow_start "Workers 1"
+	client_start slow -b 127.0.0.5 127.0.0.1 "$PORT" \
+	    send "$(request bob:secret)" expect "$established" say in
+	client_start plain -b 127.0.0.5 127.0.0.1 "$PORT" \
+	    send "$(request dave:plain)" expect "$established" say in
+	wait_for requests_are 15
+	from 127.0.0.5 alice:secret
+	from 127.0.0.6 carol:secret
+	from 127.0.0.6 dave:plain
+	fails peer_said slow in
+	fails peer_said plain in
+	wait_for peer_said slow in
+	wait_for peer_said plain in
+}
+
+requests_are() {
+	[ "$(log_count 'Request .*CONNECT')" = "$1" ]
+}
+
+# took COMMAND...: sets TOOK to its time in ms.
+took() {
+	local began=${EPOCHREALTIME/[.,]/}
+
+	"$@"
+	TOOK=$(((${EPOCHREALTIME/[.,]/} - began) / 1000))
+}
+
+@test "users: each further wrong password makes the next wait longer, and BasicAuth too" {
+	peer_start srv server echo
+	adit_start "BasicAuth alice secret" "BasicAuth bob secret" "Workers 2"
+	wrong 6 127.0.0.5
+	took from 127.0.0.5 alice:secret
+	echo "after six: $TOOK ms"
+	# A second, less a tenth of the time since then.
+	[ "$TOOK" -ge 300 ]
+	wrong 6 127.0.0.5
+	took from 127.0.0.5 bob:secret
+	echo "after twelve: $TOOK ms"
+	[ "$TOOK" -ge 1000 ]
+}
+
+@test "users: too many that wait at one address are refused at once, and no others" {
+	slow_start "Workers 3"
+	client_start waits -n 8 -b 127.0.0.5 127.0.0.1 "$PORT" \
+	    send "$(request bob:guess)" gone
+	wait_for requests_are 21
+	"$PEER" client -b 127.0.0.5 127.0.0.1 "$PORT" \
+	    send "$(request bob:secret)" refused 429 >"$DIR/reply"
+	grep -qi '^Retry-After: 5' "$DIR/reply"
+	grep -qi '^Proxy-Status: adit; error=http_request_denied' "$DIR/reply"
+	log_wait '^INFO .*: Too many passwords of "127.0.0.5" wait to be checked'
+	from 127.0.0.6 bob:secret
+	# Who leaves gives the place back.
+	end_pid KILL "$waits_PID"
+	wait_for -t 5 from 127.0.0.5 carol:secret
+}
+
+@test "users: one wrong password of a browser's hundred connections counts once" {
+	slow_start "Workers 1"
+	users "alice:$(costly)" "bob:$BCRYPT" "carol:$BCRYPT"
+	reload finished
+	client -n 100 -- send "$(request alice:old)" refused 407 >/dev/null
+	client_start slow -b 127.0.0.5 127.0.0.1 "$PORT" \
+	    send "$(request bob:secret)" expect "$established" say in
+	wait_for requests_are 114
+	from 127.0.0.1 carol:secret
+	fails peer_said slow in
+	wait_for peer_said slow in
 }
 
 @test "users: failures are logged with the address for fail2ban, and a missing password is none" {
