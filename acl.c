@@ -35,6 +35,19 @@ acl_client(const struct conf *conf, const struct addr *client, size_t *rule)
 }
 
 /*
+ * What follows for a client from the answer to a rule for names: the rule's
+ * verdict; or ACL_ASK, go on with the next.  A Deny that nobody can judge
+ * denies.
+ */
+enum verdict
+acl_answer(const struct rule *rule, bool matches, bool failed)
+{
+	if (rule->allow)
+		return matches ? ACL_ALLOW : ACL_ASK;
+	return matches || failed ? ACL_DENY : ACL_ASK;
+}
+
+/*
  * Whether a name is what a rule says: ".suffix" is anything below suffix,
  * "name" is the name or anything below it.  Case and a last dot do not
  * count; labels are matched whole.
@@ -116,10 +129,17 @@ enum { EMBEDDED_MAX = sizeof(embeddings) / sizeof(*embeddings) + 1 };
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 #define IN(a, blocks) addr_in_blocks(a, blocks, COUNT(blocks))
 
-static bool
-floor_allows(const struct addr *target, bool client_is_local)
+/* The floor that one address is under, in words, or NULL. */
+static const char *
+floor_of(const struct addr *target, bool client_is_local)
 {
-	return !IN(target, never) && (client_is_local || !IN(target, local));
+	if (IN(target, never))
+		return "unspecified, broadcast and multicast addresses are for "
+		       "nobody";
+	if (!client_is_local && IN(target, local))
+		return "loopback and link-local addresses are for clients on "
+		       "loopback";
+	return NULL;
 }
 
 /*
@@ -191,6 +211,24 @@ lifts_floor(const struct target_rule *rule)
 }
 
 /*
+ * The floor which refuses an address to a client, in words, or NULL: none does.
+ * The rule is the one that allows the address, or NULL.
+ */
+const char *
+acl_floor(const struct addr *target, const struct addr *client,
+    const struct target_rule *rule)
+{
+	struct addr inner[EMBEDDED_MAX];
+	size_t n = embedded_all(inner, target);
+	bool is_local = IN(client, loopback);
+	const char *floor = floor_of(target, is_local || lifts_floor(rule));
+
+	for (size_t i = 0; i < n && floor == NULL; i++)
+		floor = floor_of(&inner[i], is_local);
+	return floor;
+}
+
+/*
  * Whether the asker may have this address, with its port, for the target
  * that was asked for by name (or NULL).  The rules for targets decide, and
  * under them the floors: the unspecified address, broadcast and multicast are
@@ -205,16 +243,13 @@ acl_target(const struct conf *conf, const char *name, const struct addr *target,
 {
 	struct addr inner[EMBEDDED_MAX];
 	size_t n = embedded_all(inner, target);
-	bool is_local = IN(asker->client, loopback);
 	const struct target_rule *r;
 
 	if (target_addr(&conf->targets, name, target, asker, rule) !=
 		ACL_ALLOW ||
-	    !floor_allows(target, is_local || lifts_floor(*rule)))
+	    acl_floor(target, asker->client, *rule) != NULL)
 		return false;
 	for (size_t i = 0; i < n; i++) {
-		if (!floor_allows(&inner[i], is_local))
-			return false;
 		if (target_addr(&conf->targets, name, &inner[i], asker, &r) ==
 			ACL_DENY &&
 		    r != NULL && r->kind == RULE_NET) {

@@ -776,25 +776,39 @@ directive_find(const char *keyword)
 	return NULL;
 }
 
-/* One line without its end: blank, a comment, or a directive. */
-static void
-line_parse(struct reader *r, char *line)
+/*
+ * Splits a line without its end, and changes it.  Returns the directive, with
+ * *arg what stands behind it without the blanks around; or NULL: the line is
+ * blank or a comment.
+ */
+char *
+conf_split(char *line, char **arg)
 {
-	const struct directive *d;
 	size_t len = strlen(line);
-	char *arg;
 
 	while (len > 0 && strchr(" \t", line[len - 1]) != NULL)
 		line[--len] = '\0';
 	line += strspn(line, " \t");
 	if (*line == '\0' || *line == '#')
+		return NULL;
+	*arg = line + strcspn(line, " \t");
+	if (**arg != '\0')
+		*(*arg)++ = '\0';
+	*arg += strspn(*arg, " \t");
+	return line;
+}
+
+/* One line without its end: blank, a comment, or a directive. */
+static void
+line_parse(struct reader *r, char *line)
+{
+	const struct directive *d;
+	char *arg;
+
+	r->keyword = conf_split(line, &arg);
+	if (r->keyword == NULL)
 		return;
-	r->keyword = line;
-	arg = line + strcspn(line, " \t");
-	if (*arg != '\0')
-		*arg++ = '\0';
-	arg += strspn(arg, " \t");
-	d = directive_find(line);
+	d = directive_find(r->keyword);
 	if (d == NULL)
 		say(r, LOG_LEVEL_ERROR, "there is no such directive");
 	else if (*arg == '\0')
@@ -833,8 +847,9 @@ filter_check(struct reader *r)
 	r->keyword = NULL;
 }
 
-static bool
-user_exists(const struct conf *conf, const char *name)
+/* Whether there is such a user, whatever his password is. */
+bool
+conf_has_user(const struct conf *conf, const char *name)
 {
 	for (size_t i = 0; i < conf->nusers; i++)
 		if (strcmp(conf->users[i].name, name) == 0)
@@ -851,7 +866,7 @@ users_check(struct reader *r, const struct target_rule *rule)
 	for (size_t i = 0; i < rule->who->nusers; i++) {
 		r->line = rule->line;
 		r->keyword = rule->allow ? "AllowTo" : "DenyTo";
-		if (!user_exists(r->conf, name))
+		if (!conf_has_user(r->conf, name))
 			say(r, LOG_LEVEL_ERROR,
 			    "there is no user \"%.60s\"; BasicAuth or a "
 			    "line in an AuthFile adds one",
@@ -990,12 +1005,9 @@ tell_nothing(enum log_level level, const char *text)
 	(void)text;
 }
 
-/*
- * The configuration without a file: loopback alone, and the ports of TLS.
- * Returns it as conf_read() does, with file NULL; NULL with ENOMEM.
- */
-struct conf *
-conf_builtin(void)
+/* The text of the configuration without a file, to be read. */
+static FILE *
+builtin_open(void)
 {
 	static char text[] = "Port 8888\n"
 			     "Listen 127.0.0.1\n"
@@ -1003,7 +1015,28 @@ conf_builtin(void)
 			     "Allow ::1\n"
 			     "ConnectPort 443\n"
 			     "ConnectPort 563\n";
-	FILE *f = fmemopen(text, strlen(text), "r");
+
+	return fmemopen(text, strlen(text), "r");
+}
+
+/*
+ * Opens what a configuration was read from, for those who want to show a line
+ * of it.  Returns NULL with errno if that is not there any more.
+ */
+FILE *
+conf_open(const struct conf *conf)
+{
+	return conf->file != NULL ? fopen(conf->file, "r") : builtin_open();
+}
+
+/*
+ * The configuration without a file: loopback alone, and the ports of TLS.
+ * Returns it as conf_read() does, with file NULL; NULL with ENOMEM.
+ */
+struct conf *
+conf_builtin(void)
+{
+	FILE *f = builtin_open();
 	struct conf *conf;
 
 	if (f == NULL)

@@ -907,13 +907,15 @@ conn_answer(struct conn *c, const struct answer *answer)
 	}
 	if (!answer->matches && resolve_ask_on(c))
 		return;
-	/* A Deny that nobody can judge denies. */
 	rule = &k.conf->rules[c->setup->rule];
-	if (answer->matches && rule->allow) {
+	switch (acl_answer(rule, answer->matches, answer->error != 0)) {
+	case ACL_ALLOW:
 		conn_admit(c);
-	} else if (answer->matches || (answer->error != 0 && !rule->allow)) {
+		break;
+	case ACL_DENY:
 		conn_deny(c);
-	} else {
+		break;
+	case ACL_ASK:
 		c->setup->rule++;
 		conn_judge(c);
 	}

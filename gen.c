@@ -358,7 +358,6 @@ listener_add(struct gen *gen, struct addr addr, const struct gen *old)
 {
 	int fd, at;
 
-	addr.port = gen->conf->port;
 	at = listener_find(old, &addr);
 	if (at >= 0)
 		fd = dup(old->listeners[at]);
@@ -392,12 +391,30 @@ listen_each(struct gen *gen, const struct gen *old, const struct addr *addrs,
 		if (any_family &&
 		    (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL))
 			continue;
-		addr.port = gen->conf->port;
 		log_line(LOG_LEVEL_ERROR, "Cannot listen on %s: %s",
 		    addr_text_port(&addr, text), strerror(errno));
 		return -1;
 	}
 	return gen->nlisteners > 0 ? 0 : -1;
+}
+
+/*
+ * The addresses that a configuration listens on, with its port: all of this
+ * machine when it names none.  Returns how many.
+ */
+size_t
+gen_addresses(const struct conf *conf, struct addr at[LISTEN_MAX])
+{
+	static const struct addr everywhere[] = {
+		{ .ip = { [10] = 0xff, 0xff } }, { .ip = { 0 } }
+	};
+	size_t n = conf->nlisten > 0 ? conf->nlisten : 2;
+
+	memcpy(
+	    at, conf->nlisten > 0 ? conf->listen : everywhere, n * sizeof(*at));
+	for (size_t i = 0; i < n; i++)
+		at[i].port = conf->port;
+	return n;
 }
 
 /*
@@ -408,18 +425,12 @@ listen_each(struct gen *gen, const struct gen *old, const struct addr *addrs,
 int
 gen_listen(struct gen *gen, struct gen *old)
 {
-	static const struct addr everywhere[] = {
-		{ .ip = { [10] = 0xff, 0xff } }, { .ip = { 0 } }
-	};
-	const struct conf *conf = gen->conf;
+	struct addr at[LISTEN_MAX];
+	size_t n = gen_addresses(gen->conf, at);
 	int result;
 
 	reuseport_all(old, true);
-	if (conf->nlisten > 0)
-		result =
-		    listen_each(gen, old, conf->listen, conf->nlisten, false);
-	else
-		result = listen_each(gen, old, everywhere, 2, true);
+	result = listen_each(gen, old, at, n, gen->conf->nlisten == 0);
 	reuseport_all(old, false);
 	return result;
 }

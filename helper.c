@@ -113,10 +113,24 @@ user_answer(const struct logins *logins, const struct question *q,
 {
 	bool failed;
 
+	memset(answer, 0, sizeof(*answer));
 	answer->matches =
 	    login_check(logins, q->text, question_password(q), &failed);
 	if (failed)
 		answer->error = EAI_MEMORY;
+}
+
+/*
+ * Answers a question about names, which can take as long as name servers like.
+ */
+void
+helper_answer(const struct question *q, struct answer *answer)
+{
+	memset(answer, 0, sizeof(*answer));
+	if (q->kind == QUESTION_CLIENT)
+		client_answer(q->text, &q->client, answer);
+	else
+		name_answer(q->text, answer);
 }
 
 /*
@@ -140,13 +154,10 @@ helper_run(int desk, const struct logins *logins)
 			continue;
 		if (!question_fits(&q, n))
 			_exit(0);
-		memset(&answer, 0, sizeof(answer));
 		if (q.kind == QUESTION_USER && logins != NULL)
 			user_answer(logins, &q, &answer);
-		else if (q.kind == QUESTION_CLIENT)
-			client_answer(q.text, &q.client, &answer);
 		else
-			name_answer(q.text, &answer);
+			helper_answer(&q, &answer);
 		question_wipe(&q);
 		if (answer_send(desk, &answer) != 0)
 			_exit(71);

@@ -300,7 +300,8 @@ login_index(struct logins *l, const struct login **before)
 	return found;
 }
 
-static const struct login *
+/* The user of an AuthFile with this name, or NULL. */
+const struct login *
 login_find(const struct logins *l, const char *name)
 {
 	size_t low = 0, high = l->n;

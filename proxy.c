@@ -27,6 +27,7 @@
 
 /* Exit statuses, as sysexits and tinyproxy have them. */
 enum {
+	STATUS_REFUSED = 1, /* -t explains a refusal */
 	STATUS_USAGE = 64,
 	STATUS_CONF = 70, /* EX_SOFTWARE, as in tinyproxy */
 	STATUS_SYSTEM = 71
@@ -40,6 +41,7 @@ enum {
 struct options {
 	bool foreground, test;
 	const char *file; /* as given, or NULL */
+	char **request;   /* client, user and target to explain, or NULL */
 };
 
 enum phase { STARTING, RUNNING, DRAINING, STOPPING };
@@ -123,10 +125,13 @@ usage(FILE *f)
 {
 	fprintf(f,
 	    "usage: adit [-dhtv] [-c file]\n"
+	    "       adit -t [-c file] client user target\n"
 	    "  -c file  read this configuration file\n"
 	    "  -d       stay in the foreground\n"
 	    "  -h       show this help\n"
-	    "  -t       check the configuration and exit\n"
+	    "  -t       check the configuration and exit; or explain what it\n"
+	    "           answers to a client (an address), a user (or -) and a\n"
+	    "           target (host:port)\n"
 	    "  -v       show the version\n"
 	    "The default file is %s/adit.conf; see adit(8).\n",
 	    SYSCONFDIR);
@@ -137,7 +142,7 @@ options_parse(struct options *o, int argc, char **argv)
 {
 	int c;
 
-	*o = (struct options){ false, false, NULL };
+	*o = (struct options){ .file = NULL };
 	while ((c = getopt(argc, argv, "c:dhtv")) != -1)
 		switch (c) {
 		case 'c':
@@ -159,7 +164,9 @@ options_parse(struct options *o, int argc, char **argv)
 			usage(stderr);
 			exit(STATUS_USAGE);
 		}
-	if (optind < argc) {
+	if (o->test && argc - optind == 3) {
+		o->request = argv + optind;
+	} else if (optind < argc) {
 		fprintf(
 		    stderr, "adit: unexpected argument: %s\n", argv[optind]);
 		usage(stderr);
@@ -732,6 +739,25 @@ turn(void)
 		gen_restart(gen, now);
 }
 
+/* What -t says of a configuration.  Returns the exit status. */
+static int
+test(const struct options *o, const struct conf *conf)
+{
+	char **request = o->request;
+	struct addr client;
+
+	if (request == NULL) {
+		printf("adit: %s: the configuration is right\n",
+		    m.file != NULL ? m.file : "none, built-in");
+		return 0;
+	}
+	if (addr_parse(&client, request[0]) != 0)
+		fail(STATUS_USAGE, "\"%s\" is not an IPv4 or IPv6 address",
+		    request[0]);
+	return explain(conf, &client, request[1], request[2]) ? 0
+							      : STATUS_REFUSED;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -745,11 +771,8 @@ main(int argc, char **argv)
 	log_init(m.foreground || options.test);
 	log_use(&on_stderr);
 	gen = prepare(options.file);
-	if (options.test) {
-		printf("adit: %s: the configuration is right\n",
-		    m.file != NULL ? m.file : "none, built-in");
-		return 0;
-	}
+	if (options.test)
+		return test(&options, gen->conf);
 	descriptors_raise();
 	if (!m.foreground)
 		daemonise();

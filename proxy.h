@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #ifdef __GNUC__
 #define PRINTF_LIKE(at, first) __attribute__((format(printf, at, first)))
@@ -321,6 +322,9 @@ struct conf *conf_read(
     const char *file, void (*say)(enum log_level, const char *text));
 struct conf *conf_builtin(void);
 void conf_free(struct conf *);
+bool conf_has_user(const struct conf *, const char *name);
+FILE *conf_open(const struct conf *);
+char *conf_split(char *line, char **arg);
 
 enum verdict { ACL_ALLOW, ACL_DENY, ACL_ASK };
 
@@ -333,6 +337,7 @@ void who_free(struct who *list);
 const char *login_begin(struct logins *, const char *file);
 const char *login_add(struct logins *, unsigned long line, char *text);
 const struct login *login_index(struct logins *, const struct login **before);
+const struct login *login_find(const struct logins *, const char *name);
 const char *login_name(const struct logins *, const char *name);
 bool login_check(const struct logins *, const char *name, const char *password,
     bool *failed);
@@ -370,18 +375,22 @@ bool filter_refuses(const struct filter *, const char *host, uint16_t port,
 /* acl.c */
 enum verdict acl_client(
     const struct conf *, const struct addr *client, size_t *rule);
+enum verdict acl_answer(const struct rule *, bool matches, bool failed);
 bool acl_name_matches(const char *rule, const char *name);
 bool acl_port(const struct conf *, uint16_t port);
 bool acl_name(const char *name, const struct addr *client);
 bool acl_target(const struct conf *, const char *name,
     const struct addr *target, const struct asker *,
     const struct target_rule **rule);
+const char *acl_floor(const struct addr *target, const struct addr *client,
+    const struct target_rule *rule);
 const char *acl_user(const struct conf *, const char name[CREDENTIAL_SIZE],
     const char password[CREDENTIAL_SIZE]);
 
 /* reply.c */
 size_t reply_make(char out[REPLY_SIZE], int status, const char *error,
     const char *detail, const char *host, const char *realm);
+const char *reply_reason(int status);
 extern const char reply_established[];
 extern const size_t reply_established_len;
 
@@ -853,7 +862,21 @@ int answer_receive(int fd, struct answer *);
 bool hosts_answer(const struct question *, struct answer *);
 
 /* helper.c */
+void helper_answer(const struct question *, struct answer *);
 _Noreturn void helper_run(int desk, const struct logins *);
+
+/* quote.c */
+enum { QUOTE_SIZE = 200 /* bytes of a line that is shown, with its NUL */ };
+
+bool quote_line(const struct conf *, unsigned long line, char text[QUOTE_SIZE]);
+bool quote_pattern(
+    const struct filter *, unsigned long line, char text[QUOTE_SIZE]);
+unsigned long quote_find(
+    const struct conf *, const char *directive, const char *word);
+
+/* explain.c */
+bool explain(const struct conf *, const struct addr *client, const char *user,
+    const char *target);
 
 /* gen.c */
 enum gen_state { GEN_STARTING, GEN_LIVE, GEN_DRAINING, GEN_FAILED };
@@ -898,6 +921,7 @@ struct gen {
 
 struct gen *gen_new(struct conf *, struct share *);
 int gen_identity(struct gen *);
+size_t gen_addresses(const struct conf *, struct addr at[LISTEN_MAX]);
 int gen_listen(struct gen *, struct gen *old);
 int gen_start(struct gen *, int64_t now);
 void gen_drain(struct gen *, const struct gen *successor, int64_t now);

@@ -17,8 +17,8 @@ const char reply_established[] = "HTTP/1.1 200 Connection established\r\n\r\n";
 const size_t reply_established_len = sizeof(reply_established) - 1;
 
 /* The reason phrases of RFC 9110 15. */
-static const char *
-reason_phrase(int status)
+const char *
+reply_reason(int status)
 {
 	switch (status) {
 	case 400:
@@ -132,7 +132,7 @@ size_t
 reply_make(char out[REPLY_SIZE], int status, const char *error,
     const char *detail, const char *host, const char *realm)
 {
-	const char *reason = reason_phrase(status);
+	const char *reason = reply_reason(status);
 	char date[40], special[320], target[320] = "", why[256], page[1024];
 	int n;
 

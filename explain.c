@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Explains a decision before it is taken: goes with a request through what
+ * conn.c would do with it, in the same order, and says at each step which line
+ * decides.  It judges nothing itself but asks whom a connection asks, and it
+ * never connects to anybody.  It waits for name servers, so it is for the
+ * command line alone.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proxy.h"
+
+enum {
+	SHOWN_SIZE = 300,     /* bytes of what the command line says */
+	DNS_LATE_TIME = 1000, /* ms: as conn.c tells late from failed */
+	REFUSED = 403,
+	UNAUTHORIZED = 407
+};
+
+/* The request, and who it comes from. */
+static struct {
+	const struct conf *conf;
+	struct asker asker;
+	struct request request;
+	char client[ADDR_TEXT_SIZE], target[SHOWN_SIZE]; /* to be shown */
+} e;
+
+/* What is said. */
+
+/* The answer of a request that is refused; false, for whoever says so. */
+static bool
+refuse(int status, const char *error)
+{
+	printf("answer: %d %s, %s\n", status, reply_reason(status), error);
+	return false;
+}
+
+static void
+say_line(const char *what, unsigned long line)
+{
+	char text[QUOTE_SIZE];
+	bool found = quote_line(e.conf, line, text);
+
+	if (e.conf->file == NULL)
+		printf("%s the built-in %s\n", what, text);
+	else
+		printf(
+		    "%s line %lu%s%s\n", what, line, found ? ": " : "", text);
+}
+
+/* By which rule for targets, if there is one. */
+static void
+say_target(bool allowed, const struct target_rule *rule)
+{
+	if (rule != NULL)
+		say_line(allowed ? "allowed by" : "refused by", rule->line);
+	else if (!allowed)
+		puts("refused: no AllowTo matches");
+	else if (e.conf->targets.n == 0)
+		puts("allowed: there is no AllowTo and no DenyTo");
+	else
+		puts("allowed: no DenyTo matches");
+}
+
+/* Names are asked for where a worker asks, one desk after the other. */
+static void
+ask(const struct question *q, struct answer *answer)
+{
+	memset(answer, 0, sizeof(*answer));
+	if (!hosts_answer(q, answer))
+		helper_answer(q, answer);
+}
+
+/* The client. */
+
+/* The verdict of a rule with a name; ACL_ASK: the next one has it. */
+static enum verdict
+client_ask(const struct rule *rule)
+{
+	struct question q = { .kind = QUESTION_CLIENT,
+		.client = *e.asker.client };
+	enum verdict verdict;
+	struct answer answer;
+
+	strcpy(q.text, rule->name);
+	ask(&q, &answer);
+	verdict = acl_answer(rule, answer.matches, answer.error != 0);
+	if (!answer.matches && answer.error != 0)
+		printf("client %s: the look-up for line %lu failed: %s\n",
+		    e.client, rule->line, gai_strerror(answer.error));
+	if (verdict == ACL_ASK) {
+		printf("client %s: ", e.client);
+		say_line("not matched by", rule->line);
+	}
+	return verdict;
+}
+
+static bool
+client_goes(void)
+{
+	enum verdict verdict;
+	size_t at = 0;
+
+	while ((verdict = acl_client(e.conf, e.asker.client, &at)) == ACL_ASK &&
+	    (verdict = client_ask(&e.conf->rules[at])) == ACL_ASK)
+		at++;
+	printf("client %s: ", e.client);
+	if (at < e.conf->nrules)
+		say_line(verdict == ACL_ALLOW ? "allowed by" : "refused by",
+		    e.conf->rules[at].line);
+	else
+		puts(verdict == ACL_ALLOW
+			? "allowed: there is no Allow and no Deny"
+			: "refused: no Allow matches");
+	return verdict == ACL_ALLOW || refuse(REFUSED, "http_request_denied");
+}
+
+/* The request. */
+
+static bool
+request_goes(const char *target)
+{
+	if (parse_authority(&e.request, target, strlen(target)) == 0)
+		return true;
+	printf("target %s: this is not host:port\n", e.target);
+	return refuse(400, "http_request_error");
+}
+
+static bool
+user_goes(const char *user)
+{
+	char shown[SHOWN_SIZE];
+	bool given = strcmp(user, "-") != 0;
+	const struct login *login;
+	unsigned long line;
+
+	log_escape(shown, sizeof(shown), user, strlen(user));
+	printf("user %s: ", shown);
+	if (!auth_wanted(e.conf)) {
+		printf("nobody is asked for credentials%s\n",
+		    given ? ", and no rule sees the name" : "");
+		return true;
+	}
+	if (!given || !conf_has_user(e.conf, user)) {
+		puts(given ? "refused: there is no such user"
+			   : "refused: credentials are wanted");
+		return refuse(UNAUTHORIZED, "http_request_denied");
+	}
+	e.asker.user = user;
+	line = quote_find(e.conf, "BasicAuth", user);
+	login = login_find(&e.conf->logins, user);
+	if (line != 0)
+		say_line("with the right password by", line);
+	else if (login != NULL)
+		printf("with the right password by line %lu of %s\n",
+		    login->line, login->file);
+	return true;
+}
+
+static bool
+port_goes(void)
+{
+	char port[8];
+
+	snprintf(port, sizeof(port), "%u", (unsigned)e.request.port);
+	printf("port %s: ", port);
+	if (!acl_port(e.conf, e.request.port)) {
+		puts("refused: no ConnectPort names it");
+		return refuse(REFUSED, "http_request_denied");
+	}
+	if (e.conf->has_ports)
+		say_line("allowed by", quote_find(e.conf, "ConnectPort", port));
+	else
+		puts("allowed: there is no ConnectPort");
+	return true;
+}
+
+static bool
+filter_goes(void)
+{
+	const struct filter *f = &e.conf->filter;
+	const char *verdict;
+	char text[QUOTE_SIZE];
+	unsigned long line;
+	bool refused = filter_refuses(f, e.request.host, e.request.port, &line);
+
+	if (f->file == NULL) {
+		puts("filter: there is none");
+		return true;
+	}
+	verdict = refused ? "refused" : "allowed";
+	if (line != 0) {
+		quote_pattern(f, line, text);
+		printf("filter: %s by line %lu of %s: %s\n", verdict, line,
+		    f->file, text);
+	} else {
+		printf(
+		    "filter: %s: no pattern of %s matches\n", verdict, f->file);
+	}
+	return !refused || refuse(REFUSED, "http_request_denied");
+}
+
+/* Addresses. */
+
+/* Whether an address, with its port, may be connected to. */
+static bool
+address_goes(const struct addr *addr)
+{
+	const struct request *req = &e.request;
+	const struct target_rule *rule;
+	char text[ADDR_TEXT_SIZE];
+	bool allowed = acl_target(
+	    e.conf, req->literal ? NULL : req->host, addr, &e.asker, &rule);
+	bool denied = rule != NULL && !rule->allow;
+
+	printf("address %s: ", addr_text(addr, text));
+	if (denied && rule->kind == RULE_NET &&
+	    !addr_in_net(addr, rule->net, rule->bits))
+		say_line("refused, for the IPv4 address in it, by", rule->line);
+	else if (!allowed && !denied &&
+	    (rule != NULL || !e.conf->targets.has_allow))
+		printf("refused by a floor: %s\n",
+		    acl_floor(addr, e.asker.client, rule));
+	else if (allowed && own_socket(addr))
+		puts("refused by a floor: adit itself listens there");
+	else
+		say_target(allowed, rule);
+	return allowed && !own_socket(addr);
+}
+
+/* Judges each address, and names those that a tunnel could lead to. */
+static bool
+addresses_go(const struct addr *addrs, size_t n)
+{
+	struct addr allowed[ADDRS_MAX];
+	size_t nallowed = 0;
+	struct race race;
+	char text[ADDR_TEXT_SIZE];
+
+	for (size_t i = 0; i < n; i++) {
+		struct addr addr = addrs[i];
+
+		addr.port = e.request.port;
+		if (address_goes(&addr))
+			allowed[nallowed++] = addr;
+	}
+	if (nallowed == 0)
+		return refuse(REFUSED, "destination_ip_prohibited");
+	race_init(&race, allowed, nallowed);
+	printf("answer: 200, a tunnel to ");
+	for (unsigned i = 0; i < race.naddrs; i++)
+		printf("%s%s", i > 0 ? " or " : "",
+		    addr_text_port(&race.addrs[i], text));
+	putchar('\n');
+	return true;
+}
+
+static bool
+lookup_failed(int error, int64_t ms)
+{
+	printf("name %s: no address is found here: %s\n", e.request.host,
+	    error != 0 ? gai_strerror(error) : "there is none");
+	if (error == EAI_AGAIN && ms >= DNS_LATE_TIME)
+		return refuse(504, "dns_timeout");
+	return refuse(502,
+	    error == EAI_NONAME ? "dns_error; rcode=\"NXDOMAIN\""
+				: "dns_error");
+}
+
+static bool
+direct_goes(void)
+{
+	struct question q = { .kind = QUESTION_NAME };
+	int64_t began = loop_clock();
+	struct answer answer;
+
+	if (e.request.literal)
+		return addresses_go(&e.request.addr, 1);
+	strcpy(q.text, e.request.host);
+	ask(&q, &answer);
+	if (answer.error != 0 || answer.naddrs == 0)
+		return lookup_failed(answer.error, loop_clock() - began);
+	return addresses_go(answer.addrs, answer.naddrs);
+}
+
+/* The way there. */
+
+/* Names the parents in their order; returns the first that can be reached. */
+static const struct upstream *
+parents_say(const struct upstream *u, uint64_t tried)
+{
+	const struct upstreams *us = &e.conf->upstreams;
+	const struct upstream *first = NULL;
+	const char *what = "upstream:";
+
+	for (; u != NULL; u = upstream_pick(us, &e.request, &tried)) {
+		say_line(what, u->line);
+		what = "upstream: if that is of no use,";
+		if (u->port == 0)
+			puts("upstream: port 0 is nowhere");
+		else if (first == NULL)
+			first = u;
+	}
+	return first;
+}
+
+/* Whether a name may go to a parent, which looks it up. */
+static bool
+parent_takes_name(void)
+{
+	const struct request *req = &e.request;
+	const struct target_rule *rule;
+	bool allowed = target_unresolved(&e.conf->targets, req->host, req->port,
+			   &e.asker, &rule) == ACL_ALLOW;
+
+	printf("target %s: looked up by the parent, ", e.target);
+	if (allowed && !acl_name(req->host, e.asker.client)) {
+		puts("refused by a floor: localhost is for clients on "
+		     "loopback");
+		return refuse(REFUSED, "http_request_denied");
+	}
+	say_target(allowed, rule);
+	return allowed || refuse(REFUSED, "http_request_denied");
+}
+
+static bool
+parent_goes(const struct upstream *u, uint64_t tried)
+{
+	const struct upstream *first = parents_say(u, tried);
+
+	if (e.request.literal && !address_goes(&e.request.addr))
+		return refuse(REFUSED, "destination_ip_prohibited");
+	if (!e.request.literal && !parent_takes_name())
+		return false;
+	if (first == NULL)
+		return refuse(502, "connection_refused");
+	printf(strchr(first->host, ':') == NULL
+		? "answer: 200, a tunnel through %s %s:%u\n"
+		: "answer: 200, a tunnel through %s [%s]:%u\n",
+	    upstream_kind(first), first->host, (unsigned)first->port);
+	return true;
+}
+
+static bool
+name_goes(void)
+{
+	const struct request *req = &e.request;
+	const struct target_rule *rule;
+	enum verdict verdict = target_name(
+	    &e.conf->targets, req->host, req->port, &e.asker, &rule);
+
+	printf("target %s: ", e.target);
+	if (verdict == ACL_ASK)
+		puts("its addresses decide");
+	else
+		say_target(verdict == ACL_ALLOW, rule);
+	return verdict != ACL_DENY || refuse(REFUSED, "http_request_denied");
+}
+
+static bool
+route_goes(void)
+{
+	const struct upstreams *us = &e.conf->upstreams;
+	const struct upstream *u;
+	uint64_t tried = 0;
+
+	if (!e.request.literal && !name_goes())
+		return false;
+	u = upstream_pick(us, &e.request, &tried);
+	if (u != NULL && u->kind != UPSTREAM_NONE)
+		return parent_goes(u, tried);
+	if (u != NULL)
+		say_line("upstream: no parent by", u->line);
+	else
+		puts(us->n > 0 ? "upstream: no line is for this target"
+			       : "upstream: there is none");
+	return direct_goes();
+}
+
+/*
+ * Prints, step by step, what decides a CONNECT of a client, with a user's name
+ * ("-" is none) and the right password, to a target, host:port; and what the
+ * answer would be.  Waits for name servers.  Returns whether it is a tunnel.
+ */
+bool
+explain(const struct conf *conf, const struct addr *client, const char *user,
+    const char *target)
+{
+	static struct addr listening[LISTEN_MAX];
+	static struct worker_args args;
+
+	args.conf = conf;
+	args.listening = listening;
+	args.nlisteners = gen_addresses(conf, listening);
+	own_init(&args);
+	e.conf = conf;
+	e.asker.client = client;
+	addr_text(client, e.client);
+	log_escape(e.target, sizeof(e.target), target, strlen(target));
+	return client_goes() && request_goes(target) && user_goes(user) &&
+	    port_goes() && filter_goes() && route_goes();
+}

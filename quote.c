@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Lines of the configuration and of the filter as they were written, for an
+ * administrator who is told of them; never a password.  The files are read
+ * again for each line, so this is for the command line alone, and must never
+ * be called in a worker.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "proxy.h"
+
+/* Reads one more line, without its end; as getline() does. */
+static bool
+line_next(FILE *f, char **line, size_t *size)
+{
+	if (getline(line, size, f) <= 0)
+		return false;
+	(*line)[strcspn(*line, "\r\n")] = '\0';
+	return true;
+}
+
+/* Closes the file, and returns its line n, which the caller frees; or NULL. */
+static char *
+line_take(FILE *f, unsigned long n)
+{
+	char *line = NULL;
+	size_t size = 0;
+	bool found = f != NULL && n > 0;
+
+	while (found && n-- > 0)
+		found = line_next(f, &line, &size);
+	if (f != NULL)
+		fclose(f);
+	if (found)
+		return line;
+	free(line);
+	return NULL;
+}
+
+/* Adds to a text; one that finds no room ends in dots. */
+static void
+text_add(char text[QUOTE_SIZE], const char *more, size_t len)
+{
+	size_t at = strlen(text), room = QUOTE_SIZE - 1 - at;
+
+	memcpy(text + at, more, len < room ? len : room);
+	text[at + (len < room ? len : room)] = '\0';
+	if (len > room)
+		memcpy(text + QUOTE_SIZE - 4, "...", 4);
+}
+
+/* The argument of an Upstream without the credentials. */
+static void
+upstream_add_hidden(char text[QUOTE_SIZE], const char *arg)
+{
+	size_t kind = strcspn(arg, " \t");
+	const char *where = arg + kind + strspn(arg + kind, " \t");
+	const char *host = where + strcspn(where, " \t");
+
+	while (host > where && host[-1] != '@')
+		host--;
+	text_add(text, arg, (size_t)(where - arg));
+	if (host > where)
+		text_add(text, "***@", 4);
+	text_add(text, host, strlen(host));
+}
+
+/*
+ * Writes a line of the configuration to text, cut to what fits and without
+ * passwords.  Returns false if there is no such line any more.
+ */
+bool
+quote_line(const struct conf *conf, unsigned long n, char text[QUOTE_SIZE])
+{
+	char *line = line_take(conf_open(conf), n), *arg;
+	const char *directive = line != NULL ? conf_split(line, &arg) : NULL;
+
+	text[0] = '\0';
+	if (directive != NULL) {
+		text_add(text, directive, strlen(directive));
+		text_add(text, " ", 1);
+		if (strcasecmp(directive, "BasicAuth") == 0)
+			text_add(text, arg, strcspn(arg, " \t"));
+		else if (strcasecmp(directive, "Upstream") == 0)
+			upstream_add_hidden(text, arg);
+		else
+			text_add(text, arg, strlen(arg));
+	}
+	free(line);
+	return directive != NULL;
+}
+
+/* The same for a line of a filter's file. */
+bool
+quote_pattern(const struct filter *f, unsigned long n, char text[QUOTE_SIZE])
+{
+	char *line = line_take(fopen(f->file, "r"), n);
+	const char *pattern = line;
+	bool found = line != NULL;
+
+	text[0] = '\0';
+	if (found) {
+		pattern += strspn(line, " \t");
+		text_add(text, pattern, strlen(pattern));
+	}
+	free(line);
+	return found;
+}
+
+/*
+ * The last line of the configuration with a directive whose argument is or
+ * begins with a word, or 0.
+ */
+unsigned long
+quote_find(const struct conf *conf, const char *directive, const char *word)
+{
+	FILE *f = conf_open(conf);
+	unsigned long n = 0, found = 0;
+	char *line = NULL, *keyword, *arg;
+	size_t size = 0;
+
+	while (f != NULL && line_next(f, &line, &size)) {
+		n++;
+		keyword = conf_split(line, &arg);
+		if (keyword == NULL || strcasecmp(keyword, directive) != 0)
+			continue;
+		arg[strcspn(arg, " \t")] = '\0';
+		if (strcmp(arg, word) == 0)
+			found = n;
+	}
+	free(line);
+	if (f != NULL)
+		fclose(f);
+	return found;
+}
