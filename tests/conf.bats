@@ -610,7 +610,7 @@ conf_directives() {
 	for option in c d h t v; do
 		grep -qE "^\.It Fl $option\b" "$page"
 	done
-	for status in 0 64 67 70 71 77; do
+	for status in 0 1 64 67 70 71 77; do
 		grep -qE "\b$status\b" "$page"
 	done
 }

@@ -39,6 +39,7 @@ common_setup() {
 	STATUS=
 	CRASH_OK=
 	ADIT_WRAP=()
+	INSIDE=()
 	STDERR_OK='warning: .*ConnectPort'
 	# Workers that have given up root write their reports here.
 	mkdir -m 1777 "$DIR/sanitizer"
@@ -279,6 +280,33 @@ sanitized() {
 	grep -qa __asan_init "$ADIT"
 }
 
+# network ADDRESS...: from here on adit, peers and name servers are in a network
+# of their own, a machine that has these addresses; INSIDE=(COMMAND...) runs
+# others there.  To be called before namespaces and name_server.
+network() {
+	need_root
+	need_command unshare nsenter ip
+	unshare -n true 2>/dev/null || skip "needs network namespaces"
+	# shellcheck disable=SC2016
+	unshare -n sh -c 'ip link set lo up
+		for a; do
+			case $a in
+			*:*) ip addr add "$a/128" dev lo nodad || exit ;;
+			*) ip addr add "$a/32" dev lo || exit ;;
+			esac
+		done
+		echo ready && exec sleep 1000' sh "$@" >"$DIR/network" 2>&1 3>&- &
+	own_pid $!
+	INSIDE=(nsenter -t "$!" -n --)
+	ADIT_WRAP=("${INSIDE[@]}")
+	wait_for grep -q . "$DIR/network"
+	grep -q ready "$DIR/network" || skip "$(cat "$DIR/network")"
+	printf '#!/bin/sh\nexec %s "%s" "$@"\n' "${INSIDE[*]}" "$PEER" \
+		>"$DIR/peer"
+	chmod +x "$DIR/peer"
+	PEER=$DIR/peer
+}
+
 # namespaces [HOSTS]: from here on adit_start gives adit a mount namespace of
 # its own with these lines in /etc/hosts, names that are looked up there only,
 # and, when NAME_SERVER is set to an address of this machine, that name server
@@ -295,7 +323,7 @@ namespaces() {
 	echo "hosts: files${NAME_SERVER:+ dns}" >"$DIR/nsswitch.conf"
 	chmod 644 "$DIR/hosts" "$DIR/resolv.conf" "$DIR/nsswitch.conf"
 	# shellcheck disable=SC2016
-	ADIT_WRAP=(unshare -m sh -c 'for f in hosts resolv.conf nsswitch.conf; do
+	ADIT_WRAP=("${INSIDE[@]}" unshare -m sh -c 'for f in hosts resolv.conf nsswitch.conf; do
 		mount --bind "$0/$f" "/etc/$f" || exit 1
 	done
 	exec "$@"' "$DIR")
@@ -307,7 +335,7 @@ name_server() {
 	need_root
 	NAME_SERVER=127.$((RANDOM % 200 + 20)).$((RANDOM % 256)).$((RANDOM % 254 + 1))
 	namespaces
-	"$BUILD/dns" "$NAME_SERVER" 53 "$@" >"$DIR/dns.out" \
+	"${INSIDE[@]}" "$BUILD/dns" "$NAME_SERVER" 53 "$@" >"$DIR/dns.out" \
 		2>"$DIR/dns.err" 3>&- &
 	own_pid $!
 	wait_for grep -qs -e ready "$DIR/dns.out" -e . "$DIR/dns.err"

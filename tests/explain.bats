@@ -1,0 +1,392 @@
+#!/usr/bin/env bats
+# adit -t client user target: which line decides, and what the answer would be.
+
+load helper
+
+bats_require_minimum_version 1.5.0
+
+# explains STATUS CLIENT USER TARGET: what adit -t says to that goes to
+# $DIR/said; nothing is said on standard error.
+explains() {
+	local expected=$1 status=0
+
+	shift
+	timeout 60 "${ADIT_WRAP[@]}" "$ADIT" -t -c "$CONF" "$@" \
+	    >"$DIR/said" 2>"$DIR/said.err" </dev/null || status=$?
+	if [ "$status" != "$expected" ] ||
+	    grep -qv 'warning: .*ConnectPort' "$DIR/said.err"; then
+		echo "status $status: $*"
+		cat "$DIR/said" "$DIR/said.err"
+		return 1
+	fi
+}
+
+# says LINE...: each is a line of what was said last.
+says() {
+	local line
+
+	for line; do
+		grep -qxF -e "$line" "$DIR/said" || {
+			echo "missing: $line"
+			cat "$DIR/said"
+			return 1
+		}
+	done
+}
+
+# conf LINE...: just these lines, after a User, which is line 1, and Port 8888.
+conf() {
+	printf '%s\n' "User ${ADIT_TEST_USER:-nobody}" "Port 8888" "$@" >"$CONF"
+}
+
+@test "explain: each decision is shown with its line, and the tunnel that comes of it" {
+	conf "Allow 192.0.2.0/24" "BasicAuth bob secret1" \
+	    "  basicauth alice   secret2  " "ConnectPort 22" "ConnectPort 443" \
+	    "AllowTo 198.51.100.0/24 user bob" "AllowTo 198.51.100.7:443" \
+	    "Upstream none \"198.51.100.0/24\""
+	explains 0 192.0.2.7 alice 198.51.100.7:443
+	diff -u - "$DIR/said" <<-EOF
+	client 192.0.2.7: allowed by line 3: Allow 192.0.2.0/24
+	user alice: with the right password by line 5: basicauth alice
+	port 443: allowed by line 7: ConnectPort 443
+	filter: there is none
+	upstream: no parent by line 10: Upstream none "198.51.100.0/24"
+	address 198.51.100.7: allowed by line 9: AllowTo 198.51.100.7:443
+	answer: 200, a tunnel to 198.51.100.7:443
+	EOF
+	explains 0 192.0.2.7 bob 198.51.100.7:22
+	says "address 198.51.100.7: allowed by line 8: AllowTo 198.51.100.0/24 user bob"
+}
+
+@test "explain: without any rule everybody is served, and that is said at each step" {
+	conf
+	explains 0 2001:db8::1 - '[2001:db8::2]:1'
+	diff -u - "$DIR/said" <<-EOF
+	client 2001:db8::1: allowed: there is no Allow and no Deny
+	user -: nobody is asked for credentials
+	port 1: allowed: there is no ConnectPort
+	filter: there is none
+	upstream: there is none
+	address 2001:db8::2: allowed: there is no AllowTo and no DenyTo
+	answer: 200, a tunnel to [2001:db8::2]:1
+	EOF
+	explains 0 2001:db8::1 alice '[2001:db8::2]:1'
+	says "user alice: nobody is asked for credentials, and no rule sees the name"
+}
+
+@test "explain: without a configuration file the built-in one is explained" {
+	! [ -e /usr/local/etc/adit/adit.conf ] ||
+		skip "there is a configuration file in the default place"
+	run -0 --separate-stderr "$ADIT" -t 127.0.0.1 - 127.0.0.1:443
+	[ -z "$stderr" ]
+	[ "${lines[0]}" = \
+	    "client 127.0.0.1: allowed by the built-in Allow 127.0.0.0/8" ]
+	[ "${lines[2]}" = "port 443: allowed by the built-in ConnectPort 443" ]
+	[ "${lines[6]}" = "answer: 200, a tunnel to 127.0.0.1:443" ]
+	run -1 "$ADIT" -t 192.0.2.1 - 127.0.0.1:443
+	[ "${lines[1]}" = "answer: 403 Forbidden, http_request_denied" ]
+	run -1 "$ADIT" -t ::1 - 127.0.0.1:80
+	[ "${lines[2]}" = "port 80: refused: no ConnectPort names it" ]
+}
+
+@test "explain: what refuses is the last step before the answer" {
+	conf "Deny 192.0.2.66" "Allow 192.0.2.0/24" "BasicAuth alice secret2" \
+	    "ConnectPort 443" "ConnectPort 8888" "AllowTo 192.0.2.1:8888" \
+	    "DenyTo private" "AllowTo 8.8.8.0/24" "Listen 192.0.2.1"
+	explains 1 192.0.2.66 alice 8.8.8.8:443
+	diff -u - "$DIR/said" <<-EOF
+	client 192.0.2.66: refused by line 3: Deny 192.0.2.66
+	answer: 403 Forbidden, http_request_denied
+	EOF
+	explains 1 10.0.0.1 alice 8.8.8.8:443
+	says "client 10.0.0.1: refused: no Allow matches"
+	explains 1 192.0.2.7 - 8.8.8.8:443
+	says "user -: refused: credentials are wanted" \
+	    "answer: 407 Proxy Authentication Required, http_request_denied"
+	explains 1 192.0.2.7 Alice 8.8.8.8:443
+	says "user Alice: refused: there is no such user"
+	explains 1 192.0.2.7 alice 8.8.8.8:22
+	says "port 22: refused: no ConnectPort names it"
+	explains 1 192.0.2.7 alice 8.8.9.8:443
+	says "address 8.8.9.8: refused: no AllowTo matches" \
+	    "answer: 403 Forbidden, destination_ip_prohibited"
+	explains 1 192.0.2.7 alice '[::ffff:10.0.0.1]:443'
+	says "address 10.0.0.1: refused by line 9: DenyTo private"
+	explains 1 192.0.2.7 alice 192.0.2.1:8888
+	says "address 192.0.2.1: refused by a floor: adit itself listens there"
+	explains 1 192.0.2.7 alice example.com
+	says "target example.com: this is not host:port" \
+	    "answer: 400 Bad Request, http_request_error"
+	explains 1 192.0.2.7 - 127.1:443
+	says "answer: 400 Bad Request, http_request_error"
+}
+
+@test "explain: floors are called floors, and the address inside an address is seen" {
+	local floor="refused by a floor: loopback and link-local addresses are for clients on loopback"
+
+	conf "AllowTo 127.0.0.1" "AllowTo 169.254.0.0/16:80" "DenyTo 10.0.0.0/8" "AllowTo *"
+	explains 0 192.0.2.7 - 127.0.0.1:443
+	explains 1 192.0.2.7 - 127.0.0.2:443
+	says "address 127.0.0.2: $floor"
+	explains 0 127.0.0.1 - 127.0.0.2:443
+	explains 1 192.0.2.7 - 169.254.169.254:443
+	says "address 169.254.169.254: $floor"
+	explains 0 192.0.2.7 - 169.254.169.254:80
+	explains 1 192.0.2.7 - '[64:ff9b::7f00:1]:443'
+	says "address 64:ff9b::7f00:1: $floor"
+	explains 1 127.0.0.1 - '[2002:e000:1::]:443'
+	says "address 2002:e000:1::: refused by a floor: unspecified, broadcast and multicast addresses are for nobody"
+	explains 1 192.0.2.7 - '[64:ff9b::a00:1]:443'
+	says "address 64:ff9b::a00:1: refused, for the IPv4 address in it, by line 5: DenyTo 10.0.0.0/8"
+	explains 1 192.0.2.7 - 0.0.0.0:443
+	says "address 0.0.0.0: refused by a floor: unspecified, broadcast and multicast addresses are for nobody"
+}
+
+@test "explain: the pattern of a filter is shown with its line" {
+	printf '%s\n' "# comment" "" "  ^ads\\." "198\\.51" >"$DIR/filter"
+	conf "Filter \"$DIR/filter\""
+	explains 1 192.0.2.7 - ADS.example.com:443
+	says "filter: refused by line 3 of $DIR/filter: ^ads\\." \
+	    "answer: 403 Forbidden, http_request_denied"
+	explains 0 192.0.2.7 - 192.0.2.1:443
+	says "filter: allowed: no pattern of $DIR/filter matches"
+	conf "Filter \"$DIR/filter\"" "FilterDefaultDeny yes"
+	explains 0 192.0.2.7 - 198.51.100.1:443
+	says "filter: allowed by line 4 of $DIR/filter: 198\\.51"
+	explains 1 192.0.2.7 - 192.0.2.1:443
+	says "filter: refused: no pattern of $DIR/filter matches"
+}
+
+@test "explain: parents are named in the order in which they are tried" {
+	conf "Upstream http proxy1.example:3128" \
+	    "Upstream socks5 [2001:db8::1]:1080" \
+	    "Upstream none \".direct.example\"" \
+	    "Upstream http 0.0.0.0:0 \".ads.example\"" \
+	    "AllowTo .example" "AllowTo 198.51.100.1" "DenyTo .secret.test"
+	explains 0 192.0.2.7 - www.example:443
+	says "target www.example:443: allowed by line 7: AllowTo .example" \
+	    "upstream: line 3: Upstream http proxy1.example:3128" \
+	    "upstream: if that is of no use, line 4: Upstream socks5 [2001:db8::1]:1080" \
+	    "target www.example:443: looked up by the parent, allowed by line 7: AllowTo .example" \
+	    "answer: 200, a tunnel through http proxy1.example:3128"
+	explains 0 192.0.2.7 - 198.51.100.1:443
+	says "address 198.51.100.1: allowed by line 8: AllowTo 198.51.100.1"
+	explains 1 192.0.2.7 - x.ads.example:443
+	says "upstream: port 0 is nowhere" \
+	    "answer: 502 Bad Gateway, connection_refused"
+	explains 1 192.0.2.7 - other.test:443
+	says "target other.test:443: looked up by the parent, refused: no AllowTo matches"
+	explains 1 192.0.2.7 - x.secret.test:443
+	explains 1 192.0.2.7 - 127.0.0.1:443
+	says "answer: 403 Forbidden, destination_ip_prohibited"
+	conf "Upstream http proxy1.example:3128" "DenyTo 10.0.0.0/8"
+	explains 1 192.0.2.7 - localhost:443
+	says "target localhost:443: looked up by the parent, refused by a floor: localhost is for clients on loopback"
+	explains 0 127.0.0.1 - localhost:443
+}
+
+@test "explain: no password is ever shown" {
+	conf "BasicAuth alice wonderland" \
+	    "Upstream http joe:s@sa:me@proxy.example:3128 \"." \
+	    "UPSTREAM	socks5	joe:sesame@[2001:db8::1]:1080"
+	sed -i 's/"\.$/".example"/' "$CONF"
+	explains 0 192.0.2.7 alice www.example:443
+	says 'upstream: line 4: Upstream http ***@proxy.example:3128 ".example"'
+	fails grep -qE 'wonder|sesa|s@|joe' "$DIR/said"
+	explains 0 192.0.2.7 alice www.test:443
+	fails grep -qE 'wonder|sesa|joe' "$DIR/said"
+}
+
+@test "explain: a line that is very long is cut, and control characters do not reach the terminal" {
+	conf "AllowTo 198.51.100.1 client $(printf '192.0.%d.0/24 ' {0..99})" \
+	    "AllowTo *"
+	explains 0 192.0.2.7 - 198.51.100.1:443
+	grep -qx 'address 198.51.100.1: allowed by line 3: AllowTo .*\.\.\.' "$DIR/said"
+	fails awk 'length > 260 { long = 1 } END { exit !long }' "$DIR/said"
+	explains 1 192.0.2.7 $'al\e[1mice' $'\e[2Jx:443\e'
+	fails grep -q "$(printf '\033')" "$DIR/said"
+}
+
+@test "explain: neither one operand, nor two or four, nor an address that is none is taken for a request" {
+	local args
+
+	conf
+	for args in "192.0.2.7" "192.0.2.7 -" "192.0.2.7 - x:1 y" "x - y:1" \
+	    "192.0.2.0/24 - y:1"; do
+		# shellcheck disable=SC2086
+		run -64 --separate-stderr "$ADIT" -t -c "$CONF" $args
+		[ -z "$output" ]
+		[ -n "$stderr" ]
+	done
+	run -64 "$ADIT" -d -c "$CONF" 192.0.2.7 - x:1
+	echo "Nonsense 1" >>"$CONF"
+	run -70 "$ADIT" -t -c "$CONF" 192.0.2.7 - x:1
+}
+
+@test "explain: nothing is connected to, and no port is needed" {
+	peer_start srv server say connected
+	adit_start "ConnectPort $srv_PORT"
+	explains 0 127.0.0.1 - "127.0.0.1:$srv_PORT"
+	fails grep -q connected "$DIR/srv.out"
+	fails log_has 'Connect '
+}
+
+@test "explain: rules for clients by name are looked up, and those that do not match are named" {
+	namespaces "192.0.2.5 pc.office.test" "192.0.2.6 pc.bad.test"
+	conf "Deny .bad.test" "Allow pc.office.test"
+	explains 0 192.0.2.5 - 198.51.100.1:443
+	says "client 192.0.2.5: not matched by line 3: Deny .bad.test" \
+	    "client 192.0.2.5: allowed by line 4: Allow pc.office.test"
+	explains 1 192.0.2.6 - 198.51.100.1:443
+	says "client 192.0.2.6: refused by line 3: Deny .bad.test"
+	explains 1 192.0.2.7 - 198.51.100.1:443
+	says "client 192.0.2.7: not matched by line 4: Allow pc.office.test" \
+	    "client 192.0.2.7: refused: no Allow matches"
+}
+
+@test "explain: each address of a name is judged, and a failed look-up is told" {
+	name_server mixed.test=10.0.0.1,198.51.100.1,198.51.100.2 fail.test=fail \
+	    7.2.0.192.in-addr.arpa=fail
+	conf "DenyTo 10.0.0.0/8" "Allow 192.0.2.8" "Deny .bad.test" \
+	    "Allow 192.0.2.0/24"
+	explains 0 192.0.2.8 - mixed.test:443
+	says "target mixed.test:443: its addresses decide" \
+	    "address 10.0.0.1: refused by line 3: DenyTo 10.0.0.0/8" \
+	    "address 198.51.100.1: allowed: no DenyTo matches"
+	grep -qE 'answer: 200, a tunnel to 198\.51\.100\.[12]:443 or 198\.51\.100\.[12]:443' "$DIR/said"
+	explains 1 192.0.2.8 - none.test:443
+	says 'answer: 502 Bad Gateway, dns_error; rcode="NXDOMAIN"'
+	explains 1 192.0.2.8 - fail.test:443
+	says 'answer: 502 Bad Gateway, dns_error'
+	explains 1 192.0.2.7 - mixed.test:443
+	grep -q '^client 192.0.2.7: the look-up for line 5 failed: ' "$DIR/said"
+	says "client 192.0.2.7: refused by line 5: Deny .bad.test"
+}
+
+# What adit -t says is compared with what adit does.
+
+NAMES=(www.ok.test inside.ok.test mixed.test none.test fail.test localhost
+    WWW.OK.TEST. metadata.test proxy.test x.parent.test x.nowhere.test)
+ADDRESSES=(8.8.8.8 10.0.0.1 127.0.0.1 127.0.0.2 169.254.169.254 192.0.2.1
+    0.0.0.0 224.0.0.1 255.255.255.255 127.1 '[::1]' '[::ffff:10.0.0.1]'
+    '[64:ff9b::a00:1]' '[64:ff9b::808:808]' '[2002:a00:1::1]' '[2600::1]'
+    '[::]' '[ff02::1]' ::1 '[fd00::1]')
+CLIENTS=(127.0.0.1 192.0.2.1 192.0.2.2 192.0.2.3 10.0.0.1)
+
+# requests: prints "CLIENT USER TARGET" for every target, with clients, users
+# and ports that take turns.
+requests() {
+	local n=0 host
+	local users=(- alice bob carol) ports=(443 443 443 22 8888 22)
+
+	for host in "${NAMES[@]}" "${ADDRESSES[@]}" "${NAMES[@]}" \
+	    "${ADDRESSES[@]}" 8.8.8.8 10.0.0.1; do
+		# The counts have no factor in common with those of the hosts.
+		printf '%s %s %s\n' "${CLIENTS[n % 5]}" \
+		    "${users[n * 3 / 2 % 4]}" "$host:${ports[n % 6]}"
+		n=$((n + 1))
+	done
+	printf '%s\n' "192.0.2.1 alice no-port" "192.0.2.1 - 8.8.8.8:0"
+}
+
+# answered CLIENT USER TARGET: prints status and error of adit's answer.
+answered() {
+	local field= to=192.0.2.1
+
+	[ "$2" = - ] ||
+		field="Proxy-Authorization: Basic $(printf '%s:pw' "$2" | base64)\\r\\n"
+	[ "$1" != 127.0.0.1 ] || to=127.0.0.1
+	"$PEER" client -b "$1" "$to" 8888 \
+	    send "CONNECT $3 HTTP/1.1\\r\\n$field\\r\\n" head |
+		tr -d '\r' | awk 'NR == 1 { printf "%s", $2 }
+		    /^Proxy-Status/ { sub(/.*error=/, ""); printf " %s", $0 }
+		    END { print "" }'
+}
+
+# predicted: reads what adit -t says, and "status N" behind it; prints status
+# and error for each request, or 200.
+predicted() {
+	awk '/^answer: / { answer = $2 + 0; status = answer
+		if (sub(/^[^,]*, /, "") && status != 200) answer = answer " " $0 }
+	    /^status / { if ($2 + 0 != (status != 200))
+			answer = answer " with exit status " $2
+		print answer; answer = "none"; status = 0 }'
+}
+
+# same LINE...: for all requests, with this configuration.
+same() {
+	local client user target
+
+	conf "$@"
+	adit_launch
+	adit_ready
+	# shellcheck disable=SC2016
+	"${ADIT_WRAP[@]}" sh -c 'while read -r client user target; do
+		"$1" -t -c "$2" "$client" "$user" "$target" 2>/dev/null
+		echo "status $?"
+	done' sh "$ADIT" "$CONF" <"$DIR/requests" | predicted >"$DIR/predicted"
+	while read -r client user target; do
+		answered "$client" "$user" "$target"
+	done <"$DIR/requests" >"$DIR/answered"
+	# Nobody listens on port 8888 but adit.
+	paste "$DIR/requests" "$DIR/predicted" "$DIR/answered" |
+		awk -F '\t' '$1 ~ /:8888$/ && $2 == "200" &&
+		    $3 == "502 connection_refused" { next }
+		    $2 != $3' >"$DIR/differences"
+	cat "$DIR/differences"
+	[ ! -s "$DIR/differences" ]
+	[ "$(grep -c . "$DIR/answered")" = "$(grep -c . "$DIR/requests")" ]
+	cut -d ' ' -f 1 "$DIR/answered" | sort | uniq -c >>"$DIR/statuses"
+	adit_stop
+	: >"$LOG"
+}
+
+@test "explain: what adit -t says is what adit answers" {
+	local a port status
+
+	network 192.0.2.1 192.0.2.2 192.0.2.3 8.8.8.8 10.0.0.1 \
+	    169.254.169.254 2600::1 fd00::1 64:ff9b::a00:1 64:ff9b::808:808 \
+	    2002:a00:1::1
+	name_server www.ok.test=8.8.8.8 inside.ok.test=10.0.0.1 \
+	    mixed.test=10.0.0.1,8.8.8.8 fail.test=fail \
+	    metadata.test=169.254.169.254 proxy.test=192.0.2.1 \
+	    localhost=127.0.0.1 x.parent.test=8.8.8.8 \
+	    2.2.0.192.in-addr.arpa=pc.office.test pc.office.test=192.0.2.2 \
+	    3.2.0.192.in-addr.arpa=pc.office.test \
+	    1.0.0.10.in-addr.arpa=fail
+	for port in 443 22; do
+		peer_start four$port echod -a 0.0.0.0 -p $port
+		peer_start six$port echod -a ::1 -p $port
+		for a in 2600::1 fd00::1 64:ff9b::a00:1 64:ff9b::808:808 \
+		    2002:a00:1::1; do
+			peer_start six$port echod -a $a -p $port
+		done
+	done
+	peer_start up server -a 127.0.0.9 -p 3128 skip '\r\n\r\n' \
+	    send 'HTTP/1.1 200 OK\r\n\r\n' echo
+	requests >"$DIR/requests"
+
+	same "AllowTo 8.8.8.8" "AllowTo 2600::1"
+	same "Allow 192.0.2.0/24" "Allow 127.0.0.1" "ConnectPort 443" \
+	    "DenyTo private" "AllowTo *:443"
+	same "BasicAuth alice pw" "BasicAuth bob pw" "AllowTo .ok.test user alice" \
+	    "DenyTo 10.0.0.0/8 user bob client 192.0.2.0/24" "AllowTo *:1-443"
+	same "Allow pc.office.test" "Deny .bad.test" "Allow 127.0.0.0/8" \
+	    "Allow 10.0.0.0/8" "Allow 192.0.2.3" "Listen 192.0.2.1" \
+	    "Listen 127.0.0.1" "ConnectPort 443" "ConnectPort 8888"
+	printf '%s\n' '\.ok\.test:443$' '^8\.8' ':ff9b:' '^\[2600' >"$DIR/filter"
+	same "Filter \"$DIR/filter\"" "FilterURLs yes" "FilterDefaultDeny yes"
+	same "AllowTo 127.0.0.2" "AllowTo 169.254.169.254:443" "DenyTo mixed.test" \
+	    "DenyTo 10.0.0.1:443" "BasicAuth alice pw"
+	same "Upstream http 127.0.0.9:3128 \".parent.test\"" \
+	    "Upstream http 127.0.0.9:3128 \"8.0.0.0/8\"" \
+	    "Upstream http 127.0.0.9:3128 \"localhost\"" \
+	    "Upstream http 127.0.0.9:3128 \"127.0.0.0/8\"" \
+	    "Upstream http 0.0.0.0:0 \".nowhere.test\"" "DenyTo 8.8.8.8:22"
+	same "Upstream http 127.0.0.9:3128" "Upstream none \".ok.test\"" \
+	    "AllowTo .ok.test" "AllowTo localhost" "AllowTo 8.8.8.8" "AllowTo .test:443"
+	# None of this was in vain.
+	for status in 200 400 403 407 502; do
+		grep -q " $status$" "$DIR/statuses"
+	done
+}
