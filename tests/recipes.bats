@@ -1,0 +1,314 @@
+#!/usr/bin/env bats
+# The recipes of adit.conf(5), each in a network like the one it is for: what
+# it lets through, and what somebody tries who wants more.
+
+load helper
+
+RECIPES=(office bastion egress parent)
+OPEN_PORTS=(22 80 443)
+
+# recipe NAME: starts adit with this recipe, of which only the paths and, if
+# the tests have another, the user are changed.
+recipe() {
+	sed -e "s,\"/var/log/,\"$DIR/," -e "s,\"/run/,\"$DIR/," \
+	    -e "s/^User .*/User ${ADIT_TEST_USER:-nobody}/" \
+	    "$BATS_TEST_DIRNAME/recipes/$1.conf" >"$CONF"
+	PORT=8888
+	adit_launch
+	adit_ready
+}
+
+# open_everywhere ADDRESS...: an echo server on each of these, and on loopback,
+# so that whatever is not refused is a tunnel.
+open_everywhere() {
+	local port address
+
+	for port in "${OPEN_PORTS[@]}"; do
+		peer_start OPEN echod -a 0.0.0.0 -p "$port"
+		for address in ::1 "$@"; do
+			peer_start OPEN echod -a "$address" -p "$port"
+		done
+	done
+}
+
+# ask FROM USER TARGET ACTION...: the request, to $AT.
+ask() {
+	local from=$1 user=$2 target=$3 field=
+
+	shift 3
+	case $user in
+	-) ;;
+	*) field="Proxy-Authorization: Basic $(printf %s "$user" | base64)\\r\\n" ;;
+	esac
+	"$PEER" client -b "$from" "$AT" 8888 \
+	    send "CONNECT $target HTTP/1.1\\r\\n$field\\r\\n" "$@"
+}
+
+# goes FROM USER TARGET...: each of these gets a tunnel to an echo.
+goes() {
+	local from=$1 user=$2 target
+
+	shift 2
+	for target; do
+		ask "$from" "$user" "$target" \
+		    expect 'HTTP/1.1 200 Connection established\r\n\r\n' \
+		    rtt 1 5 shut eof || {
+			echo "refused: $from $user $target"
+			return 1
+		}
+	done
+}
+
+# stays CODE FROM USER TARGET...: each of these is refused.
+stays() {
+	local code=$1 from=$2 user=$3 target
+
+	shift 3
+	for target; do
+		ask "$from" "$user" "$target" refused "$code" >"$DIR/reply" || {
+			echo "not refused with $code: $from $user $target"
+			return 1
+		}
+	done
+}
+
+# decides LINE CLIENT USER TARGET: the line of the recipe that refuses it.
+decides() {
+	"${ADIT_WRAP[@]}" "$ADIT" -t -c "$CONF" "$2" "$3" "$4" >"$DIR/said" ||
+		true
+	grep -qE "refused by line [0-9]+: $1\$" "$DIR/said" || {
+		cat "$DIR/said"
+		return 1
+	}
+}
+
+# asked NAME: whether the name server was asked for it or something below it.
+asked() {
+	grep -qiF "$1 " "$DIR/dns.out"
+}
+
+@test "recipes: the manual shows these files, and no others" {
+	local name
+
+	awk -v dir="$DIR" '/^\.Sh/ { in_recipes = $2 == "RECIPES" }
+		/^\.Ed/ { shown = 0 }
+		shown { print > (dir "/recipe." shown) }
+		in_recipes && /^\.Bd/ { shown = ++count }' \
+	    "$BATS_TEST_DIRNAME/../man/adit.conf.5"
+	for name in "$DIR"/recipe.*; do
+		sed -i.bak -e 's/\\-/-/g' -e 's/\\e/\\/g' "$name"
+		rm "$name.bak"
+	done
+	for name in 1 2 3 4; do
+		diff -u "$BATS_TEST_DIRNAME/recipes/${RECIPES[name - 1]}.conf" \
+		    "$DIR/recipe.$name"
+	done
+	[ ! -e "$DIR/recipe.5" ]
+	[ "$(printf '%s\n' "$BATS_TEST_DIRNAME"/recipes/* | wc -l)" = 4 ]
+}
+
+@test "recipes: each is right as it stands, without a warning" {
+	local name
+
+	for name in "${RECIPES[@]}"; do
+		timeout 20 "$ADIT" -t -c "$BATS_TEST_DIRNAME/recipes/$name.conf" \
+		    >"$DIR/out" 2>"$DIR/err"
+		[ ! -s "$DIR/err" ]
+		grep -q 'the configuration is right' "$DIR/out"
+	done
+}
+
+@test "recipes: an office gateway lets the office to HTTPS in the internet, and nobody to anything else" {
+	network 10.1.0.1 10.1.2.3 10.1.0.5 10.2.0.1 192.168.7.7 198.51.100.1 \
+	    169.254.169.254 8.8.8.8 2001:db8:1::1 2001:db8:1::9 2001:db8:2::9 \
+	    2600::1 fd00::5 64:ff9b::a01:5 2002:a01:5::1
+	name_server web.example=8.8.8.8,2600::1 rebind.example=10.1.0.5 \
+	    half.example=10.1.0.5,8.8.8.8 six.example=2001:db8:1::9 \
+	    nat64.example=64:ff9b::a01:5 meta.example=169.254.169.254 \
+	    outside.example=198.51.100.1
+	open_everywhere 2600::1 2001:db8:1::9 fd00::5 64:ff9b::a01:5 2002:a01:5::1
+	AT=10.1.0.1
+	recipe office
+
+	goes 10.1.2.3 - web.example:443 8.8.8.8:443 '[2600::1]:443' \
+	    half.example:443
+	AT=2001:db8:1::1 goes 2001:db8:1::9 - web.example:443
+	wait_for grep -q ' half.example:443 8\.8\.8\.8:443 ' "$DIR/adit-access.log"
+
+	# Others than the office.
+	stays 403 10.2.0.1 - web.example:443
+	AT=2001:db8:1::1 stays 403 2001:db8:2::9 - web.example:443
+	fails "$PEER" client 198.51.100.1 8888
+	# Other ports.
+	stays 403 10.1.2.3 - web.example:80 web.example:22 8.8.8.8:22
+	# The office, the gateway, other private networks, in any form.
+	stays 403 10.1.2.3 - 10.1.0.5:443 '[::ffff:10.1.0.5]:443' \
+	    '[64:ff9b::a01:5]:443' '[2002:a01:5::1]:443' '[fd00::5]:443' \
+	    192.168.7.7:443 169.254.169.254:443 '[::ffff:a9fe:a9fe]:443' \
+	    '[2001:db8:1::9]:443' 198.51.100.1:443 \
+	    '[::ffff:198.51.100.1]:443' 127.0.0.1:443 '[::1]:443' 0.0.0.0:443 \
+	    '[::]:443' localhost:443 10.1.0.1:8888 '[2001:db8:1::1]:8888'
+	# Names that lead there.
+	stays 403 10.1.2.3 - rebind.example:443 six.example:443 \
+	    nat64.example:443 meta.example:443 outside.example:443
+	# Each rule is needed, also where private holds these addresses too.
+	decides 'DenyTo 198\.51\.100\.1' 10.1.2.3 - 198.51.100.1:443
+	decides 'DenyTo 2001:db8:1::/48' 10.1.2.3 - six.example:443
+	decides 'DenyTo private' 10.1.2.3 - rebind.example:443
+}
+
+@test "recipes: a bastion lets each administrator to the SSH servers that are his, and nobody to anything else" {
+	local alice=alice:wonderland bob=bob:builder
+
+	network 192.0.2.1 203.0.113.9 198.51.100.9 10.0.0.1 10.0.5.5 10.0.3.7 \
+	    10.1.0.1 8.8.8.8 169.254.169.254 fd12:3456:789a::1 \
+	    fd12:3456:789a::5 fd00::5 64:ff9b::a00:505
+	name_server db.inside.example=10.0.5.5 web.example=8.8.8.8 \
+	    self.example=10.0.0.1,127.0.0.1,fd12:3456:789a::1
+	open_everywhere fd12:3456:789a::1 fd12:3456:789a::5 fd00::5 \
+	    64:ff9b::a00:505
+	AT=192.0.2.1
+	recipe bastion
+
+	goes 203.0.113.9 "$alice" 10.0.5.5:22 db.inside.example:22 10.0.3.7:22 \
+	    '[fd12:3456:789a::5]:22'
+	goes 203.0.113.9 "$bob" 10.0.3.7:22
+
+	# Who is not known, or does not come from there.
+	stays 407 203.0.113.9 - 10.0.5.5:22
+	stays 407 203.0.113.9 alice:builder 10.0.5.5:22
+	stays 407 203.0.113.9 Alice:wonderland 10.0.5.5:22
+	stays 403 198.51.100.9 "$alice" 10.0.5.5:22
+	fails "$PEER" client 10.0.0.1 8888
+	# What is another's.
+	stays 403 203.0.113.9 "$bob" 10.0.5.5:22 db.inside.example:22 \
+	    '[fd12:3456:789a::5]:22'
+	# Other ports, the bastion itself, and all that is not the network.
+	stays 403 203.0.113.9 "$alice" 10.0.5.5:443 10.0.5.5:80 10.0.0.1:22 \
+	    '[::ffff:10.0.0.1]:22' '[fd12:3456:789a::1]:22' self.example:22 \
+	    127.0.0.1:22 '[::1]:22' localhost:22 192.0.2.1:22 192.0.2.1:8888 \
+	    10.1.0.1:22 8.8.8.8:22 web.example:22 169.254.169.254:22 \
+	    '[fd00::5]:22' '[64:ff9b::a00:505]:22' 0.0.0.0:22
+	decides 'DenyTo 10\.0\.0\.1' 203.0.113.9 alice 10.0.0.1:22
+	decides 'DenyTo fd12:3456:789a::1' 203.0.113.9 alice \
+	    '[fd12:3456:789a::1]:22'
+}
+
+@test "recipes: sandboxes reach the names on the list alone, and no other name is looked up" {
+	network 10.200.0.1 10.200.3.4 10.9.9.9 8.8.8.8 9.9.9.9 192.168.7.7 \
+	    169.254.169.254 2600::1 fd00::5 64:ff9b::a9fe:a9fe \
+	    2002:a9fe:a9fe::1
+	name_server git.example.com=8.8.8.8,2600::1 \
+	    pip.packages.example.org=9.9.9.9 a.b.packages.example.org=9.9.9.9 \
+	    packages.example.org=9.9.9.9 other.example.com=8.8.8.8 \
+	    '*.evil.test=8.8.8.8' evilgit.example.com=8.8.8.8 \
+	    sub.git.example.com=8.8.8.8 \
+	    private.packages.example.org=192.168.7.7 \
+	    meta.packages.example.org=169.254.169.254 \
+	    nat64.packages.example.org=64:ff9b::a9fe:a9fe \
+	    6to4.packages.example.org=2002:a9fe:a9fe::1 \
+	    ula.packages.example.org=fd00::5 \
+	    loop.packages.example.org=127.0.0.1,::1 \
+	    self.packages.example.org=10.200.0.1 \
+	    'turns.packages.example.org/=9.9.9.9,169.254.169.254'
+	open_everywhere 2600::1 fd00::5 64:ff9b::a9fe:a9fe 2002:a9fe:a9fe::1
+	AT=10.200.0.1
+	recipe egress
+
+	goes 10.200.3.4 - git.example.com:443 GIT.Example.COM.:443 \
+	    pip.packages.example.org:443 a.b.packages.example.org:443
+
+	# Who is no sandbox.
+	stays 403 10.9.9.9 - git.example.com:443
+	fails "$PEER" client 127.0.0.1 8888
+	# Other names, however alike, and messages in names.
+	stays 403 10.200.3.4 - other.example.com:443 packages.example.org:443 \
+	    evilgit.example.com:443 sub.git.example.com:443 \
+	    git.example.com.evil.test:443 c2VjcmV0.evil.test:443 \
+	    xpackages.example.org:443 localhost:443 com:443
+	for name in other.example.com evilgit.example.com evil.test \
+	    sub.git.example.com xpackages.example.org localhost; do
+		fails asked "$name"
+	done
+	# Other ports; the right address without its name.
+	stays 403 10.200.3.4 - git.example.com:22 git.example.com:80 \
+	    8.8.8.8:443 9.9.9.9:443 '[2600::1]:443' '[::ffff:8.8.8.8]:443'
+	# What is near, by address and by a name on the list.
+	stays 403 10.200.3.4 - 169.254.169.254:443 127.0.0.1:443 '[::1]:443' \
+	    192.168.7.7:443 10.200.0.1:443 10.200.0.1:8888 0.0.0.0:443 \
+	    '[64:ff9b::a9fe:a9fe]:443' private.packages.example.org:443 \
+	    meta.packages.example.org:443 nat64.packages.example.org:443 \
+	    6to4.packages.example.org:443 ula.packages.example.org:443 \
+	    loop.packages.example.org:443 self.packages.example.org:443 \
+	    self.packages.example.org:8888
+	decides 'DenyTo private' 10.200.3.4 - meta.packages.example.org:443
+	# A name that changes its mind: only the address that was judged counts.
+	for name in 1 2 3 4; do
+		ask 10.200.3.4 - turns.packages.example.org:443 head >"$DIR/reply"
+		grep -qE '^HTTP/1.1 (200|403) ' "$DIR/reply"
+	done
+	fails awk '$5 ~ /^169\.254\./ { found = 1 } END { exit !found }' \
+	    "$DIR/adit-access.log"
+}
+
+# parent_ready NAME: for wait_for.
+parent_ready() {
+	grep -q 'Starting main loop' "$DIR/$1.out"
+}
+
+# company_proxy NAME ADDRESS: another adit, which wants joe's credentials.
+company_proxy() {
+	printf '%s\n' "User ${ADIT_TEST_USER:-nobody}" "Port 3128" "Listen $2" \
+	    "BasicAuth joe sesame" "ConnectPort 443" >"$DIR/$1.conf"
+	"${ADIT_WRAP[@]}" "$ADIT" -d -c "$DIR/$1.conf" >"$DIR/$1.out" \
+	    2>"$DIR/$1.err" </dev/null 3>&- &
+	own_pid $!
+	wait_for parent_ready "$1"
+}
+
+@test "recipes: behind a corporate parent the programs of this machine alone go out, by its proxies, with credentials they do not know" {
+	network 10.7.0.8 10.9.0.1 10.9.0.2 10.3.3.3 8.8.8.8 192.168.7.7 \
+	    169.254.169.254 2600::1 64:ff9b::a9fe:a9fe
+	name_server proxy1.corp.example.com=10.9.0.1 \
+	    proxy2.corp.example.com=10.9.0.2 wiki.corp.example.com=10.3.3.3 \
+	    rebind.corp.example.com=127.0.0.1 meta.corp.example.com=169.254.169.254 \
+	    web.example=8.8.8.8
+	open_everywhere 2600::1 64:ff9b::a9fe:a9fe
+	AT=127.0.0.1
+	company_proxy proxy1 10.9.0.1
+	FIRST=$!
+	company_proxy proxy2 10.9.0.2
+	recipe parent
+
+	# The proxies get joe's credentials; the second stands in for the first.
+	goes 127.0.0.1 - web.example:443 8.8.8.8:443 '[2600::1]:443'
+	AT=::1 goes ::1 - web.example:443
+	wait_for grep -q 'CONNECT web.example:443' "$DIR/proxy1.out"
+	fails grep -q 'CONNECT' "$DIR/proxy2.out"
+	kill "$FIRST"
+	wait_for dead "$FIRST"
+	goes 127.0.0.1 - web.example:443
+	wait_for grep -q 'CONNECT web.example:443' "$DIR/proxy2.out"
+	# What is the company's is reached without them.
+	goes 127.0.0.1 - wiki.corp.example.com:443 10.3.3.3:443
+	fails grep -q 'wiki\|10\.3\.3\.3' "$DIR/proxy1.out" "$DIR/proxy2.out"
+	# The name of a target that they look up is not looked up here.
+	"$PEER" client -b 127.0.0.1 127.0.0.1 8888 \
+	    send 'CONNECT none.example:443 HTTP/1.1\r\n\r\n' refused 502
+	wait_for grep -q 'CONNECT none.example:443' "$DIR/proxy2.out"
+
+	# Others than this machine.
+	fails "$PEER" client 10.7.0.8 8888
+	# Other ports.
+	stays 403 127.0.0.1 - web.example:22 web.example:80 10.3.3.3:22
+	# This machine and what is near it, the company's names that lead there,
+	# and the parent's own machine.
+	stays 403 127.0.0.1 - 127.0.0.1:443 '[::1]:443' \
+	    '[::ffff:127.0.0.1]:443' localhost:443 LocalHost.:443 \
+	    x.localhost:443 127.0.0.1:8888 169.254.169.254:443 \
+	    192.168.7.7:443 '[64:ff9b::a9fe:a9fe]:443' \
+	    rebind.corp.example.com:443 meta.corp.example.com:443 0.0.0.0:443
+	decides 'DenyTo localhost' 127.0.0.1 - localhost:443
+	decides 'DenyTo private' 127.0.0.1 - meta.corp.example.com:443
+	fails grep -q 'sesame' "$DIR/adit.log" "$DIR/proxy1.out" "$DIR/reply"
+}
