@@ -39,6 +39,7 @@ refuse(int status, const char *error)
 	return false;
 }
 
+/* What a line of the configuration does, and the line. */
 static void
 say_line(const char *what, unsigned long line)
 {
@@ -66,6 +67,16 @@ say_target(bool allowed, const struct target_rule *rule)
 		puts("allowed: no DenyTo matches");
 }
 
+/* The answer of a request that gets its tunnel; the rest of it follows. */
+static void
+say_tunnel(const char *way)
+{
+	if (e.conf->rate_limit != 0)
+		say_line("limit: the tunnel is slowed down by",
+		    quote_find(e.conf, "RateLimit", NULL));
+	printf("answer: 200, a tunnel %s ", way);
+}
+
 /* Names are asked for where a worker asks, one desk after the other. */
 static void
 ask(const struct question *q, struct answer *answer)
@@ -76,6 +87,18 @@ ask(const struct question *q, struct answer *answer)
 }
 
 /* The client. */
+
+/* The limits come first; whether one is reached depends on other requests. */
+static void
+limits_say(void)
+{
+	if (e.conf->max_clients_per_host != 0)
+		say_line("limit: unless the client is above",
+		    quote_find(e.conf, "MaxClientsPerHost", NULL));
+	if (e.conf->max_rate_per_host != 0)
+		say_line("limit: unless the client is above",
+		    quote_find(e.conf, "MaxRatePerHost", NULL));
+}
 
 /* The verdict of a rule with a name; ACL_ASK: the next one has it. */
 static enum verdict
@@ -105,6 +128,7 @@ client_goes(void)
 	enum verdict verdict;
 	size_t at = 0;
 
+	limits_say();
 	while ((verdict = acl_client(e.conf, e.asker.client, &at)) == ACL_ASK &&
 	    (verdict = client_ask(&e.conf->rules[at])) == ACL_ASK)
 		at++;
@@ -251,7 +275,7 @@ addresses_go(const struct addr *addrs, size_t n)
 	if (nallowed == 0)
 		return refuse(REFUSED, "destination_ip_prohibited");
 	race_init(&race, allowed, nallowed);
-	printf("answer: 200, a tunnel to ");
+	say_tunnel("to");
 	for (unsigned i = 0; i < race.naddrs; i++)
 		printf("%s%s", i > 0 ? " or " : "",
 		    addr_text_port(&race.addrs[i], text));
@@ -338,9 +362,8 @@ parent_goes(const struct upstream *u, uint64_t tried)
 		return false;
 	if (first == NULL)
 		return refuse(502, "connection_refused");
-	printf(strchr(first->host, ':') == NULL
-		? "answer: 200, a tunnel through %s %s:%u\n"
-		: "answer: 200, a tunnel through %s [%s]:%u\n",
+	say_tunnel("through");
+	printf(strchr(first->host, ':') == NULL ? "%s %s:%u\n" : "%s [%s]:%u\n",
 	    upstream_kind(first), first->host, (unsigned)first->port);
 	return true;
 }

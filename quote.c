@@ -113,8 +113,8 @@ quote_pattern(const struct filter *f, unsigned long n, char text[QUOTE_SIZE])
 }
 
 /*
- * The last line of the configuration with a directive whose argument is or
- * begins with a word, or 0.
+ * The last line of the configuration with a directive whose argument begins
+ * with a word, or with any if that is NULL; 0 if there is none.
  */
 unsigned long
 quote_find(const struct conf *conf, const char *directive, const char *word)
@@ -130,7 +130,7 @@ quote_find(const struct conf *conf, const char *directive, const char *word)
 		if (keyword == NULL || strcasecmp(keyword, directive) != 0)
 			continue;
 		arg[strcspn(arg, " \t")] = '\0';
-		if (strcmp(arg, word) == 0)
+		if (word == NULL || strcmp(arg, word) == 0)
 			found = n;
 	}
 	free(line);

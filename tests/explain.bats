@@ -185,6 +185,18 @@ conf() {
 	explains 0 127.0.0.1 - localhost:443
 }
 
+@test "explain: limits are named with their lines" {
+	conf "MaxClientsPerHost 10" "MaxClientsPerHost 20" "MaxRatePerHost 5" \
+	    "RateLimit 65536"
+	explains 0 192.0.2.7 - 198.51.100.1:443
+	says "limit: unless the client is above line 4: MaxClientsPerHost 20" \
+	    "limit: unless the client is above line 5: MaxRatePerHost 5" \
+	    "limit: the tunnel is slowed down by line 6: RateLimit 65536"
+	conf "RateLimit 65536" "Upstream http proxy.example:3128"
+	explains 0 192.0.2.7 - 198.51.100.1:443
+	says "limit: the tunnel is slowed down by line 3: RateLimit 65536"
+}
+
 @test "explain: no password is ever shown" {
 	conf "BasicAuth alice wonderland" \
 	    "Upstream http joe:s@sa:me@proxy.example:3128 \"." \
