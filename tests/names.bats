@@ -137,13 +137,13 @@ refused() {
 @test "names: an address that answers is reached beside one that never does, of either family" {
 	need_ipv6
 	dns_start dual.test=127.0.0.1,::1
-	peer_start srv server echo
+	peer_start srv server -p "$(free_port)" echo
 	peer_start hole full -a ::1 -p "$srv_PORT"
 	adit_start "ConnectTimeout 10"
 	reaches dual.test
 	kill "$srv_PID" "$hole_PID"
 	wait_for dead "$srv_PID" "$hole_PID"
-	peer_start srv server -a ::1 echo
+	peer_start srv server -a ::1 -p "$(free_port)" echo
 	peer_start hole full -p "$srv_PORT"
 	reaches dual.test
 }

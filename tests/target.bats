@@ -197,7 +197,7 @@ refused() {
 
 	name_server mixed.test=127.0.0.8,127.0.0.9,127.0.0.1 \
 	    bad.test=127.0.0.8,127.0.0.9
-	peer_start srv server echo
+	peer_start srv server -p "$(free_port)" echo
 	peer_start trap8 server -a 127.0.0.8 -p "$srv_PORT" touch "$DIR/trap" hold
 	peer_start trap9 server -a 127.0.0.9 -p "$srv_PORT" touch "$DIR/trap" hold
 	adit_start "DenyTo 127.0.0.8/31" "AccessLog \"$DIR/access\""
@@ -217,7 +217,7 @@ refused() {
 
 	# Good for the first who asks, bad for the next.
 	name_server "*.flip.test/=127.0.0.1,127.0.0.9"
-	peer_start srv server echo
+	peer_start srv server -p "$(free_port)" echo
 	peer_start trap server -a 127.0.0.9 -p "$srv_PORT" touch "$DIR/trap" hold
 	adit_start "DenyTo 127.0.0.9" "AllowTo .flip.test" \
 	    "AccessLog \"$DIR/access\""
