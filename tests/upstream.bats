@@ -416,6 +416,24 @@ S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 	refusal 407 http_request_denied good.example:443
 }
 
+@test "upstream: what could smuggle a second line or name to a parent is refused before it is asked" {
+	local target
+
+	parent UP say asked hold
+	for kind in http socks4 socks5; do
+		adit_start "Upstream $kind a:b@127.0.0.1:$UP_PORT"
+		for target in 'a%0d%0aX:1:443' 'a\0b:443' 'a b:443' 'a\tb:443' \
+		    '[a]:443' 'a@b:443' 'a/b:443' '\xc3\xa4.example:443' \
+		    "$(printf 'a%.0s' {1..64}).example:443" \
+		    "$(printf 'abcdefg.%.0s' {1..32}):443"; do
+			refusal 400 http_request_error "$target"
+		done
+		client send 'CONNECT a:443\r\nX: y HTTP/1.1\r\n\r\n' refused 400
+		adit_stop
+	done
+	fails grep -q asked "$DIR/UP.out"
+}
+
 @test "upstream: a request that comes around through two parents is noticed" {
 	local one
 
