@@ -244,6 +244,79 @@ take_path(struct reader *r, const struct directive *d, char *arg)
 	return text == NULL ? -1 : set_string(r, member(r, d), text);
 }
 
+/*
+ * Reads the template of a page.  Without it there is a page of our own, as in
+ * tinyproxy.
+ */
+static void
+page_set(struct reader *r, struct page *page, const char *path)
+{
+	if (page_read(page, path) == 0)
+		return;
+	say(r, LOG_LEVEL_WARNING, "%.400s: %s; the built-in page stands for it",
+	    path, strerror(errno));
+	page_free(page);
+}
+
+/* DefaultErrorFile or StatFile. */
+static int
+take_page(struct reader *r, const struct directive *d, char *arg)
+{
+	const char *path = absolute(r, arg);
+
+	if (path == NULL)
+		return -1;
+	page_set(r, member(r, d), path);
+	return 0;
+}
+
+static int
+take_error_file(struct reader *r, const struct directive *d, char *arg)
+{
+	struct pages *pages = &r->conf->pages;
+	size_t digits = strcspn(arg, " \t");
+	char *rest = arg + digits + strspn(arg + digits, " \t");
+	const char *path;
+	struct error_page *list;
+	unsigned long status;
+
+	arg[digits] = '\0';
+	if (number(r, arg, d->min, d->max, &status) != 0)
+		return -1;
+	path = absolute(r, rest);
+	if (path == NULL)
+		return -1;
+	for (size_t i = 0; i < pages->n; i++)
+		if (pages->list[i].status == (int)status) {
+			say(r, LOG_LEVEL_WARNING,
+			    "there is one for %lu already, which counts",
+			    status);
+			return 0;
+		}
+	list = grow(r, pages->list, pages->n, sizeof(*list));
+	if (list == NULL)
+		return -1;
+	pages->list = list;
+	list[pages->n] = (struct error_page){ .status = (int)status };
+	page_set(r, &list[pages->n++].page, path);
+	return 0;
+}
+
+static int
+take_stat_host(struct reader *r, const struct directive *d, char *arg)
+{
+	struct stat_host *host = &r->conf->stat_host;
+	char *text = unquote(arg);
+
+	(void)d;
+	host->literal = text != NULL && addr_parse(&host->addr, text) == 0;
+	if (text == NULL || (!host->literal && !name_fold(text)))
+		return FAIL(r,
+		    "the value must be a name or an address in double quotes, "
+		    "without a port");
+	return set_string(r, &host->name, text);
+}
+
 static bool
 is_word(const char *arg)
 {
@@ -723,12 +796,12 @@ static const struct directive directives[] = {
 	{ "Chroot", take_path, AT(chroot), 0, 0, NULL },
 	{ "ConnectPort", take_connect_port, 0, 0, 65535, NULL },
 	{ "ConnectTimeout", take_number, AT(connect_timeout), 1, 86400, NULL },
-	{ "DefaultErrorFile", take_unused, 0, 0, 0, "s" },
+	{ "DefaultErrorFile", take_page, AT(pages.error), 0, 0, NULL },
 	{ "Deny", take_deny, 0, 0, 0, NULL },
 	{ "DenyTo", take_target, 0, 0, 0, NULL },
 	{ "DisableViaHeader", take_bool, AT(disable_via), 0, 0, NULL },
 	{ "DrainTimeout", take_number, AT(drain_timeout), 0, SECONDS_MAX, NULL },
-	{ "ErrorFile", take_unused, 0, 0, 0, "ns" },
+	{ "ErrorFile", take_error_file, 0, 100, 599, NULL },
 	{ "Filter", take_filter, AT(filter.file), 0, 0, NULL },
 	{ "FilterCaseSensitive", take_filter_case, 0, 0, 0, NULL },
 	{ "FilterDefaultDeny", take_default_deny, AT(filter.default_deny), 0, 0, NULL },
@@ -754,8 +827,8 @@ static const struct directive directives[] = {
 	{ "ReverseOnly", take_refused_if_yes, 0, 0, 0, "" },
 	{ "ReversePath", take_unused, 0, 0, 0, "so" },
 	{ "StartServers", take_obsolete, 0, 0, ULONG_MAX, NULL },
-	{ "StatFile", take_unused, 0, 0, 0, "s" },
-	{ "StatHost", take_unused, 0, 0, 0, "s" },
+	{ "StatFile", take_page, AT(pages.stat), 0, 0, NULL },
+	{ "StatHost", take_stat_host, 0, 0, 0, NULL },
 	{ "Syslog", take_bool, AT(syslog), 0, 0, NULL },
 	{ "Timeout", take_timeout, AT(timeout), 0, SECONDS_MAX, NULL },
 	{ "TunnelTimeout", take_number, AT(tunnel_timeout), 0, SECONDS_MAX, NULL },
@@ -906,24 +979,14 @@ file_check(struct reader *r)
 	filter_check(r);
 }
 
-/* A configuration with nothing but the defaults, or NULL with ENOMEM. */
-static struct conf *
-conf_new(void)
+static void
+pages_free(struct pages *pages)
 {
-	struct conf *conf = calloc(1, sizeof(*conf));
-
-	if (conf == NULL)
-		return NULL;
-	conf->realm = strdup("adit");
-	conf->loglevel = LOG_LEVEL_INFO;
-	conf->timeout = 600;
-	conf->header_timeout = conf->connect_timeout = 30;
-	conf->drain_timeout = 86400;
-	if (conf->realm == NULL) {
-		free(conf);
-		return NULL;
-	}
-	return conf;
+	for (size_t i = 0; i < pages->n; i++)
+		page_free(&pages->list[i].page);
+	free(pages->list);
+	page_free(&pages->error);
+	page_free(&pages->stat);
 }
 
 /* Frees a configuration and all it owns; NULL is fine. */
@@ -939,6 +1002,8 @@ conf_free(struct conf *conf)
 	upstream_free(&conf->upstreams);
 	free(conf->via_name);
 	filter_free(&conf->filter);
+	pages_free(&conf->pages);
+	free(conf->stat_host.name);
 	if (conf->users != NULL)
 		secret_wipe(conf->users, conf->nusers * sizeof(*conf->users));
 	free(conf->users);
@@ -952,6 +1017,27 @@ conf_free(struct conf *conf)
 	free(conf->pidfile);
 	free(conf->chroot);
 	free(conf);
+}
+
+/* A configuration with nothing but the defaults, or NULL with ENOMEM. */
+static struct conf *
+conf_new(void)
+{
+	struct conf *conf = calloc(1, sizeof(*conf));
+
+	if (conf == NULL)
+		return NULL;
+	conf->realm = strdup("adit");
+	conf->stat_host.name = strdup("tinyproxy.stats");
+	conf->loglevel = LOG_LEVEL_INFO;
+	conf->timeout = 600;
+	conf->header_timeout = conf->connect_timeout = 30;
+	conf->drain_timeout = 86400;
+	if (conf->realm == NULL || conf->stat_host.name == NULL) {
+		conf_free(conf);
+		return NULL;
+	}
+	return conf;
 }
 
 static struct conf *

@@ -68,6 +68,7 @@ conn_init(const struct worker_args *args)
 	k.park_at = -1;
 	own_init(args);
 	relay_limit(k.conf->rate_limit);
+	stats_init(args->share, args->slot);
 	k.conns = calloc(args->max_conns, sizeof(*k.conns));
 	return k.conns == NULL ? -1 : upstream_init(&k.conf->upstreams);
 }
@@ -164,6 +165,9 @@ conn_events(const struct conn *c, enum side side)
 		return relay_holds(c, c->lost) ? POLLOUT
 		    : c->end[side].hung_up     ? -1
 					       : 0;
+	if (c->state == CONN_LINGER && side == CLIENT)
+		return (c->flow[CLIENT].eof ? 0 : POLLIN) |
+		    (relay_holds(c, SERVER) ? POLLOUT : 0);
 	if (side == SERVER)
 		return c->state != CONN_PARENT                ? -1
 		    : c->setup->parent->state == PARENT_SENDS ? POLLOUT
@@ -279,7 +283,11 @@ conn_state(struct conn *c, enum conn_state state)
 		when = loop_now() + FLUSH_CHECK + (loop_now() - c->since) / 2;
 		break;
 	case CONN_LINGER:
-		when = c->since + LINGER_TIME;
+		when = c->active + LINGER_TIME;
+		if (relay_holds(c, SERVER))
+			when = c->active + FLUSH_TIME;
+		if (c->since + REPLY_TIME < when)
+			when = c->since + REPLY_TIME;
 		break;
 	default:
 		when = c->since + conf->connect_timeout * INT64_C(1000);
@@ -356,30 +364,78 @@ conn_close(struct conn *c, enum ending ending)
 	k.ended_at = loop_now();
 }
 
-/* Refusing. */
+/* Answering without a tunnel. */
+
+/* The request line as far as it matters, or NULL: there was none. */
+static const char *
+request_text(const struct conn *c)
+{
+	static char text[REQUEST_LINE_MAX + 32];
+
+	if (c->target == NULL)
+		return NULL;
+	snprintf(
+	    text, sizeof(text), "CONNECT %s HTTP/1.%c", c->target, c->minor);
+	return text;
+}
 
 /*
- * Answers with an error, and lets the client read it: RFC 9112 9.6.  What the
- * client has sent behind its request goes nowhere, RFC 9931.
+ * Sends a reply, and the end of file behind it; keeps what the client does not
+ * take at once, as if it came from a server that has ended.  Returns 0 or -1.
+ */
+static int
+reply_send(struct conn *c, const char *reply, size_t len)
+{
+	int fd = c->end[CLIENT].fd;
+	ssize_t n = send(fd, reply, len, MSG_NOSIGNAL);
+
+	if (n == (ssize_t)len)
+		return shutdown(fd, SHUT_WR);
+	if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS)
+		return -1;
+	if (n < 0)
+		n = 0;
+	c->flow[SERVER].eof = true;
+	return relay_keep(c, SERVER, reply + n, len - (size_t)n);
+}
+
+/*
+ * Answers, and lets the client read it: RFC 9112 9.6.  What the client has
+ * sent behind its request goes nowhere, RFC 9931.
  */
 static void
-conn_refuse(struct conn *c, int status, const char *error, const char *detail)
+conn_reply(struct conn *c, struct reply *r)
 {
-	char reply[REPLY_SIZE];
-	size_t len =
-	    reply_make(reply, status, error, detail, c->target, k.conf->realm);
+	const char *text;
+	size_t len;
 
-	c->status = status;
-	c->error = error;
+	if (r->request == NULL)
+		r->request = request_text(c);
+	r->target = c->target;
+	r->client = &c->client;
+	len = reply_make(&text, r, k.conf);
+	c->status = r->status;
+	c->error = r->error != NULL ? r->error : "statistics";
+	stats_count_error(c->error);
 	setup_free(c);
 	relay_free(c);
-	if (send(c->end[CLIENT].fd, reply, len, MSG_NOSIGNAL) != (ssize_t)len ||
-	    shutdown(c->end[CLIENT].fd, SHUT_WR) != 0) {
+	c->active = loop_now();
+	if (reply_send(c, text, len) != 0) {
 		conn_close(c, END_REFUSED);
 		return;
 	}
 	conn_state(c, CONN_LINGER);
 	conn_watch(c);
+}
+
+static void
+conn_refuse(struct conn *c, int status, const char *error, const char *detail)
+{
+	struct reply reply = {
+		.status = status, .error = error, .detail = detail
+	};
+
+	conn_reply(c, &reply);
 }
 
 static void
@@ -389,15 +445,36 @@ conn_no_memory(struct conn *c)
 	    c, 500, "proxy_internal_error", "The proxy has no memory left.");
 }
 
-/* Throws away what a refused client still sends, until it closes. */
+/*
+ * Sends what is left of a reply, and throws away what its client still sends,
+ * until it closes.
+ */
 static void
 conn_linger(struct conn *c)
 {
-	ssize_t n =
-	    recv(c->end[CLIENT].fd, head_buffer, sizeof(head_buffer), 0);
+	struct flow *in = &c->flow[CLIENT], *out = &c->flow[SERVER];
+	uint32_t left = out->len - out->at;
+	enum side lost;
+	ssize_t n = -1;
 
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+	if (relay_flush(c, SERVER, &lost) == RELAY_LOST) {
 		conn_close(c, END_REFUSED);
+		return;
+	}
+	if (!in->eof)
+		n = recv(
+		    c->end[CLIENT].fd, head_buffer, sizeof(head_buffer), 0);
+	in->eof = in->eof || n == 0;
+	if ((n < 0 && !in->eof && errno != EAGAIN && errno != EINTR) ||
+	    (in->eof && !relay_holds(c, SERVER))) {
+		conn_close(c, END_REFUSED);
+		return;
+	}
+	if (out->len - out->at != left) {
+		c->active = loop_now();
+		conn_state(c, CONN_LINGER);
+	}
+	conn_watch(c);
 }
 
 /* Who is looked up and connected to. */
@@ -427,6 +504,10 @@ conn_failed(
 {
 	bool parent = c->setup->upstream != NULL;
 	char detail[160];
+	struct reply reply = { .status = f->status,
+		.error = f->type,
+		.detail = detail,
+		.why = why };
 
 	if (parent && parent_failed(c, why))
 		return;
@@ -434,7 +515,7 @@ conn_failed(
 	    parent ? "parent proxy" : "target", f->what);
 	log_line(LOG_LEVEL_ERROR, "opensock: Could not %s %s: %s", task,
 	    c->target, why);
-	conn_refuse(c, f->status, f->type, detail);
+	conn_reply(c, &reply);
 }
 
 /* No address can be connected to; the name may have others by now. */
@@ -952,6 +1033,18 @@ conn_filtered(struct conn *c)
 	conn_refuse(c, 403, "http_request_denied", "This target is filtered.");
 }
 
+/* Answers a request for StatHost, which is no target. */
+static void
+conn_statistics(struct conn *c)
+{
+	struct stats stats;
+	struct reply reply = { .status = 200, .stats = &stats };
+
+	log_line(LOG_LEVEL_NOTICE, "Request for the stathost.");
+	stats_sum(&stats);
+	conn_reply(c, &reply);
+}
+
 /* Decides what the rules can decide before the target is looked up. */
 static void
 conn_permit(struct conn *c)
@@ -959,6 +1052,10 @@ conn_permit(struct conn *c)
 	const struct request *req = &c->setup->request;
 	unsigned long line;
 
+	if (stats_asked(&k.conf->stat_host, req)) {
+		conn_statistics(c);
+		return;
+	}
 	if (!acl_port(k.conf, req->port)) {
 		log_line(LOG_LEVEL_INFO, "Refused CONNECT method on port %u",
 		    (unsigned)req->port);
@@ -1133,6 +1230,7 @@ conn_decide(struct conn *c, char *head, size_t len)
 {
 	const struct request *req = &c->setup->request;
 
+	stats_count(TALLY_REQUESTS);
 	log_request(c, head);
 	if (is_loop(c, head))
 		refuse_loop(c);
@@ -1147,14 +1245,21 @@ conn_decide(struct conn *c, char *head, size_t len)
 }
 
 static void
-conn_bad_request(struct conn *c)
+conn_bad_request(struct conn *c, const char *head)
 {
+	static char line[REQUEST_LINE_MAX + 1];
 	const struct request *req = &c->setup->request;
+	struct reply reply = { .status = req->status,
+		.error = "http_request_error",
+		.detail = req->why,
+		.request = req->line.len > 0 ? line : NULL };
 	char client[ADDR_TEXT_SIZE];
 
 	log_line(LOG_LEVEL_NOTICE, "Refused request from \"%s\": %s",
 	    addr_text(&c->client, client), req->why);
-	conn_refuse(c, req->status, "http_request_error", req->why);
+	snprintf(line, sizeof(line), "%.*s", (int)req->line.len,
+	    head + req->line.at);
+	conn_reply(c, &reply);
 }
 
 /*
@@ -1184,7 +1289,7 @@ head_keep(struct setup *s, const char *head, size_t len)
 	return 0;
 }
 
-/* The request target as it was sent, for the logs. */
+/* The request target as it was sent, for logs and pages. */
 static int
 target_keep(struct conn *c, const char *head)
 {
@@ -1195,6 +1300,7 @@ target_keep(struct conn *c, const char *head)
 		return -1;
 	memcpy(c->target, head + req->target.at, req->target.len);
 	c->target[req->target.len] = '\0';
+	c->minor = head[req->line.at + req->line.len - 1];
 	return 0;
 }
 
@@ -1206,7 +1312,7 @@ conn_head(struct conn *c, char *head, size_t len)
 
 	if (result == PARSE_BAD) {
 		credentials_wipe(c, head);
-		conn_bad_request(c);
+		conn_bad_request(c, head);
 	} else if (result == PARSE_OK && target_keep(c, head) == 0) {
 		conn_decide(c, head, len);
 	} else if (result == PARSE_OK || head_keep(s, head, len) != 0) {
@@ -1492,6 +1598,7 @@ limit_drop(int fd, const struct addr *client)
 		.dialled = &nowhere,
 		.reason = "connection_limit_reached" };
 
+	stats_count(TALLY_REFUSED);
 	log_access(&record);
 	close(fd);
 }

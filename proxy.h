@@ -39,7 +39,9 @@ enum {
 	CHILDREN_MAX = WORKERS_MAX + 1, /* the desk too */
 	SLOTS_MAX = 1024,               /* workers, the draining ones too */
 	CREDENTIAL_SIZE = 256,    /* bytes of user or password, with its NUL */
-	REPLY_SIZE = 2048,        /* bytes of a reply of our own */
+	TEMPLATE_MAX = 64 * 1024, /* bytes of the template of a page */
+	VALUES_MAX = 64 * 1024,   /* bytes of all values in a page */
+	PAGE_MAX = TEMPLATE_MAX + VALUES_MAX,
 	LOG_LINE_SIZE = 1024,     /* bytes of a log line */
 	RELAY_SIZE = 256 * 1024,  /* bytes copied at once for a busy tunnel */
 	SPLICE_SIZE = 256 * 1024, /* bytes moved at once for a busier one */
@@ -50,6 +52,7 @@ enum {
 	RACE_DELAY = 250,         /* ms between two attempts, RFC 8305 */
 	LEAVE_TIME = 200,      /* ms for a tunnel after an early end of file */
 	LINGER_TIME = 2000,    /* ms for a refused client to close */
+	REPLY_TIME = 30000,    /* ms for one to read a long reply */
 	FLUSH_TIME = 5000,     /* ms for the rest when a side is lost */
 	FLUSH_CHECK = 20,      /* ms to the first look at that */
 	LISTEN_BACKLOG = 4096, /* clients that wait to be accepted */
@@ -282,6 +285,33 @@ struct logins {
 	size_t nkinds, probes;
 };
 
+/* A template of a page; it owns its text, which is NULL when there is none. */
+struct page {
+	char *text;
+	size_t len;
+};
+
+/* One ErrorFile. */
+struct error_page {
+	int status;
+	struct page page;
+};
+
+/* They, DefaultErrorFile and StatFile. */
+struct pages {
+	struct error_page *list; /* owned; each status once */
+	size_t n;
+	struct page error; /* of all other errors */
+	struct page stat;
+};
+
+/* StatHost: a folded name, or an address. */
+struct stat_host {
+	char *name; /* owned */
+	bool literal;
+	struct addr addr;
+};
+
 /* One BasicAuth; both are padded with NULs for acl_user(). */
 struct user {
 	char name[CREDENTIAL_SIZE];
@@ -312,6 +342,8 @@ struct conf {
 	char *via_name; /* or NULL */
 	bool disable_via;
 	struct filter filter;
+	struct pages pages;
+	struct stat_host stat_host;
 	struct user *users;
 	struct logins logins;
 	bool has_ports; /* there is a ConnectPort */
@@ -387,9 +419,34 @@ const char *acl_floor(const struct addr *target, const struct addr *client,
 const char *acl_user(const struct conf *, const char name[CREDENTIAL_SIZE],
     const char password[CREDENTIAL_SIZE]);
 
+/* page.c */
+
+/* What a {name} in a template stands for; NULL: it stays as it is. */
+struct page_value {
+	const char *name;
+	const char *value;
+};
+
+int page_read(struct page *, const char *path);
+void page_free(struct page *);
+size_t page_fill(char out[PAGE_MAX], const char *text, size_t len,
+    const struct page_value *values, size_t nvalues);
+
 /* reply.c */
-size_t reply_make(char out[REPLY_SIZE], int status, const char *error,
-    const char *detail, const char *host, const char *realm);
+
+/* A reply of our own, and what its page may say.  Only status must be there. */
+struct reply {
+	int status;
+	const char *error;   /* one of RFC 9209's types with its parameters */
+	const char *detail;  /* a sentence */
+	const char *why;     /* what the system says of it */
+	const char *request; /* the request line */
+	const char *target;  /* as asked */
+	const struct addr *client;
+	const struct stats *stats; /* the page shows these */
+};
+
+size_t reply_make(const char **text, const struct reply *, const struct conf *);
 const char *reply_reason(int status);
 extern const char reply_established[];
 extern const size_t reply_established_len;
@@ -480,6 +537,14 @@ struct share_debt {
 	atomic_llong paid; /* us: when it is paid */
 };
 
+/* What is counted, by each worker and in all; adit.conf(5) has the meanings. */
+enum tally { TALLY_REQUESTS, TALLY_BAD, TALLY_DENIED, TALLY_REFUSED, TALLIES };
+
+struct stats {
+	uint64_t open; /* connections now */
+	uint64_t tally[TALLIES];
+};
+
 /* What all processes count together; each slot has one writer. */
 struct share {
 	char token[TOKEN_SIZE]; /* tells this proxy from all others */
@@ -494,6 +559,7 @@ struct share {
 		atomic_uint hosts; /* words in counts, at most */
 		/* Whoever has a generation's baton passes it on: baton.c */
 		_Alignas(64) atomic_uint baton;
+		_Alignas(64) _Atomic uint64_t tally[TALLIES]; /* stats.c */
 	} slots[SLOTS_MAX];
 	_Alignas(64) atomic_ullong counts[QUOTA_SETS][QUOTA_WAYS];
 	_Alignas(64) struct share_debt debts[QUOTA_DEBT_SETS][QUOTA_WAYS];
@@ -601,6 +667,13 @@ struct worker_args {
 	size_t max_pipes;     /* and pipes */
 	size_t max_questions; /* at a desk at once */
 };
+
+/* stats.c */
+void stats_init(struct share *, size_t slot);
+void stats_count(enum tally);
+void stats_count_error(const char *error);
+void stats_sum(struct stats *);
+bool stats_asked(const struct stat_host *, const struct request *);
 
 /* own.c */
 void own_init(const struct worker_args *);
@@ -761,6 +834,7 @@ struct conn {
 	enum side lost; /* CONN_FLUSH */
 	bool parked;    /* in the lot, not in the poll set */
 	bool counted;   /* for MaxClientsPerHost */
+	char minor;     /* of the request's HTTP version, a digit */
 	uint32_t turn;  /* of the loop, when it was active last */
 	struct end end[2];
 	struct flow flow[2];
@@ -768,7 +842,7 @@ struct conn {
 	struct setup *setup;
 	char *target;      /* as asked */
 	const char *user;  /* the configuration's, once it is known, or NULL */
-	const char *error; /* refused: one of RFC 9209's types */
+	const char *error; /* refused: one of RFC 9209's types, or what else */
 	int status;
 	uint32_t rest[2]; /* us, RateLimit: when a side is read again */
 	int64_t began, since, active; /* accepted; state entered; last byte */

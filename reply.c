@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What the proxy itself answers: the 200 that opens a tunnel, and the error
- * replies with their fields and a short page.  Nothing that a client sent
- * goes into a reply without being escaped, and credentials never do.
+ * What the proxy itself answers: the 200 that opens a tunnel, the error
+ * replies and the statistics, with their fields and a page, a template of the
+ * administrator's or a short one of our own.  Nothing that a client sent goes
+ * into a reply without being escaped, and credentials never do.
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -16,11 +19,34 @@
 const char reply_established[] = "HTTP/1.1 200 Connection established\r\n\r\n";
 const size_t reply_established_len = sizeof(reply_established) - 1;
 
+enum { FIELDS_MAX = 2048 /* bytes of a status line and fields */ };
+
+/* The pages of our own; that of an error names the target if there is one. */
+static const char error_page[] =
+    "<!DOCTYPE html>\n<html lang=\"en\"><head><title>{errno} {cause}</title>"
+    "</head>\n<body><h1>{errno} {cause}</h1>\n<p>{detail}</p>\n"
+    "<hr>\n<p>adit</p></body></html>\n";
+static const char target_page[] =
+    "<!DOCTYPE html>\n<html lang=\"en\"><head><title>{errno} {cause}</title>"
+    "</head>\n<body><h1>{errno} {cause}</h1>\n<p>{detail}</p>\n"
+    "<p>Target: {url}</p>\n<hr>\n<p>adit</p></body></html>\n";
+static const char stat_page[] =
+    "<!DOCTYPE html>\n<html lang=\"en\"><head><title>Statistics</title>"
+    "</head>\n<body><h1>Statistics</h1>\n<table>\n"
+    "<tr><th>Open connections</th><td>{opens}</td></tr>\n"
+    "<tr><th>Requests</th><td>{reqs}</td></tr>\n"
+    "<tr><th>Bad requests</th><td>{badconns}</td></tr>\n"
+    "<tr><th>Denied by rules</th><td>{deniedconns}</td></tr>\n"
+    "<tr><th>Refused by limits</th><td>{refusedconns}</td></tr>\n"
+    "</table>\n<hr>\n<p>adit</p></body></html>\n";
+
 /* The reason phrases of RFC 9110 15. */
 const char *
 reply_reason(int status)
 {
 	switch (status) {
+	case 200:
+		return "OK";
 	case 400:
 		return "Bad Request";
 	case 403:
@@ -69,22 +95,6 @@ date_text(char text[40])
 	    (unsigned)tm.tm_sec % 100);
 }
 
-/* Escapes for HTML, and cuts to what fits. */
-static void
-html_escape(char *out, size_t size, const char *text)
-{
-	size_t n = 0;
-
-	for (; *text != '\0' && n + 7 < size; text++) {
-		if (strchr("&<>\"'", *text) == NULL)
-			out[n++] = *text;
-		else
-			n += (size_t)snprintf(
-			    out + n, size - n, "&#%d;", (unsigned char)*text);
-	}
-	out[n] = '\0';
-}
-
 /* Escapes for a quoted-string, RFC 9110 5.6.4, and cuts to what fits. */
 static void
 quote(char *out, size_t size, const char *text)
@@ -106,6 +116,8 @@ special_fields(char *out, size_t size, int status, const char *realm)
 	char quoted[256];
 
 	out[0] = '\0';
+	if (status == 200)
+		snprintf(out, size, "Cache-Control: no-store\r\n");
 	if (status == 405)
 		snprintf(out, size, "Allow: CONNECT\r\n");
 	/* What is exceeded is a limit on how many, and they come and go. */
@@ -123,35 +135,98 @@ special_fields(char *out, size_t size, int status, const char *realm)
 }
 
 /*
- * Writes a whole error reply: the status, with error one of RFC 9209's types
- * and its parameters, and a page that says detail.  Host is the target or
- * NULL; realm counts for 407 alone.  Returns the length, less than
- * REPLY_SIZE.
+ * The status line and the fields of a reply, with the empty line; returns
+ * their length.  RFC 9209 2: a Proxy-Status without an error is one, too.
  */
-size_t
-reply_make(char out[REPLY_SIZE], int status, const char *error,
-    const char *detail, const char *host, const char *realm)
+static size_t
+fields_make(char out[FIELDS_MAX], const struct reply *r, const char *date,
+    size_t page_len, const char *realm)
 {
-	const char *reason = reply_reason(status);
-	char date[40], special[320], target[320] = "", why[256], page[1024];
+	char special[320];
 	int n;
 
-	date_text(date);
-	special_fields(special, sizeof(special), status, realm);
-	html_escape(why, sizeof(why), detail);
-	if (host != NULL)
-		html_escape(target, sizeof(target), host);
-	n = snprintf(page, sizeof(page),
-	    "<!DOCTYPE html>\n<html lang=\"en\"><head><title>%d %s</title>"
-	    "</head>\n<body><h1>%d %s</h1>\n<p>%s</p>\n%s%s%s"
-	    "<hr>\n<p>adit</p></body></html>\n",
-	    status, reason, status, reason, why,
-	    target[0] != '\0' ? "<p>Target: " : "", target,
-	    target[0] != '\0' ? "</p>\n" : "");
-	n = snprintf(out, REPLY_SIZE,
+	special_fields(special, sizeof(special), r->status, realm);
+	n = snprintf(out, FIELDS_MAX,
 	    "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: text/html\r\n"
-	    "Content-Length: %d\r\nConnection: close\r\n"
-	    "Proxy-Status: adit; error=%s\r\n%s\r\n%s",
-	    status, reason, date, n, error, special, page);
+	    "Content-Length: %zu\r\nConnection: close\r\n"
+	    "Proxy-Status: adit%s%s\r\n%s\r\n",
+	    r->status, reply_reason(r->status), date, page_len,
+	    r->error != NULL ? "; error=" : "",
+	    r->error != NULL ? r->error : "", special);
+	assert(n > 0 && n < FIELDS_MAX);
 	return (size_t)n;
+}
+
+/* The template for a reply; it has no text when the page is one of our own. */
+static const struct page *
+template_of(const struct reply *r, const struct pages *pages)
+{
+	if (r->stats != NULL)
+		return &pages->stat;
+	for (size_t i = 0; i < pages->n; i++)
+		if (pages->list[i].status == r->status)
+			return &pages->list[i].page;
+	return &pages->error;
+}
+
+/* Fills the template of a reply, or the page of our own that stands for it. */
+static size_t
+page_make(char out[PAGE_MAX], const struct reply *r, const struct page *page,
+    const struct page_value *values, size_t nvalues)
+{
+	const char *own = r->stats != NULL ? stat_page
+	    : r->target != NULL            ? target_page
+					   : error_page;
+
+	if (page->text != NULL)
+		return page_fill(out, page->text, page->len, values, nvalues);
+	return page_fill(out, own, strlen(own), values, nvalues);
+}
+
+static const char *
+count_text(char text[24], uint64_t n)
+{
+	snprintf(text, 24, "%" PRIu64, n);
+	return text;
+}
+
+/*
+ * Makes a whole reply: its status, with its error if it has one, and a page.
+ * *text is where it stands until the next one is made.  Returns the length.
+ */
+size_t
+reply_make(const char **text, const struct reply *r, const struct conf *conf)
+{
+	static char buffer[FIELDS_MAX + PAGE_MAX];
+	static const struct stats nothing;
+	const struct stats *stats = r->stats != NULL ? r->stats : &nothing;
+	char *page = buffer + FIELDS_MAX, fields[FIELDS_MAX];
+	char date[40], code[12], client[ADDR_TEXT_SIZE], n[TALLIES + 1][24];
+	size_t page_len, fields_len, nvalues;
+
+	date_text(date);
+	snprintf(code, sizeof(code), "%d", r->status);
+	addr_text(r->client, client);
+	/* The names are tinyproxy's. */
+	const struct page_value values[] = { { "errno", code },
+		{ "cause", reply_reason(r->status) }, { "request", r->request },
+		{ "clientip", client }, { "clienthost", client },
+		{ "date", date }, { "website", "" },
+		{ "version", ADIT_VERSION }, { "package", "adit" },
+		{ "detail", r->detail }, { "url", r->target },
+		{ "error", r->why }, { "opens", count_text(n[0], stats->open) },
+		{ "reqs", count_text(n[1], stats->tally[TALLY_REQUESTS]) },
+		{ "badconns", count_text(n[2], stats->tally[TALLY_BAD]) },
+		{ "deniedconns", count_text(n[3], stats->tally[TALLY_DENIED]) },
+		{ "refusedconns",
+		    count_text(n[4], stats->tally[TALLY_REFUSED]) } };
+	/* The last of them are for the statistics alone. */
+	nvalues = sizeof(values) / sizeof(*values);
+	if (r->stats == NULL)
+		nvalues -= TALLIES + 1;
+	page_len =
+	    page_make(page, r, template_of(r, &conf->pages), values, nvalues);
+	fields_len = fields_make(fields, r, date, page_len, conf->realm);
+	*text = memcpy(page - fields_len, fields, fields_len);
+	return fields_len + page_len;
 }

@@ -408,8 +408,7 @@ bool_directive() {
 @test "conf: what only matters to plain HTTP is taken with a notice" {
 	local d
 
-	for d in Anonymous StatHost StatFile DefaultErrorFile \
-	    ReverseBaseURL ReversePath; do
+	for d in Anonymous ReverseBaseURL ReversePath; do
 		warns notice $d "$d \"x\"\n"
 		refuses $d "$d x\n"
 		refuses $d "$d \"\"\n"
@@ -421,9 +420,35 @@ bool_directive() {
 	done
 	warns notice AddHeader 'AddHeader "X-My-Header" "value"\n'
 	refuses AddHeader 'AddHeader "X-My-Header"\n'
-	warns notice ErrorFile 'ErrorFile 404 "/x.html"\n'
-	refuses ErrorFile 'ErrorFile "/x.html"\n'
 	warns notice ReversePath 'ReversePath "/x/" "http://h/"\n'
+}
+
+@test "conf: pages have an absolute path, and a status if it is not for all" {
+	local d bad
+
+	echo page >"$DIR/page"
+	for d in StatFile DefaultErrorFile "ErrorFile 403"; do
+		takes "$d \"$DIR/page\"\n"
+		warns warning "${d% *}" "$d \"$DIR/none\"\n"
+		for bad in /x '"x"' '""' "'/x'" '"/x" "/y"' ''; do
+			refuses "${d% *}" "$d $bad\n"
+		done
+	done
+	for bad in 99 600 0403 x -1 '"403"' '' 4294967699; do
+		refuses ErrorFile "ErrorFile $bad \"$DIR/page\"\n"
+	done
+	takes "ErrorFile 100 \"$DIR/page\"\nErrorFile 599 \"$DIR/page\"\n"
+}
+
+@test "conf: StatHost is a name or an address" {
+	local bad
+
+	takes 'StatHost "tinyproxy.stats"\nStatHost "X.Example."\n'
+	takes 'StatHost "127.0.0.1"\nStatHost "::1"\n'
+	for bad in word '""' '"a:80"' '"127.1"' '"a b"' '"http://a/"' '"[::1]"' \
+	    '"a..b"' ''; do
+		refuses StatHost "StatHost $bad\n"
+	done
 }
 
 @test "conf: what restricts or redirects access and does not work yet stops the start" {
@@ -521,7 +546,7 @@ bool_directive() {
 	#ConnectPort 563
 	#ReversePath "/google/" "http://www.google.com/"
 	END
-	stderr_expected ': notice: '
+	stderr_expected ': (notice|warning): '
 	peer_start srv server echo
 	"$ADIT" -c "$CONF" 2>>"$STDERR" 3>&-
 	ADIT_PID=$(cat "$DIR/tinyproxy.pid")
@@ -561,7 +586,8 @@ bool_directive() {
 	stderr_expected ': (notice|warning): '
 	adit_launch
 	adit_ready
-	client send "CONNECT 127.0.0.1:22 HTTP/1.1\r\n\r\n" refused 403
+	client send "CONNECT 127.0.0.2:22 HTTP/1.1\r\n\r\n" refused 403
+	client send "CONNECT 127.0.0.1:22 HTTP/1.1\r\n\r\n" refused 200
 }
 
 @test "conf: the sample configuration is right" {

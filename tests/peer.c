@@ -54,6 +54,7 @@ static const char usage_text[] =
     "  -c N         client: the whole script N times\n"
     "  -t SECONDS   how long one action may take, 30 unless given\n"
     "  -R N         size of the receive buffer\n"
+    "  -M N         largest segment that is taken, TCP_MAXSEG\n"
     "\n"
     "actions (N may end in K or M; TEXT knows \\r \\n \\t \\0 \\\\ \\xNN):\n"
     "  send TEXT       sends it in one piece\n"
@@ -128,10 +129,10 @@ struct action {
 struct options {
 	const char *address, *source, *target, *port;
 	uint64_t connections, times;
-	int rcvbuf;
+	int rcvbuf, maxseg;
 };
 
-static struct options opt = { "127.0.0.1", NULL, "127.0.0.1", "0", 0, 1, 0 };
+static struct options opt = { "127.0.0.1", NULL, "127.0.0.1", "0", 0, 1, 0, 0 };
 static int64_t timeout = 30000; /* ms for one action */
 static int64_t deadline;        /* ms, of the action under way */
 static int lifeline = -1;       /* ends when the server ends */
@@ -1189,12 +1190,16 @@ address_find(const char *address, const char *port, struct sockaddr_storage *ss,
 }
 
 static void
-set_buffer(int fd)
+set_options(int fd)
 {
 	if (opt.rcvbuf != 0 &&
 	    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &opt.rcvbuf,
 		sizeof(opt.rcvbuf)) == -1)
 		die("SO_RCVBUF: %s", strerror(errno));
+	if (opt.maxseg != 0 &&
+	    setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &opt.maxseg,
+		sizeof(opt.maxseg)) == -1)
+		die("TCP_MAXSEG: %s", strerror(errno));
 }
 
 /* A socket bound to the server's address. */
@@ -1209,7 +1214,7 @@ bound_socket(const char *address, const char *port)
 	fd = socket(ss.ss_family, SOCK_STREAM, 0);
 	if (fd == -1)
 		die("socket: %s", strerror(errno));
-	set_buffer(fd);
+	set_options(fd);
 	if (strcmp(port, "0") != 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&ss, len) == -1)
@@ -1262,7 +1267,7 @@ connected_socket(const char *address, const char *port)
 		fd = socket(ss.ss_family, SOCK_STREAM, 0);
 		if (fd == -1)
 			die("socket: %s", strerror(errno));
-		set_buffer(fd);
+		set_options(fd);
 	}
 	address_find(address, port, &ss, &len);
 	if (connect(fd, (struct sockaddr *)&ss, len) == -1)
@@ -1623,7 +1628,7 @@ options(int argc, char **argv)
 	int c;
 
 	/* The + keeps glibc from looking for options among the actions. */
-	while ((c = getopt(argc, argv, "+a:b:c:n:p:t:R:T:")) != -1) {
+	while ((c = getopt(argc, argv, "+a:b:c:n:p:t:M:R:T:")) != -1) {
 		switch (c) {
 		case 'a':
 			opt.address = optarg;
@@ -1642,6 +1647,9 @@ options(int argc, char **argv)
 			break;
 		case 't':
 			timeout = (int64_t)number(optarg) * 1000;
+			break;
+		case 'M':
+			opt.maxseg = (int)number(optarg);
 			break;
 		case 'R':
 			opt.rcvbuf = (int)number(optarg);

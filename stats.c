@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the workers count, and the host whose page shows it.  A worker counts
+ * in its own slot of the share and nowhere else, so that it neither waits for
+ * others nor loses what they count; a slot goes on counting under its next
+ * worker.  What others have counted is only ever shown.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <string.h>
+
+#include "proxy.h"
+
+static struct {
+	struct share *share;
+	_Atomic uint64_t *tally; /* of this worker's slot */
+} k;
+
+/* Lets a worker count in its slot. */
+void
+stats_init(struct share *share, size_t slot)
+{
+	k.share = share;
+	k.tally = share->slots[slot].tally;
+}
+
+/* Counts one more of a kind. */
+void
+stats_count(enum tally tally)
+{
+	uint64_t n =
+	    atomic_load_explicit(&k.tally[tally], memory_order_relaxed);
+
+	/* Nobody else writes there, so this needs no locked addition. */
+	atomic_store_explicit(&k.tally[tally], n + 1, memory_order_relaxed);
+}
+
+/*
+ * Counts a refusal, for an error of RFC 9209 as it is sent.  What a parent or
+ * a server is the reason for is not counted.
+ */
+void
+stats_count_error(const char *error)
+{
+	static const struct {
+		const char *error;
+		enum tally tally;
+	} kinds[] = { { "http_request_error", TALLY_BAD },
+		{ "http_request_denied", TALLY_DENIED },
+		{ "destination_ip_prohibited", TALLY_DENIED },
+		{ "connection_limit_reached", TALLY_REFUSED } };
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (strcmp(error, kinds[i].error) == 0)
+			stats_count(kinds[i].tally);
+}
+
+/* Adds up what all workers have counted since the start. */
+void
+stats_sum(struct stats *sum)
+{
+	size_t nslots = atomic_load(&k.share->nslots);
+
+	memset(sum, 0, sizeof(*sum));
+	/* Other workers could have written there what they like. */
+	if (nslots > SLOTS_MAX)
+		nslots = SLOTS_MAX;
+	for (size_t i = 0; i < nslots; i++) {
+		struct share_slot *slot = &k.share->slots[i];
+
+		sum->open += atomic_load(&slot->clients);
+		for (size_t j = 0; j < TALLIES; j++)
+			sum->tally[j] += atomic_load(&slot->tally[j]);
+	}
+}
+
+/*
+ * Whether a request asks for the statistics: its target is StatHost, whatever
+ * the port is.  An address has that meaning in all its forms.
+ */
+bool
+stats_asked(const struct stat_host *host, const struct request *req)
+{
+	if (host->literal)
+		return req->literal && addr_same_ip(&host->addr, &req->addr);
+	return !req->literal && strcmp(req->host, host->name) == 0;
+}
