@@ -185,6 +185,23 @@ user_goes(const char *user)
 	return true;
 }
 
+/* Whether the request is for the statistics, which no rule for targets sees. */
+static bool
+statistics_come(void)
+{
+	unsigned long line = quote_find(e.conf, "StatHost", NULL);
+
+	if (!stats_asked(&e.conf->stat_host, &e.request))
+		return false;
+	printf("target %s: ", e.target);
+	if (line != 0)
+		say_line("the host of the statistics by", line);
+	else
+		puts("the host of the statistics: there is no StatHost");
+	puts("answer: 200 OK, the statistics");
+	return true;
+}
+
 static bool
 port_goes(void)
 {
@@ -407,7 +424,8 @@ route_goes(void)
 /*
  * Prints, step by step, what decides a CONNECT of a client, with a user's name
  * ("-" is none) and the right password, to a target, host:port; and what the
- * answer would be.  Waits for name servers.  Returns whether it is a tunnel.
+ * answer would be.  Waits for name servers.  Returns whether it is a tunnel,
+ * or the statistics.
  */
 bool
 explain(const struct conf *conf, const struct addr *client, const char *user,
@@ -425,5 +443,6 @@ explain(const struct conf *conf, const struct addr *client, const char *user,
 	addr_text(client, e.client);
 	log_escape(e.target, sizeof(e.target), target, strlen(target));
 	return client_goes() && request_goes(target) && user_goes(user) &&
-	    port_goes() && filter_goes() && route_goes();
+	    (statistics_come() ||
+		(port_goes() && filter_goes() && route_goes()));
 }

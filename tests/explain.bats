@@ -58,6 +58,18 @@ conf() {
 	says "address 198.51.100.7: allowed by line 8: AllowTo 198.51.100.0/24 user bob"
 }
 
+@test "explain: a request for the statistics is no tunnel, and no rule is in its way" {
+	conf "Allow 192.0.2.0/24" "ConnectPort 443" "DenyTo *"
+	explains 0 192.0.2.7 - tinyproxy.stats:80
+	says "target tinyproxy.stats:80: the host of the statistics: there is no StatHost" \
+	    "answer: 200 OK, the statistics"
+	conf "Allow 192.0.2.0/24" "ConnectPort 443" 'StatHost "192.0.2.1"'
+	explains 0 192.0.2.7 - 192.0.2.1:1
+	says 'target 192.0.2.1:1: the host of the statistics by line 5: StatHost "192.0.2.1"'
+	explains 1 192.0.2.99 - tinyproxy.stats:1
+	explains 1 198.51.100.7 - 192.0.2.1:1
+}
+
 @test "explain: without any rule everybody is served, and that is said at each step" {
 	conf
 	explains 0 2001:db8::1 - '[2001:db8::2]:1'
