@@ -1,37 +1,50 @@
 .POSIX:
 .SUFFIXES: .c .o
 
-# make, make run, make check, make bench, make install; see README.md.
+# make, make run, make check, make bench, make install, make install-tinyproxy;
+# see README.md.
 # make LOT=poll chooses the parking lot that every POSIX system has.
 
 VERSION = 0.1.0
 
 PREFIX = /usr/local
+BINDIR = $(PREFIX)/bin
 SBINDIR = $(PREFIX)/sbin
 SYSCONFDIR = $(PREFIX)/etc/adit
 MANDIR = $(PREFIX)/share/man
+TINYPROXYDIR = /etc/tinyproxy
 
 CC = cc
 CFLAGS = -O2 -g
 LOT = auto
 # crypt(3) has a library of its own on some systems; on others it is in libc.
-LIBS = `echo 'int main(void) { return 0; }' >try.c; \
-	$(CC) $(LDFLAGS) -o try try.c -lcrypt 2>/dev/null && echo -lcrypt; \
-	rm -f try try.c`
+LIBS = `echo 'int main(void) { return 0; }' >try$$$$.c; \
+	$(CC) $(LDFLAGS) -o try$$$$ try$$$$.c -lcrypt 2>/dev/null && \
+	echo -lcrypt; rm -f try$$$$ try$$$$.c`
 WARN = -std=c11 -pedantic -Wall -Wextra -Wshadow -Wmissing-prototypes \
 	-Wstrict-prototypes -Wpointer-arith -Wcast-qual -Wconversion
 DEFS = -DADIT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLOT_$(LOT)
 
-OBJS = acl.o addr.o auth.o baton.o cache.o conf.o conn.o desk.o dial.o \
+# name.o comes last: a program of another name has its own in its place.
+PARTS = acl.o addr.o auth.o baton.o cache.o conf.o conn.o desk.o dial.o \
 	explain.o filter.o gen.o helper.o hosts.o known.o log.o login.o loop.o \
 	lot.o own.o page.o parent.o parse.o path.o pipe.o proxy.o quota.o \
 	quote.o relay.o reply.o resolve.o secret.o stats.o sys.o target.o \
 	upstream.o who.o worker.o
+OBJS = $(PARTS) name.o
 
 all: adit
 
 adit: $(OBJS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJS) $(LIBS)
+
+# What scripts for tinyproxy start, and find again by its name and its file.
+tinyproxy: $(PARTS) tinyproxy.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(PARTS) tinyproxy.o $(LIBS)
+
+tinyproxy.o: name.c proxy.h Makefile
+	$(CC) $(WARN) -DPROGRAM='"tinyproxy"' -DSYSCONFDIR='"$(TINYPROXYDIR)"' \
+		$(CPPFLAGS) $(CFLAGS) -c -o $@ name.c
 
 .c.o:
 	$(CC) $(WARN) $(DEFS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
@@ -41,7 +54,7 @@ $(OBJS): proxy.h Makefile
 run: adit
 	./adit -d
 
-check: adit
+check: adit tinyproxy
 	@CC='$(CC)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' LIBS="$(LIBS)" sh tests/run
 
 bench: adit
@@ -68,6 +81,24 @@ install: adit
 		cp adit.conf $(DESTDIR)$(SYSCONFDIR)/adit.conf && \
 		chmod 644 $(DESTDIR)$(SYSCONFDIR)/adit.conf; }
 
+# The configuration is one that tinyproxy has left, or the administrator's own.
+install-tinyproxy: install tinyproxy
+	mkdir -p $(DESTDIR)$(BINDIR)
+	cp tinyproxy $(DESTDIR)$(BINDIR)/tinyproxy.new
+	chmod 755 $(DESTDIR)$(BINDIR)/tinyproxy.new
+	mv -f $(DESTDIR)$(BINDIR)/tinyproxy.new $(DESTDIR)$(BINDIR)/tinyproxy
+	ln -sf adit.8 $(DESTDIR)$(MANDIR)/man8/tinyproxy.8
+	ln -sf adit.conf.5 $(DESTDIR)$(MANDIR)/man5/tinyproxy.conf.5
+
+# Only what is adit's goes.
+uninstall-tinyproxy:
+	! $(DESTDIR)$(BINDIR)/tinyproxy -h 2>/dev/null | grep -q 'adit(8)' || \
+		rm -f $(DESTDIR)$(BINDIR)/tinyproxy
+	for page in $(DESTDIR)$(MANDIR)/man8/tinyproxy.8 \
+	    $(DESTDIR)$(MANDIR)/man5/tinyproxy.conf.5; do \
+		! test -L $$page || rm -f $$page; \
+	done
+
 # The configuration is the administrator's, and stays unless it is ours still.
 uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/adit $(DESTDIR)$(MANDIR)/man8/adit.8 \
@@ -80,6 +111,8 @@ dist:
 	git archive --prefix=adit-$(VERSION)/ -o adit-$(VERSION).tar.gz HEAD
 
 clean:
-	rm -rf adit $(OBJS) tests/build adit-$(VERSION).tar.gz
+	rm -rf adit tinyproxy $(OBJS) tinyproxy.o tests/build \
+		adit-$(VERSION).tar.gz
 
-.PHONY: all run check bench lint install uninstall dist clean
+.PHONY: all run check bench lint install install-tinyproxy uninstall \
+	uninstall-tinyproxy dist clean

@@ -34,7 +34,7 @@ struct reader {
 	const char *file;
 	unsigned long line;
 	const char *keyword; /* of the line at hand, or NULL */
-	bool failed;
+	int status;          /* to exit with; 0 while nothing is wrong */
 	void (*say)(enum log_level, const char *text);
 };
 
@@ -62,7 +62,7 @@ say(struct reader *r, enum log_level level, const char *format, ...)
 	va_list ap;
 
 	if (level <= LOG_LEVEL_ERROR)
-		r->failed = true;
+		r->status = STATUS_CONF;
 	if (r->line != 0)
 		snprintf(place, sizeof(place), "%lu:", r->line);
 	snprintf(text, sizeof(text), "%.400s:%s %s%.64s%s", r->file, place,
@@ -718,7 +718,7 @@ logins_check(struct reader *r, size_t before)
 		    "MD5 hashes ($1$), such as this, are weak; make others "
 		    "with openssl passwd -6");
 	r->line = 0;
-	if (logins->n == before && !r->failed)
+	if (logins->n == before && r->status == 0)
 		say(r, LOG_LEVEL_WARNING, "there is no user in it");
 }
 
@@ -775,8 +775,10 @@ take_auth_file(struct reader *r, const struct directive *d, char *arg)
 	fclose(f);
 	secret_wipe(buffer, sizeof(buffer));
 	logins_check(&file, before);
-	r->failed = r->failed || file.failed;
-	return file.failed ? -1 : 0;
+	if (file.status == 0)
+		return 0;
+	r->status = STATUS_CONF;
+	return -1;
 }
 
 #define AT(name) offsetof(struct conf, name)
@@ -893,10 +895,16 @@ line_parse(struct reader *r, char *line)
 	r->keyword = NULL;
 }
 
+/* What is wrong with a filter has a status of its own if all else is right. */
 static void
 filter_tell(void *reader, enum log_level level, const char *text)
 {
-	say(reader, level, "%s", text);
+	struct reader *r = reader;
+	bool alone = r->status != STATUS_CONF;
+
+	say(r, level, "%s", text);
+	if (r->status != 0 && alone)
+		r->status = STATUS_DATA;
 }
 
 /* The filter, when all that is said of it is known. */
@@ -969,7 +977,7 @@ static void
 file_check(struct reader *r)
 {
 	targets_check(r);
-	if (r->conf->port == 0 && !r->failed)
+	if (r->conf->port == 0 && r->status == 0)
 		say(r, LOG_LEVEL_ERROR,
 		    "Port: missing; say where to listen, as in Port 8888");
 	if (!r->conf->has_ports)
@@ -1041,8 +1049,8 @@ conf_new(void)
 }
 
 static struct conf *
-conf_parse(
-    const char *file, FILE *f, void (*tell)(enum log_level, const char *text))
+conf_parse(const char *file, FILE *f,
+    void (*tell)(enum log_level, const char *text), int *status)
 {
 	struct reader r = { .conf = conf_new(), .file = file, .say = tell };
 
@@ -1056,7 +1064,9 @@ conf_parse(
 			r.conf->logins.key, sizeof(r.conf->logins.key)) != 0)
 			say(&r, LOG_LEVEL_ERROR, "%s", strerror(errno));
 	}
-	if (r.failed) {
+	if (r.status != 0) {
+		if (status != NULL)
+			*status = r.status;
 		conf_free(r.conf);
 		return NULL;
 	}
@@ -1066,10 +1076,12 @@ conf_parse(
 /*
  * Reads a configuration file.  Each error and notice is handed to tell, as
  * "file:line: directive: what is wrong".  Returns a configuration that the
- * caller frees with conf_free(), or NULL after one error or more.
+ * caller frees with conf_free(), or NULL after one error or more; then *status
+ * is what to exit with, unless status is NULL.
  */
 struct conf *
-conf_read(const char *file, void (*tell)(enum log_level, const char *text))
+conf_read(const char *file, void (*tell)(enum log_level, const char *text),
+    int *status)
 {
 	struct reader r = { .file = file, .say = tell };
 	FILE *f = fopen(file, "r");
@@ -1077,9 +1089,11 @@ conf_read(const char *file, void (*tell)(enum log_level, const char *text))
 
 	if (f == NULL) {
 		say(&r, LOG_LEVEL_ERROR, "%s", strerror(errno));
+		if (status != NULL)
+			*status = r.status;
 		return NULL;
 	}
-	conf = conf_parse(file, f, tell);
+	conf = conf_parse(file, f, tell, status);
 	fclose(f);
 	return conf;
 }
@@ -1127,7 +1141,7 @@ conf_builtin(void)
 
 	if (f == NULL)
 		return NULL;
-	conf = conf_parse("builtin", f, tell_nothing);
+	conf = conf_parse("builtin", f, tell_nothing, NULL);
 	fclose(f);
 	if (conf != NULL) {
 		free(conf->file);

@@ -284,7 +284,7 @@ gen_identity(struct gen *gen)
 	gen->gid = (gid_t)-1;
 	if (user_find(user, &gen->uid, &gen->gid) != 0) {
 		log_line(LOG_LEVEL_ERROR, "%s: User: there is no user \"%s\"",
-		    file != NULL ? file : "adit", user);
+		    file != NULL ? file : program, user);
 		return 67;
 	}
 	if (gen->gid == (gid_t)-1 && conf->group == NULL) {
@@ -486,7 +486,7 @@ child_fail(int status, const char *what)
 	int error = errno;
 
 	log_line(LOG_LEVEL_CRITICAL, "%s: %s", what, strerror(error));
-	fprintf(stderr, "adit: %s: %s\n", what, strerror(error));
+	fprintf(stderr, "%s: %s: %s\n", program, what, strerror(error));
 	_exit(status);
 }
 

@@ -287,13 +287,13 @@ line_head(char line[LOG_LINE_SIZE], enum log_level level)
 	struct timespec now;
 
 	if (bare)
-		return snprintf(line, LOG_LINE_SIZE, "adit: ");
+		return snprintf(line, LOG_LINE_SIZE, "%s: ", program);
 	clock_gettime(CLOCK_REALTIME, &now);
 	/* RFC 3164: the facility is user, as tinyproxy's. */
 	if (to_syslog)
-		return snprintf(line, LOG_LINE_SIZE, "<%d>%s adit%s",
+		return snprintf(line, LOG_LINE_SIZE, "<%d>%s %s%s",
 		    LOG_USER | levels[level].priority, local_time(now.tv_sec),
-		    process + 1);
+		    program, process + 1);
 	return file_head(line, level, &now);
 }
 

@@ -25,14 +25,6 @@
 
 #include "proxy.h"
 
-/* Exit statuses, as sysexits and tinyproxy have them. */
-enum {
-	STATUS_REFUSED = 1, /* -t explains a refusal */
-	STATUS_USAGE = 64,
-	STATUS_CONF = 70, /* EX_SOFTWARE, as in tinyproxy */
-	STATUS_SYSTEM = 71
-};
-
 enum {
 	STOP_TIME =
 	    5000 /* ms for the workers to leave before they are killed */
@@ -67,7 +59,7 @@ static int signals[2]; /* a byte for each signal goes in at 1, to wake us */
 static void
 stderr_line(const char *format, va_list ap)
 {
-	fprintf(stderr, "adit: ");
+	fprintf(stderr, "%s: ", program);
 	vfprintf(stderr, format, ap);
 	fputc('\n', stderr);
 }
@@ -124,8 +116,8 @@ static void
 usage(FILE *f)
 {
 	fprintf(f,
-	    "usage: adit [-dhtv] [-c file]\n"
-	    "       adit -t [-c file] client user target\n"
+	    "usage: %s [-dhtv] [-c file]\n"
+	    "       %s -t [-c file] client user target\n"
 	    "  -c file  read this configuration file\n"
 	    "  -d       stay in the foreground\n"
 	    "  -h       show this help\n"
@@ -133,8 +125,8 @@ usage(FILE *f)
 	    "           answers to a client (an address), a user (or -) and a\n"
 	    "           target (host:port)\n"
 	    "  -v       show the version\n"
-	    "The default file is %s/adit.conf; see adit(8).\n",
-	    SYSCONFDIR);
+	    "The default file is %s; see adit(8).\n",
+	    program, program, program_conf);
 }
 
 static void
@@ -158,7 +150,7 @@ options_parse(struct options *o, int argc, char **argv)
 			usage(stdout);
 			exit(0);
 		case 'v':
-			printf("adit %s\n", ADIT_VERSION);
+			printf("%s %s\n", program, ADIT_VERSION);
 			exit(0);
 		default:
 			usage(stderr);
@@ -167,8 +159,8 @@ options_parse(struct options *o, int argc, char **argv)
 	if (o->test && argc - optind == 3) {
 		o->request = argv + optind;
 	} else if (optind < argc) {
-		fprintf(
-		    stderr, "adit: unexpected argument: %s\n", argv[optind]);
+		fprintf(stderr, "%s: unexpected argument: %s\n", program,
+		    argv[optind]);
 		usage(stderr);
 		exit(STATUS_USAGE);
 	}
@@ -205,11 +197,14 @@ path_absolute(const char *path)
 	return whole;
 }
 
-/* The configuration to start with, or NULL after messages on stderr. */
+/*
+ * The configuration to start with, or NULL after messages on stderr, with the
+ * exit status.
+ */
 static struct conf *
-conf_first(const char *given)
+conf_first(const char *given, int *status)
 {
-	const char *file = given != NULL ? given : SYSCONFDIR "/adit.conf";
+	const char *file = given != NULL ? given : program_conf;
 	struct conf *conf;
 
 	if (given == NULL && access(file, F_OK) != 0 && errno == ENOENT) {
@@ -221,7 +216,7 @@ conf_first(const char *given)
 	m.file = path_absolute(file);
 	if (m.file == NULL || access(m.file, R_OK) != 0)
 		fail(STATUS_CONF, "%s: %s", file, strerror(errno));
-	return conf_read(m.file, say_on_stderr);
+	return conf_read(m.file, say_on_stderr, status);
 }
 
 /* As many descriptors as we may have; children inherit that. */
@@ -363,9 +358,9 @@ greet(const struct gen *gen)
 	if (!m.foreground || gen->conf->file != NULL)
 		return;
 	addr_text_port(&gen->listening[0], at);
-	printf("adit %s listens on %s (no configuration file); try:\n"
+	printf("%s %s listens on %s (no configuration file); try:\n"
 	       "    curl -x http://%s https://example.com/\n",
-	    ADIT_VERSION, at, at);
+	    program, ADIT_VERSION, at, at);
 	fflush(stdout);
 }
 
@@ -374,7 +369,8 @@ log_start(const struct gen *gen)
 {
 	char at[ADDR_TEXT_SIZE];
 
-	log_line(LOG_LEVEL_NOTICE, "Initializing adit %s ...", ADIT_VERSION);
+	log_line(
+	    LOG_LEVEL_NOTICE, "Initializing %s %s ...", program, ADIT_VERSION);
 	for (size_t i = 0; i < gen->nlisteners; i++)
 		log_line(LOG_LEVEL_INFO, "Listening on %s",
 		    addr_text_port(&gen->listening[i], at));
@@ -405,12 +401,12 @@ share_new(void)
 static struct gen *
 prepare(const char *file)
 {
-	struct conf *conf = conf_first(file);
+	int status = STATUS_CONF;
+	struct conf *conf = conf_first(file, &status);
 	struct gen *gen;
-	int status;
 
 	if (conf == NULL)
-		quit(STATUS_CONF);
+		quit(status);
 	m.share = share_new();
 	if (m.share == NULL || (gen = gen_new(conf, m.share)) == NULL)
 		fail(STATUS_SYSTEM, "%s", strerror(errno));
@@ -435,8 +431,9 @@ start(struct gen *gen)
 		fail(STATUS_SYSTEM, "%s: %s", path, strerror(errno));
 	if (!m.foreground && conf->logfile == NULL && !conf->syslog)
 		fprintf(stderr,
-		    "adit: warning: no LogFile and no Syslog, so "
-		    "that nothing is logged\n");
+		    "%s: warning: no LogFile and no Syslog, so "
+		    "that nothing is logged\n",
+		    program);
 	pidfile_write(conf->pidfile);
 	greet(gen);
 	log_use(&gen->logs);
@@ -508,8 +505,8 @@ logs_reopen(void)
 static int
 reload_begin(void)
 {
-	struct conf *conf =
-	    m.file != NULL ? conf_read(m.file, say_in_log) : conf_builtin();
+	struct conf *conf = m.file != NULL ? conf_read(m.file, say_in_log, NULL)
+					   : conf_builtin();
 	struct gen *gen;
 	const char *path;
 
@@ -621,7 +618,8 @@ coming_check(void)
 		return;
 	if (m.coming->state == GEN_FAILED) {
 		if (m.phase == STARTING) {
-			fprintf(stderr, "adit: a child could not start\n");
+			fprintf(
+			    stderr, "%s: a child could not start\n", program);
 			quit(m.coming->status);
 		}
 		reload_failed();
@@ -747,7 +745,7 @@ test(const struct options *o, const struct conf *conf)
 	struct addr client;
 
 	if (request == NULL) {
-		printf("adit: %s: the configuration is right\n",
+		printf("%s: %s: the configuration is right\n", program,
 		    m.file != NULL ? m.file : "none, built-in");
 		return 0;
 	}

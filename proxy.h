@@ -67,6 +67,19 @@ enum {
 	TOKEN_SIZE = 17        /* bytes of what tells this proxy from others */
 };
 
+/* Exit statuses, as sysexits and tinyproxy have them. */
+enum {
+	STATUS_REFUSED = 1, /* -t explains a refusal */
+	STATUS_USAGE = 64,
+	STATUS_DATA = 65, /* a filter */
+	STATUS_CONF = 70, /* EX_SOFTWARE, as in tinyproxy */
+	STATUS_SYSTEM = 71
+};
+
+/* name.c */
+extern const char program[];
+extern const char program_conf[]; /* path of the default configuration */
+
 /*
  * addr.c: an address is 16 bytes, IPv4 as ::ffff:a.b.c.d, so that one
  * comparison serves both families.
@@ -350,8 +363,8 @@ struct conf {
 	unsigned char ports[65536 / 8];
 };
 
-struct conf *conf_read(
-    const char *file, void (*say)(enum log_level, const char *text));
+struct conf *conf_read(const char *file,
+    void (*say)(enum log_level, const char *text), int *status);
 struct conf *conf_builtin(void);
 void conf_free(struct conf *);
 bool conf_has_user(const struct conf *, const char *name);

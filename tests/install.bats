@@ -1,0 +1,123 @@
+#!/usr/bin/env bats
+# What make install and make install-tinyproxy put where, and what the program
+# is under its second name.
+
+load helper
+
+bats_require_minimum_version 1.5.0
+
+TOP=$BATS_TEST_DIRNAME/..
+
+setup() {
+	common_setup
+	TINYPROXY=${ADIT%/*}/tinyproxy
+	[ -x "$TINYPROXY" ] || skip "needs tinyproxy beside ${ADIT##*/}"
+}
+
+# install TARGET [VARIABLE...]: make without building anything anew.
+install() {
+	[ "$ADIT" -ef "$TOP/adit" ] || skip "needs the adit of this directory"
+	make -s -C "$TOP" DESTDIR="$DIR/root" "$@" \
+	    >"$DIR/make.out" 2>&1 || {
+		cat "$DIR/make.out"
+		return 1
+	}
+}
+
+# files: what there is below the root, links too.
+files() {
+	(cd "$DIR/root" && find . -type f -o -type l) | sort
+}
+
+@test "install: adit, its pages and a configuration go where they belong" {
+	install install PREFIX=/usr SYSCONFDIR=/etc/adit
+	[ "$(files)" = "./etc/adit/adit.conf
+./usr/sbin/adit
+./usr/share/man/man5/adit.conf.5
+./usr/share/man/man8/adit.8" ]
+	cmp "$ADIT" "$DIR/root/usr/sbin/adit"
+	install uninstall PREFIX=/usr SYSCONFDIR=/etc/adit
+	[ -z "$(files)" ]
+}
+
+@test "install: a configuration that somebody has changed survives both ways" {
+	mkdir -p "$DIR/root/etc/adit"
+	echo "Port 3128" >"$DIR/root/etc/adit/adit.conf"
+	install install PREFIX=/usr SYSCONFDIR=/etc/adit
+	install uninstall PREFIX=/usr SYSCONFDIR=/etc/adit
+	[ "$(files)" = ./etc/adit/adit.conf ]
+	[ "$(cat "$DIR/root/etc/adit/adit.conf")" = "Port 3128" ]
+}
+
+@test "install: tinyproxy comes with its pages, a file of its own, and goes again" {
+	install install-tinyproxy PREFIX=/usr
+	[ -x "$DIR/root/usr/bin/tinyproxy" ]
+	# A link to adit would not be found as tinyproxy.
+	[ ! -L "$DIR/root/usr/bin/tinyproxy" ]
+	grep -q 'Dt ADIT 8' "$DIR/root/usr/share/man/man8/tinyproxy.8"
+	grep -q 'Dt ADIT.CONF 5' "$DIR/root/usr/share/man/man5/tinyproxy.conf.5"
+	[ ! -e "$DIR/root/etc/tinyproxy" ]
+	install uninstall-tinyproxy PREFIX=/usr
+	fails grep -q tinyproxy <<<"$(files)"
+}
+
+@test "install: the tinyproxy of somebody else stays at uninstall" {
+	mkdir -p "$DIR/root/usr/bin" "$DIR/root/usr/share/man/man8"
+	printf '#!/bin/sh\necho tinyproxy 1.11.1\n' >"$DIR/root/usr/bin/tinyproxy"
+	chmod +x "$DIR/root/usr/bin/tinyproxy"
+	: >"$DIR/root/usr/share/man/man8/tinyproxy.8"
+	install uninstall-tinyproxy PREFIX=/usr
+	[ "$(files)" = "./usr/bin/tinyproxy
+./usr/share/man/man8/tinyproxy.8" ]
+}
+
+@test "install: tinyproxy says its name and version where scripts ask, and finds its own file" {
+	run -0 --separate-stderr "$TINYPROXY" -v
+	[[ $output =~ ^tinyproxy\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+	[ "${output#tinyproxy }" = "$("$ADIT" -v | sed 's/adit //')" ]
+	run -0 --separate-stderr "$TINYPROXY" -h
+	[[ $output == "usage: tinyproxy "* ]]
+	grep -q 'default file is /etc/tinyproxy/tinyproxy\.conf;' <<<"$output"
+	run -64 --separate-stderr "$TINYPROXY" -x
+	[[ $stderr == *"usage: tinyproxy "* ]]
+}
+
+@test "install: tinyproxy keeps its name in its log, whatever it is started as" {
+	ADIT=$TINYPROXY
+	adit_start
+	log_has '^NOTICE .*: Initializing tinyproxy [0-9]'
+	adit_stop
+	ln -s "$TINYPROXY" "$DIR/adit"
+	run -0 "$DIR/adit" -t -c "$CONF"
+	[[ $output == *"tinyproxy: $CONF: the configuration is right" ]]
+}
+
+@test "install: processes of tinyproxy are found by that name" {
+	local pid
+
+	need_proc
+	ADIT=$TINYPROXY
+	adit_start
+	for pid in "$ADIT_PID" $(child_pids); do
+		[ "$(cat "/proc/$pid/comm")" = tinyproxy ]
+		[ "$(readlink -f "/proc/$pid/exe")" = "$(readlink -f "$TINYPROXY")" ]
+	done
+}
+
+@test "install: a filter that is not there or wrong is status 65, as scripts know it" {
+	local option
+
+	echo '[' >"$DIR/broken"
+	for option in "-d" "" "-t"; do
+		adit_conf "ConnectPort 443" "Filter \"$DIR/none\""
+		# shellcheck disable=SC2086
+		run -65 timeout 20 "$TINYPROXY" $option -c "$CONF"
+		adit_conf "ConnectPort 443" "Filter \"$DIR/broken\""
+		# shellcheck disable=SC2086
+		run -65 timeout 20 "$TINYPROXY" $option -c "$CONF"
+		# Other mistakes count for more, before and behind it.
+		adit_conf "Filter \"$DIR/broken\"" "Nonsense 1"
+		# shellcheck disable=SC2086
+		run -70 timeout 20 "$TINYPROXY" $option -c "$CONF"
+	done
+}
