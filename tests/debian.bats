@@ -1,0 +1,307 @@
+#!/usr/bin/env bats
+# In the place of Debian's tinyproxy, under its own package's scripts and with
+# its own configuration; and under the other systems' ways of calling it.
+
+load helper
+load root
+
+# 8888 is the port of the configuration that the package brings.
+CONFIG=/etc/tinyproxy/tinyproxy.conf
+PIDFILE=/run/tinyproxy/tinyproxy.pid
+TLOG=/var/log/tinyproxy/tinyproxy.log
+
+# The packages are fetched once, with lists of our own if there are none.
+setup_file() {
+	[ "$(id -u)" = 0 ] || return 0
+	command -v apt-get >/dev/null || return 0
+	cd "$BATS_FILE_TMPDIR" || return
+	local state=$BATS_FILE_TMPDIR/state
+	local options=(-q -o APT::Sandbox::User=root)
+
+	timeout 60 apt-get "${options[@]}" download tinyproxy tinyproxy-bin \
+	    >apt.out 2>&1 && return
+	mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
+	options+=(-o "Dir::State::lists=$state/lists" -o "Dir::Cache=$state/cache")
+	timeout 120 apt-get "${options[@]}" update >>apt.out 2>&1 &&
+		timeout 60 apt-get "${options[@]}" download tinyproxy \
+		    tinyproxy-bin >>apt.out 2>&1
+	return 0
+}
+
+# Debian's package, installed and with its user, with adit as its program.
+setup() {
+	common_setup
+	TINYPROXY=${ADIT%/*}/tinyproxy
+	[ -x "$TINYPROXY" ] || skip "needs tinyproxy beside ${ADIT##*/}"
+	need_root
+	need_command dpkg-deb
+	compgen -G "$BATS_FILE_TMPDIR/tinyproxy_*.deb" >/dev/null ||
+		skip "apt-get cannot download tinyproxy"
+	root_start
+	stderr_expected "^$CONFIG:[0-9]+: notice: "
+	inside sh -c 'for f; do
+	    dpkg-deb --fsys-tarfile "$f" |
+	        tar -x --keep-directory-symlink -f - -C / || exit 1
+	done' - "$BATS_FILE_TMPDIR"/tinyproxy*.deb
+	dpkg-deb -e "$BATS_FILE_TMPDIR"/tinyproxy_*.deb "$DIR/control"
+	# Only what has to do with users: the rest starts it.
+	sed '/Automatically/,$d' "$DIR/control/postinst" |
+		inside sh -s configure >"$DIR/postinst.out" 2>&1
+	inside cp "$TINYPROXY" /usr/bin/tinyproxy
+	peer_inside
+}
+
+# script ACTION: the init script; it must be content.
+script() {
+	inside /etc/init.d/tinyproxy "$@" >>"$DIR/script.out" 2>>"$STDERR"
+}
+
+master() {
+	inside cat "$PIDFILE"
+}
+
+# logged REGEX [FILE]: whether a line of the log matches.
+logged() {
+	inside grep -qsE -e "$1" "${2:-$TLOG}"
+}
+
+# logged_times N REGEX: for wait_for.
+logged_times() {
+	[ "$(inside grep -cE -e "$2" "$TLOG")" = "$1" ]
+}
+
+# runs: whether any process of it is there.
+runs() {
+	inside_is pidof tinyproxy
+}
+
+# unprivileged: whether all but the master run as tinyproxy.
+unprivileged() {
+	local n
+
+	inside pgrep -x tinyproxy -u root >"$DIR/roots"
+	[ "$(cat "$DIR/roots")" = "$(master)" ]
+	n=$(inside pgrep -c -x -u tinyproxy tinyproxy)
+	[ "$n" -ge 2 ]
+}
+
+@test "debian: the init script starts it with the stock configuration, and it serves and logs" {
+	script start
+	serves_inside 8888
+	unprivileged
+	[ "$(inside readlink "/proc/$(master)/exe")" = /usr/bin/tinyproxy ]
+	# tinyproxy itself cannot write where its package lets nobody but root.
+	logged 'Established connection to host'
+	# Started twice, it is still one.
+	script start
+	unprivileged
+}
+
+@test "debian: the init script reloads it, and it goes on with the new configuration" {
+	script start
+	tunnel_inside t 8888
+	before=$(master)
+	inside sed -i 's/^Port .*/Port 8889/' "$CONFIG"
+	script reload
+	wait_for logged 'Reloading config file finished'
+	serves_inside 8889
+	wait_for fails inside_is "$PEER" client 127.0.0.1 8888 >/dev/null
+	script force-reload
+	wait_for logged_times 2 'Reloading config file finished'
+	[ "$(master)" = "$before" ]
+	touch "$DIR/go"
+	peer_wait t | grep -qx whole
+}
+
+@test "debian: the init script stops it, whatever it carries" {
+	script start
+	tunnel_inside t 8888
+	script stop
+	wait_for fails runs
+	inside_is test ! -e "$PIDFILE"
+	# Stopped twice, there is nothing to complain about.
+	script stop
+	fails peer_wait t >/dev/null
+}
+
+@test "debian: the init script restarts it within its one second" {
+	script start
+	before=$(master)
+	tunnel_inside t 8888
+	script restart
+	[ "$(master)" != "$before" ]
+	serves_inside 8888
+	unprivileged
+	inside_is start-stop-daemon --status --pidfile "$PIDFILE" \
+	    --exec /usr/bin/tinyproxy
+}
+
+@test "debian: a restart takes over from the tinyproxy that ran before" {
+	local before
+
+	stderr_expected 'logging deactivated'
+	inside sh -c 'dpkg-deb --fsys-tarfile "$1" |
+	    tar -xOf - ./usr/bin/tinyproxy >/usr/bin/tinyproxy.old &&
+	    mv /usr/bin/tinyproxy /usr/bin/tinyproxy.new &&
+	    mv /usr/bin/tinyproxy.old /usr/bin/tinyproxy &&
+	    chmod 755 /usr/bin/tinyproxy' - \
+	    "$BATS_FILE_TMPDIR"/tinyproxy-bin_*.deb
+	inside /usr/bin/tinyproxy -v | grep -q 'tinyproxy 1\.'
+	script start
+	wait_for inside_is "$PEER" client 127.0.0.1 8888
+	before=$(master)
+	inside mv /usr/bin/tinyproxy.new /usr/bin/tinyproxy
+	script restart
+	[ "$(master)" != "$before" ]
+	serves_inside 8888
+	unprivileged
+}
+
+@test "debian: logrotate moves the log away, and it writes to the new one" {
+	need_command logrotate
+	script start
+	serves_inside 8888
+	before=$(master)
+	# It speaks to the service by invoke-rc.d; here that is the init script.
+	inside logrotate -f -s /var/lib/logrotate-test \
+	    /etc/logrotate.d/tinyproxy >"$DIR/logrotate.out" 2>&1 || {
+		cat "$DIR/logrotate.out"
+		return 1
+	}
+	wait_for logged 'Reloading config file finished'
+	serves_inside 8888
+	wait_for logged 'Established connection to host'
+	inside sh -c 'zcat /var/log/tinyproxy/tinyproxy.log.1.gz' |
+		grep -q 'Established connection to host'
+	[ "$(master)" = "$before" ]
+}
+
+# unit KEY: a value of the systemd unit.
+unit() {
+	inside sed -n "s/^$1=//p" /lib/systemd/system/tinyproxy.service
+}
+
+# unit_start: what systemd runs, in the background; sets MAIN to its pid there.
+unit_start() {
+	[ "$(unit KillMode)" = process ]
+	[ -z "$(unit Type)" ]
+	"${INSIDE[@]}" sh -c '. /etc/default/tinyproxy; echo $$ >/run/main
+	    exec '"$(unit ExecStart)" >>"$LOG" 2>>"$STDERR" </dev/null 3>&- &
+	own_pid $!
+	UNIT_PID=$!
+	wait_for inside_is test -s /run/main
+	MAIN=$(inside cat /run/main)
+	wait_for logged 'Starting main loop'
+}
+
+@test "debian: its systemd unit starts, reloads and stops it" {
+	# As systemd-tmpfiles(8) does for it.
+	read -r _ path mode user group _ < <(inside \
+	    cat /usr/lib/tmpfiles.d/tinyproxy.conf)
+	inside install -d -m "$mode" -o "$user" -g "$group" "$path"
+	unit_start
+	[ "$(master)" = "$MAIN" ]
+	unprivileged
+	serves_inside 8888
+	inside env MAINPID="$MAIN" sh -c "$(unit ExecReload)"
+	wait_for logged 'Reloading config file finished'
+	serves_inside 8888
+	# KillMode=process: only the main one is told, and the others must see.
+	inside kill -"$(unit KillSignal | sed s/SIG//)" "$MAIN"
+	wait_for -t "$(unit TimeoutStopSec)" fails runs
+	wait "$UNIT_PID"
+}
+
+@test "debian: killed without a word, it leaves no process behind that systemd would not end" {
+	inside install -d /run/tinyproxy
+	unit_start
+	inside kill -KILL "$MAIN"
+	wait_for fails runs
+	wait "$UNIT_PID" || true
+	# A stale PID file does not hinder the next start.
+	inside sh -c ': >/var/log/tinyproxy/tinyproxy.log'
+	unit_start
+	serves_inside 8888
+}
+
+@test "debian: killall, pidof and pgrep find it by its name" {
+	script start
+	inside pidof tinyproxy | tr ' ' '\n' | grep -qx "$(master)"
+	inside pgrep -o -x tinyproxy | grep -qx "$(master)"
+	if inside_is sh -c 'command -v killall'; then
+		inside killall -USR1 tinyproxy
+		wait_for logged 'Reloading config file finished'
+		serves_inside 8888
+		inside killall tinyproxy
+	else
+		inside pkill -USR1 -x tinyproxy
+		wait_for logged 'Reloading config file finished'
+		serves_inside 8888
+		inside pkill -x tinyproxy
+	fi
+	wait_for fails runs
+}
+
+@test "debian: OpenRC starts and stops it by its PID file, from another place" {
+	local pidfile
+
+	inside mv /usr/bin/tinyproxy /usr/sbin/tinyproxy
+	# As its script makes the directory and reads the file.
+	pidfile=$(inside sed -n 's/^PidFile[ \t]*"\(.*\)"/\1/p' "$CONFIG")
+	inside install -d -o tinyproxy "${pidfile%/*}"
+	inside start-stop-daemon --start --pidfile "$pidfile" \
+	    --startas /usr/sbin/tinyproxy -- -c "$CONFIG" 2>>"$STDERR"
+	serves_inside 8888
+	unprivileged
+	inside start-stop-daemon --stop --signal HUP --pidfile "$pidfile"
+	wait_for logged 'Reloading config file finished'
+	inside start-stop-daemon --stop --retry 5 --pidfile "$pidfile" \
+	    >/dev/null
+	fails runs
+}
+
+# What OpenWrt's script makes of its own configuration.
+procd_conf() {
+	cat <<-END
+	User nobody
+	Group nogroup
+	Port 8888
+	Timeout 600
+	DefaultErrorFile "/usr/share/tinyproxy/default.html"
+	StatFile "/usr/share/tinyproxy/stats.html"
+	LogFile "/var/log/tinyproxy.log"
+	Syslog Off
+	LogLevel Info
+	XTinyproxy Off
+	FilterURLs Off
+	FilterExtended Off
+	FilterCaseSensitive Off
+	FilterDefaultDeny No
+	MaxClients 100
+	MinSpareServers 5
+	MaxSpareServers 20
+	StartServers 10
+	MaxRequestsPerChild 0
+	StatHost "127.0.0.1"
+	Allow 127.0.0.1
+	ViaProxyName "tinyproxy"
+	END
+}
+
+@test "debian: procd starts it in the foreground with a configuration of OpenWrt, and stops it" {
+	stderr_expected '^/var/etc/tinyproxy.conf:[0-9]+: (notice|warning): '
+	inside rm -rf /run/tinyproxy /var/log/tinyproxy /etc/tinyproxy
+	inside mkdir -p /var/etc
+	procd_conf | inside sh -c 'cat >/var/etc/tinyproxy.conf
+	    : >/var/log/tinyproxy.log; chmod 666 /var/log/tinyproxy.log'
+	"${INSIDE[@]}" sh -c 'echo $$ >/run/main
+	    exec /usr/bin/tinyproxy -c /var/etc/tinyproxy.conf -d' \
+	    >>"$LOG" 2>>"$STDERR" </dev/null 3>&- &
+	own_pid $!
+	UNIT_PID=$!
+	wait_for logged 'Starting main loop' /var/log/tinyproxy.log
+	serves_inside 8888
+	inside kill "$(inside cat /run/main)"
+	wait "$UNIT_PID"
+	wait_for fails runs
+}
