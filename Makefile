@@ -29,8 +29,8 @@ DEFS = -DADIT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLOT_$(LOT)
 PARTS = acl.o addr.o auth.o baton.o cache.o conf.o conn.o desk.o dial.o \
 	explain.o filter.o gen.o helper.o hosts.o known.o log.o login.o loop.o \
 	lot.o own.o page.o parent.o parse.o path.o pipe.o proxy.o quota.o \
-	quote.o relay.o reply.o resolve.o secret.o stats.o sys.o target.o \
-	upstream.o who.o worker.o
+	quote.o relay.o reply.o resolve.o secret.o service.o stats.o sys.o \
+	target.o upstream.o who.o worker.o
 OBJS = $(PARTS) name.o
 
 all: adit

@@ -304,15 +304,23 @@ gen_identity(struct gen *gen)
 
 /* What a listening socket has, those that it accepts have too. */
 static void
-listener_options(int fd, bool is4)
+listener_options(int fd)
 {
 	int on = 1;
 
 	socket_linger(fd, false);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	sys_accept_late(fd, true);
+}
+
+/* What matters when it is bound. */
+static void
+bind_options(int fd, bool is4)
+{
+	int on = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (!is4)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 }
@@ -328,7 +336,8 @@ listener_open(const struct addr *addr, bool beside_old)
 
 	if (fd < 0)
 		return -1;
-	listener_options(fd, addr_is4(addr));
+	listener_options(fd);
+	bind_options(fd, addr_is4(addr));
 	if (beside_old)
 		sys_reuseport(fd, true);
 	if (bind(fd, sa, len) == 0 && listen(fd, LISTEN_BACKLOG) == 0) {
@@ -353,6 +362,13 @@ listener_find(const struct gen *gen, const struct addr *addr)
 	return -1;
 }
 
+static void
+listener_put(struct gen *gen, int fd, const struct addr *addr)
+{
+	gen->listeners[gen->nlisteners] = fd;
+	gen->listening[gen->nlisteners++] = *addr;
+}
+
 static int
 listener_add(struct gen *gen, struct addr addr, const struct gen *old)
 {
@@ -365,8 +381,48 @@ listener_add(struct gen *gen, struct addr addr, const struct gen *old)
 		fd = listener_open(&addr, old != NULL);
 	if (fd < 0)
 		return -1;
-	gen->listeners[gen->nlisteners] = fd;
-	gen->listening[gen->nlisteners++] = addr;
+	listener_put(gen, fd, &addr);
+	return 0;
+}
+
+/* Takes the sockets that the service manager has handed over. */
+static int
+listen_given(struct gen *gen)
+{
+	gen->given = true;
+	if (service_sockets() > LISTEN_MAX) {
+		log_line(LOG_LEVEL_ERROR,
+		    "The service manager hands over more than %d sockets",
+		    LISTEN_MAX);
+		return -1;
+	}
+	for (size_t i = 0; i < service_sockets(); i++) {
+		struct addr addr;
+		int fd = service_socket(i, &addr);
+
+		if (fd < 0)
+			return -1;
+		listener_options(fd);
+		listener_put(gen, fd, &addr);
+	}
+	return 0;
+}
+
+/* Goes on with all sockets of the old generation. */
+static int
+listen_on(struct gen *gen, const struct gen *old)
+{
+	gen->given = true;
+	for (size_t i = 0; i < old->nlisteners; i++) {
+		int fd = dup(old->listeners[i]);
+
+		if (fd < 0) {
+			log_line(LOG_LEVEL_ERROR, "Cannot go on listening: %s",
+			    strerror(errno));
+			return -1;
+		}
+		listener_put(gen, fd, &old->listening[i]);
+	}
 	return 0;
 }
 
@@ -419,8 +475,9 @@ gen_addresses(const struct conf *conf, struct addr at[LISTEN_MAX])
 
 /*
  * Opens the listening sockets: those that the old generation has too are
- * shared with it, so that no client falls between.  Returns 0, or -1 after an
- * error message in the log.
+ * shared with it, so that no client falls between.  Those that a service
+ * manager has handed over take the place of all others, for good.  Returns 0,
+ * or -1 after an error message in the log.
  */
 int
 gen_listen(struct gen *gen, struct gen *old)
@@ -429,6 +486,10 @@ gen_listen(struct gen *gen, struct gen *old)
 	size_t n = gen_addresses(gen->conf, at);
 	int result;
 
+	if (old == NULL && service_sockets() > 0)
+		return listen_given(gen);
+	if (old != NULL && old->given)
+		return listen_on(gen, old);
 	reuseport_all(old, true);
 	result = listen_each(gen, old, at, n, gen->conf->nlisten == 0);
 	reuseport_all(old, false);

@@ -97,6 +97,15 @@ seconds(void)
 	return (uint64_t)(loop_now() / 1000) & 0xffff;
 }
 
+static bool
+is_own_port(uint16_t port)
+{
+	for (size_t i = 0; i < own.args->nlisteners; i++)
+		if (own.args->listening[i].port == port)
+			return true;
+	return false;
+}
+
 /*
  * Remembers the near end of a connection to somebody else who has the same
  * port as this proxy: whatever lies between, it may lead back here.
@@ -110,7 +119,7 @@ own_remember(int fd, const struct addr *to)
 	void *sa = &ss;
 	uint64_t word;
 
-	if (to->port != own.args->conf->port || getsockname(fd, sa, &len) != 0)
+	if (!is_own_port(to->port) || getsockname(fd, sa, &len) != 0)
 		return;
 	addr_from_sockaddr(&near, &ss);
 	word = made_word(&near);

@@ -273,14 +273,15 @@ daemonise(void)
 
 /*
  * Descriptors 0 to 2 must be open before any other is, or a socket would be
- * taken for the standard error; and no others, which the workers would get.
+ * taken for the standard error; and no others, which the workers would get,
+ * but the sockets that a service manager has handed over.
  */
 static void
 standard_descriptors(void)
 {
 	int fd;
 
-	sys_close_from(3);
+	sys_close_from(SERVICE_FIRST + (int)service_init());
 	do
 		fd = open("/dev/null", O_RDWR);
 	while (fd >= 0 && fd <= 2);
@@ -374,6 +375,10 @@ log_start(const struct gen *gen)
 	for (size_t i = 0; i < gen->nlisteners; i++)
 		log_line(LOG_LEVEL_INFO, "Listening on %s",
 		    addr_text_port(&gen->listening[i], at));
+	if (gen->given)
+		log_line(LOG_LEVEL_INFO,
+		    "The sockets come from the service manager; Port and "
+		    "Listen have no effect.");
 	if (!gen->drop)
 		log_line(LOG_LEVEL_INFO,
 		    "Not running as root, so not changing UID/GID.");
@@ -467,6 +472,7 @@ started(struct gen *gen)
 	log_line(LOG_LEVEL_INFO, "Starting main loop. Accepting connections.");
 	log_detach();
 	starter_tell(0);
+	service_ready();
 }
 
 /* A new generation is ready: the old one leaves the sockets to it. */
@@ -542,6 +548,8 @@ reload_failed(void)
 		gen_stop(m.coming, true);
 	}
 	m.coming = NULL;
+	if (m.phase == RUNNING)
+		service_ready();
 }
 
 /* SIGHUP, SIGUSR1: the logs anew in any case, and the configuration. */
@@ -553,6 +561,7 @@ reload(void)
 		return;
 	log_line(LOG_LEVEL_NOTICE, "Reloading config file (%s)",
 	    m.file != NULL ? m.file : "none, built-in");
+	service_reloading();
 	if (reload_begin() != 0)
 		reload_failed();
 }
@@ -562,6 +571,7 @@ static void
 stop(void)
 {
 	log_line(LOG_LEVEL_NOTICE, "Shutting down.");
+	service_stopping();
 	m.phase = STOPPING;
 	m.kill_at = loop_clock() + STOP_TIME;
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
@@ -578,6 +588,7 @@ drain(void)
 	m.phase = DRAINING;
 	if (m.coming != NULL)
 		reload_failed();
+	service_stopping();
 	m.live->announced = true;
 	gen_drain(m.live, NULL, loop_clock());
 }
@@ -641,6 +652,8 @@ drained_check(void)
 			continue;
 		gen->announced = true;
 		log_line(LOG_LEVEL_NOTICE, "Reloading config file finished");
+		if (m.phase == RUNNING && m.coming == NULL)
+			service_ready();
 	}
 }
 

@@ -996,6 +996,7 @@ struct gen {
 	int listeners[LISTEN_MAX];
 	struct addr listening[LISTEN_MAX];
 	size_t nlisteners;
+	bool given; /* by the service manager, whatever Port and Listen say */
 	size_t max_conns, max_pipes; /* of one worker */
 	int desks[DESKS][2];         /* questions go in at 0, out at 1 */
 	int answers[WORKERS_MAX][2]; /* answers likewise */
@@ -1027,6 +1028,16 @@ bool gen_empty(const struct gen *);
 struct gen *gen_first(void);
 void gen_free(struct gen *);
 void gen_private(int *fd);
+
+/* service.c */
+enum { SERVICE_FIRST = 3 /* descriptors that are handed over begin here */ };
+
+size_t service_init(void);
+size_t service_sockets(void);
+int service_socket(size_t i, struct addr *at);
+void service_ready(void);
+void service_reloading(void);
+void service_stopping(void);
 
 /* loop.c */
 int loop_init(size_t max_conns);
