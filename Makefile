@@ -12,6 +12,7 @@ BINDIR = $(PREFIX)/bin
 SBINDIR = $(PREFIX)/sbin
 SYSCONFDIR = $(PREFIX)/etc/adit
 MANDIR = $(PREFIX)/share/man
+DATADIR = $(PREFIX)/share/adit
 TINYPROXYDIR = /etc/tinyproxy
 
 CC = cc
@@ -32,6 +33,12 @@ PARTS = acl.o addr.o auth.o baton.o cache.o conf.o conn.o desk.o dial.o \
 	quote.o relay.o reply.o resolve.o secret.o service.o stats.o sys.o \
 	target.o upstream.o who.o worker.o
 OBJS = $(PARTS) name.o
+
+# For init systems and others: installed as examples, since only a package can
+# know where each belongs; etc/debian/build does.
+EXTRAS = adit.init adit.service adit.socket adit.openrc adit.rc \
+	adit.logrotate adit.apparmor fail2ban/filter.d/adit.conf \
+	fail2ban/jail.d/adit.conf
 
 all: adit
 
@@ -69,7 +76,9 @@ lint:
 
 install: adit
 	mkdir -p $(DESTDIR)$(SBINDIR) $(DESTDIR)$(SYSCONFDIR) \
-		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
+		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
+		$(DESTDIR)$(DATADIR)/fail2ban/filter.d \
+		$(DESTDIR)$(DATADIR)/fail2ban/jail.d
 	cp adit $(DESTDIR)$(SBINDIR)/adit.new
 	chmod 755 $(DESTDIR)$(SBINDIR)/adit.new
 	mv -f $(DESTDIR)$(SBINDIR)/adit.new $(DESTDIR)$(SBINDIR)/adit
@@ -80,6 +89,12 @@ install: adit
 	test -e $(DESTDIR)$(SYSCONFDIR)/adit.conf || { \
 		cp adit.conf $(DESTDIR)$(SYSCONFDIR)/adit.conf && \
 		chmod 644 $(DESTDIR)$(SYSCONFDIR)/adit.conf; }
+	for f in $(EXTRAS); do \
+		sed -e 's,/usr/local/sbin,$(SBINDIR),g' \
+			-e 's,/usr/local/etc/adit,$(SYSCONFDIR),g' \
+			etc/$$f >$(DESTDIR)$(DATADIR)/$$f && \
+		chmod 644 $(DESTDIR)$(DATADIR)/$$f || exit 1; \
+	done
 
 # The configuration is one that tinyproxy has left, or the administrator's own.
 install-tinyproxy: install tinyproxy
@@ -106,13 +121,20 @@ uninstall:
 	cmp -s adit.conf $(DESTDIR)$(SYSCONFDIR)/adit.conf && \
 		rm -f $(DESTDIR)$(SYSCONFDIR)/adit.conf || true
 	rmdir $(DESTDIR)$(SYSCONFDIR) 2>/dev/null || true
+	for f in $(EXTRAS); do rm -f $(DESTDIR)$(DATADIR)/$$f; done
+	rmdir $(DESTDIR)$(DATADIR)/fail2ban/* $(DESTDIR)$(DATADIR)/fail2ban \
+		$(DESTDIR)$(DATADIR) 2>/dev/null || true
+
+# A Debian package beside this directory's sources, built by dpkg-deb.
+deb:
+	VERSION='$(VERSION)' CC='$(CC)' sh etc/debian/build
 
 dist:
 	git archive --prefix=adit-$(VERSION)/ -o adit-$(VERSION).tar.gz HEAD
 
 clean:
 	rm -rf adit tinyproxy $(OBJS) tinyproxy.o tests/build \
-		adit-$(VERSION).tar.gz
+		adit-$(VERSION).tar.gz adit_$(VERSION)_*.deb
 
 .PHONY: all run check bench lint install install-tinyproxy uninstall \
-	uninstall-tinyproxy dist clean
+	uninstall-tinyproxy deb dist clean

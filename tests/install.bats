@@ -31,11 +31,16 @@ files() {
 
 @test "install: adit, its pages and a configuration go where they belong" {
 	install install PREFIX=/usr SYSCONFDIR=/etc/adit
-	[ "$(files)" = "./etc/adit/adit.conf
+	[ "$(files | grep -v share/adit/)" = "./etc/adit/adit.conf
 ./usr/sbin/adit
 ./usr/share/man/man5/adit.conf.5
 ./usr/share/man/man8/adit.8" ]
 	cmp "$ADIT" "$DIR/root/usr/sbin/adit"
+	grep -q '^ExecStart=/usr/sbin/adit -d$' \
+	    "$DIR/root/usr/share/adit/adit.service"
+	grep -q '^CONFIG=/etc/adit/adit.conf$' \
+	    "$DIR/root/usr/share/adit/adit.init"
+	fails grep -r /usr/local/ "$DIR/root/usr/share/adit" --include='adit.[^ci]*'
 	install uninstall PREFIX=/usr SYSCONFDIR=/etc/adit
 	[ -z "$(files)" ]
 }

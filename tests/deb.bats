@@ -1,0 +1,167 @@
+#!/usr/bin/env bats
+# The Debian package that make deb builds: lintian's opinion, and its life from
+# installing to purging.
+
+load helper
+load root
+
+PIDFILE=/run/adit/adit.pid
+DLOG=/var/log/adit/adit.log
+
+# Built once, with what this adit was built with.
+setup_file() {
+	command -v dpkg-deb >/dev/null || return 0
+	cd "$BATS_FILE_TMPDIR" || return
+	env VERSION=1.0 DESTINATION="$BATS_FILE_TMPDIR" \
+	    DEBFULLNAME="A. Builder" DEBEMAIL=builder@example.com \
+	    sh "$BATS_TEST_DIRNAME/../etc/debian/build" >build.out 2>&1 || {
+		cat build.out
+		return 1
+	}
+}
+
+setup() {
+	common_setup
+	need_command dpkg-deb
+	DEB=$(echo "$BATS_FILE_TMPDIR"/adit_1.0_*.deb)
+	[ -f "$DEB" ]
+}
+
+# installed: the package in a throw-away machine, with an echo server there.
+installed() {
+	need_command dpkg adduser
+	root_start
+	stderr_expected 'notice: |warning: |debconf|invoke-rc.d|man-db'
+	inside dpkg -i --no-triggers --force-depends "$DEB" \
+	    >"$DIR/install.out" 2>&1 || {
+		cat "$DIR/install.out"
+		return 1
+	}
+	peer_inside
+	inside sed -i 's/^ConnectPort.*//' /etc/adit/adit.conf
+	inside /etc/init.d/adit reload >/dev/null
+	wait_for inside_is grep -q 'Reloading config file finished' "$DLOG"
+}
+
+master() {
+	inside cat "$PIDFILE"
+}
+
+runs() {
+	inside_is pgrep -x adit
+}
+
+# newer VERSION: the same package with another version; sets NEWER.
+newer() {
+	NEWER=$DIR/adit_$1.deb
+	dpkg-deb -R "$DEB" "$DIR/newer"
+	sed -i "s/^Version:.*/Version: $1/" "$DIR/newer/DEBIAN/control"
+	dpkg-deb --root-owner-group -Znone -b "$DIR/newer" "$NEWER" >/dev/null
+}
+
+@test "deb: lintian finds nothing wrong with the package" {
+	need_command lintian
+	fails grep . < <(lintian --no-cfg --allow-root --fail-on error,warning \
+	    "$DEB" 2>&1 | grep -v 'running with root')
+}
+
+@test "deb: every file of /etc is a configuration file, and nothing is writable for others" {
+	dpkg-deb -c "$DEB" >"$DIR/contents"
+	awk '$1 ~ /^-/ && $6 ~ /^\.\/etc\// { print substr($6, 2) }' \
+	    "$DIR/contents" | sort >"$DIR/in-etc"
+	dpkg-deb --ctrl-tarfile "$DEB" | tar -xOf - ./conffiles |
+		sort >"$DIR/conffiles"
+	diff "$DIR/in-etc" "$DIR/conffiles"
+	fails grep -qE '^.(....w|.......w)' "$DIR/contents"
+	fails grep -qv 'root/root' "$DIR/contents"
+}
+
+@test "deb: built twice it is the same" {
+	mkdir "$DIR/again"
+	env VERSION=1.0 DESTINATION="$DIR/again" DEBFULLNAME="A. Builder" \
+	    DEBEMAIL=builder@example.com \
+	    sh "$BATS_TEST_DIRNAME/../etc/debian/build" >"$DIR/build.out" 2>&1
+	cmp "$DEB" "$DIR/again/${DEB##*/}"
+}
+
+@test "deb: installed, it runs as a user of its own, serves and logs" {
+	need_root
+	installed
+	serves_inside 8888
+	[ "$(inside pgrep -c -x -u adit adit)" -ge 2 ]
+	[ "$(inside pgrep -x -u root adit)" = "$(master)" ]
+	inside grep -q 'Established connection' "$DLOG"
+	inside test -s /var/log/adit/access.log
+	[ "$(inside stat -c '%U:%G %a' "$DLOG")" = "adit:adm 640" ]
+	inside /etc/init.d/adit status | grep -q 'is running'
+	inside adit -v | grep -q '^adit '
+}
+
+@test "deb: an upgrade changes to the new program, cuts no tunnel, and keeps the configuration" {
+	local before
+
+	need_root
+	installed
+	tunnel_inside t 8888
+	before=$(master)
+	inside sh -c 'echo "MaxClients 77" >>/etc/adit/adit.conf'
+	newer 1.1
+	inside dpkg -i --no-triggers --force-depends --force-confold "$NEWER" \
+	    >"$DIR/upgrade.out" 2>&1
+	[ "$(master)" != "$before" ]
+	[ "$(inside readlink "/proc/$(master)/exe")" = /usr/sbin/adit ]
+	inside grep -q '^MaxClients 77' /etc/adit/adit.conf
+	serves_inside 8888
+	# The old program has a tunnel still, and ends with it.
+	inside_is kill -0 "$before"
+	touch "$DIR/go"
+	peer_wait t | grep -qx whole
+	wait_for fails inside_is kill -0 "$before"
+	serves_inside 8888
+}
+
+@test "deb: an upgrade with a configuration that is wrong does not take the service away" {
+	local before
+
+	need_root
+	installed
+	before=$(master)
+	inside sh -c 'echo "Nonsense 1" >>/etc/adit/adit.conf'
+	newer 1.1
+	fails inside dpkg -i --no-triggers --force-depends --force-confold \
+	    "$NEWER" >"$DIR/upgrade.out" 2>&1
+	grep -q 'Nonsense: there is no such directive' "$DIR/upgrade.out"
+	[ "$(master)" = "$before" ]
+	serves_inside 8888
+}
+
+@test "deb: removed, nothing of it runs, not even what an upgrade has replaced" {
+	need_root
+	installed
+	tunnel_inside t 8888
+	inside /etc/init.d/adit restart >/dev/null
+	[ "$(inside pgrep -c -x -u root adit)" = 2 ]
+	inside dpkg -r --no-triggers adit >"$DIR/remove.out" 2>&1
+	fails runs
+	fails peer_wait t >/dev/null
+	inside test -f /etc/adit/adit.conf
+	inside test ! -e /usr/sbin/adit
+}
+
+@test "deb: purged, no file of it is left, and no user, and it can come back" {
+	need_root
+	installed
+	inside dpkg -P --no-triggers adit >"$DIR/purge.out" 2>&1 || {
+		cat "$DIR/purge.out"
+		return 1
+	}
+	fails runs
+	fails inside_is getent passwd adit
+	inside find /etc /run /usr/sbin /usr/share/man /usr/share/doc /lib/systemd \
+	    /usr/lib/systemd /var/log /var/lib/dpkg/info /var/lib/systemd \
+	    -name adit -o -name 'adit[._-]*' >"$DIR/left" 2>/dev/null || true
+	fails grep . "$DIR/left"
+	inside dpkg -i --no-triggers --force-depends "$DEB" \
+	    >"$DIR/install.out" 2>&1
+	inside /etc/init.d/adit status | grep -q 'is running'
+}
