@@ -90,8 +90,8 @@ newer() {
 	serves_inside 8888
 	[ "$(inside pgrep -c -x -u adit adit)" -ge 2 ]
 	[ "$(inside pgrep -x -u root adit)" = "$(master)" ]
-	inside grep -q 'Established connection' "$DLOG"
-	inside test -s /var/log/adit/access.log
+	wait_for inside_is grep -q 'Established connection' "$DLOG"
+	wait_for inside_is test -s /var/log/adit/access.log
 	[ "$(inside stat -c '%U:%G %a' "$DLOG")" = "adit:adm 640" ]
 	inside /etc/init.d/adit status | grep -q 'is running'
 	inside adit -v | grep -q '^adit '

@@ -91,7 +91,7 @@ unprivileged() {
 	unprivileged
 	[ "$(inside readlink "/proc/$(master)/exe")" = /usr/bin/tinyproxy ]
 	# tinyproxy itself cannot write where its package lets nobody but root.
-	logged 'Established connection to host'
+	wait_for logged 'Established connection to host'
 	# Started twice, it is still one.
 	script start
 	unprivileged

@@ -40,7 +40,7 @@ files() {
 	    "$DIR/root/usr/share/adit/adit.service"
 	grep -q '^CONFIG=/etc/adit/adit.conf$' \
 	    "$DIR/root/usr/share/adit/adit.init"
-	fails grep -r /usr/local/ "$DIR/root/usr/share/adit" --include='adit.[^ci]*'
+	fails grep -rE '/usr/local/(sbin|etc/adit)' "$DIR/root/usr/share/adit"
 	install uninstall PREFIX=/usr SYSCONFDIR=/etc/adit
 	[ -z "$(files)" ]
 }

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: ISC
+# An image with nothing but a static adit and a configuration:
+#
+#     docker build -t adit .
+#     docker run -p 8888:8888 -v $PWD/adit.conf:/etc/adit/adit.conf:ro adit
+#
+# It runs as an ordinary user, and logs to the standard output.
+
+FROM alpine AS build
+RUN apk add --no-cache gcc make musl-dev
+COPY . /src
+RUN make -C /src clean && make -C /src LDFLAGS=-static SYSCONFDIR=/etc/adit
+
+FROM scratch
+COPY --from=build /src/adit /adit
+COPY etc/docker.conf /etc/adit/adit.conf
+USER 65534:65534
+EXPOSE 8888
+ENTRYPOINT ["/adit", "-d"]

@@ -1,0 +1,65 @@
+#!/usr/bin/env bats
+# A static adit where there is nothing else, as in the image of the Dockerfile.
+
+load helper
+
+setup() {
+	common_setup
+	need_root
+	need_command readelf chroot
+	if readelf -lW "$ADIT" | grep -q INTERP; then
+		skip "needs a static adit: make CC=musl-gcc LDFLAGS=-static"
+	fi
+	peer_start srv server echo
+	mkdir -p "$DIR/root/etc/adit"
+	cp "$ADIT" "$DIR/root/adit"
+	PORT=$(free_port)
+}
+
+# image USER [LINE...]: runs it with its configuration and these lines before;
+# the echo server is a target if they allow it.
+image() {
+	local user=$1
+
+	shift
+	{
+		printf '%s\n' "$@"
+		sed "s/^Port .*/Port $PORT/
+		    s/^ConnectPort 443/ConnectPort $srv_PORT/" \
+		    "$BATS_TEST_DIRNAME/../etc/docker.conf"
+	} >"$DIR/root/etc/adit/adit.conf"
+	chroot --userspec="$user:$user" --groups= "$DIR/root" /adit -d \
+	    -c /etc/adit/adit.conf >>"$LOG" 2>>"$STDERR" </dev/null 3>&- &
+	ADIT_PID=$!
+	own_pid "$ADIT_PID"
+	log_wait 'Starting main loop'
+}
+
+@test "static: with nothing but itself and its configuration it serves, as an ordinary user" {
+	[ "$(find "$DIR/root" -type f | wc -l)" = 1 ]
+	image 65534 "AllowTo 127.0.0.1"
+	client tunnel "127.0.0.1:$srv_PORT" rtt 3 100 shut eof
+	kill -HUP "$ADIT_PID"
+	log_wait 'Reloading config file finished'
+	client tunnel "127.0.0.1:$srv_PORT" rtt 3 100 shut eof
+	adit_stop
+	[ "$STATUS" = 0 ]
+}
+
+@test "static: as root it wants numbers where there are no names, and changes to them" {
+	local pid
+
+	need_proc
+	image 0 "User 65534" "Group 65534" "AllowTo 127.0.0.1"
+	for pid in $(child_pids); do
+		grep -qE '^Uid:[[:blank:]]+65534[[:blank:]]' "/proc/$pid/status"
+	done
+	client tunnel "127.0.0.1:$srv_PORT" rtt 3 100 shut eof
+}
+
+@test "static: the image lets nobody reach what is private" {
+	image 65534
+	client send "CONNECT 10.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" refused 403
+	client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" refused 403
+	client send "CONNECT 192.0.2.1:25 HTTP/1.1\r\n\r\n" refused 403
+}
