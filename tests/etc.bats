@@ -1,0 +1,402 @@
+#!/usr/bin/env bats
+# What etc/ holds for init systems, logrotate, fail2ban and others.
+
+load helper
+load root
+
+bats_require_minimum_version 1.5.0
+
+ETC=$BATS_TEST_DIRNAME/../etc
+PIDFILE=/run/adit/adit.pid
+ELOG=/var/log/adit/adit.log
+ECONF=/usr/local/etc/adit/adit.conf
+
+# installed: adit where the scripts look for it, in a throw-away machine, with
+# a configuration for them and an echo server.
+installed() {
+	root_start
+	stderr_expected 'warning: '
+	inside mkdir -p /usr/local/etc/adit /usr/local/sbin /var/log/adit
+	inside cp "$ADIT" /usr/local/sbin/adit
+	printf '%s\n' "Port 8888" "Listen 127.0.0.1" "Allow 127.0.0.1" \
+	    "User nobody" "PidFile \"$PIDFILE\"" "LogFile \"$ELOG\"" |
+		inside sh -c "cat >$ECONF"
+	peer_inside
+}
+
+# script NAME INTERPRETER: the script of etc/ becomes /etc/init.d/adit there.
+script() {
+	inside install -D -m 755 "$(cd "$ETC" && pwd)/$1" /etc/init.d/adit
+}
+
+# does ACTION [STATUS]: the script does that, with that status.
+does() {
+	local status=0
+
+	inside /etc/init.d/adit "$1" >"$DIR/does.out" 2>&1 || status=$?
+	[ "$status" = "${2:-0}" ] || {
+		echo "$1: status $status"
+		cat "$DIR/does.out"
+		return 1
+	}
+}
+
+master() {
+	inside cat "$PIDFILE"
+}
+
+runs() {
+	inside_is pgrep -x adit
+}
+
+logged() {
+	inside grep -qsE -e "$1" "$ELOG"
+}
+
+@test "etc: the init script starts, reloads and stops, with the statuses that LSB wants" {
+	installed
+	script adit.init
+	does status 3
+	does reload 7
+	does start
+	does status
+	grep -q "is running, as process $(master)" "$DIR/does.out"
+	serves_inside 8888
+	does start
+	[ "$(inside pgrep -c -x -u root adit)" = 1 ]
+	does reload
+	wait_for logged 'Reloading config file finished'
+	does stop
+	fails runs
+	does stop
+	does status 3
+	inside sh -c "echo 1 >$PIDFILE"
+	does status 1
+	does nonsense 2
+	inside rm /usr/local/sbin/adit
+	does start 5
+}
+
+@test "etc: the init script refuses a configuration that is wrong, and what runs goes on" {
+	local before
+
+	installed
+	script adit.init
+	does start
+	before=$(master)
+	inside sh -c "echo 'Nonsense 1' >>$ECONF"
+	does reload 6
+	grep -q 'Nonsense: there is no such directive' "$DIR/does.out"
+	does restart 6
+	[ "$(master)" = "$before" ]
+	serves_inside 8888
+	does stop
+	does start 70
+	inside sed -i '/PidFile/d' "$ECONF"
+	does start 6
+	grep -q 'no PidFile' "$DIR/does.out"
+}
+
+@test "etc: the init script's restart cuts no tunnel, again and again, and its stop all" {
+	local first second
+
+	installed
+	script adit.init
+	does restart
+	tunnel_inside t 8888
+	first=$(master)
+	does restart
+	second=$(master)
+	[ "$second" != "$first" ]
+	tunnel_inside u 8888
+	does restart
+	does try-restart
+	serves_inside 8888
+	# Both are there still, and end when their tunnels do.
+	inside_is kill -0 "$first"
+	inside_is kill -0 "$second"
+	touch "$DIR/go"
+	peer_wait t | grep -qx whole
+	peer_wait u | grep -qx whole
+	wait_for fails inside_is kill -0 "$first"
+	wait_for fails inside_is kill -0 "$second"
+	rm "$DIR/go"
+	tunnel_inside v 8888
+	does restart
+	[ "$(inside pgrep -c -x -u root adit)" = 2 ]
+	does stop
+	fails runs
+	fails peer_wait v >/dev/null
+	[ -z "$(inside ls /run/adit)" ]
+}
+
+@test "etc: a restart of the init script keeps clients waiting for moments alone" {
+	local i
+
+	installed
+	script adit.init
+	does start
+	for i in 1 2 3; do
+		does restart
+		# The script is back, and so is the service.
+		serves_inside 8888
+	done
+}
+
+@test "etc: logrotate moves the logs of all, also of those that a restart has replaced" {
+	need_command logrotate
+	installed
+	script adit.init
+	inside useradd -r -M adit
+	inside install -m 644 "$(cd "$ETC" && pwd)/adit.logrotate" \
+	    /etc/logrotate.d/adit
+	does start
+	serves_inside 8888
+	wait_for logged 'Established connection'
+	tunnel_inside t 8888
+	does restart
+	inside logrotate -f -s /run/state /etc/logrotate.d/adit
+	wait_for logged 'Reloading config file finished'
+	inside grep -q 'Established connection' "$ELOG.1"
+	touch "$DIR/go"
+	peer_wait t
+	# The tunnel belongs to the one that was replaced.
+	wait_for logged 'Closed connection between'
+}
+
+# The systemd unit.
+
+unit() {
+	sed -n "s/^$1=//p" "$ETC/adit.service"
+}
+
+@test "etc: the systemd unit is well-formed and leaves little open" {
+	need_command systemd-analyze
+	mkdir "$DIR/unit"
+	cp "$ETC/adit.service" "$ETC/adit.socket" "$DIR/unit"
+	sed -i "s,/usr/local/sbin/adit,$(command -v true)," "$DIR/unit/adit.service"
+	run systemd-analyze verify --man=no "$DIR/unit/adit.service" \
+	    "$DIR/unit/adit.socket"
+	fails grep -E 'adit\.(service|socket)' <<<"$output"
+	systemd-analyze security --offline=true --threshold=12 \
+	    "$DIR/unit/adit.service" >"$DIR/security" 2>&1 || {
+		! grep -qE 'unrecognized option|requires|Unknown' "$DIR/security" ||
+			skip "systemd-analyze is too old"
+		tail -n 30 "$DIR/security"
+		return 1
+	}
+}
+
+@test "etc: the command lines of the systemd unit start, check, reload and stop it as an ordinary user" {
+	local main check hup
+
+	[ "$(unit Type)" = notify ]
+	installed
+	# What RuntimeDirectory= and LogsDirectory= make; nobody is its User=.
+	inside install -d -o nobody "/run/$(unit RuntimeDirectory)" \
+	    "/var/log/$(unit LogsDirectory)"
+	# shellcheck disable=SC2046
+	"${INSIDE[@]}" setpriv --reuid nobody --regid nogroup --clear-groups \
+	    "$BUILD/manager" -o "/run/adit/notes" -s /run/adit/notify \
+	    sh -c 'echo $$ >/run/adit/main; exec "$@"' - $(unit ExecStart) \
+	    >>"$LOG" 2>>"$STDERR" </dev/null 3>&- &
+	own_pid $!
+	UNIT_PID=$!
+	wait_for inside_is grep -q READY=1 /run/adit/notes
+	main=$(inside cat /run/adit/main)
+	inside grep -q "MAINPID=$main" /run/adit/notes
+	serves_inside 8888
+	check=$(unit ExecReload | sed -n 1p)
+	hup=$(unit ExecReload | sed -n 2p)
+	inside setpriv --reuid nobody --regid nogroup --clear-groups \
+	    sh -c "$check" >/dev/null 2>&1
+	inside env MAINPID="$main" setpriv --reuid nobody --regid nogroup \
+	    --clear-groups sh -c "$hup"
+	wait_for inside_is grep -q RELOADING=1 /run/adit/notes
+	wait_for logged 'Reloading config file finished'
+	serves_inside 8888
+	inside sh -c "echo 'Nonsense 1' >>$ECONF"
+	fails inside sh -c "$check" >/dev/null 2>&1
+	# KillMode=mixed, and no KillSignal=: TERM to the main one.
+	inside kill -TERM "$main"
+	wait "$UNIT_PID"
+	wait_for fails runs
+}
+
+# Other systems.
+
+# openrc: stand-ins for what openrc-run defines.
+openrc() {
+	inside sh -c 'cat >/sbin/openrc-run && chmod 755 /sbin/openrc-run' <<-'END'
+	#!/bin/sh
+	RC_SVCNAME=${1##*/}
+	ebegin() { echo "$*"; }
+	eend() { return "$1"; }
+	eerror() { echo "$*" >&2; }
+	checkpath() { [ "$1 $2 $3" = "-d -m 0755" ] && mkdir -p -m "$3" "$4"; }
+	. "$1"
+	case $2 in
+	start)
+		start_pre && start-stop-daemon --start --exec "$command" \
+		    --pidfile "$pidfile" -- $command_args
+		;;
+	stop)
+		start-stop-daemon --stop --retry 5 --exec "$command" \
+		    --pidfile "$pidfile" >/dev/null
+		;;
+	*)
+		case " $extra_commands $extra_started_commands " in
+		*" $2 "*) "$2" ;;
+		*) exit 64 ;;
+		esac
+		;;
+	esac
+	END
+}
+
+@test "etc: the OpenRC script starts, checks, reloads and stops it, more than one" {
+	installed
+	if inside_is test -x /sbin/openrc-run; then
+		skip "there is an OpenRC"
+	fi
+	openrc
+	script adit.openrc
+	does checkconfig
+	does start
+	serves_inside 8888
+	does reload
+	wait_for logged 'Reloading config file finished'
+	inside sed "s/^Port.*/Port 8889/; s,$PIDFILE,/run/office/pid," "$ECONF" |
+		inside sh -c 'cat >/usr/local/etc/adit/office.conf'
+	inside ln -s adit /etc/init.d/adit.office
+	inside /etc/init.d/adit.office start >/dev/null 2>&1
+	serves_inside 8889
+	inside sh -c "echo 'Nonsense 1' >>$ECONF"
+	fails does reload 0 >/dev/null
+	grep -q Nonsense "$DIR/does.out"
+	does stop
+	serves_inside 8889
+	fails inside_is "$PEER" client 127.0.0.1 8888
+}
+
+# rc_subr: as much of FreeBSD's as the script uses, with its meanings.
+rc_subr() {
+	inside sh -c 'cat >/etc/rc.subr' <<-'END'
+	load_rc_config() { adit_enable=YES; }
+	check() { [ -f "$required_files" ] || { echo "no $required_files"; exit 1; }; }
+	run_rc_command() {
+		eval "[ \"\$$rcvar\" = YES ]" || return 1
+		case $1 in
+		start)
+			check && $start_precmd && $command $command_args
+			;;
+		stop) kill -TERM "$(cat "$pidfile")" ;;
+		reload) $reload_precmd && kill -HUP "$(cat "$pidfile")" ;;
+		*)
+			case " $extra_commands " in
+			*" $1 "*) eval "\$${1}_cmd" ;;
+			*) return 64 ;;
+			esac
+			;;
+		esac
+	}
+	END
+}
+
+@test "etc: the rc.d script of FreeBSD starts, checks, reloads and stops it" {
+	installed
+	rc_subr
+	script adit.rc
+	inside sed -i 's,/run/adit/adit.pid,/var/run/adit.pid,' "$ECONF"
+	PIDFILE=/var/run/adit.pid
+	does configtest
+	does start
+	serves_inside 8888
+	does reload
+	wait_for logged 'Reloading config file finished'
+	inside sh -c "echo 'Nonsense 1' >>$ECONF"
+	fails does reload 0 >/dev/null
+	fails does configtest 0 >/dev/null
+	does stop
+	wait_for fails runs
+}
+
+@test "etc: the scripts say nothing that shellcheck or a strict shell would object to" {
+	local f
+
+	for f in adit.init adit.openrc adit.rc debian/build debian/postinst \
+	    debian/prerm debian/postrm; do
+		sh -n "$ETC/$f"
+	done
+	need_command shellcheck
+	# FreeBSD and OpenRC use the variables.
+	shellcheck -s sh -S warning -e SC2034 "$ETC/adit.init" \
+	    "$ETC/adit.openrc" "$ETC/adit.rc" "$ETC"/debian/*
+}
+
+@test "etc: AppArmor understands the profile" {
+	need_command apparmor_parser
+	[ -e /etc/apparmor.d/abi/3.0 ] || skip "needs AppArmor 3"
+	apparmor_parser -QT "$ETC/adit.apparmor" 2>"$DIR/apparmor.err"
+}
+
+# fail2ban.
+
+# misbehave: adit, with a log of clients that misbehave, and of one that does not.
+misbehave() {
+	peer_start srv server echo
+	adit_start "BasicAuth alice wonderland" "Allow 127.0.0.1" \
+	    "Allow 127.0.0.2" "Allow 127.0.0.3"
+	client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" \
+	    refused 407 >/dev/null
+	"$PEER" client -b 127.0.0.2 127.0.0.1 "$PORT" send \
+	    "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\nProxy-Authorization: Basic eDp5\r\n\r\n" \
+	    refused 407
+	"$PEER" client -b 127.0.0.4 127.0.0.1 "$PORT" send X refused 403
+	"$PEER" client -b 127.0.0.3 127.0.0.1 "$PORT" \
+	    send "CONNECT 127.0.0.9\" HTTP/1.1\r\n\r\n" refused 400
+	# These words in a target do not make a ban of somebody else.
+	"$PEER" client -b 127.0.0.3 127.0.0.1 "$PORT" send \
+	    "CONNECT x:1/Failed_auth_attempt_(file_descriptor:_5),_ip_9.9.9.9 HTTP/1.1\r\n\r\n" \
+	    refused 400
+	client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\nProxy-Authorization: Basic YWxpY2U6d29uZGVybGFuZA==\r\n\r\n" \
+	    skip '\r\n\r\n' rtt 1 5 shut eof
+	adit_stop
+}
+
+# banned MODE FILE: the addresses that fail2ban finds in these lines.
+banned() {
+	local filter=$ETC/fail2ban/filter.d/adit.conf
+
+	if command -v fail2ban-regex >/dev/null; then
+		mkdir -p "$DIR/filter.d"
+		cp /etc/fail2ban/filter.d/common.conf "$filter" "$DIR/filter.d"
+		fail2ban-regex -o ip "$2" "$DIR/filter.d/adit.conf[mode=$1]" |
+			sort
+		return
+	fi
+	# The same expressions, with what fail2ban puts into them.
+	sed -n '/^_head = /s/^_head = \^//p' "$filter" |
+		sed 's/%(__prefix_line)s/(?:\\w{3} \\d\\d [\\d:]+ \\S+ )?adit\\[\\d+\\]: /' \
+		>"$DIR/head"
+	sed -n 's/^\(failregex =\| *\|adit-'"$1"' =\) *%(_head)s//p' "$filter" |
+		sed 's/<ADDR>/(?<ip>[\\d.]+|[\\da-f:]+)/' |
+		while read -r line; do
+			grep -oP "^$(cat "$DIR/head")$line" "$2" || true
+		done | grep -oE '127\.0\.0\.[0-9]+' | sort
+}
+
+@test "etc: fail2ban finds who has wrong credentials or must not come, and nobody else" {
+	misbehave
+	[ "$(banned normal "$LOG" | tr '\n' ' ')" = "127.0.0.1 127.0.0.2 127.0.0.4 " ]
+	[ "$(banned aggressive "$LOG" | tr '\n' ' ')" = \
+	    "127.0.0.1 127.0.0.2 127.0.0.3 127.0.0.3 127.0.0.4 " ]
+}
+
+@test "etc: fail2ban finds them in syslog, too" {
+	misbehave
+	# As a syslogd writes it down that adds the host.
+	sed -n 's/^[A-Z]* *\(.* [0-9:]*\)\.[0-9]* \(\[[0-9]*\]: .*\)/\1 host adit\2/p' \
+	    "$LOG" >"$DIR/syslog"
+	[ "$(banned normal "$DIR/syslog" | tr '\n' ' ')" = "127.0.0.1 127.0.0.2 127.0.0.4 " ]
+}
