@@ -406,6 +406,15 @@ syslog_start() {
 	[ ! -s "$LOG" ]
 }
 
+@test "log: syslog gets the lines of tinyproxy under that name" {
+	ADIT=${ADIT%/*}/tinyproxy
+	[ -x "$ADIT" ] || skip "needs tinyproxy beside adit"
+	syslog_start
+	tr '\0' '\n' <"$DIR/syslog" | sed 's/</\n</g' >"$DIR/lines"
+	grep -qaE "^<14>.* tinyproxy\[$ADIT_PID\]: Starting main loop" "$DIR/lines"
+	fails grep -qa ' adit\[' "$DIR/lines"
+}
+
 @test "log: syslog gets the lines of new workers after a reload" {
 	local pid
 
