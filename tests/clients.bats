@@ -256,7 +256,7 @@ setup() {
 	python3 "$DIR/client.py" "http://127.0.0.1:$PORT" \
 	    "https://localhost:$HTTPS_PORT/file" "$DIR/cert.pem" >"$DIR/got"
 	same "$DIR/got"
-	log_has 'Established connection'
+	log_wait 'Established connection'
 }
 
 @test "clients: Node fetches a page over HTTPS" {
