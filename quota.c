@@ -49,8 +49,8 @@ struct rate {
 
 static struct {
 	struct share *share;
-	uint64_t key[2]; /* secret */
-	size_t slot;     /* of this worker */
+	unsigned char key[SECRET_KEY_SIZE];
+	size_t slot; /* of this worker */
 	unsigned max_clients;
 	struct rate rates[QUOTA_KINDS];
 } q = {
@@ -84,51 +84,19 @@ quota_begin(const struct worker_args *args)
 		    (struct rate){ 1000000 / rate, rate, rate };
 }
 
-static uint64_t
-rotate(uint64_t x, int bits)
-{
-	return x << bits | x >> (64 - bits);
-}
-
-static void
-sip_round(uint64_t v[4])
-{
-	v[0] += v[1];
-	v[2] += v[3];
-	v[1] = rotate(v[1], 13) ^ v[0];
-	v[3] = rotate(v[3], 16) ^ v[2];
-	v[0] = rotate(v[0], 32) + v[3];
-	v[2] += v[1];
-	v[1] = rotate(v[1], 17) ^ v[2];
-	v[3] = rotate(v[3], 21) ^ v[0];
-	v[2] = rotate(v[2], 32);
-}
-
 /*
- * SipHash-2-4 of an address, its zone and a number.  All that is told apart
+ * A keyed hash of an address, its zone and a number.  All that is told apart
  * by it is told apart for certain but for odds of one to a thousand million.
  */
 static uint64_t
 addr_hash(const struct addr *a, uint32_t number)
 {
-	uint64_t v[4] = { q.key[0] ^ UINT64_C(0x736f6d6570736575),
-		q.key[1] ^ UINT64_C(0x646f72616e646f6d),
-		q.key[0] ^ UINT64_C(0x6c7967656e657261),
-		q.key[1] ^ UINT64_C(0x7465646279746573) };
-	uint64_t m[4] = { [2] = (uint64_t)a->scope << 32 | number,
-		[3] = UINT64_C(24) << 56 };
+	unsigned char key[sizeof(a->ip) + sizeof(a->scope) + sizeof(number)];
 
-	memcpy(m, a->ip, sizeof(a->ip));
-	for (int i = 0; i < 4; i++) {
-		v[3] ^= m[i];
-		sip_round(v);
-		sip_round(v);
-		v[0] ^= m[i];
-	}
-	v[2] ^= 0xff;
-	for (int i = 0; i < 4; i++)
-		sip_round(v);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
+	memcpy(key, a->ip, sizeof(a->ip));
+	memcpy(key + sizeof(a->ip), &a->scope, sizeof(a->scope));
+	memcpy(key + sizeof(a->ip) + sizeof(a->scope), &number, sizeof(number));
+	return secret_digest(q.key, key, sizeof(key)).half[0];
 }
 
 /* Connections. */

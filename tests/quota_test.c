@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: quota.c addr.c */
+/* LINK: quota.c addr.c secret.c */
 /*
  * Tries what is counted of one address, with a clock of our own, and with one
  * process that is now this worker and now another.
