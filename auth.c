@@ -20,7 +20,8 @@
 enum {
 	FAILURE_COST = 5,  /* s */
 	FREE_DEBT = 16000, /* ms: that of four failures */
-	DELAY_PART = 10    /* half a second for each further one */
+	DELAY_PART = 10,   /* half a second for each further one */
+	CROWD_TIME = 100   /* ms to the next look, see auth_crowded() */
 };
 
 /* Whether clients must say who they are. */
@@ -85,22 +86,42 @@ auth_begin(
 /*
  * Says when the credentials that were kept may be checked: at once; later,
  * when check_at has come, since there were wrong ones from the same address;
- * or never, since too many from there wait already.
+ * or never, since too many from there wait already.  It is asked again while
+ * there is a crowd; but who has waited once does not wait for that again.
  */
 enum auth_wait
-auth_delay(struct conn *c)
+auth_delay(struct conn *c, const struct conf *conf)
 {
 	struct credentials *p = c->setup->credentials;
 	int64_t debt = quota_wait(QUOTA_FAILURES, &c->client);
+	enum auth_wait wait = AUTH_NOW;
 
 	p->check_at = loop_now();
-	if (debt <= FREE_DEBT)
-		return AUTH_NOW;
-	if (quota_take(QUOTA_WAITERS, &c->client) > 0)
-		return AUTH_NEVER;
-	p->waits = true;
-	p->check_at += (debt - FREE_DEBT) / DELAY_PART;
-	return AUTH_LATER;
+	if (!p->waits && debt > FREE_DEBT) {
+		if (quota_take(QUOTA_WAITERS, &c->client) > 0)
+			return AUTH_NEVER;
+		p->waits = true;
+		p->check_at += (debt - FREE_DEBT) / DELAY_PART;
+		wait = AUTH_LATER;
+	}
+	if (wait == AUTH_LATER || p->until == 0)
+		p->until = p->check_at + conf->connect_timeout * INT64_C(1000);
+	return wait;
+}
+
+/*
+ * Whether the desk has so many passwords from the address of a client already
+ * that this one has to wait until check_at, and be judged anew then.  Else
+ * whoever guesses would only have to send all guesses at once, before the
+ * first is found wrong.
+ */
+bool
+auth_crowded(struct conn *c)
+{
+	if (quota_wait(QUOTA_CHECKS, &c->client) == 0 || resolve_joins(c))
+		return false;
+	c->setup->credentials->check_at = loop_now() + CROWD_TIME;
+	return true;
 }
 
 /*
@@ -135,6 +156,10 @@ auth_check(struct conn *c, const struct conf *conf)
 {
 	const struct credentials *p = c->setup->credentials;
 
+	/* Somebody may have had the same ones checked meanwhile. */
+	c->user = known_find(&p->digest, loop_now());
+	if (c->user != NULL)
+		return ACL_ALLOW;
 	c->user = acl_user(conf, p->user, p->password);
 	if (c->user != NULL) {
 		known_put(&p->digest, c->user, loop_now());

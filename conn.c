@@ -258,8 +258,8 @@ conn_state(struct conn *c, enum conn_state state)
 	case CONN_USER:
 		/* At first it may have to wait until the check begins. */
 		when = c->setup->credentials->check_at;
-		if (when <= loop_now())
-			when += conf->connect_timeout * INT64_C(1000);
+		if (when <= loop_now() || when > c->setup->credentials->until)
+			when = c->setup->credentials->until;
 		break;
 	case CONN_CONNECT:
 		when = reach_until(c);
@@ -1125,6 +1125,8 @@ conn_checked(struct conn *c, const struct answer *answer)
 static void
 conn_check(struct conn *c)
 {
+	bool crowded;
+
 	switch (auth_check(c, k.conf)) {
 	case ACL_ALLOW:
 		auth_forget(c);
@@ -1134,9 +1136,11 @@ conn_check(struct conn *c)
 		conn_mistrust(c);
 		break;
 	case ACL_ASK:
+		crowded = auth_crowded(c);
 		conn_state(c, CONN_USER);
 		conn_watch(c);
-		resolve_ask_user(c);
+		if (!crowded)
+			resolve_ask_user(c);
 	}
 }
 
@@ -1146,7 +1150,7 @@ conn_attempt(struct conn *c)
 {
 	char client[ADDR_TEXT_SIZE];
 
-	switch (auth_delay(c)) {
+	switch (auth_delay(c, k.conf)) {
 	case AUTH_NOW:
 		conn_check(c);
 		break;
@@ -1510,10 +1514,11 @@ conn_expire(struct conn *c)
 		    "The request head did not come in time.");
 		break;
 	case CONN_USER:
-		if (c->setup->list == NULL)
-			conn_check(c);
-		else
+		if (c->setup->list != NULL ||
+		    loop_now() >= c->setup->credentials->until)
 			conn_unchecked(c);
+		else
+			conn_attempt(c);
 		break;
 	case CONN_RESOLVE:
 		conn_unresolved(c, EAI_AGAIN);

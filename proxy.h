@@ -730,6 +730,7 @@ enum quota_kind {
 	QUOTA_REFUSALS,    /* of those above it, with an answer */
 	QUOTA_FAILURES,    /* to log in */
 	QUOTA_WAITERS,     /* those who have to wait for that, at once */
+	QUOTA_CHECKS,      /* passwords that are being checked, at once */
 	QUOTA_KINDS
 };
 
@@ -812,6 +813,7 @@ struct race {
 struct credentials {
 	struct digest digest; /* of both */
 	int64_t check_at;     /* ms: not before that */
+	int64_t until;        /* ms: it must be done by then, or 0 */
 	bool waits;           /* counts among QUOTA_WAITERS */
 	char user[CREDENTIAL_SIZE], password[CREDENTIAL_SIZE];
 };
@@ -884,8 +886,9 @@ enum auth_wait { AUTH_NOW, AUTH_LATER, AUTH_NEVER };
 bool auth_wanted(const struct conf *);
 enum verdict auth_begin(
     struct conn *, const struct conf *, const char *value, size_t len);
-enum auth_wait auth_delay(struct conn *);
+enum auth_wait auth_delay(struct conn *, const struct conf *);
 enum verdict auth_check(struct conn *, const struct conf *);
+bool auth_crowded(struct conn *);
 bool auth_end(struct conn *, const struct conf *, const struct answer *);
 void auth_forget(struct conn *);
 
@@ -896,6 +899,7 @@ _Noreturn void worker_run(const struct worker_args *);
 void resolve_init(const struct worker_args *);
 void resolve_ask(struct conn *, enum question_kind, const char *name);
 void resolve_ask_user(struct conn *);
+bool resolve_joins(struct conn *);
 bool resolve_ask_on(struct conn *);
 void resolve_cancel(struct conn *);
 bool resolve_waiting(enum desk);

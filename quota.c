@@ -57,7 +57,8 @@ static struct {
 	.rates = { [QUOTA_CONNECTIONS] = { 1000000, 1, 1 },
 	    [QUOTA_REFUSALS] = { 500000, 4, 4 },
 	    [QUOTA_FAILURES] = { 1000000, 5, 65 },
-	    [QUOTA_WAITERS] = { 10000000, 8, 8 } },
+	    [QUOTA_WAITERS] = { 10000000, 8, 8 },
+	    [QUOTA_CHECKS] = { 5000000, 16, 16 } },
 };
 
 /*

@@ -173,6 +173,8 @@ place_ask(struct asked *a, const struct conn *c)
 	a->since = loop_now();
 	a->open = question_send(asker.args->desks[s->desk], &q) == 0;
 	question_wipe(&q);
+	if (a->open && a->kind == QUESTION_USER)
+		quota_charge(QUOTA_CHECKS, &a->client, 1);
 	return a->open;
 }
 
@@ -218,6 +220,19 @@ resolve_ask_user(struct conn *c)
 {
 	c->setup->kind = QUESTION_USER;
 	ask_at(c, DESK_USERS);
+}
+
+/* Whether the desk has that question already, so that none is added. */
+bool
+resolve_joins(struct conn *c)
+{
+	const struct asked *places = asker.asked[DESK_USERS];
+
+	c->setup->kind = QUESTION_USER;
+	for (size_t i = 0; i < asker.used[DESK_USERS]; i++)
+		if (is_asked(&places[i], c))
+			return true;
+	return false;
 }
 
 /*
@@ -297,6 +312,8 @@ answer_deliver(const struct answer *answer)
 	if (!a->open || a->serial != t->serial)
 		return;
 	answer_remember(a, t->desk, answer);
+	if (a->kind == QUESTION_USER)
+		quota_charge(QUOTA_CHECKS, &a->client, -1);
 	/* It is not lost, whatever the clock says. */
 	a->since = loop_now();
 	while ((c = a->conns.first) != NULL) {

@@ -467,6 +467,53 @@ took() {
 	wait_for -t 5 from 127.0.0.5 carol:secret
 }
 
+# at_once N PREFIX PASSWORD: so many users, PREFIX1 and so on, with a password
+# each, ask before the first of them has an answer.
+at_once() {
+	local i before
+
+	before=$(log_count 'Request .*CONNECT')
+	desk_stop
+	for i in $(seq "$1"); do
+		client_start "$2$i" 127.0.0.1 "$PORT" \
+		    send "$(request "$2$i:$3$i")" skip 'HTTP/1.1 ' take 3 gone
+	done
+	wait_for requests_are $((before + $1))
+	desk_go_on
+	for i in $(seq "$1"); do
+		peer_wait "$2$i" >/dev/null
+	done
+}
+
+@test "users: guesses that are sent all at once are slowed down like others" {
+	users "alice:$BCRYPT"
+	users_start "Workers 2" "AccessLog \"$DIR/access\""
+	at_once 60 guess wrong
+	wait_for access_has 60 '4[0-9][0-9]/'
+	# 16 at the desk, the eight that wait, and some that pass them.
+	[ "$(grep -c ' 407/' "$DIR/access")" -le 40 ]
+	[ "$(grep -c ' 429/' "$DIR/access")" -ge 20 ]
+}
+
+# access_has N REGEX: for wait_for.
+access_has() {
+	[ "$(grep -cE -- "$2" "$DIR/access")" = "$1" ]
+}
+
+@test "users: an office of many users behind one address gets in, all at once" {
+	local i lines=()
+
+	for i in $(seq 60); do
+		lines+=("user$i:$(openssl passwd -5 "right$i")")
+	done
+	users "${lines[@]}"
+	users_start "Workers 2" "AccessLog \"$DIR/access\""
+	TARGET=127.0.0.1:1 at_once 60 user right
+	wait_for access_has 60 ' 502/connection_refused'
+	TARGET=127.0.0.1:1 at_once 20 user right
+	wait_for access_has 80 ' 502/connection_refused'
+}
+
 @test "users: one wrong password of a browser's hundred connections counts once" {
 	slow_start "Workers 1"
 	users "alice:$(costly)" "bob:$BCRYPT" "carol:$BCRYPT"
