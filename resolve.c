@@ -290,7 +290,7 @@ resolve_send(enum desk desk)
 static void
 answer_remember(const struct asked *a, enum desk desk, const struct answer *ans)
 {
-	if (ans->error != 0)
+	if (ans->error != 0 || a->kind == QUESTION_USER)
 		return;
 	if (a->kind == QUESTION_NAME)
 		cache_put(a->name, ans->addrs, ans->naddrs);
