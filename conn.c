@@ -203,6 +203,8 @@ setup_free(struct conn *c)
 	free(c->setup->parent);
 	free(c->setup->via);
 	auth_forget(c);
+	if (c->setup->head != NULL)
+		secret_wipe(c->setup->head, c->setup->head_len);
 	free(c->setup->head);
 	free(c->setup);
 	c->setup = NULL;
@@ -1214,10 +1216,11 @@ is_loop(const struct conn *c, const char *head)
 }
 
 static void
-refuse_loop(struct conn *c)
+refuse_loop(struct conn *c, char *head)
 {
 	char client[ADDR_TEXT_SIZE];
 
+	credentials_wipe(c, head);
 	log_line(LOG_LEVEL_CONNECT,
 	    "Prevented endless loop (file descriptor %d): %s",
 	    c->end[CLIENT].fd, addr_text(&c->client, client));
@@ -1237,7 +1240,7 @@ conn_decide(struct conn *c, char *head, size_t len)
 	stats_count(TALLY_REQUESTS);
 	log_request(c, head);
 	if (is_loop(c, head))
-		refuse_loop(c);
+		refuse_loop(c, head);
 	else if ((len > req->length &&
 		     relay_keep(c, CLIENT, head + req->length,
 			 len - req->length) != 0) ||
@@ -1249,7 +1252,7 @@ conn_decide(struct conn *c, char *head, size_t len)
 }
 
 static void
-conn_bad_request(struct conn *c, const char *head)
+conn_bad_request(struct conn *c, char *head, size_t len)
 {
 	static char line[REQUEST_LINE_MAX + 1];
 	const struct request *req = &c->setup->request;
@@ -1263,15 +1266,17 @@ conn_bad_request(struct conn *c, const char *head)
 	    addr_text(&c->client, client), req->why);
 	snprintf(line, sizeof(line), "%.*s", (int)req->line.len,
 	    head + req->line.at);
+	secret_wipe(head, len);
 	conn_reply(c, &reply);
 }
 
 /*
  * Remembers an incomplete head, and sees to it that there is room for more.
- * Most heads come in one piece and never get here.
+ * Most heads come in one piece and never get here.  There may be credentials
+ * in it, so that no copy is left behind.
  */
 static int
-head_keep(struct setup *s, const char *head, size_t len)
+head_keep(struct setup *s, char *head, size_t len)
 {
 	size_t size = s->head_size == 0 ? HEAD_SIZE_MIN : s->head_size;
 	char *grown;
@@ -1281,11 +1286,12 @@ head_keep(struct setup *s, const char *head, size_t len)
 	if (size > sizeof(head_buffer))
 		size = sizeof(head_buffer);
 	if (size != s->head_size) {
-		grown = realloc(s->head, size);
+		grown = malloc(size);
 		if (grown == NULL)
 			return -1;
-		if (s->head == NULL)
-			memcpy(grown, head, len);
+		memcpy(grown, head, len);
+		secret_wipe(head, len);
+		free(s->head);
 		s->head = grown;
 		s->head_size = size;
 	}
@@ -1315,8 +1321,7 @@ conn_head(struct conn *c, char *head, size_t len)
 	enum parse_result result = parse_head(&s->request, head, len);
 
 	if (result == PARSE_BAD) {
-		credentials_wipe(c, head);
-		conn_bad_request(c, head);
+		conn_bad_request(c, head, len);
 	} else if (result == PARSE_OK && target_keep(c, head) == 0) {
 		conn_decide(c, head, len);
 	} else if (result == PARSE_OK || head_keep(s, head, len) != 0) {

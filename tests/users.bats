@@ -605,7 +605,7 @@ memory_has() {
 }
 
 @test "users: no worker has a hash in its memory, nor keeps a password" {
-	local pid salt hash
+	local pid salt hash whole size
 
 	need_proc
 	salt=salt$RANDOM$RANDOM
@@ -616,6 +616,14 @@ memory_has() {
 	lets_in alice:sesame-open
 	keeps_out alice:sesame-shut
 	lets_in alice:sesame-open
+	# A head in pieces, and one that never comes to its end.
+	whole=$(request alice:sesame-open)
+	for size in "" 'X: '"$(printf 'x%.0s' {1..3000})"'\r\n'; do
+		client send "${whole%????}" pause 50 send "$size" pause 50 \
+		    send '\r\n' expect "$established" shut eof
+		client send "${whole%????}$size" pause 50 shut refused 400 >/dev/null
+	done
+	client send "${whole%????}"'Content-Length: x\r\n\r\n' refused 400 >/dev/null
 	for pid in $(worker_pids); do
 		for secret in "${hash#*"$salt"$}" sesame-open sesame-shut \
 		    "$(printf alice:sesame-open | base64)"; do
