@@ -18,6 +18,7 @@
 
 enum {
 	STEPS_MAX = 8,       /* in one turn of the loop */
+	INTERIM_MAX = 16,    /* answers with 1xx */
 	SOCKS4_REPLY = 8,    /* bytes */
 	SOCKS4_GRANTED = 90, /* its code */
 	SOCKS5 = 5,          /* the version, RFC 1928 */
@@ -294,7 +295,8 @@ http_head(struct parent *p)
 		status = len < 0 ? 0 : status_parse(p->bytes);
 		if (status >= 200 && status <= 299)
 			return agreed(p, (size_t)len);
-		if (status < 100 || status == 101)
+		if (status < 100 || status == 101 ||
+		    (status < 200 && p->interim++ == INTERIM_MAX))
 			return malformed(p);
 		if (status >= 200)
 			return http_refusal(p, status);
@@ -425,6 +427,7 @@ parent_begin(struct parent *p, const struct upstream *u,
 	p->upstream = u;
 	p->request = request;
 	p->via = via;
+	p->interim = 0;
 	p->state = u->kind == UPSTREAM_HTTP ? http_request(p)
 	    : u->kind == UPSTREAM_SOCKS4    ? socks4_request(p)
 					    : socks5_greeting(p);

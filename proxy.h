@@ -714,8 +714,9 @@ struct parent {
 	const char *via;
 	int status; /* PARENT_REFUSED, PARENT_BROKEN: what to answer */
 	const char *error, *detail;
-	size_t at, len; /* of bytes */
-	size_t scanned; /* of a head: bytes known to hold no end */
+	size_t at, len;   /* of bytes */
+	size_t scanned;   /* of a head: bytes known to hold no end */
+	unsigned interim; /* heads that said only that one will come */
 	char bytes[PARENT_SIZE];
 };
 

@@ -12,6 +12,9 @@
 #include "../proxy.h"
 
 #define TEXT(s) s, sizeof(s) - 1
+#define INTERIM "HTTP/1.1 100 \r\n\r\n"
+#define INTERIM4 INTERIM INTERIM INTERIM INTERIM
+#define INTERIM16 INTERIM4 INTERIM4 INTERIM4 INTERIM4
 
 static const struct row {
 	enum upstream_kind kind;
@@ -29,6 +32,10 @@ static const struct row {
 	{ UPSTREAM_HTTP, false,
 	    TEXT("HTTP/1.1 100 C\r\nA: b\r\n\r\nHTTP/1.1 200 \r\n\r\nx"),
 	    PARENT_AGREED, 0, 1 },
+	{ UPSTREAM_HTTP, false, TEXT(INTERIM16 "HTTP/1.1 200 \r\n\r\nx"),
+	    PARENT_AGREED, 0, 1 },
+	{ UPSTREAM_HTTP, false, TEXT(INTERIM16 INTERIM), PARENT_BROKEN, 502,
+	    0 },
 	{ UPSTREAM_HTTP, false, TEXT("HTTP/1.1 200 OK\r\nA: b\r\n\r"),
 	    PARENT_READS, 0, 0 },
 	{ UPSTREAM_HTTP, false, TEXT("HTTP/1.1 403 No\r\n\r\n"), PARENT_REFUSED,
