@@ -23,10 +23,10 @@ WARN = -std=c11 -pedantic -Wall -Wextra -Wshadow -Wmissing-prototypes \
 DEFS = -DADIT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLOT_$(LOT)
 
 OBJS = acl.o addr.o auth.o baton.o cache.o conf.o conn.o desk.o dial.o \
-	explain.o filter.o gen.o helper.o hosts.o known.o log.o login.o loop.o \
-	lot.o own.o parent.o parse.o path.o pipe.o proxy.o quota.o quote.o \
-	relay.o reply.o resolve.o secret.o sys.o target.o upstream.o who.o \
-	worker.o
+	explain.o filter.o forward.o gen.o helper.o hosts.o http.o known.o log.o \
+	login.o loop.o lot.o own.o parent.o parse.o path.o pipe.o proxy.o \
+	quota.o quote.o relay.o reply.o resolve.o secret.o sys.o target.o \
+	upstream.o who.o worker.o
 
 all: adit
 

@@ -24,6 +24,8 @@
 
 enum {
 	SECONDS_MAX = 2147483, /* s: milliseconds fit in 31 bits */
+	ADD_HEADER_MAX = 1000, /* bytes of one AddHeader */
+	ADD_HEADERS_MAX = 16,  /* of them */
 	REALM_MAX = 120,       /* bytes */
 	LINE_SIZE = 4096       /* bytes of a line, to begin with */
 };
@@ -492,6 +494,66 @@ take_obsolete(struct reader *r, const struct directive *d, char *arg)
 	return 0;
 }
 
+/* Takes the next quoted string off the front of *arg, or returns NULL. */
+static char *
+quoted_next(char **arg)
+{
+	char *text = *arg, *end;
+
+	if (text[0] != '"' || text[1] == '"' ||
+	    (end = strchr(text + 1, '"')) == NULL ||
+	    (end[1] != '\0' && end[1] != ' ' && end[1] != '\t'))
+		return NULL;
+	*end++ = '\0';
+	*arg = end + strspn(end, " \t");
+	return text + 1;
+}
+
+static int
+take_anonymous(struct reader *r, const struct directive *d, char *arg)
+{
+	struct conf *conf = r->conf;
+	char **list, *name = quoted_next(&arg);
+
+	(void)d;
+	if (name == NULL || *arg != '\0' || !parse_is_token(name, strlen(name)))
+		return FAIL(r,
+		    "the value must be the name of a field in double quotes");
+	list = grow(r, conf->anonymous, conf->nanonymous, sizeof(*list));
+	if (list == NULL)
+		return -1;
+	conf->anonymous = list;
+	list[conf->nanonymous] = NULL;
+	return set_string(r, &list[conf->nanonymous++], name);
+}
+
+static int
+take_add_header(struct reader *r, const struct directive *d, char *arg)
+{
+	struct conf *conf = r->conf;
+	char *name = quoted_next(&arg), *value = quoted_next(&arg);
+	struct add_header *list, *added;
+
+	(void)d;
+	if (name == NULL || value == NULL || *arg != '\0' ||
+	    !parse_is_token(name, strlen(name)) ||
+	    strlen(name) + strlen(value) > ADD_HEADER_MAX ||
+	    conf->nadd_headers == ADD_HEADERS_MAX)
+		return FAIL(r,
+		    "the value must be the name of a field and what is in it, "
+		    "each in double quotes, %d bytes at most; %d times at most",
+		    ADD_HEADER_MAX, ADD_HEADERS_MAX);
+	list = grow(r, conf->add_headers, conf->nadd_headers, sizeof(*list));
+	if (list == NULL)
+		return -1;
+	conf->add_headers = list;
+	added = &list[conf->nadd_headers++];
+	*added = (struct add_header){ NULL, NULL };
+	return set_string(r, &added->name, name) != 0
+	    ? -1
+	    : set_string(r, &added->value, value);
+}
+
 /* Takes the next quoted string or number off the front of *arg. */
 static bool
 skip_argument(char **arg, bool quoted)
@@ -711,10 +773,10 @@ take_auth_file(struct reader *r, const struct directive *d, char *arg)
 /* clang-format off */
 static const struct directive directives[] = {
 	{ "AccessLog", take_path, AT(accesslog), 0, 0, NULL },
-	{ "AddHeader", take_unused, 0, 0, 0, "ss" },
+	{ "AddHeader", take_add_header, 0, 0, 0, NULL },
 	{ "Allow", take_allow, 0, 0, 0, NULL },
 	{ "AllowTo", take_target, 0, 0, 0, NULL },
-	{ "Anonymous", take_unused, 0, 0, 0, "s" },
+	{ "Anonymous", take_anonymous, 0, 0, 0, NULL },
 	{ "AuthFile", take_auth_file, 0, 0, 0, NULL },
 	{ "BasicAuth", take_basic_auth, 0, 0, 0, NULL },
 	{ "BasicAuthRealm", take_realm, AT(realm), 0, 0, NULL },
@@ -763,7 +825,7 @@ static const struct directive directives[] = {
 	{ "User", take_word, AT(user), 0, 0, NULL },
 	{ "ViaProxyName", take_via_name, AT(via_name), 0, 0, NULL },
 	{ "Workers", take_workers, AT(workers), 1, WORKERS_MAX, NULL },
-	{ "XTinyproxy", take_unused_bool, 0, 0, 0, "" }
+	{ "XTinyproxy", take_bool, AT(xtinyproxy), 0, 0, NULL }
 };
 /* clang-format on */
 
@@ -937,6 +999,14 @@ conf_free(struct conf *conf)
 	free(conf->rules);
 	target_free(&conf->targets);
 	upstream_free(&conf->upstreams);
+	for (size_t i = 0; i < conf->nanonymous; i++)
+		free(conf->anonymous[i]);
+	free(conf->anonymous);
+	for (size_t i = 0; i < conf->nadd_headers; i++) {
+		free(conf->add_headers[i].name);
+		free(conf->add_headers[i].value);
+	}
+	free(conf->add_headers);
 	free(conf->via_name);
 	filter_free(&conf->filter);
 	if (conf->users != NULL)

@@ -5,8 +5,10 @@
  * Nothing that a peer does ends the worker; it ends that peer's connection.
  * Nothing here blocks.
  *
- *     RULE -> REQUEST -> USER -> RESOLVE -> CONNECT -> (PARENT) -> RELAY ->
- *                any but the last two -> LINGER                      FLUSH
+ *     RULE -> REQUEST -> USER -> RESOLVE -> CONNECT -> (PARENT) -> RELAY -> FLUSH
+ *                ^                                              -> FORWARD
+ *                +--------------------------------------------------+
+ *                  any but the last two -> LINGER
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -44,12 +46,15 @@ static struct {
 	uint32_t turn;    /* of the loop, counted */
 	uint32_t looked;  /* the turn of the last look for quiet tunnels */
 	int64_t complained[LIMITS]; /* ms: of who is over one, last time */
+	bool draining;              /* no client is served once more */
 } k;
 
 static char head_buffer[HEAD_MAX + 1];
 
 static void conn_close(struct conn *, enum ending);
 static void conn_dialled(struct conn *, enum race_state);
+static void conn_head(struct conn *, char *head, size_t len);
+static int head_keep(struct setup *, const char *head, size_t len);
 static bool parent_failed(struct conn *, const char *why);
 static void parent_ask(struct conn *);
 static void conn_judge(struct conn *);
@@ -122,6 +127,16 @@ target_allowed(
 
 /* Connections and their descriptors. */
 
+static int
+setup_new(struct conn *c)
+{
+	c->setup = calloc(1, sizeof(*c->setup));
+	if (c->setup == NULL)
+		return -1;
+	k.unsettled++;
+	return 0;
+}
+
 static struct conn *
 conn_new(int fd, const struct addr *client)
 {
@@ -132,13 +147,11 @@ conn_new(int fd, const struct addr *client)
 	else
 		c = &k.conns[k.used++];
 	memset(c, 0, sizeof(*c));
-	c->setup = calloc(1, sizeof(*c->setup));
-	if (c->setup == NULL) {
+	if (setup_new(c) != 0) {
 		c->next_free = k.free;
 		k.free = c;
 		return NULL;
 	}
-	k.unsettled++;
 	c->end[CLIENT] = (struct end){ .fd = fd, .slot = -1 };
 	c->end[SERVER] = (struct end){ .fd = -1, .slot = -1 };
 	c->began = loop_now();
@@ -153,8 +166,9 @@ conn_events(const struct conn *c, enum side side)
 {
 	if (c->end[side].fd < 0)
 		return -1;
-	if (c->state == CONN_RELAY) {
-		short events = relay_events(c, side);
+	if (c->state == CONN_RELAY || c->state == CONN_FORWARD) {
+		short events = c->state == CONN_RELAY ? relay_events(c, side)
+						      : forward_events(c, side);
 
 		return events == 0 && c->end[side].hung_up ? -1 : events;
 	}
@@ -266,6 +280,9 @@ conn_state(struct conn *c, enum conn_state state)
 	case CONN_PARENT:
 		when = reach_until(c);
 		break;
+	case CONN_FORWARD:
+		when = c->active + conf->timeout * INT64_C(1000);
+		break;
 	case CONN_RELAY:
 		when = c->active + conf->timeout * INT64_C(1000);
 		if (conf->tunnel_timeout != 0 &&
@@ -294,6 +311,7 @@ static void
 conn_record(const struct conn *c, enum ending ending)
 {
 	static const char *const words[] = { [END_CLOSED] = "closed",
+		[END_FORWARDED] = "forwarded",
 		[END_CLIENT_RESET] = "client_reset",
 		[END_SERVER_RESET] = "server_reset",
 		[END_CLIENT_LEFT] = "client_left",
@@ -316,6 +334,16 @@ conn_record(const struct conn *c, enum ending ending)
 	log_access(&record);
 }
 
+/* Lets go of the server. */
+static void
+server_close(struct conn *c)
+{
+	watch_remove(&c->end[SERVER].slot);
+	if (c->end[SERVER].fd >= 0)
+		close(c->end[SERVER].fd);
+	c->end[SERVER] = (struct end){ .fd = -1, .slot = -1 };
+}
+
 /*
  * Ends a connection, frees all it owns and writes its record.  A tunnel that
  * did not end by itself is reset on both sides, so that what was cut off does
@@ -325,9 +353,11 @@ static void
 conn_close(struct conn *c, enum ending ending)
 {
 	bool tunnel = c->state == CONN_RELAY || c->state == CONN_FLUSH;
-	bool reset = tunnel && ending != END_CLOSED;
+	bool reset =
+	    (tunnel || c->state == CONN_FORWARD) && ending != END_CLOSED;
 
-	conn_record(c, ending);
+	if (!c->recorded)
+		conn_record(c, ending);
 	if (tunnel)
 		log_line(LOG_LEVEL_INFO,
 		    "Closed connection between local client (fd:%d) and "
@@ -338,6 +368,8 @@ conn_close(struct conn *c, enum ending ending)
 	lot_leave(c);
 	setup_free(c);
 	relay_free(c);
+	forward_free(c->exchange);
+	c->exchange = NULL;
 	deadline_clear(c);
 	for (enum side side = CLIENT; side <= SERVER; side++) {
 		watch_remove(&c->end[side].slot);
@@ -373,6 +405,7 @@ conn_refuse(struct conn *c, int status, const char *error, const char *detail)
 	c->error = error;
 	setup_free(c);
 	relay_free(c);
+	server_close(c);
 	if (send(c->end[CLIENT].fd, reply, len, MSG_NOSIGNAL) != (ssize_t)len ||
 	    shutdown(c->end[CLIENT].fd, SHUT_WR) != 0) {
 		conn_close(c, END_REFUSED);
@@ -425,7 +458,7 @@ static void
 conn_failed(
     struct conn *c, const struct failure *f, const char *task, const char *why)
 {
-	bool parent = c->setup->upstream != NULL;
+	bool parent = c->setup != NULL && c->setup->upstream != NULL;
 	char detail[160];
 
 	if (parent && parent_failed(c, why))
@@ -565,6 +598,128 @@ conn_resume(struct conn *c)
 		k.park_at = loop_now() + PARK_AFTER;
 }
 
+/* Plain HTTP. */
+
+/* The client may ask for more, on the connection that it has. */
+static void
+forward_next(struct conn *c)
+{
+	struct exchange *e = c->exchange;
+
+	c->exchange = NULL;
+	free(c->target);
+	c->target = NULL;
+	c->user = NULL;
+	c->status = 0;
+	c->server = (struct addr){ .port = 0 };
+	memset(c->flow, 0, sizeof(c->flow));
+	c->began = loop_now();
+	if (setup_new(c) != 0 ||
+	    (e->next_len > 0 &&
+		head_keep(c->setup, e->next, e->next_len) != 0)) {
+		forward_free(e);
+		conn_close(c, END_FORWARDED);
+		return;
+	}
+	conn_state(c, CONN_REQUEST);
+	if (e->next_len > 0) {
+		c->recorded = false;
+		conn_head(c, c->setup->head, e->next_len);
+	} else {
+		conn_watch(c);
+	}
+	forward_free(e);
+}
+
+/* The client has its answer. */
+static void
+forward_done(struct conn *c)
+{
+	bool keep = c->exchange->keep && c->exchange->up.done && !k.draining;
+
+	conn_record(c, END_FORWARDED);
+	c->recorded = true;
+	server_close(c);
+	if (keep) {
+		forward_next(c);
+		return;
+	}
+	relay_free(c);
+	if (shutdown(c->end[CLIENT].fd, SHUT_WR) != 0) {
+		conn_close(c, END_FORWARDED);
+		return;
+	}
+	conn_state(c, CONN_LINGER);
+	conn_watch(c);
+}
+
+/* Another protocol goes on where HTTP has ended. */
+static void
+forward_switched(struct conn *c)
+{
+	forward_free(c->exchange);
+	c->exchange = NULL;
+	conn_state(c, CONN_RELAY);
+	conn_watch(c);
+}
+
+/* The server is of no use; who has a part of its answer is reset. */
+static void
+forward_lost(struct conn *c)
+{
+	struct failure failure = { 0, 502, "http_protocol_error",
+		c->exchange->why };
+
+	if (c->exchange->answered)
+		conn_close(c, END_SERVER_RESET);
+	else
+		conn_failed(c, &failure, "get an answer from", failure.what);
+}
+
+static void
+forward_goes_on(struct conn *c, enum forward_state state)
+{
+	if (c->exchange->answered)
+		c->status = c->exchange->answer.status;
+	switch (state) {
+	case FORWARD_GOES_ON:
+		conn_watch(c);
+		break;
+	case FORWARD_DONE:
+		forward_done(c);
+		break;
+	case FORWARD_SWITCHED:
+		forward_switched(c);
+		break;
+	case FORWARD_BAD_REQUEST:
+		if (c->exchange->answered)
+			conn_close(c, END_CLIENT_RESET);
+		else
+			conn_refuse(c, 400, "http_request_error",
+			    "The content of the request is malformed.");
+		break;
+	case FORWARD_CLIENT_LOST:
+		conn_close(c, END_CLIENT_RESET);
+		break;
+	case FORWARD_SERVER_LOST:
+		forward_lost(c);
+	}
+}
+
+/* The server is connected: sends it the request. */
+static void
+forward_start(struct conn *c)
+{
+	const struct upstream *u = c->setup->upstream;
+
+	if (u != NULL && u->kind != UPSTREAM_HTTP)
+		u = NULL;
+	setup_free(c);
+	conn_busy(c);
+	conn_state(c, CONN_FORWARD);
+	forward_goes_on(c, forward_begin(c, u, k.conf));
+}
+
 /* The server is connected: says so, and hands over what came early. */
 static void
 conn_establish(struct conn *c)
@@ -578,6 +733,10 @@ conn_establish(struct conn *c)
 		    "Established connection to host \"%s\" using file "
 		    "descriptor %d.",
 		    c->setup->request.host, c->end[SERVER].fd);
+	if (c->exchange != NULL) {
+		forward_start(c);
+		return;
+	}
 	c->status = 200;
 	for (enum side side = CLIENT; side <= SERVER; side++)
 		c->flow[side].bytes = c->flow[side].len;
@@ -617,7 +776,9 @@ conn_dialled(struct conn *c, enum race_state state)
 		conn_watch(c);
 	} else {
 		own_remember(c->end[SERVER].fd, &c->server);
-		if (c->setup->upstream != NULL)
+		if (c->setup->upstream != NULL &&
+		    (c->exchange == NULL ||
+			c->setup->upstream->kind != UPSTREAM_HTTP))
 			parent_ask(c);
 		else
 			conn_establish(c);
@@ -742,10 +903,7 @@ parent_failed(struct conn *c, const char *why)
 		return false;
 	resolve_cancel(c);
 	race_end(&s->race);
-	watch_remove(&c->end[SERVER].slot);
-	if (c->end[SERVER].fd >= 0)
-		close(c->end[SERVER].fd);
-	c->end[SERVER].fd = -1;
+	server_close(c);
 	conn_reach(c);
 	return true;
 }
@@ -934,8 +1092,10 @@ log_request(const struct conn *c, const char *head)
 	log_escape(
 	    target, sizeof(target), head + req->target.at, req->target.len);
 	log_line(LOG_LEVEL_CONNECT,
-	    "Request (file descriptor %d): CONNECT %s %.8s", c->end[CLIENT].fd,
-	    target, head + req->target.at + req->target.len + 1);
+	    "Request (file descriptor %d): %.*s %s %.8s", c->end[CLIENT].fd,
+	    (int)(req->method.len < 40 ? req->method.len : 40),
+	    head + req->method.at, target,
+	    head + req->target.at + req->target.len + 1);
 }
 
 /* The filter refuses a target: says so in tinyproxy's words. */
@@ -959,7 +1119,7 @@ conn_permit(struct conn *c)
 	const struct request *req = &c->setup->request;
 	unsigned long line;
 
-	if (!acl_port(k.conf, req->port)) {
+	if (!req->plain && !acl_port(k.conf, req->port)) {
 		log_line(LOG_LEVEL_INFO, "Refused CONNECT method on port %u",
 		    (unsigned)req->port);
 		conn_refuse(c, 403, "http_request_denied",
@@ -1124,6 +1284,24 @@ refuse_loop(struct conn *c)
 	    "The request has come back to the proxy that sent it.");
 }
 
+/* Keeps what is needed of a request later.  Returns 0, or -1 with ENOMEM. */
+static int
+request_keep(struct conn *c, const char *head, size_t len)
+{
+	const struct request *req = &c->setup->request;
+
+	if (req->plain) {
+		c->exchange = forward_new(req, head, len);
+		return c->exchange != NULL ? 0 : -1;
+	}
+	if (len > req->length &&
+	    relay_keep(c, CLIENT, head + req->length, len - req->length) != 0)
+		return -1;
+	return k.conf->upstreams.n == 0
+	    ? 0
+	    : own_via_field(&c->setup->via, req, head);
+}
+
 /*
  * The head is complete: keeps what is needed of it later and what came behind
  * it, and finds out who asks.
@@ -1131,16 +1309,10 @@ refuse_loop(struct conn *c)
 static void
 conn_decide(struct conn *c, char *head, size_t len)
 {
-	const struct request *req = &c->setup->request;
-
 	log_request(c, head);
 	if (is_loop(c, head))
 		refuse_loop(c);
-	else if ((len > req->length &&
-		     relay_keep(c, CLIENT, head + req->length,
-			 len - req->length) != 0) ||
-	    (k.conf->upstreams.n > 0 &&
-		own_via_field(&c->setup->via, req, head) != 0))
+	else if (request_keep(c, head, len) != 0)
 		conn_no_memory(c);
 	else
 		conn_identify(c, head);
@@ -1216,6 +1388,15 @@ conn_head(struct conn *c, char *head, size_t len)
 	}
 }
 
+/* A client that was served before asks for more. */
+static void
+request_again(struct conn *c)
+{
+	c->recorded = false;
+	c->began = loop_now();
+	conn_state(c, CONN_REQUEST);
+}
+
 /* Reads what there is of a request head. */
 static void
 conn_request(struct conn *c)
@@ -1226,6 +1407,8 @@ conn_request(struct conn *c)
 	ssize_t n;
 
 	n = recv(c->end[CLIENT].fd, head + s->head_len, size - s->head_len, 0);
+	if (n > 0 && c->recorded)
+		request_again(c);
 	if (n > 0)
 		conn_head(c, head, s->head_len + (size_t)n);
 	else if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -1260,7 +1443,7 @@ conn_early(struct conn *c, short revents)
 		return;
 	}
 	c->setup->deaf = true;
-	if (n == 0 && !relay_holds(c, CLIENT)) {
+	if (n == 0 && !relay_holds(c, CLIENT) && c->exchange == NULL) {
 		c->setup->left_at = loop_now() + LEAVE_TIME;
 		conn_state(c, c->state);
 	}
@@ -1368,6 +1551,10 @@ conn_event(struct conn *c, unsigned which, short revents)
 		else
 			conn_early(c, revents);
 		break;
+	case CONN_FORWARD:
+		conn_busy(c);
+		forward_goes_on(c, forward_ready(c, (enum side)which, revents));
+		break;
 	case CONN_RELAY:
 		conn_relay(c, (enum side)which, revents);
 		break;
@@ -1400,8 +1587,11 @@ conn_expire(struct conn *c)
 		conn_deny(c);
 		break;
 	case CONN_REQUEST:
-		conn_refuse(c, 408, "http_request_error",
-		    "The request head did not come in time.");
+		if (c->recorded)
+			conn_close(c, END_CLOSED);
+		else
+			conn_refuse(c, 408, "http_request_error",
+			    "The request head did not come in time.");
 		break;
 	case CONN_USER:
 		if (c->setup->list == NULL)
@@ -1420,6 +1610,15 @@ conn_expire(struct conn *c)
 		break;
 	case CONN_PARENT:
 		conn_failed(c, &silence, "get a tunnel to", "no answer");
+		break;
+	case CONN_FORWARD:
+		if (loop_now() - c->active < k.conf->timeout * INT64_C(1000))
+			conn_state(c, CONN_FORWARD);
+		else if (c->exchange->answered)
+			conn_close(c, END_IDLE);
+		else
+			conn_failed(
+			    c, &silence, "get an answer from", "no answer");
 		break;
 	case CONN_RELAY:
 		if (loop_now() - c->active >= k.conf->timeout * INT64_C(1000))
@@ -1644,6 +1843,19 @@ int64_t
 conn_park_at(void)
 {
 	return k.park_at;
+}
+
+/*
+ * Nobody is served once more: clients that only might ask again are let go
+ * now, and the others when they have their answer.
+ */
+void
+conn_drain(void)
+{
+	k.draining = true;
+	for (size_t i = 0; i < k.used; i++)
+		if (k.conns[i].state == CONN_REQUEST && k.conns[i].recorded)
+			conn_close(&k.conns[i], END_FORWARDED);
 }
 
 /* Ends all connections. */

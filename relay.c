@@ -308,12 +308,38 @@ flow_size(struct flow *f)
 	return f->size < rate_size ? f->size : rate_size;
 }
 
+/*
+ * Sends bytes that came from a side, which has none that wait, to the other,
+ * and keeps those that it does not take.  Returns 0, or -1 with errno when the
+ * other is gone or there is no memory.
+ */
+int
+relay_pass(struct conn *c, enum side side, const char *bytes, size_t len)
+{
+	ssize_t sent = send(c->end[other(side)].fd, bytes, len, MSG_NOSIGNAL);
+
+	if (sent < 0 && !is_passing(errno))
+		return -1;
+	if (sent < 0)
+		sent = 0;
+	if ((size_t)sent == len)
+		return 0;
+	return relay_keep(c, side, bytes + sent, len - (size_t)sent);
+}
+
+/* Drops what came from a side and waits for the other. */
+void
+relay_drop(struct conn *c, enum side side)
+{
+	flow_release(&c->flow[side]);
+}
+
 /* Reads once from a side, and sends to the other what it takes. */
 static enum relay_state
 flow_copy(struct conn *c, enum side side, enum side *lost)
 {
 	struct flow *f = &c->flow[side];
-	ssize_t got, sent;
+	ssize_t got;
 
 	got = recv(c->end[side].fd, buffer, flow_size(f), 0);
 	if (got < 0)
@@ -324,17 +350,12 @@ flow_copy(struct conn *c, enum side side, enum side *lost)
 	}
 	f->bytes += (uint64_t)got;
 	side_charge(c, side, (size_t)got);
-	sent = send(c->end[other(side)].fd, buffer, (size_t)got, MSG_NOSIGNAL);
-	if (sent < 0 && !is_passing(errno)) {
-		*lost = other(side);
+	if (relay_pass(c, side, buffer, (size_t)got) != 0) {
+		if (errno != ENOMEM)
+			*lost = other(side);
 		return RELAY_LOST;
 	}
-	if (sent < 0)
-		sent = 0;
-	flow_adapt(f, (size_t)got, sent == got);
-	if (sent < got &&
-	    relay_keep(c, side, buffer + sent, (size_t)(got - sent)) != 0)
-		return RELAY_LOST;
+	flow_adapt(f, (size_t)got, f->kept == NULL);
 	return RELAY_GOES_ON;
 }
 

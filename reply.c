@@ -25,8 +25,6 @@ reply_reason(int status)
 		return "Bad Request";
 	case 403:
 		return "Forbidden";
-	case 405:
-		return "Method Not Allowed";
 	case 407:
 		return "Proxy Authentication Required";
 	case 408:
@@ -106,8 +104,6 @@ special_fields(char *out, size_t size, int status, const char *realm)
 	char quoted[256];
 
 	out[0] = '\0';
-	if (status == 405)
-		snprintf(out, size, "Allow: CONNECT\r\n");
 	/* What is exceeded is a limit on how many, and they come and go. */
 	if (status == 503)
 		snprintf(out, size, "Retry-After: 1\r\n");
