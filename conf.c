@@ -404,19 +404,11 @@ take_filter_extended(struct reader *r, const struct directive *d, char *arg)
 	return 0;
 }
 
-/* A host has no case, and a filter that had could be passed by it. */
 static int
 take_filter_case(struct reader *r, const struct directive *d, char *arg)
 {
-	bool b;
-
-	(void)d;
-	if (boolean(r, arg, &b) != 0)
-		return -1;
-	if (b)
-		say(r, LOG_LEVEL_NOTICE,
-		    "without effect: the case of hosts never counts");
-	return 0;
+	r->conf->filter.case_line = r->line;
+	return take_bool(r, d, arg);
 }
 
 static int
@@ -527,6 +519,21 @@ take_anonymous(struct reader *r, const struct directive *d, char *arg)
 	return set_string(r, &list[conf->nanonymous++], name);
 }
 
+/* Fields that say what a message is, or whose it is on the way. */
+static bool
+is_of_message(const char *name)
+{
+	static const char *const names[] = { "Connection", "Content-Length",
+		"Host", "Keep-Alive", "Max-Forwards", "Proxy-Authenticate",
+		"Proxy-Authorization", "Proxy-Connection", "TE", "Trailer",
+		"Transfer-Encoding", "Upgrade", "Via" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcasecmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
 static int
 take_add_header(struct reader *r, const struct directive *d, char *arg)
 {
@@ -543,6 +550,10 @@ take_add_header(struct reader *r, const struct directive *d, char *arg)
 		    "the value must be the name of a field and what is in it, "
 		    "each in double quotes, %d bytes at most; %d times at most",
 		    ADD_HEADER_MAX, ADD_HEADERS_MAX);
+	if (is_of_message(name))
+		return FAIL(r,
+		    "%s says where a message goes or ends; it cannot be added",
+		    name);
 	list = grow(r, conf->add_headers, conf->nadd_headers, sizeof(*list));
 	if (list == NULL)
 		return -1;
@@ -792,7 +803,7 @@ static const struct directive directives[] = {
 	{ "DrainTimeout", take_number, AT(drain_timeout), 0, SECONDS_MAX, NULL },
 	{ "ErrorFile", take_unused, 0, 0, 0, "ns" },
 	{ "Filter", take_filter, AT(filter.file), 0, 0, NULL },
-	{ "FilterCaseSensitive", take_filter_case, 0, 0, 0, NULL },
+	{ "FilterCaseSensitive", take_filter_case, AT(filter.case_sensitive), 0, 0, NULL },
 	{ "FilterDefaultDeny", take_default_deny, AT(filter.default_deny), 0, 0, NULL },
 	{ "FilterExtended", take_filter_extended, 0, 0, 0, NULL },
 	{ "FilterType", take_filter_type, 0, 0, 0, NULL },
@@ -882,6 +893,20 @@ line_parse(struct reader *r, char *line)
 	r->keyword = NULL;
 }
 
+/* A host has no case, and a filter that had could be passed by it. */
+static void
+case_check(struct reader *r)
+{
+	struct filter *f = &r->conf->filter;
+
+	if (!f->case_sensitive || f->urls)
+		return;
+	r->line = f->case_line;
+	r->keyword = "FilterCaseSensitive";
+	say(r, LOG_LEVEL_NOTICE,
+	    "without effect: the case of hosts never counts");
+}
+
 static void
 filter_tell(void *reader, enum log_level level, const char *text)
 {
@@ -894,6 +919,7 @@ filter_check(struct reader *r)
 {
 	struct filter *f = &r->conf->filter;
 
+	case_check(r);
 	if (f->file != NULL) {
 		r->line = f->line;
 		r->keyword = "Filter";

@@ -50,12 +50,14 @@ static struct {
 } k;
 
 static char head_buffer[HEAD_MAX + 1];
+static char url[URL_SIZE]; /* of the request that is looked at */
 
 static void conn_close(struct conn *, enum ending);
 static void conn_dialled(struct conn *, enum race_state);
 static void conn_head(struct conn *, char *head, size_t len);
 static int head_keep(struct setup *, const char *head, size_t len);
-static bool parent_failed(struct conn *, const char *why);
+static bool parent_failed(
+    struct conn *, const struct upstream *, const char *why);
 static void parent_ask(struct conn *);
 static void conn_judge(struct conn *);
 static void conn_checked(struct conn *, const struct answer *);
@@ -281,11 +283,9 @@ conn_state(struct conn *c, enum conn_state state)
 		when = reach_until(c);
 		break;
 	case CONN_FORWARD:
-		when = c->active + conf->timeout * INT64_C(1000);
-		break;
 	case CONN_RELAY:
 		when = c->active + conf->timeout * INT64_C(1000);
-		if (conf->tunnel_timeout != 0 &&
+		if (state == CONN_RELAY && conf->tunnel_timeout != 0 &&
 		    c->since + conf->tunnel_timeout * INT64_C(1000) < when)
 			when = c->since + conf->tunnel_timeout * INT64_C(1000);
 		if (conf->rate_limit != 0 && relay_resumes(c) < when)
@@ -401,10 +401,15 @@ conn_refuse(struct conn *c, int status, const char *error, const char *detail)
 	size_t len =
 	    reply_make(reply, status, error, detail, c->target, k.conf->realm);
 
+	if (c->exchange != NULL && forward_hides_content(c->exchange))
+		len = (size_t)(strstr(reply, "\r\n\r\n") + 4 - reply);
 	c->status = status;
 	c->error = error;
+	lot_leave(c);
 	setup_free(c);
 	relay_free(c);
+	forward_free(c->exchange);
+	c->exchange = NULL;
 	server_close(c);
 	if (send(c->end[CLIENT].fd, reply, len, MSG_NOSIGNAL) != (ssize_t)len ||
 	    shutdown(c->end[CLIENT].fd, SHUT_WR) != 0) {
@@ -458,10 +463,13 @@ static void
 conn_failed(
     struct conn *c, const struct failure *f, const char *task, const char *why)
 {
-	bool parent = c->setup != NULL && c->setup->upstream != NULL;
+	const struct upstream *u = c->setup != NULL ? c->setup->upstream
+	    : c->exchange != NULL                   ? c->exchange->upstream
+						    : NULL;
+	bool parent = u != NULL;
 	char detail[160];
 
-	if (parent && parent_failed(c, why))
+	if (parent && parent_failed(c, u, why))
 		return;
 	snprintf(detail, sizeof(detail), "The %s %s",
 	    parent ? "parent proxy" : "target", f->what);
@@ -600,33 +608,40 @@ conn_resume(struct conn *c)
 
 /* Plain HTTP. */
 
-/* The client may ask for more, on the connection that it has. */
+/* Forgets a request that is over, but not what the client owes RateLimit. */
 static void
-forward_next(struct conn *c)
+forward_forget(struct conn *c)
 {
-	struct exchange *e = c->exchange;
-
+	relay_free(c);
+	memset(c->flow, 0, sizeof(c->flow));
 	c->exchange = NULL;
 	free(c->target);
 	c->target = NULL;
 	c->user = NULL;
 	c->status = 0;
 	c->server = (struct addr){ .port = 0 };
-	memset(c->flow, 0, sizeof(c->flow));
 	c->began = loop_now();
-	if (setup_new(c) != 0 ||
-	    (e->next_len > 0 &&
-		head_keep(c->setup, e->next, e->next_len) != 0)) {
-		forward_free(e);
-		conn_close(c, END_FORWARDED);
-		return;
-	}
+}
+
+/*
+ * The client may ask for more, on the connection that it has.  What it has
+ * asked already never leads back here before something else has happened.
+ */
+static void
+forward_next(struct conn *c)
+{
+	struct exchange *e = c->exchange;
+
+	forward_forget(c);
 	conn_state(c, CONN_REQUEST);
-	if (e->next_len > 0) {
+	if (e->next_len == 0) {
+		conn_watch(c);
+	} else if (setup_new(c) != 0 ||
+	    head_keep(c->setup, e->next, e->next_len) != 0) {
+		conn_close(c, END_FORWARDED);
+	} else {
 		c->recorded = false;
 		conn_head(c, c->setup->head, e->next_len);
-	} else {
-		conn_watch(c);
 	}
 	forward_free(e);
 }
@@ -635,8 +650,11 @@ forward_next(struct conn *c)
 static void
 forward_done(struct conn *c)
 {
-	bool keep = c->exchange->keep && c->exchange->up.done && !k.draining;
+	const struct exchange *e = c->exchange;
+	bool keep = e->keep && e->up.done && !k.draining;
 
+	if (e->upstream != NULL)
+		upstream_alive(&k.conf->upstreams, e->upstream);
 	conn_record(c, END_FORWARDED);
 	c->recorded = true;
 	server_close(c);
@@ -653,27 +671,81 @@ forward_done(struct conn *c)
 	conn_watch(c);
 }
 
-/* Another protocol goes on where HTTP has ended. */
+/*
+ * Another protocol goes on where HTTP has ended, with what the client has said
+ * in it already.
+ */
 static void
 forward_switched(struct conn *c)
 {
-	forward_free(c->exchange);
+	struct exchange *e = c->exchange;
+	enum relay_state state = RELAY_GOES_ON;
+	enum side lost = CLIENT;
+
 	c->exchange = NULL;
 	conn_state(c, CONN_RELAY);
-	conn_watch(c);
+	if (e->next_len > 0) {
+		c->flow[CLIENT].bytes += e->next_len;
+		state = relay_keep(c, CLIENT, e->next, e->next_len) != 0
+		    ? RELAY_LOST
+		    : relay_flush(c, CLIENT, &lost);
+	}
+	forward_free(e);
+	conn_relayed(c, state, lost);
 }
 
-/* The server is of no use; who has a part of its answer is reset. */
+/* Whether the client can be answered still: it has no part of an answer. */
+static bool
+forward_unanswered(const struct conn *c)
+{
+	return !c->exchange->answered && !relay_holds(c, SERVER);
+}
+
+/*
+ * The server is of no use.  Who has a part of its answer gets what there is,
+ * and a reset behind it.
+ */
 static void
 forward_lost(struct conn *c)
 {
 	struct failure failure = { 0, 502, "http_protocol_error",
 		c->exchange->why };
 
-	if (c->exchange->answered)
-		conn_close(c, END_SERVER_RESET);
-	else
+	if (forward_unanswered(c))
 		conn_failed(c, &failure, "get an answer from", failure.what);
+	else
+		conn_lost(c, SERVER);
+}
+
+/* Nothing has happened for Timeout. */
+static void
+forward_silent(struct conn *c)
+{
+	static const struct failure silence = { 0, 504, "http_response_timeout",
+		"did not answer in time." };
+
+	if (!forward_unanswered(c))
+		conn_close(c, END_IDLE);
+	else if (!c->exchange->up.done && !relay_holds(c, CLIENT))
+		conn_refuse(c, 408, "http_request_error",
+		    "The content of the request did not come in time.");
+	else
+		conn_failed(c, &silence, "get an answer from", silence.what);
+}
+
+/* The deadline of an exchange has passed, maybe because a side has rested. */
+static void
+forward_expire(struct conn *c)
+{
+	lot_leave(c);
+	if (loop_now() - c->active >= k.conf->timeout * INT64_C(1000)) {
+		forward_silent(c);
+		return;
+	}
+	conn_state(c, CONN_FORWARD);
+	conn_watch(c);
+	if (k.park_at < 0)
+		k.park_at = loop_now() + PARK_AFTER;
 }
 
 static void
@@ -683,6 +755,9 @@ forward_goes_on(struct conn *c, enum forward_state state)
 		c->status = c->exchange->answer.status;
 	switch (state) {
 	case FORWARD_GOES_ON:
+		/* A side may have to rest. */
+		if (k.conf->rate_limit != 0)
+			conn_state(c, CONN_FORWARD);
 		conn_watch(c);
 		break;
 	case FORWARD_DONE:
@@ -692,18 +767,31 @@ forward_goes_on(struct conn *c, enum forward_state state)
 		forward_switched(c);
 		break;
 	case FORWARD_BAD_REQUEST:
-		if (c->exchange->answered)
-			conn_close(c, END_CLIENT_RESET);
-		else
+		if (forward_unanswered(c))
 			conn_refuse(c, 400, "http_request_error",
 			    "The content of the request is malformed.");
+		else
+			conn_close(c, END_CLIENT_RESET);
 		break;
 	case FORWARD_CLIENT_LOST:
-		conn_close(c, END_CLIENT_RESET);
+		conn_close(c,
+		    c->exchange->answered ? END_CLIENT_RESET : END_CLIENT_LEFT);
 		break;
 	case FORWARD_SERVER_LOST:
 		forward_lost(c);
 	}
+}
+
+static void
+log_parent(const struct conn *c)
+{
+	const struct upstream *u = c->setup->upstream;
+
+	log_line(LOG_LEVEL_CONNECT,
+	    "Established connection to %s proxy \"%s\" using file descriptor "
+	    "%d.",
+	    u->kind == UPSTREAM_HTTP ? "upstream" : upstream_kind(u), u->host,
+	    c->end[SERVER].fd);
 }
 
 /* The server is connected: sends it the request. */
@@ -714,10 +802,22 @@ forward_start(struct conn *c)
 
 	if (u != NULL && u->kind != UPSTREAM_HTTP)
 		u = NULL;
+	else if (u != NULL)
+		log_parent(c);
 	setup_free(c);
 	conn_busy(c);
 	conn_state(c, CONN_FORWARD);
 	forward_goes_on(c, forward_begin(c, u, k.conf));
+}
+
+/* A request is for this proxy itself. */
+static void
+forward_here(struct conn *c)
+{
+	setup_free(c);
+	conn_busy(c);
+	conn_state(c, CONN_FORWARD);
+	forward_goes_on(c, forward_reply(c));
 }
 
 /* The server is connected: says so, and hands over what came early. */
@@ -725,7 +825,6 @@ static void
 conn_establish(struct conn *c)
 {
 	enum side lost = CLIENT;
-
 	enum relay_state state;
 
 	if (c->setup->upstream == NULL)
@@ -888,18 +987,20 @@ parent_choose(struct conn *c)
 	return true;
 }
 
-/* Lets go of a parent that is of no use.  Returns whether another is tried. */
+/*
+ * Lets go of a parent that is of no use.  Returns whether another is tried;
+ * none is when it was given a request, which it may have sent on.
+ */
 static bool
-parent_failed(struct conn *c, const char *why)
+parent_failed(struct conn *c, const struct upstream *u, const char *why)
 {
 	struct setup *s = c->setup;
-	const struct upstream *u = s->upstream;
 
 	log_line(LOG_LEVEL_WARNING,
 	    "Could not connect to upstream proxy. (%s %s:%u: %s)",
 	    upstream_kind(u), u->host, (unsigned)u->port, why);
 	upstream_dead(&k.conf->upstreams, u);
-	if (loop_now() >= reach_end(c) || !parent_choose(c))
+	if (s == NULL || loop_now() >= reach_end(c) || !parent_choose(c))
 		return false;
 	resolve_cancel(c);
 	race_end(&s->race);
@@ -912,11 +1013,15 @@ parent_failed(struct conn *c, const char *why)
 static void
 parent_agreed(struct conn *c)
 {
+	static const struct failure early = { 0, 502, "http_protocol_error",
+		"has said something before it was asked." };
 	const struct parent *p = c->setup->parent;
 	size_t len = p->len - p->at;
 
 	upstream_alive(&k.conf->upstreams, c->setup->upstream);
-	if (len > 0 && relay_keep(c, SERVER, p->bytes + p->at, len) != 0)
+	if (len > 0 && c->exchange != NULL)
+		conn_failed(c, &early, "get an answer from", early.what);
+	else if (len > 0 && relay_keep(c, SERVER, p->bytes + p->at, len) != 0)
 		conn_no_memory(c);
 	else
 		conn_establish(c);
@@ -955,11 +1060,7 @@ parent_ask(struct conn *c)
 	struct setup *s = c->setup;
 	const struct upstream *u = s->upstream;
 
-	log_line(LOG_LEVEL_CONNECT,
-	    "Established connection to %s proxy \"%s\" using file descriptor "
-	    "%d.",
-	    u->kind == UPSTREAM_HTTP ? "upstream" : upstream_kind(u), u->host,
-	    c->end[SERVER].fd);
+	log_parent(c);
 	if (s->parent == NULL)
 		s->parent = malloc(sizeof(*s->parent));
 	if (s->parent == NULL) {
@@ -1098,17 +1199,35 @@ log_request(const struct conn *c, const char *head)
 	    head + req->target.at + req->target.len + 1);
 }
 
+/* Whether the filter refuses a request, by its URL if it is to. */
+static bool
+is_filtered(const struct conn *c)
+{
+	const struct filter *f = &k.conf->filter;
+	const struct request *req = &c->setup->request;
+	unsigned long line;
+
+	if (f->file == NULL || !f->urls || !req->plain)
+		return filter_refuses(f, req->host, req->port, &line);
+	filter_url(req->host, req->port, c->exchange->head + req->path.at,
+	    req->path.len, url);
+	return filter_refuses_url(f, url, &line);
+}
+
 /* The filter refuses a target: says so in tinyproxy's words. */
 static void
 conn_filtered(struct conn *c)
 {
 	const struct filter *f = &k.conf->filter;
 	const struct request *req = &c->setup->request;
-	char subject[SUBJECT_SIZE];
+	char subject[SUBJECT_SIZE], escaped[512];
 
+	filter_subject(f, req->host, req->port, subject);
+	if (f->urls && req->plain)
+		log_escape(escaped, sizeof(escaped), url, strlen(url));
 	log_line(LOG_LEVEL_NOTICE, "Proxying refused on filtered %s \"%s\"",
 	    f->urls ? "url" : "domain",
-	    filter_subject(f, req->host, req->port, subject));
+	    f->urls && req->plain ? escaped : subject);
 	conn_refuse(c, 403, "http_request_denied", "This target is filtered.");
 }
 
@@ -1117,7 +1236,6 @@ static void
 conn_permit(struct conn *c)
 {
 	const struct request *req = &c->setup->request;
-	unsigned long line;
 
 	if (!req->plain && !acl_port(k.conf, req->port)) {
 		log_line(LOG_LEVEL_INFO, "Refused CONNECT method on port %u",
@@ -1126,8 +1244,12 @@ conn_permit(struct conn *c)
 		    "CONNECT to this port is not allowed.");
 		return;
 	}
-	if (filter_refuses(&k.conf->filter, req->host, req->port, &line)) {
+	if (is_filtered(c)) {
 		conn_filtered(c);
+		return;
+	}
+	if (req->plain && forward_ends_here(c->exchange)) {
+		forward_here(c);
 		return;
 	}
 	conn_route(c);
@@ -1402,10 +1524,18 @@ static void
 conn_request(struct conn *c)
 {
 	struct setup *s = c->setup;
-	char *head = s->head != NULL ? s->head : head_buffer;
-	size_t size = s->head != NULL ? s->head_size : sizeof(head_buffer);
+	char *head;
+	size_t size;
 	ssize_t n;
 
+	/* A client that waits between two requests has none. */
+	if (s == NULL && setup_new(c) != 0) {
+		conn_close(c, END_CLIENT_LEFT);
+		return;
+	}
+	s = c->setup;
+	head = s->head != NULL ? s->head : head_buffer;
+	size = s->head != NULL ? s->head_size : sizeof(head_buffer);
 	n = recv(c->end[CLIENT].fd, head + s->head_len, size - s->head_len, 0);
 	if (n > 0 && c->recorded)
 		request_again(c);
@@ -1612,13 +1742,7 @@ conn_expire(struct conn *c)
 		conn_failed(c, &silence, "get a tunnel to", "no answer");
 		break;
 	case CONN_FORWARD:
-		if (loop_now() - c->active < k.conf->timeout * INT64_C(1000))
-			conn_state(c, CONN_FORWARD);
-		else if (c->exchange->answered)
-			conn_close(c, END_IDLE);
-		else
-			conn_failed(
-			    c, &silence, "get an answer from", "no answer");
+		forward_expire(c);
 		break;
 	case CONN_RELAY:
 		if (loop_now() - c->active >= k.conf->timeout * INT64_C(1000))
@@ -1797,6 +1921,14 @@ conn_park(struct conn *c)
 	watch_remove(&c->end[SERVER].slot);
 }
 
+/* Whether a connection may be quiet for long. */
+static bool
+is_parkable(const struct conn *c)
+{
+	return c->state == CONN_RELAY || c->state == CONN_FORWARD ||
+	    (c->state == CONN_REQUEST && c->recorded);
+}
+
 /*
  * Whether it is cheaper to park a tunnel than to leave it in the poll set,
  * where it costs something in each turn; a lot without a descriptor costs more
@@ -1826,7 +1958,7 @@ conn_park_quiet(void)
 	for (size_t i = watch_count(); i-- > 0;) {
 		struct conn *c = watch_conn(i);
 
-		if (c == NULL || c->state != CONN_RELAY)
+		if (c == NULL || !is_parkable(c))
 			continue;
 		if (is_quiet(c))
 			conn_park(c);

@@ -22,7 +22,7 @@
 
 enum {
 	ANSWER_SIZE_MIN = 2048, /* bytes for the head of an answer, at first */
-	EXTRA_SIZE = 32 * 1024  /* bytes that a head may grow by */
+	EXTRA_SIZE = 64 * 1024  /* bytes that a head may grow by */
 };
 
 /* A head that is written, and the content that has come with it. */
@@ -90,6 +90,16 @@ has_option(const char *head, const struct slice *options, unsigned n,
 	return false;
 }
 
+/* Whether a field is for one connection alone, as who sent it says. */
+static bool
+is_nominated(const char *head, const struct slice *options, unsigned n,
+    const struct http_field *f)
+{
+	/* Nobody may hide the way that a message has come. */
+	return !http_is(f, "Via") &&
+	    has_option(head, options, n, f->line, f->name_len);
+}
+
 static bool
 request_option(const struct exchange *e, const char *name)
 {
@@ -106,12 +116,24 @@ method_is(const struct exchange *e, const char *name)
 	    memcmp(e->head + m->at, name, m->len) == 0;
 }
 
-/* Whether the client wants to speak another protocol from here on. */
+/*
+ * Whether the client wants to speak another protocol from here on, RFC 9110
+ * 7.8.  HTTP/2 is none: behind it would be requests that nobody here sees.
+ */
 static bool
 wants_upgrade(const struct exchange *e)
 {
-	return e->request.upgrade && e->request.minor &&
-	    request_option(e, "upgrade");
+	size_t at = e->request.line.at + e->request.line.len + 2;
+	struct http_field f;
+
+	if (!e->request.upgrade || !e->request.minor ||
+	    !request_option(e, "upgrade"))
+		return false;
+	while (http_field(e->head, e->request.length, &at, &f))
+		if (http_is(&f, "Upgrade") &&
+		    http_lists(f.value, f.value_len, "h2c", 3))
+			return false;
+	return true;
 }
 
 /* host, or host:port; an IPv6 address in brackets. */
@@ -128,6 +150,23 @@ put_authority(const struct request *req)
 	put(text, (size_t)n);
 }
 
+/* A path and query; bytes outside ASCII become what they should have been. */
+static void
+put_path(const char *path, size_t len)
+{
+	char text[4];
+
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)path[i] < 0x80) {
+			put(path + i, 1);
+			continue;
+		}
+		snprintf(text, sizeof(text), "%%%02X",
+		    (unsigned)(unsigned char)path[i]);
+		put(text, 3);
+	}
+}
+
 /*
  * The target for the next one on the way: the path, with "/" for an empty one
  * and "*" for OPTIONS without one, RFC 9112 3.2; a parent gets the URL.
@@ -137,25 +176,27 @@ put_target(const struct exchange *e)
 {
 	const struct request *req = &e->request;
 	const char *path = e->head + req->path.at;
+	bool all = req->path.len == 0 && method_is(e, "OPTIONS");
 
 	if (e->upstream != NULL) {
 		put("http://", 7);
 		put_authority(req);
-	} else if (req->path.len == 0 && method_is(e, "OPTIONS")) {
+	} else if (all) {
 		put("*", 1);
-		return;
 	}
-	if (e->upstream == NULL && (req->path.len == 0 || path[0] != '/'))
+	if (!all && (req->path.len == 0 || path[0] != '/'))
 		put("/", 1);
-	put(path, req->path.len);
+	put_path(path, req->path.len);
 }
 
-/* Whether Anonymous lets a field pass. */
+/* Whether Anonymous lets a field pass; those of the message itself do. */
 static bool
 is_listed(const struct conf *conf, const struct http_field *f)
 {
-	if (conf->nanonymous == 0 || http_is(f, "Content-Type") ||
-	    http_is(f, "Via"))
+	static const char *const always[] = { "Content-Type", "Expect",
+		"Trailer", "Via", NULL };
+
+	if (conf->nanonymous == 0 || is_one_of(f, always))
 		return true;
 	for (size_t i = 0; i < conf->nanonymous; i++)
 		if (http_is(f, conf->anonymous[i]))
@@ -169,12 +210,12 @@ request_drops(const struct exchange *e, const struct conf *conf,
 {
 	static const char *const anew[] = { "Host", "Max-Forwards", NULL };
 
-	if (wants_upgrade(e) && http_is(f, "Upgrade"))
-		return false;
+	if (http_is(f, "Upgrade"))
+		return !e->upgrade;
 	return is_one_of(f, hop_fields) || is_one_of(f, anew) ||
 	    (!e->request.minor && http_is(f, "Expect")) ||
-	    has_option(e->head, e->request.options, e->request.noptions,
-		f->line, f->name_len) ||
+	    (conf->xtinyproxy && http_is(f, "X-Tinyproxy")) ||
+	    is_nominated(e->head, e->request.options, e->request.noptions, f) ||
 	    !is_listed(conf, f);
 }
 
@@ -210,7 +251,7 @@ put_request_own(const struct exchange *e, const struct conf *conf,
 		put_line("Max-Forwards: %lu",
 		    (unsigned long)(counted ? req->forwards - 1
 					    : req->forwards));
-	if (own_via_entry(via))
+	if (own_via_entry(via, req->minor))
 		put_line("Via: %s", via);
 	if (conf->xtinyproxy)
 		put_line("X-Tinyproxy: %s", addr_text(client, text));
@@ -219,7 +260,7 @@ put_request_own(const struct exchange *e, const struct conf *conf,
 		    conf->add_headers[i].value);
 	if (e->upstream != NULL)
 		put(buffer, parent_credentials(buffer, e->upstream));
-	put_line("Connection: %s", wants_upgrade(e) ? "upgrade" : "close");
+	put_line("Connection: %s", e->upgrade ? "upgrade" : "close");
 }
 
 /* What comes behind a request is kept for the next one. */
@@ -272,7 +313,7 @@ answer_drops(const struct exchange *e, const struct http_field *f)
 	if (a->status == 101 && http_is(f, "Upgrade"))
 		return false;
 	return is_one_of(f, hop_fields) ||
-	    has_option(a->head, a->options, a->noptions, f->line, f->name_len);
+	    is_nominated(a->head, a->options, a->noptions, f);
 }
 
 /* Whether an answer has no content whatever its fields say, RFC 9112 6.3. */
@@ -313,7 +354,7 @@ put_answer_own(struct exchange *e)
 		put_line("Content-Length: %llu", (unsigned long long)a->length);
 	if (e->down.kind == BODY_CHUNKED && !e->down.strip)
 		put_line("Transfer-Encoding: chunked");
-	if (own_via_entry(via))
+	if (own_via_entry(via, a->minor))
 		put_line("Via: %s", via);
 	if (a->status == 101)
 		put_line("Connection: upgrade");
@@ -360,9 +401,12 @@ forward_new(const struct request *request, const char *head, size_t len)
 		return NULL;
 	}
 	memcpy(e->head, head, len);
+	secret_wipe(
+	    e->head + request->credentials.at, request->credentials.len);
 	e->len = len;
 	e->request = *request;
 	e->keep = request->minor && !request_option(e, "close");
+	e->upgrade = wants_upgrade(e);
 	return e;
 }
 
@@ -372,6 +416,10 @@ forward_free(struct exchange *e)
 {
 	if (e == NULL)
 		return;
+	/* The next request may hold credentials. */
+	secret_wipe(e->head, e->len);
+	if (e->next != NULL)
+		secret_wipe(e->next, e->next_len);
 	free(e->head);
 	free(e->bytes);
 	free(e->next);
@@ -386,7 +434,9 @@ forward_state(const struct conn *c)
 
 	if (!e->answered || !e->down.done || relay_holds(c, SERVER))
 		return FORWARD_GOES_ON;
-	return e->answer.status == 101 ? FORWARD_SWITCHED : FORWARD_DONE;
+	if (e->answer.status != 101)
+		return FORWARD_DONE;
+	return relay_holds(c, CLIENT) ? FORWARD_GOES_ON : FORWARD_SWITCHED;
 }
 
 static enum forward_state
@@ -437,16 +487,92 @@ forward_begin(
 	return pass(c, CLIENT, out, out_len);
 }
 
+/* Whether more is to come from a side, and there is room for it. */
+static bool
+side_open(const struct conn *c, enum side side)
+{
+	const struct exchange *e = c->exchange;
+
+	return !relay_holds(c, side) &&
+	    (side == CLIENT ? !e->up.done : !e->answered || !e->down.done);
+}
+
+/*
+ * Whether a request has come as far as it may, and is for this proxy, RFC 9110
+ * 7.6.2.
+ */
+bool
+forward_ends_here(const struct exchange *e)
+{
+	return e->request.limited && e->request.forwards == 0 &&
+	    (method_is(e, "TRACE") || method_is(e, "OPTIONS"));
+}
+
+/* Whether an answer to a request has no content, whatever it is. */
+bool
+forward_hides_content(const struct exchange *e)
+{
+	return method_is(e, "HEAD");
+}
+
+/* The answer to TRACE: the request itself, RFC 9110 9.3.8. */
+static void
+put_trace(const struct exchange *e)
+{
+	static const char *const secrets[] = { "Authorization", "Cookie",
+		"Proxy-Authorization", NULL };
+	const struct request *req = &e->request;
+	size_t at = req->line.at + req->line.len + 2, len;
+	struct http_field f;
+
+	put(e->head + req->line.at, req->line.len + 2);
+	while (http_field(e->head, req->length, &at, &f))
+		if (!is_one_of(&f, secrets))
+			put(f.line, f.len + 2);
+	put("\r\n", 2);
+	len = out_len;
+	memcpy(buffer, out, len);
+	out_len = 0;
+	put_line("HTTP/1.1 200 OK");
+	put_line("Content-Type: message/http");
+	put_line("Content-Length: %zu", len);
+	put("Connection: close\r\n\r\n", 21);
+	put(buffer, len);
+}
+
+/*
+ * Answers a request that has come as far as it may.  Nothing that the client
+ * sends behind it is read.  Returns as forward_ready() does.
+ */
+enum forward_state
+forward_reply(struct conn *c)
+{
+	struct exchange *e = c->exchange;
+
+	out_len = 0;
+	if (method_is(e, "TRACE")) {
+		put_trace(e);
+	} else {
+		put_line("HTTP/1.1 200 OK");
+		put_line("Allow: CONNECT, DELETE, GET, HEAD, OPTIONS, PATCH, "
+			 "POST, PUT, TRACE");
+		put("Content-Length: 0\r\nConnection: close\r\n\r\n", 40);
+	}
+	e->answer.status = 200;
+	e->answered = e->down.done = e->up.done = true;
+	e->keep = false;
+	c->flow[CLIENT].bytes = e->request.length;
+	c->flow[SERVER].bytes = out_len;
+	return pass(c, SERVER, out, out_len);
+}
+
 /* What a side is to be watched for. */
 short
 forward_events(const struct conn *c, enum side side)
 {
-	const struct exchange *e = c->exchange;
-	bool reads =
-	    side == CLIENT ? !e->up.done : !e->answered || !e->down.done;
 	int events = 0;
 
-	if (reads && !relay_holds(c, side))
+	if (side_open(c, side) && !relay_rests(c, side))
 		events |= POLLIN;
 	if (relay_holds(c, other(side)))
 		events |= POLLOUT;
@@ -465,13 +591,16 @@ static enum forward_state
 client_read(struct conn *c)
 {
 	struct exchange *e = c->exchange;
-	ssize_t got = recv(c->end[CLIENT].fd, buffer, sizeof(buffer), 0), n;
+	ssize_t got = recv(
+		    c->end[CLIENT].fd, buffer, relay_most(sizeof(buffer)), 0),
+		n;
 	size_t used;
 
 	if (got < 0 && is_passing(errno))
 		return FORWARD_GOES_ON;
 	if (got <= 0)
 		return FORWARD_CLIENT_LOST;
+	relay_charge(c, CLIENT, (size_t)got);
 	n = body_take(&e->up, buffer, (size_t)got, &used);
 	if (n < 0)
 		return FORWARD_BAD_REQUEST;
@@ -568,7 +697,7 @@ answer_take(struct conn *c)
 			return failed(e, e->answer.why);
 		if (status == 407)
 			return failed(e, "wants other credentials.");
-		if (status == 101 && (!wants_upgrade(e) || !e->up.done))
+		if (status == 101 && (!e->upgrade || !e->up.done))
 			return failed(e, "changed to a protocol of its own.");
 		if (status >= 200 || status == 101)
 			return answer_pass(c);
@@ -598,7 +727,7 @@ server_read(struct conn *c)
 {
 	struct exchange *e = c->exchange;
 	char *to = buffer;
-	size_t size = sizeof(buffer), used;
+	size_t size = relay_most(sizeof(buffer)), used;
 	ssize_t n;
 
 	if (!e->answered) {
@@ -616,6 +745,7 @@ server_read(struct conn *c)
 		return state == FORWARD_GOES_ON ? forward_state(c) : state;
 	}
 	c->flow[SERVER].bytes += (uint64_t)n;
+	relay_charge(c, SERVER, (size_t)n);
 	if (!e->answered) {
 		e->bytes_len += (size_t)n;
 		return answer_take(c);

@@ -352,7 +352,10 @@ chunk_byte(struct body *b, char c)
 	}
 }
 
-/* Chunks: what is passed on is moved to the front where some are taken off. */
+/*
+ * Chunks: what is passed on is moved to the front.  Their extensions are for
+ * one connection, RFC 9112 7.1.1, and never are.
+ */
 static ssize_t
 chunks_take(struct body *b, char *bytes, size_t len, size_t *used)
 {
@@ -362,7 +365,7 @@ chunks_take(struct body *b, char *bytes, size_t len, size_t *used)
 		if (b->step != CHUNK_DATA) {
 			if (chunk_byte(b, bytes[i]) != 0)
 				return -1;
-			if (!b->strip)
+			if (!b->strip && b->step != CHUNK_EXTENSION)
 				bytes[out++] = bytes[i];
 			i++;
 			continue;

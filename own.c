@@ -165,15 +165,15 @@ own_via(const struct request *req, const char *head)
 }
 
 /*
- * What this proxy adds to a Via, RFC 9110 7.6.3.  Returns false if it is to
- * add nothing.
+ * What this proxy adds to the Via of a message that came as HTTP/1.1, or as
+ * HTTP/1.0, RFC 9110 7.6.3.  Returns false if it is to add nothing.
  */
 bool
-own_via_entry(char text[OWN_VIA_SIZE])
+own_via_entry(char text[OWN_VIA_SIZE], bool minor)
 {
 	const struct conf *conf = own.args->conf;
 
-	snprintf(text, OWN_VIA_SIZE, "1.1 %.120s-%s (adit)",
+	snprintf(text, OWN_VIA_SIZE, "1.%d %.120s-%s (adit)", minor,
 	    conf->via_name != NULL ? conf->via_name : "adit", own.share->token);
 	return !conf->disable_via;
 }
@@ -190,7 +190,7 @@ own_via_field(char **field, const struct request *req, const char *head)
 	size_t size = VIA_SIZE + OWN_VIA_SIZE + 16, at;
 	const char *separator = "";
 	char entry[OWN_VIA_SIZE];
-	bool adds = own_via_entry(entry);
+	bool adds = own_via_entry(entry, req->minor);
 
 	*field = NULL;
 	if (!adds && req->nvias == 0)

@@ -278,7 +278,9 @@ request_line(struct request *req, const char *head, size_t at, size_t len)
 	target_len = (size_t)(space - line) - method_len - 1;
 	req->method = (struct slice){ at, method_len };
 	req->target = (struct slice){ at + method_len + 1, target_len };
-	if (!parse_is_token(line, method_len) || target_len == 0)
+	/* Some readers take a tab for the end of a word, too. */
+	if (!parse_is_token(line, method_len) || target_len == 0 ||
+	    memchr(line, '\t', len) != NULL)
 		return bad(req, 400, "The request line is malformed.");
 	switch (version_check(space + 1, len - method_len - target_len - 2)) {
 	case 0:

@@ -31,6 +31,7 @@ enum {
 	HOST_SIZE = 254,         /* bytes of a host name, with its NUL */
 	ADDR_TEXT_SIZE = 80,     /* bytes of "[IPv6%scope]:port" */
 	SUBJECT_SIZE = 262,      /* bytes of "[host]:port", with its NUL */
+	URL_SIZE = 26 * 1024,    /* bytes of a URL that is all escapes */
 	ADDRS_MAX = 16,          /* addresses of one name that are tried */
 	RACE_MAX = 8,            /* connection attempts under way at once */
 	LISTEN_MAX = 64,         /* listening sockets */
@@ -294,8 +295,10 @@ struct filter {
 	char *file;              /* owned, or NULL: there is no Filter */
 	unsigned long line;      /* of Filter in the configuration */
 	unsigned long deny_line; /* and of FilterDefaultDeny */
+	unsigned long case_line; /* and of FilterCaseSensitive */
 	enum filter_type type;
 	bool urls, default_deny;
+	bool case_sensitive; /* for URLs */
 	struct pattern *patterns; /* owned; in the order of the file */
 	size_t n, size;
 };
@@ -434,6 +437,10 @@ const char *filter_subject(const struct filter *, const char *host,
     uint16_t port, char text[SUBJECT_SIZE]);
 bool filter_refuses(const struct filter *, const char *host, uint16_t port,
     unsigned long *line);
+const char *filter_url(const char *host, uint16_t port, const char *path,
+    size_t len, char text[URL_SIZE]);
+bool filter_refuses_url(
+    const struct filter *, const char *url, unsigned long *line);
 
 /* acl.c */
 enum verdict acl_client(
@@ -669,7 +676,7 @@ struct worker_args {
 void own_init(const struct worker_args *);
 bool own_socket(const struct addr *);
 bool own_via(const struct request *, const char *head);
-bool own_via_entry(char text[OWN_VIA_SIZE]);
+bool own_via_entry(char text[OWN_VIA_SIZE], bool minor);
 int own_via_field(char **field, const struct request *, const char *head);
 void own_remember(int fd, const struct addr *to);
 bool own_made(const struct addr *from);
@@ -743,6 +750,7 @@ struct exchange {
 	struct http_answer answer;
 	bool answered; /* the head of the answer is with the client */
 	bool keep;     /* more requests may come */
+	bool upgrade;  /* the client wants to change to another protocol */
 	char *next;    /* owned: what came behind the content, or NULL */
 	size_t next_len;
 	const char *why; /* FORWARD_SERVER_LOST */
@@ -863,7 +871,7 @@ struct conn {
 	struct setup *setup;
 	struct exchange *exchange; /* owned: plain HTTP */
 	char *target;              /* as asked */
-	const char *user; /* the configuration's, once it is known, or NULL */
+	const char *user;  /* the configuration's, once it is known, or NULL */
 	const char *error; /* refused: one of RFC 9209's types */
 	int status;
 	uint32_t rest[2]; /* us, RateLimit: when a side is read again */
@@ -898,6 +906,18 @@ enum auth_wait auth_delay(struct conn *);
 enum verdict auth_check(struct conn *, const struct conf *);
 bool auth_end(struct conn *, const struct conf *, const struct answer *);
 void auth_forget(struct conn *);
+
+/* forward.c */
+struct exchange *forward_new(
+    const struct request *, const char *head, size_t len);
+void forward_free(struct exchange *);
+enum forward_state forward_begin(
+    struct conn *, const struct upstream *, const struct conf *);
+enum forward_state forward_reply(struct conn *);
+bool forward_ends_here(const struct exchange *);
+bool forward_hides_content(const struct exchange *);
+short forward_events(const struct conn *, enum side);
+enum forward_state forward_ready(struct conn *, enum side, short revents);
 
 /* worker.c */
 _Noreturn void worker_run(const struct worker_args *);
@@ -1095,14 +1115,9 @@ short relay_events(const struct conn *, enum side);
 enum relay_state relay_ready(
     struct conn *, enum side, short revents, enum side *lost);
 enum relay_state relay_flush(struct conn *, enum side, enum side *lost);
-struct exchange *forward_new(
-    const struct request *, const char *head, size_t len);
-void forward_free(struct exchange *);
-enum forward_state forward_begin(
-    struct conn *, const struct upstream *, const struct conf *);
-short forward_events(const struct conn *, enum side);
-enum forward_state forward_ready(struct conn *, enum side, short revents);
-
+size_t relay_most(size_t);
+bool relay_rests(const struct conn *, enum side);
+void relay_charge(struct conn *, enum side, size_t got);
 int relay_pass(struct conn *, enum side, const char *bytes, size_t);
 void relay_drop(struct conn *, enum side);
 int relay_keep(struct conn *, enum side, const char *bytes, size_t);
