@@ -312,14 +312,13 @@ trailer_byte(struct body *b, char c)
 		return 0;
 	}
 	if (c == ':') {
-		if (!parse_is_token(b->name, b->line) ||
-		    is_framing(b->name, b->line))
+		if (b->line == 0 || is_framing(b->name, b->line))
 			return -1;
 		b->line = 0;
 		b->step = TRAILER_VALUE;
 		return 0;
 	}
-	if (b->line == sizeof(b->name))
+	if (b->line == sizeof(b->name) || !parse_is_token(&c, 1))
 		return -1;
 	b->name[b->line++] = c;
 	return 0;
