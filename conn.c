@@ -651,10 +651,13 @@ static void
 forward_done(struct conn *c)
 {
 	const struct exchange *e = c->exchange;
-	bool keep = e->keep && e->up.done && !k.draining;
+	bool keep = e->keep && e->up.done;
 
 	if (e->upstream != NULL)
 		upstream_alive(&k.conf->upstreams, e->upstream);
+	/* A server that was not given all of the request shall notice. */
+	if (e->up.done && !relay_holds(c, CLIENT) && c->end[SERVER].fd >= 0)
+		socket_linger(c->end[SERVER].fd, true);
 	conn_record(c, END_FORWARDED);
 	c->recorded = true;
 	server_close(c);
@@ -725,7 +728,7 @@ forward_silent(struct conn *c)
 		"did not answer in time." };
 
 	if (!forward_unanswered(c))
-		conn_close(c, END_IDLE);
+		conn_close(c, c->exchange->over ? END_FORWARDED : END_IDLE);
 	else if (!c->exchange->up.done && !relay_holds(c, CLIENT))
 		conn_refuse(c, 408, "http_request_error",
 		    "The content of the request did not come in time.");
@@ -775,7 +778,9 @@ forward_goes_on(struct conn *c, enum forward_state state)
 		break;
 	case FORWARD_CLIENT_LOST:
 		conn_close(c,
-		    c->exchange->answered ? END_CLIENT_RESET : END_CLIENT_LEFT);
+		    c->exchange->over           ? END_FORWARDED
+			: c->exchange->answered ? END_CLIENT_RESET
+						: END_CLIENT_LEFT);
 		break;
 	case FORWARD_SERVER_LOST:
 		forward_lost(c);
@@ -1414,7 +1419,10 @@ request_keep(struct conn *c, const char *head, size_t len)
 
 	if (req->plain) {
 		c->exchange = forward_new(req, head, len);
-		return c->exchange != NULL ? 0 : -1;
+		if (c->exchange == NULL)
+			return -1;
+		c->exchange->keep = c->exchange->keep && !k.draining;
+		return 0;
 	}
 	if (len > req->length &&
 	    relay_keep(c, CLIENT, head + req->length, len - req->length) != 0)
@@ -1985,9 +1993,14 @@ void
 conn_drain(void)
 {
 	k.draining = true;
-	for (size_t i = 0; i < k.used; i++)
-		if (k.conns[i].state == CONN_REQUEST && k.conns[i].recorded)
-			conn_close(&k.conns[i], END_FORWARDED);
+	for (size_t i = 0; i < k.used; i++) {
+		struct conn *c = &k.conns[i];
+
+		if (c->state == CONN_REQUEST && c->recorded)
+			conn_close(c, END_FORWARDED);
+		else if (c->state != CONN_FREE && c->exchange != NULL)
+			c->exchange->keep = false;
+	}
 }
 
 /* Ends all connections. */

@@ -426,17 +426,25 @@ forward_free(struct exchange *e)
 	free(e);
 }
 
-/* Whether the exchange is over, and all of the answer is with the client. */
+/*
+ * Whether the exchange is over: all of the answer is with the client, and all
+ * of the request with the server.  A client that goes on with its request is
+ * let do so, in case somebody wants it, and told the end of the answer.
+ */
 static enum forward_state
-forward_state(const struct conn *c)
+forward_state(struct conn *c)
 {
-	const struct exchange *e = c->exchange;
+	struct exchange *e = c->exchange;
 
 	if (!e->answered || !e->down.done || relay_holds(c, SERVER))
 		return FORWARD_GOES_ON;
-	if (e->answer.status != 101)
-		return FORWARD_DONE;
-	return relay_holds(c, CLIENT) ? FORWARD_GOES_ON : FORWARD_SWITCHED;
+	if (e->up.done && !relay_holds(c, CLIENT))
+		return e->answer.status == 101 ? FORWARD_SWITCHED
+					       : FORWARD_DONE;
+	if (!e->over && !e->keep && e->answer.status != 101)
+		shutdown(c->end[CLIENT].fd, SHUT_WR);
+	e->over = e->answer.status != 101;
+	return FORWARD_GOES_ON;
 }
 
 static enum forward_state
@@ -487,14 +495,19 @@ forward_begin(
 	return pass(c, CLIENT, out, out_len);
 }
 
-/* Whether more is to come from a side, and there is room for it. */
+/*
+ * Whether more is to come from a side, be it its end, and there is room for
+ * it.
+ */
 static bool
 side_open(const struct conn *c, enum side side)
 {
 	const struct exchange *e = c->exchange;
 
-	return !relay_holds(c, side) &&
-	    (side == CLIENT ? !e->up.done : !e->answered || !e->down.done);
+	if (relay_holds(c, side))
+		return false;
+	return side == CLIENT ? !e->up.done
+			      : !e->answered || !e->down.done || e->over;
 }
 
 /*
@@ -665,14 +678,13 @@ answer_pass(struct conn *c)
 	if (!e->up.done || e->down.kind == BODY_TO_END || e->down.strip)
 		e->keep = false;
 	answer_write(e);
-	e->answered = true;
-	if (e->answer.status == 101) {
-		n = (ssize_t)len;
-	} else if ((n = body_take(&e->down, rest, len, &used)) < 0) {
+	n = e->answer.status == 101 ? (ssize_t)len
+				    : body_take(&e->down, rest, len, &used);
+	if (n < 0)
 		return failed(e, "sent chunks that make no sense.");
-	}
 	if (out_len >= sizeof(out) - HEAD_MAX)
 		return failed(e, "has a head that is too large.");
+	e->answered = true;
 	put(rest, (size_t)n);
 	free(e->bytes);
 	e->bytes = NULL;
@@ -711,14 +723,20 @@ answer_take(struct conn *c)
 
 /* Nothing more comes from the server. */
 static enum forward_state
-server_ended(struct exchange *e, bool cleanly)
+server_ended(struct conn *c, bool cleanly)
 {
+	struct exchange *e = c->exchange;
+
+	if (e->over) {
+		upload_end(c);
+		return forward_state(c);
+	}
 	if (!e->answered)
 		return failed(e, "closed the connection without an answer.");
 	if (e->down.kind != BODY_TO_END || !cleanly)
 		return failed(e, "closed the connection too early.");
 	e->down.done = true;
-	return FORWARD_GOES_ON;
+	return forward_state(c);
 }
 
 /* Reads some of the answer, wherever it is at. */
@@ -739,11 +757,10 @@ server_read(struct conn *c)
 	n = recv(c->end[SERVER].fd, to, size, 0);
 	if (n < 0 && is_passing(errno))
 		return FORWARD_GOES_ON;
-	if (n <= 0) {
-		enum forward_state state = server_ended(e, n == 0);
-
-		return state == FORWARD_GOES_ON ? forward_state(c) : state;
-	}
+	if (n <= 0)
+		return server_ended(c, n == 0);
+	if (e->over)
+		return FORWARD_GOES_ON;
 	c->flow[SERVER].bytes += (uint64_t)n;
 	relay_charge(c, SERVER, (size_t)n);
 	if (!e->answered) {
@@ -776,7 +793,8 @@ forward_ready(struct conn *c, enum side side, short revents)
 		upload_end(c);
 	}
 	if (!reads && revents & (POLLERR | POLLHUP | POLLNVAL)) {
-		if (side == CLIENT)
+		/* One that was told the end, and has ended too, is read on. */
+		if (side == CLIENT && !c->exchange->over)
 			return FORWARD_CLIENT_LOST;
 		c->end[side].hung_up = true;
 	}

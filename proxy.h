@@ -749,6 +749,7 @@ struct exchange {
 	size_t bytes_len, size;
 	struct http_answer answer;
 	bool answered; /* the head of the answer is with the client */
+	bool over;     /* all of the answer is, before all of the request came */
 	bool keep;     /* more requests may come */
 	bool upgrade;  /* the client wants to change to another protocol */
 	char *next;    /* owned: what came behind the content, or NULL */
