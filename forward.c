@@ -492,6 +492,7 @@ forward_begin(
 	if (request_write(e, conf, &c->client) != 0)
 		return FORWARD_BAD_REQUEST;
 	c->flow[CLIENT].bytes = e->len - e->next_len;
+	relay_charge(c, CLIENT, e->len - e->next_len);
 	return pass(c, CLIENT, out, out_len);
 }
 
