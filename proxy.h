@@ -298,7 +298,7 @@ struct filter {
 	unsigned long case_line; /* and of FilterCaseSensitive */
 	enum filter_type type;
 	bool urls, default_deny;
-	bool case_sensitive; /* for URLs */
+	bool case_sensitive;      /* for URLs */
 	struct pattern *patterns; /* owned; in the order of the file */
 	size_t n, size;
 };
@@ -749,7 +749,7 @@ struct exchange {
 	size_t bytes_len, size;
 	struct http_answer answer;
 	bool answered; /* the head of the answer is with the client */
-	bool over;     /* all of the answer is, before all of the request came */
+	bool over;     /* the client has the answer, and has not sent all */
 	bool keep;     /* more requests may come */
 	bool upgrade;  /* the client wants to change to another protocol */
 	char *next;    /* owned: what came behind the content, or NULL */
