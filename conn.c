@@ -1411,6 +1411,26 @@ refuse_loop(struct conn *c)
 	    "The request has come back to the proxy that sent it.");
 }
 
+/*
+ * Whether a client may stay that only might ask for more: not when half of the
+ * places are taken, since all may be needed for those who do ask.
+ */
+static bool
+has_room(void)
+{
+	const struct share *share = k.args->share;
+	size_t nslots = atomic_load(&share->nslots);
+	unsigned long total = 0;
+
+	if (k.draining || k.count > k.args->max_conns / 2)
+		return false;
+	if (k.conf->max_clients == 0)
+		return true;
+	for (size_t i = 0; i < nslots && i < SLOTS_MAX; i++)
+		total += atomic_load(&share->slots[i].clients);
+	return total <= k.conf->max_clients / 2;
+}
+
 /* Keeps what is needed of a request later.  Returns 0, or -1 with ENOMEM. */
 static int
 request_keep(struct conn *c, const char *head, size_t len)
@@ -1421,7 +1441,7 @@ request_keep(struct conn *c, const char *head, size_t len)
 		c->exchange = forward_new(req, head, len);
 		if (c->exchange == NULL)
 			return -1;
-		c->exchange->keep = c->exchange->keep && !k.draining;
+		c->exchange->keep = c->exchange->keep && has_room();
 		return 0;
 	}
 	if (len > req->length &&

@@ -154,7 +154,7 @@ setup() {
 	    --ca-certificate="$DIR/cert.pem" -O "$DIR/got" \
 	    "https://localhost:$HTTPS_PORT/file"
 	same "$DIR/got"
-	log_has 'Established connection'
+	log_wait 'Established connection'
 }
 
 @test "clients: wget logs in" {
@@ -186,7 +186,7 @@ setup() {
 	git -c http.proxy="http://127.0.0.1:$PORT" \
 	    clone -q "https://localhost:$HTTPS_PORT/repo.git" "$DIR/clone"
 	same "$DIR/clone/file"
-	log_has 'Established connection'
+	log_wait 'Established connection'
 }
 
 @test "clients: openssl s_client gets a TLS session through the proxy" {
@@ -256,7 +256,7 @@ setup() {
 	python3 "$DIR/client.py" "http://127.0.0.1:$PORT" \
 	    "https://localhost:$HTTPS_PORT/file" "$DIR/cert.pem" >"$DIR/got"
 	same "$DIR/got"
-	log_has 'Established connection'
+	log_wait 'Established connection'
 }
 
 @test "clients: Node fetches a page over HTTPS" {

@@ -603,6 +603,19 @@ said_ended() {
 	[ "$(wc -l <"$DIR/access")" = 4 ]
 }
 
+@test "forward: clients that only might ask again never take the places of those who do" {
+	local closing="${OK}Content-Length: 2\r\n${CLOSE}ok"
+
+	start "MaxClients 6"
+	peer_start origin server skip '\r\n\r\n' send "$SMALL"
+	client_start idle -n 3 -- 127.0.0.1 "$PORT" \
+	    send "GET http://127.0.0.1:$origin_PORT/ HTTP/1.1\r\nHost: x\r\n\r\n" \
+	    expect "$SMALL" touch "$DIR/idle" hold
+	wait_for [ -e "$DIR/idle" ]
+	client -n 3 -- send "GET http://127.0.0.1:$origin_PORT/ HTTP/1.1\r\nHost: x\r\n\r\n" \
+	    expect "$closing" eof
+}
+
 @test "forward: clients that wait between two requests cost the busy ones nothing, and hold up no reload" {
 	local old
 
