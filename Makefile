@@ -28,17 +28,11 @@ DEFS = -DADIT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLOT_$(LOT)
 
 # name.o comes last: a program of another name has its own in its place.
 PARTS = acl.o addr.o auth.o baton.o cache.o conf.o conn.o desk.o dial.o \
-	explain.o filter.o gen.o helper.o hosts.o known.o log.o login.o loop.o \
-	lot.o own.o page.o parent.o parse.o path.o pipe.o proxy.o quota.o \
-	quote.o relay.o reply.o resolve.o secret.o service.o stats.o sys.o \
-	target.o upstream.o who.o worker.o
+	explain.o filter.o forward.o gen.o helper.o hosts.o http.o known.o log.o \
+	login.o loop.o lot.o own.o page.o parent.o parse.o path.o pipe.o proxy.o \
+	quota.o quote.o relay.o reply.o resolve.o secret.o service.o stats.o \
+	sys.o target.o upstream.o who.o worker.o
 OBJS = $(PARTS) name.o
-
-# For init systems and others: installed as examples, since only a package can
-# know where each belongs; etc/debian/build does.
-EXTRAS = adit.init adit.service adit.socket adit.openrc adit.rc \
-	adit.logrotate adit.apparmor fail2ban/filter.d/adit.conf \
-	fail2ban/jail.d/adit.conf
 
 all: adit
 

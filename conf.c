@@ -24,6 +24,8 @@
 
 enum {
 	SECONDS_MAX = 2147483, /* s: milliseconds fit in 31 bits */
+	ADD_HEADER_MAX = 1000, /* bytes of one AddHeader */
+	ADD_HEADERS_MAX = 16,  /* of them */
 	REALM_MAX = 120,       /* bytes */
 	LINE_SIZE = 4096       /* bytes of a line, to begin with */
 };
@@ -475,19 +477,11 @@ take_filter_extended(struct reader *r, const struct directive *d, char *arg)
 	return 0;
 }
 
-/* A host has no case, and a filter that had could be passed by it. */
 static int
 take_filter_case(struct reader *r, const struct directive *d, char *arg)
 {
-	bool b;
-
-	(void)d;
-	if (boolean(r, arg, &b) != 0)
-		return -1;
-	if (b)
-		say(r, LOG_LEVEL_NOTICE,
-		    "without effect: the case of hosts never counts");
-	return 0;
+	r->conf->filter.case_line = r->line;
+	return take_bool(r, d, arg);
 }
 
 static int
@@ -563,6 +557,85 @@ take_obsolete(struct reader *r, const struct directive *d, char *arg)
 		return -1;
 	say(r, LOG_LEVEL_WARNING, "obsolete, without effect");
 	return 0;
+}
+
+/* Takes the next quoted string off the front of *arg, or returns NULL. */
+static char *
+quoted_next(char **arg)
+{
+	char *text = *arg, *end;
+
+	if (text[0] != '"' || text[1] == '"' ||
+	    (end = strchr(text + 1, '"')) == NULL ||
+	    (end[1] != '\0' && end[1] != ' ' && end[1] != '\t'))
+		return NULL;
+	*end++ = '\0';
+	*arg = end + strspn(end, " \t");
+	return text + 1;
+}
+
+static int
+take_anonymous(struct reader *r, const struct directive *d, char *arg)
+{
+	struct conf *conf = r->conf;
+	char **list, *name = quoted_next(&arg);
+
+	(void)d;
+	if (name == NULL || *arg != '\0' || !parse_is_token(name, strlen(name)))
+		return FAIL(r,
+		    "the value must be the name of a field in double quotes");
+	list = grow(r, conf->anonymous, conf->nanonymous, sizeof(*list));
+	if (list == NULL)
+		return -1;
+	conf->anonymous = list;
+	list[conf->nanonymous] = NULL;
+	return set_string(r, &list[conf->nanonymous++], name);
+}
+
+/* Fields that say what a message is, or whose it is on the way. */
+static bool
+is_of_message(const char *name)
+{
+	static const char *const names[] = { "Connection", "Content-Length",
+		"Host", "Keep-Alive", "Max-Forwards", "Proxy-Authenticate",
+		"Proxy-Authorization", "Proxy-Connection", "TE", "Trailer",
+		"Transfer-Encoding", "Upgrade", "Via" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcasecmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static int
+take_add_header(struct reader *r, const struct directive *d, char *arg)
+{
+	struct conf *conf = r->conf;
+	char *name = quoted_next(&arg), *value = quoted_next(&arg);
+	struct add_header *list, *added;
+
+	(void)d;
+	if (name == NULL || value == NULL || *arg != '\0' ||
+	    !parse_is_token(name, strlen(name)) ||
+	    strlen(name) + strlen(value) > ADD_HEADER_MAX ||
+	    conf->nadd_headers == ADD_HEADERS_MAX)
+		return FAIL(r,
+		    "the value must be the name of a field and what is in it, "
+		    "each in double quotes, %d bytes at most; %d times at most",
+		    ADD_HEADER_MAX, ADD_HEADERS_MAX);
+	if (is_of_message(name))
+		return FAIL(r,
+		    "%s says where a message goes or ends; it cannot be added",
+		    name);
+	list = grow(r, conf->add_headers, conf->nadd_headers, sizeof(*list));
+	if (list == NULL)
+		return -1;
+	conf->add_headers = list;
+	added = &list[conf->nadd_headers++];
+	*added = (struct add_header){ NULL, NULL };
+	return set_string(r, &added->name, name) != 0
+	    ? -1
+	    : set_string(r, &added->value, value);
 }
 
 /* Takes the next quoted string or number off the front of *arg. */
@@ -786,10 +859,10 @@ take_auth_file(struct reader *r, const struct directive *d, char *arg)
 /* clang-format off */
 static const struct directive directives[] = {
 	{ "AccessLog", take_path, AT(accesslog), 0, 0, NULL },
-	{ "AddHeader", take_unused, 0, 0, 0, "ss" },
+	{ "AddHeader", take_add_header, 0, 0, 0, NULL },
 	{ "Allow", take_allow, 0, 0, 0, NULL },
 	{ "AllowTo", take_target, 0, 0, 0, NULL },
-	{ "Anonymous", take_unused, 0, 0, 0, "s" },
+	{ "Anonymous", take_anonymous, 0, 0, 0, NULL },
 	{ "AuthFile", take_auth_file, 0, 0, 0, NULL },
 	{ "BasicAuth", take_basic_auth, 0, 0, 0, NULL },
 	{ "BasicAuthRealm", take_realm, AT(realm), 0, 0, NULL },
@@ -805,7 +878,7 @@ static const struct directive directives[] = {
 	{ "DrainTimeout", take_number, AT(drain_timeout), 0, SECONDS_MAX, NULL },
 	{ "ErrorFile", take_error_file, 0, 100, 599, NULL },
 	{ "Filter", take_filter, AT(filter.file), 0, 0, NULL },
-	{ "FilterCaseSensitive", take_filter_case, 0, 0, 0, NULL },
+	{ "FilterCaseSensitive", take_filter_case, AT(filter.case_sensitive), 0, 0, NULL },
 	{ "FilterDefaultDeny", take_default_deny, AT(filter.default_deny), 0, 0, NULL },
 	{ "FilterExtended", take_filter_extended, 0, 0, 0, NULL },
 	{ "FilterType", take_filter_type, 0, 0, 0, NULL },
@@ -838,7 +911,7 @@ static const struct directive directives[] = {
 	{ "User", take_word, AT(user), 0, 0, NULL },
 	{ "ViaProxyName", take_via_name, AT(via_name), 0, 0, NULL },
 	{ "Workers", take_workers, AT(workers), 1, WORKERS_MAX, NULL },
-	{ "XTinyproxy", take_unused_bool, 0, 0, 0, "" }
+	{ "XTinyproxy", take_bool, AT(xtinyproxy), 0, 0, NULL }
 };
 /* clang-format on */
 
@@ -895,6 +968,20 @@ line_parse(struct reader *r, char *line)
 	r->keyword = NULL;
 }
 
+/* A host has no case, and a filter that had could be passed by it. */
+static void
+case_check(struct reader *r)
+{
+	struct filter *f = &r->conf->filter;
+
+	if (!f->case_sensitive || f->urls)
+		return;
+	r->line = f->case_line;
+	r->keyword = "FilterCaseSensitive";
+	say(r, LOG_LEVEL_NOTICE,
+	    "without effect: the case of hosts never counts");
+}
+
 /* What is wrong with a filter has a status of its own if all else is right. */
 static void
 filter_tell(void *reader, enum log_level level, const char *text)
@@ -913,6 +1000,7 @@ filter_check(struct reader *r)
 {
 	struct filter *f = &r->conf->filter;
 
+	case_check(r);
 	if (f->file != NULL) {
 		r->line = f->line;
 		r->keyword = "Filter";
@@ -1008,6 +1096,14 @@ conf_free(struct conf *conf)
 	free(conf->rules);
 	target_free(&conf->targets);
 	upstream_free(&conf->upstreams);
+	for (size_t i = 0; i < conf->nanonymous; i++)
+		free(conf->anonymous[i]);
+	free(conf->anonymous);
+	for (size_t i = 0; i < conf->nadd_headers; i++) {
+		free(conf->add_headers[i].name);
+		free(conf->add_headers[i].value);
+	}
+	free(conf->add_headers);
 	free(conf->via_name);
 	filter_free(&conf->filter);
 	pages_free(&conf->pages);

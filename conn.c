@@ -5,8 +5,10 @@
  * Nothing that a peer does ends the worker; it ends that peer's connection.
  * Nothing here blocks.
  *
- *     RULE -> REQUEST -> USER -> RESOLVE -> CONNECT -> (PARENT) -> RELAY ->
- *                any but the last two -> LINGER                      FLUSH
+ *     RULE -> REQUEST -> USER -> RESOLVE -> CONNECT -> (PARENT) -> RELAY -> FLUSH
+ *                ^                                              -> FORWARD
+ *                +--------------------------------------------------+
+ *                  any but the last two -> LINGER
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -44,13 +46,18 @@ static struct {
 	uint32_t turn;    /* of the loop, counted */
 	uint32_t looked;  /* the turn of the last look for quiet tunnels */
 	int64_t complained[LIMITS]; /* ms: of who is over one, last time */
+	bool draining;              /* no client is served once more */
 } k;
 
 static char head_buffer[HEAD_MAX + 1];
+static char url[URL_SIZE]; /* of the request that is looked at */
 
 static void conn_close(struct conn *, enum ending);
 static void conn_dialled(struct conn *, enum race_state);
-static bool parent_failed(struct conn *, const char *why);
+static void conn_head(struct conn *, char *head, size_t len);
+static int head_keep(struct setup *, char *head, size_t len);
+static bool parent_failed(
+    struct conn *, const struct upstream *, const char *why);
 static void parent_ask(struct conn *);
 static void conn_judge(struct conn *);
 static void conn_checked(struct conn *, const struct answer *);
@@ -123,6 +130,16 @@ target_allowed(
 
 /* Connections and their descriptors. */
 
+static int
+setup_new(struct conn *c)
+{
+	c->setup = calloc(1, sizeof(*c->setup));
+	if (c->setup == NULL)
+		return -1;
+	k.unsettled++;
+	return 0;
+}
+
 static struct conn *
 conn_new(int fd, const struct addr *client)
 {
@@ -133,13 +150,11 @@ conn_new(int fd, const struct addr *client)
 	else
 		c = &k.conns[k.used++];
 	memset(c, 0, sizeof(*c));
-	c->setup = calloc(1, sizeof(*c->setup));
-	if (c->setup == NULL) {
+	if (setup_new(c) != 0) {
 		c->next_free = k.free;
 		k.free = c;
 		return NULL;
 	}
-	k.unsettled++;
 	c->end[CLIENT] = (struct end){ .fd = fd, .slot = -1 };
 	c->end[SERVER] = (struct end){ .fd = -1, .slot = -1 };
 	c->began = loop_now();
@@ -154,8 +169,9 @@ conn_events(const struct conn *c, enum side side)
 {
 	if (c->end[side].fd < 0)
 		return -1;
-	if (c->state == CONN_RELAY) {
-		short events = relay_events(c, side);
+	if (c->state == CONN_RELAY || c->state == CONN_FORWARD) {
+		short events = c->state == CONN_RELAY ? relay_events(c, side)
+						      : forward_events(c, side);
 
 		return events == 0 && c->end[side].hung_up ? -1 : events;
 	}
@@ -272,9 +288,10 @@ conn_state(struct conn *c, enum conn_state state)
 	case CONN_PARENT:
 		when = reach_until(c);
 		break;
+	case CONN_FORWARD:
 	case CONN_RELAY:
 		when = c->active + conf->timeout * INT64_C(1000);
-		if (conf->tunnel_timeout != 0 &&
+		if (state == CONN_RELAY && conf->tunnel_timeout != 0 &&
 		    c->since + conf->tunnel_timeout * INT64_C(1000) < when)
 			when = c->since + conf->tunnel_timeout * INT64_C(1000);
 		if (conf->rate_limit != 0 && relay_resumes(c) < when)
@@ -304,6 +321,7 @@ static void
 conn_record(const struct conn *c, enum ending ending)
 {
 	static const char *const words[] = { [END_CLOSED] = "closed",
+		[END_FORWARDED] = "forwarded",
 		[END_CLIENT_RESET] = "client_reset",
 		[END_SERVER_RESET] = "server_reset",
 		[END_CLIENT_LEFT] = "client_left",
@@ -326,6 +344,16 @@ conn_record(const struct conn *c, enum ending ending)
 	log_access(&record);
 }
 
+/* Lets go of the server. */
+static void
+server_close(struct conn *c)
+{
+	watch_remove(&c->end[SERVER].slot);
+	if (c->end[SERVER].fd >= 0)
+		close(c->end[SERVER].fd);
+	c->end[SERVER] = (struct end){ .fd = -1, .slot = -1 };
+}
+
 /*
  * Ends a connection, frees all it owns and writes its record.  A tunnel that
  * did not end by itself is reset on both sides, so that what was cut off does
@@ -335,9 +363,11 @@ static void
 conn_close(struct conn *c, enum ending ending)
 {
 	bool tunnel = c->state == CONN_RELAY || c->state == CONN_FLUSH;
-	bool reset = tunnel && ending != END_CLOSED;
+	bool reset =
+	    (tunnel || c->state == CONN_FORWARD) && ending != END_CLOSED;
 
-	conn_record(c, ending);
+	if (!c->recorded)
+		conn_record(c, ending);
 	if (tunnel)
 		log_line(LOG_LEVEL_INFO,
 		    "Closed connection between local client (fd:%d) and "
@@ -348,6 +378,8 @@ conn_close(struct conn *c, enum ending ending)
 	lot_leave(c);
 	setup_free(c);
 	relay_free(c);
+	forward_free(c->exchange);
+	c->exchange = NULL;
 	deadline_clear(c);
 	for (enum side side = CLIENT; side <= SERVER; side++) {
 		watch_remove(&c->end[side].slot);
@@ -376,8 +408,12 @@ request_text(const struct conn *c)
 
 	if (c->target == NULL)
 		return NULL;
-	snprintf(
-	    text, sizeof(text), "CONNECT %s HTTP/1.%c", c->target, c->minor);
+	snprintf(text, sizeof(text), "%.*s %s HTTP/1.%c",
+	    c->exchange != NULL ? (int)c->exchange->request.method.len : 7,
+	    c->exchange != NULL
+		? c->exchange->head + c->exchange->request.method.at
+		: "CONNECT",
+	    c->target, c->minor);
 	return text;
 }
 
@@ -415,12 +451,17 @@ conn_reply(struct conn *c, struct reply *r)
 		r->request = request_text(c);
 	r->target = c->target;
 	r->client = &c->client;
+	r->bodiless = c->exchange != NULL && forward_hides_content(c->exchange);
 	len = reply_make(&text, r, k.conf);
 	c->status = r->status;
 	c->error = r->error != NULL ? r->error : "statistics";
 	stats_count_error(c->error);
+	lot_leave(c);
 	setup_free(c);
 	relay_free(c);
+	forward_free(c->exchange);
+	c->exchange = NULL;
+	server_close(c);
 	c->active = loop_now();
 	if (reply_send(c, text, len) != 0) {
 		conn_close(c, END_REFUSED);
@@ -504,14 +545,17 @@ static void
 conn_failed(
     struct conn *c, const struct failure *f, const char *task, const char *why)
 {
-	bool parent = c->setup->upstream != NULL;
+	const struct upstream *u = c->setup != NULL ? c->setup->upstream
+	    : c->exchange != NULL                   ? c->exchange->upstream
+						    : NULL;
+	bool parent = u != NULL;
 	char detail[160];
 	struct reply reply = { .status = f->status,
 		.error = f->type,
 		.detail = detail,
 		.why = why };
 
-	if (parent && parent_failed(c, why))
+	if (parent && parent_failed(c, u, why))
 		return;
 	snprintf(detail, sizeof(detail), "The %s %s",
 	    parent ? "parent proxy" : "target", f->what);
@@ -648,12 +692,230 @@ conn_resume(struct conn *c)
 		k.park_at = loop_now() + PARK_AFTER;
 }
 
+/* Plain HTTP. */
+
+/* Forgets a request that is over, but not what the client owes RateLimit. */
+static void
+forward_forget(struct conn *c)
+{
+	relay_free(c);
+	memset(c->flow, 0, sizeof(c->flow));
+	c->exchange = NULL;
+	free(c->target);
+	c->target = NULL;
+	c->user = NULL;
+	c->status = 0;
+	c->server = (struct addr){ .port = 0 };
+	c->began = loop_now();
+}
+
+/*
+ * The client may ask for more, on the connection that it has.  What it has
+ * asked already never leads back here before something else has happened.
+ */
+static void
+forward_next(struct conn *c)
+{
+	struct exchange *e = c->exchange;
+
+	forward_forget(c);
+	conn_state(c, CONN_REQUEST);
+	if (e->next_len == 0) {
+		conn_watch(c);
+	} else if (setup_new(c) != 0 ||
+	    head_keep(c->setup, e->next, e->next_len) != 0) {
+		conn_close(c, END_FORWARDED);
+	} else {
+		c->recorded = false;
+		conn_head(c, c->setup->head, e->next_len);
+	}
+	forward_free(e);
+}
+
+/* The client has its answer. */
+static void
+forward_done(struct conn *c)
+{
+	const struct exchange *e = c->exchange;
+	bool keep = e->keep && e->up.done;
+
+	if (e->upstream != NULL)
+		upstream_alive(&k.conf->upstreams, e->upstream);
+	/* A server that was not given all of the request shall notice. */
+	if (e->up.done && !relay_holds(c, CLIENT) && c->end[SERVER].fd >= 0)
+		socket_linger(c->end[SERVER].fd, true);
+	conn_record(c, END_FORWARDED);
+	c->recorded = true;
+	server_close(c);
+	if (keep) {
+		forward_next(c);
+		return;
+	}
+	relay_free(c);
+	if (shutdown(c->end[CLIENT].fd, SHUT_WR) != 0) {
+		conn_close(c, END_FORWARDED);
+		return;
+	}
+	conn_state(c, CONN_LINGER);
+	conn_watch(c);
+}
+
+/*
+ * Another protocol goes on where HTTP has ended, with what the client has said
+ * in it already.
+ */
+static void
+forward_switched(struct conn *c)
+{
+	struct exchange *e = c->exchange;
+	enum relay_state state = RELAY_GOES_ON;
+	enum side lost = CLIENT;
+
+	c->exchange = NULL;
+	conn_state(c, CONN_RELAY);
+	if (e->next_len > 0) {
+		c->flow[CLIENT].bytes += e->next_len;
+		state = relay_keep(c, CLIENT, e->next, e->next_len) != 0
+		    ? RELAY_LOST
+		    : relay_flush(c, CLIENT, &lost);
+	}
+	forward_free(e);
+	conn_relayed(c, state, lost);
+}
+
+/* Whether the client can be answered still: it has no part of an answer. */
+static bool
+forward_unanswered(const struct conn *c)
+{
+	return !c->exchange->answered && !relay_holds(c, SERVER);
+}
+
+/*
+ * The server is of no use.  Who has a part of its answer gets what there is,
+ * and a reset behind it.
+ */
+static void
+forward_lost(struct conn *c)
+{
+	struct failure failure = { 0, 502, "http_protocol_error",
+		c->exchange->why };
+
+	if (forward_unanswered(c))
+		conn_failed(c, &failure, "get an answer from", failure.what);
+	else
+		conn_lost(c, SERVER);
+}
+
+/* Nothing has happened for Timeout. */
+static void
+forward_silent(struct conn *c)
+{
+	static const struct failure silence = { 0, 504, "http_response_timeout",
+		"did not answer in time." };
+
+	if (!forward_unanswered(c))
+		conn_close(c, c->exchange->over ? END_FORWARDED : END_IDLE);
+	else if (!c->exchange->up.done && !relay_holds(c, CLIENT))
+		conn_refuse(c, 408, "http_request_error",
+		    "The content of the request did not come in time.");
+	else
+		conn_failed(c, &silence, "get an answer from", silence.what);
+}
+
+/* The deadline of an exchange has passed, maybe because a side has rested. */
+static void
+forward_expire(struct conn *c)
+{
+	lot_leave(c);
+	if (loop_now() - c->active >= k.conf->timeout * INT64_C(1000)) {
+		forward_silent(c);
+		return;
+	}
+	conn_state(c, CONN_FORWARD);
+	conn_watch(c);
+	if (k.park_at < 0)
+		k.park_at = loop_now() + PARK_AFTER;
+}
+
+static void
+forward_goes_on(struct conn *c, enum forward_state state)
+{
+	if (c->exchange->answered)
+		c->status = c->exchange->answer.status;
+	switch (state) {
+	case FORWARD_GOES_ON:
+		/* A side may have to rest. */
+		if (k.conf->rate_limit != 0)
+			conn_state(c, CONN_FORWARD);
+		conn_watch(c);
+		break;
+	case FORWARD_DONE:
+		forward_done(c);
+		break;
+	case FORWARD_SWITCHED:
+		forward_switched(c);
+		break;
+	case FORWARD_BAD_REQUEST:
+		if (forward_unanswered(c))
+			conn_refuse(c, 400, "http_request_error",
+			    "The content of the request is malformed.");
+		else
+			conn_close(c, END_CLIENT_RESET);
+		break;
+	case FORWARD_CLIENT_LOST:
+		conn_close(c,
+		    c->exchange->over           ? END_FORWARDED
+			: c->exchange->answered ? END_CLIENT_RESET
+						: END_CLIENT_LEFT);
+		break;
+	case FORWARD_SERVER_LOST:
+		forward_lost(c);
+	}
+}
+
+static void
+log_parent(const struct conn *c)
+{
+	const struct upstream *u = c->setup->upstream;
+
+	log_line(LOG_LEVEL_CONNECT,
+	    "Established connection to %s proxy \"%s\" using file descriptor "
+	    "%d.",
+	    u->kind == UPSTREAM_HTTP ? "upstream" : upstream_kind(u), u->host,
+	    c->end[SERVER].fd);
+}
+
+/* The server is connected: sends it the request. */
+static void
+forward_start(struct conn *c)
+{
+	const struct upstream *u = c->setup->upstream;
+
+	if (u != NULL && u->kind != UPSTREAM_HTTP)
+		u = NULL;
+	else if (u != NULL)
+		log_parent(c);
+	setup_free(c);
+	conn_busy(c);
+	conn_state(c, CONN_FORWARD);
+	forward_goes_on(c, forward_begin(c, u, k.conf));
+}
+
+/* A request is for this proxy itself. */
+static void
+forward_here(struct conn *c)
+{
+	setup_free(c);
+	conn_busy(c);
+	conn_state(c, CONN_FORWARD);
+	forward_goes_on(c, forward_reply(c));
+}
+
 /* The server is connected: says so, and hands over what came early. */
 static void
 conn_establish(struct conn *c)
 {
 	enum side lost = CLIENT;
-
 	enum relay_state state;
 
 	if (c->setup->upstream == NULL)
@@ -661,6 +923,10 @@ conn_establish(struct conn *c)
 		    "Established connection to host \"%s\" using file "
 		    "descriptor %d.",
 		    c->setup->request.host, c->end[SERVER].fd);
+	if (c->exchange != NULL) {
+		forward_start(c);
+		return;
+	}
 	c->status = 200;
 	for (enum side side = CLIENT; side <= SERVER; side++)
 		c->flow[side].bytes = c->flow[side].len;
@@ -700,7 +966,9 @@ conn_dialled(struct conn *c, enum race_state state)
 		conn_watch(c);
 	} else {
 		own_remember(c->end[SERVER].fd, &c->server);
-		if (c->setup->upstream != NULL)
+		if (c->setup->upstream != NULL &&
+		    (c->exchange == NULL ||
+			c->setup->upstream->kind != UPSTREAM_HTTP))
 			parent_ask(c);
 		else
 			conn_establish(c);
@@ -810,25 +1078,24 @@ parent_choose(struct conn *c)
 	return true;
 }
 
-/* Lets go of a parent that is of no use.  Returns whether another is tried. */
+/*
+ * Lets go of a parent that is of no use.  Returns whether another is tried;
+ * none is when it was given a request, which it may have sent on.
+ */
 static bool
-parent_failed(struct conn *c, const char *why)
+parent_failed(struct conn *c, const struct upstream *u, const char *why)
 {
 	struct setup *s = c->setup;
-	const struct upstream *u = s->upstream;
 
 	log_line(LOG_LEVEL_WARNING,
 	    "Could not connect to upstream proxy. (%s %s:%u: %s)",
 	    upstream_kind(u), u->host, (unsigned)u->port, why);
 	upstream_dead(&k.conf->upstreams, u);
-	if (loop_now() >= reach_end(c) || !parent_choose(c))
+	if (s == NULL || loop_now() >= reach_end(c) || !parent_choose(c))
 		return false;
 	resolve_cancel(c);
 	race_end(&s->race);
-	watch_remove(&c->end[SERVER].slot);
-	if (c->end[SERVER].fd >= 0)
-		close(c->end[SERVER].fd);
-	c->end[SERVER].fd = -1;
+	server_close(c);
 	conn_reach(c);
 	return true;
 }
@@ -837,11 +1104,15 @@ parent_failed(struct conn *c, const char *why)
 static void
 parent_agreed(struct conn *c)
 {
+	static const struct failure early = { 0, 502, "http_protocol_error",
+		"has said something before it was asked." };
 	const struct parent *p = c->setup->parent;
 	size_t len = p->len - p->at;
 
 	upstream_alive(&k.conf->upstreams, c->setup->upstream);
-	if (len > 0 && relay_keep(c, SERVER, p->bytes + p->at, len) != 0)
+	if (len > 0 && c->exchange != NULL)
+		conn_failed(c, &early, "get an answer from", early.what);
+	else if (len > 0 && relay_keep(c, SERVER, p->bytes + p->at, len) != 0)
 		conn_no_memory(c);
 	else
 		conn_establish(c);
@@ -880,11 +1151,7 @@ parent_ask(struct conn *c)
 	struct setup *s = c->setup;
 	const struct upstream *u = s->upstream;
 
-	log_line(LOG_LEVEL_CONNECT,
-	    "Established connection to %s proxy \"%s\" using file descriptor "
-	    "%d.",
-	    u->kind == UPSTREAM_HTTP ? "upstream" : upstream_kind(u), u->host,
-	    c->end[SERVER].fd);
+	log_parent(c);
 	if (s->parent == NULL)
 		s->parent = malloc(sizeof(*s->parent));
 	if (s->parent == NULL) {
@@ -1017,8 +1284,25 @@ log_request(const struct conn *c, const char *head)
 	log_escape(
 	    target, sizeof(target), head + req->target.at, req->target.len);
 	log_line(LOG_LEVEL_CONNECT,
-	    "Request (file descriptor %d): CONNECT %s %.8s", c->end[CLIENT].fd,
-	    target, head + req->target.at + req->target.len + 1);
+	    "Request (file descriptor %d): %.*s %s %.8s", c->end[CLIENT].fd,
+	    (int)(req->method.len < 40 ? req->method.len : 40),
+	    head + req->method.at, target,
+	    head + req->target.at + req->target.len + 1);
+}
+
+/* Whether the filter refuses a request, by its URL if it is to. */
+static bool
+is_filtered(const struct conn *c)
+{
+	const struct filter *f = &k.conf->filter;
+	const struct request *req = &c->setup->request;
+	unsigned long line;
+
+	if (f->file == NULL || !f->urls || !req->plain)
+		return filter_refuses(f, req->host, req->port, &line);
+	filter_url(req->host, req->port, c->exchange->head + req->path.at,
+	    req->path.len, url);
+	return filter_refuses_url(f, url, &line);
 }
 
 /* The filter refuses a target: says so in tinyproxy's words. */
@@ -1027,11 +1311,14 @@ conn_filtered(struct conn *c)
 {
 	const struct filter *f = &k.conf->filter;
 	const struct request *req = &c->setup->request;
-	char subject[SUBJECT_SIZE];
+	char subject[SUBJECT_SIZE], escaped[512];
 
+	filter_subject(f, req->host, req->port, subject);
+	if (f->urls && req->plain)
+		log_escape(escaped, sizeof(escaped), url, strlen(url));
 	log_line(LOG_LEVEL_NOTICE, "Proxying refused on filtered %s \"%s\"",
 	    f->urls ? "url" : "domain",
-	    filter_subject(f, req->host, req->port, subject));
+	    f->urls && req->plain ? escaped : subject);
 	conn_refuse(c, 403, "http_request_denied", "This target is filtered.");
 }
 
@@ -1052,21 +1339,24 @@ static void
 conn_permit(struct conn *c)
 {
 	const struct request *req = &c->setup->request;
-	unsigned long line;
 
 	if (stats_asked(&k.conf->stat_host, req)) {
 		conn_statistics(c);
 		return;
 	}
-	if (!acl_port(k.conf, req->port)) {
+	if (!req->plain && !acl_port(k.conf, req->port)) {
 		log_line(LOG_LEVEL_INFO, "Refused CONNECT method on port %u",
 		    (unsigned)req->port);
 		conn_refuse(c, 403, "http_request_denied",
 		    "CONNECT to this port is not allowed.");
 		return;
 	}
-	if (filter_refuses(&k.conf->filter, req->host, req->port, &line)) {
+	if (is_filtered(c)) {
 		conn_filtered(c);
+		return;
+	}
+	if (req->plain && forward_ends_here(c->exchange)) {
+		forward_here(c);
 		return;
 	}
 	conn_route(c);
@@ -1229,23 +1519,58 @@ refuse_loop(struct conn *c, char *head)
 }
 
 /*
+ * Whether a client may stay that only might ask for more: not when half of the
+ * places are taken, since all may be needed for those who do ask.
+ */
+static bool
+has_room(void)
+{
+	const struct share *share = k.args->share;
+	size_t nslots = atomic_load(&share->nslots);
+	unsigned long total = 0;
+
+	if (k.draining || k.count > k.args->max_conns / 2)
+		return false;
+	if (k.conf->max_clients == 0)
+		return true;
+	for (size_t i = 0; i < nslots && i < SLOTS_MAX; i++)
+		total += atomic_load(&share->slots[i].clients);
+	return total <= k.conf->max_clients / 2;
+}
+
+/* Keeps what is needed of a request later.  Returns 0, or -1 with ENOMEM. */
+static int
+request_keep(struct conn *c, const char *head, size_t len)
+{
+	const struct request *req = &c->setup->request;
+
+	if (req->plain) {
+		c->exchange = forward_new(req, head, len);
+		if (c->exchange == NULL)
+			return -1;
+		c->exchange->keep = c->exchange->keep && has_room();
+		return 0;
+	}
+	if (len > req->length &&
+	    relay_keep(c, CLIENT, head + req->length, len - req->length) != 0)
+		return -1;
+	return k.conf->upstreams.n == 0
+	    ? 0
+	    : own_via_field(&c->setup->via, req, head);
+}
+
+/*
  * The head is complete: keeps what is needed of it later and what came behind
  * it, and finds out who asks.
  */
 static void
 conn_decide(struct conn *c, char *head, size_t len)
 {
-	const struct request *req = &c->setup->request;
-
 	stats_count(TALLY_REQUESTS);
 	log_request(c, head);
 	if (is_loop(c, head))
 		refuse_loop(c, head);
-	else if ((len > req->length &&
-		     relay_keep(c, CLIENT, head + req->length,
-			 len - req->length) != 0) ||
-	    (k.conf->upstreams.n > 0 &&
-		own_via_field(&c->setup->via, req, head) != 0))
+	else if (request_keep(c, head, len) != 0)
 		conn_no_memory(c);
 	else
 		conn_identify(c, head);
@@ -1331,16 +1656,35 @@ conn_head(struct conn *c, char *head, size_t len)
 	}
 }
 
+/* A client that was served before asks for more. */
+static void
+request_again(struct conn *c)
+{
+	c->recorded = false;
+	c->began = loop_now();
+	conn_state(c, CONN_REQUEST);
+}
+
 /* Reads what there is of a request head. */
 static void
 conn_request(struct conn *c)
 {
 	struct setup *s = c->setup;
-	char *head = s->head != NULL ? s->head : head_buffer;
-	size_t size = s->head != NULL ? s->head_size : sizeof(head_buffer);
+	char *head;
+	size_t size;
 	ssize_t n;
 
+	/* A client that waits between two requests has none. */
+	if (s == NULL && setup_new(c) != 0) {
+		conn_close(c, END_CLIENT_LEFT);
+		return;
+	}
+	s = c->setup;
+	head = s->head != NULL ? s->head : head_buffer;
+	size = s->head != NULL ? s->head_size : sizeof(head_buffer);
 	n = recv(c->end[CLIENT].fd, head + s->head_len, size - s->head_len, 0);
+	if (n > 0 && c->recorded)
+		request_again(c);
 	if (n > 0)
 		conn_head(c, head, s->head_len + (size_t)n);
 	else if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -1375,7 +1719,7 @@ conn_early(struct conn *c, short revents)
 		return;
 	}
 	c->setup->deaf = true;
-	if (n == 0 && !relay_holds(c, CLIENT)) {
+	if (n == 0 && !relay_holds(c, CLIENT) && c->exchange == NULL) {
 		c->setup->left_at = loop_now() + LEAVE_TIME;
 		conn_state(c, c->state);
 	}
@@ -1483,6 +1827,10 @@ conn_event(struct conn *c, unsigned which, short revents)
 		else
 			conn_early(c, revents);
 		break;
+	case CONN_FORWARD:
+		conn_busy(c);
+		forward_goes_on(c, forward_ready(c, (enum side)which, revents));
+		break;
 	case CONN_RELAY:
 		conn_relay(c, (enum side)which, revents);
 		break;
@@ -1515,8 +1863,11 @@ conn_expire(struct conn *c)
 		conn_deny(c);
 		break;
 	case CONN_REQUEST:
-		conn_refuse(c, 408, "http_request_error",
-		    "The request head did not come in time.");
+		if (c->recorded)
+			conn_close(c, END_CLOSED);
+		else
+			conn_refuse(c, 408, "http_request_error",
+			    "The request head did not come in time.");
 		break;
 	case CONN_USER:
 		if (c->setup->list != NULL ||
@@ -1536,6 +1887,9 @@ conn_expire(struct conn *c)
 		break;
 	case CONN_PARENT:
 		conn_failed(c, &silence, "get a tunnel to", "no answer");
+		break;
+	case CONN_FORWARD:
+		forward_expire(c);
 		break;
 	case CONN_RELAY:
 		if (loop_now() - c->active >= k.conf->timeout * INT64_C(1000))
@@ -1715,6 +2069,14 @@ conn_park(struct conn *c)
 	watch_remove(&c->end[SERVER].slot);
 }
 
+/* Whether a connection may be quiet for long. */
+static bool
+is_parkable(const struct conn *c)
+{
+	return c->state == CONN_RELAY || c->state == CONN_FORWARD ||
+	    (c->state == CONN_REQUEST && c->recorded);
+}
+
 /*
  * Whether it is cheaper to park a tunnel than to leave it in the poll set,
  * where it costs something in each turn; a lot without a descriptor costs more
@@ -1744,7 +2106,7 @@ conn_park_quiet(void)
 	for (size_t i = watch_count(); i-- > 0;) {
 		struct conn *c = watch_conn(i);
 
-		if (c == NULL || c->state != CONN_RELAY)
+		if (c == NULL || !is_parkable(c))
 			continue;
 		if (is_quiet(c))
 			conn_park(c);
@@ -1761,6 +2123,24 @@ int64_t
 conn_park_at(void)
 {
 	return k.park_at;
+}
+
+/*
+ * Nobody is served once more: clients that only might ask again are let go
+ * now, and the others when they have their answer.
+ */
+void
+conn_drain(void)
+{
+	k.draining = true;
+	for (size_t i = 0; i < k.used; i++) {
+		struct conn *c = &k.conns[i];
+
+		if (c->state == CONN_REQUEST && c->recorded)
+			conn_close(c, END_FORWARDED);
+		else if (c->state != CONN_FREE && c->exchange != NULL)
+			c->exchange->keep = false;
+	}
 }
 
 /* Ends all connections. */

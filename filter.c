@@ -37,6 +37,7 @@ struct pattern {
 	char *text;      /* owned: for fnmatch(), or plain with '?' as any */
 	size_t len;      /* of a plain text */
 	bool begin, end; /* it is anchored there */
+	struct pattern *exact; /* owned: with its case, or NULL */
 };
 
 /* What is known while a file is read. */
@@ -82,8 +83,7 @@ fold(char *text)
 }
 
 /*
- * Makes a folded regular expression plain, if it says the same in either
- * syntax.
+ * Makes a regular expression plain, if it says the same in either syntax.
  */
 static bool
 plain_make(struct pattern *p)
@@ -98,7 +98,8 @@ plain_make(struct pattern *p)
 			*to++ = *++from;
 		else if (from[0] == '$' && from[1] == '\0')
 			p->end = true;
-		else if (strchr("abcdefghijklmnopqrstuvwxyz0123456789-_:/",
+		else if (strchr("abcdefghijklmnopqrstuvwxyz0123456789-_:/"
+				"ABCDEFGHIJKLMNOPQRSTUVWXYZ",
 			     *from) != NULL)
 			*to++ = *from;
 		else
@@ -111,9 +112,9 @@ plain_make(struct pattern *p)
 
 /* Compiles a regular expression.  Returns 0, or -1 after a message. */
 static int
-regex_make(struct source *s, struct pattern *p, const char *text)
+regex_make(struct source *s, struct pattern *p, const char *text, bool exact)
 {
-	int flags = REG_NOSUB | REG_ICASE, error;
+	int flags = REG_NOSUB | (exact ? 0 : REG_ICASE), error;
 	char why[128];
 
 	if (text[0] == '*')
@@ -160,22 +161,27 @@ fnmatch_make(struct source *s, const struct pattern *p, const char *text)
 	return 0;
 }
 
+/* Makes a pattern that minds the case of letters, or does not. */
 static int
-pattern_make(struct source *s, struct pattern *p, const char *text)
+pattern_make(struct source *s, struct pattern *p, const char *text, bool exact)
 {
+	p->line = s->line;
 	p->text = strdup(text);
 	if (p->text == NULL) {
 		say(s, LOG_LEVEL_ERROR, "%s", strerror(ENOMEM));
 		return -1;
 	}
-	fold(p->text);
+	if (s->filter->type == FILTER_FNMATCH && exact)
+		return 0;
+	if (!exact)
+		fold(p->text);
 	if (s->filter->type == FILTER_FNMATCH)
 		return fnmatch_make(s, p, text);
 	if (plain_make(p))
 		return 0;
 	free(p->text);
 	p->text = NULL;
-	return regex_make(s, p, text);
+	return regex_make(s, p, text, exact);
 }
 
 static void
@@ -186,13 +192,30 @@ pattern_free(struct pattern *p)
 		free(p->regex);
 	}
 	free(p->text);
+	if (p->exact != NULL)
+		pattern_free(p->exact);
+	free(p->exact);
+}
+
+/* Adds what a pattern is for URLs, if that is something else. */
+static int
+exact_make(struct source *s, struct pattern *p, const char *text)
+{
+	if (!s->filter->urls || !s->filter->case_sensitive)
+		return 0;
+	p->exact = calloc(1, sizeof(*p->exact));
+	if (p->exact == NULL) {
+		say(s, LOG_LEVEL_ERROR, "%s", strerror(ENOMEM));
+		return -1;
+	}
+	return pattern_make(s, p->exact, text, true);
 }
 
 static void
 pattern_add(struct source *s, const char *text)
 {
 	struct filter *f = s->filter;
-	struct pattern p = { .line = s->line };
+	struct pattern p = { 0 };
 	size_t size = f->size == 0 ? 64 : 2 * f->size;
 	struct pattern *grown = NULL;
 
@@ -206,7 +229,8 @@ pattern_add(struct source *s, const char *text)
 		f->patterns = grown;
 		f->size = size;
 	}
-	if (pattern_make(s, &p, text) == 0)
+	if (pattern_make(s, &p, text, false) == 0 &&
+	    exact_make(s, &p, text) == 0)
 		f->patterns[f->n++] = p;
 	else
 		pattern_free(&p);
@@ -397,6 +421,25 @@ filter_subject(const struct filter *f, const char *host, uint16_t port,
 	return text;
 }
 
+/* The verdict on what patterns are compared with, by those that mind case. */
+static bool
+judge(const struct filter *f, const char *subject, bool exact,
+    unsigned long *line)
+{
+	enum match match = MATCH_NO;
+	size_t len = strlen(subject);
+
+	for (size_t i = 0; i < f->n && match == MATCH_NO; i++) {
+		const struct pattern *p = &f->patterns[i];
+
+		match =
+		    pattern_try(exact ? p->exact : p, f->type, subject, len);
+		if (match != MATCH_NO)
+			*line = p->line;
+	}
+	return match == MATCH_FAILED || (match == MATCH_YES) != f->default_deny;
+}
+
 /*
  * Whether the filter refuses a target, a host of less than HOST_SIZE bytes and
  * its port.  *line is that of the pattern in the filter's file which decides,
@@ -407,17 +450,125 @@ filter_refuses(const struct filter *f, const char *host, uint16_t port,
     unsigned long *line)
 {
 	char subject[SUBJECT_SIZE];
-	enum match match = MATCH_NO;
-	size_t len;
+
+	*line = 0;
+	return f->file != NULL &&
+	    judge(f, filter_subject(f, host, port, subject), false, line);
+}
+
+/* URLs. */
+
+static bool
+is_unreserved(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	    (c >= '0' && c <= '9') || (c != '\0' && strchr("-._~", c) != NULL);
+}
+
+static int
+hex_value(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *at = c != '\0' ? strchr(digits, c | 0x20) : NULL;
+
+	return at == NULL || c < '0' ? -1 : (int)(at - digits);
+}
+
+/*
+ * Copies a path and query in the one form in which escapes are: none where
+ * none is needed, and capital letters, RFC 3986 6.2.2.  Returns its length.
+ */
+static size_t
+path_copy(char *out, const char *path, size_t len)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		unsigned c = (unsigned char)path[i];
+		bool escaped = c == '%' && len - i > 2 &&
+		    hex_value(path[i + 1]) >= 0 && hex_value(path[i + 2]) >= 0;
+
+		if (escaped) {
+			c = (unsigned)(hex_value(path[i + 1]) * 16 +
+			    hex_value(path[i + 2]));
+			i += 2;
+		}
+		if (c >= 0x80 || (escaped && !is_unreserved((char)c)))
+			n += (size_t)snprintf(out + n, 4, "%%%02X", c);
+		else
+			out[n++] = (char)c;
+	}
+	return n;
+}
+
+/* Goes up and down the segments of a path, RFC 3986 5.2.4, in place. */
+static size_t
+path_walk(char *path, size_t len)
+{
+	size_t from = 0, to = 0, end;
+
+	while (from < len && path[from] != '?') {
+		for (end = from + 1;
+		     end < len && path[end] != '/' && path[end] != '?'; end++)
+			;
+		if (end - from == 3 && memcmp(path + from, "/..", 3) == 0)
+			while (to > 0 && path[--to] != '/')
+				;
+		else if (end - from != 2 || memcmp(path + from, "/.", 2) != 0) {
+			memmove(path + to, path + from, end - from);
+			to += end - from;
+			from = end;
+			continue;
+		}
+		if (end == len || path[end] == '?')
+			path[to++] = '/';
+		from = end;
+	}
+	memmove(path + to, path + from, len - from);
+	return to + len - from;
+}
+
+/*
+ * The URL of a request as patterns see it, into text: one form of all those in
+ * which it may be written.  The path has REQUEST_LINE_MAX bytes at most.
+ */
+const char *
+filter_url(const char *host, uint16_t port, const char *path, size_t len,
+    char text[URL_SIZE])
+{
+	char ip[ADDR_TEXT_SIZE], *at;
+	struct addr addr;
+
+	if (strchr(host, ':') != NULL && addr_parse(&addr, host) == 0)
+		host = addr_text(&addr, ip);
+	at = text +
+	    snprintf(text, URL_SIZE,
+		strchr(host, ':') != NULL ? "http://[%s]" : "http://%s", host);
+	if (port != 80)
+		at += snprintf(at, 8, ":%u", (unsigned)port);
+	if (len == 0 || path[0] != '/')
+		*at++ = '/';
+	/* A query without a path begins behind the slash that was put there. */
+	if (len > 0 && path[0] == '/')
+		at += path_walk(at, path_copy(at, path, len));
+	else
+		at += path_copy(at, path, len);
+	*at = '\0';
+	return text;
+}
+
+/* The same as filter_refuses() for what filter_url() has made. */
+bool
+filter_refuses_url(const struct filter *f, const char *url, unsigned long *line)
+{
+	static char folded[URL_SIZE];
 
 	*line = 0;
 	if (f->file == NULL)
 		return false;
-	len = strlen(filter_subject(f, host, port, subject));
-	for (size_t i = 0; i < f->n && match == MATCH_NO; i++) {
-		match = pattern_try(&f->patterns[i], f->type, subject, len);
-		if (match != MATCH_NO)
-			*line = f->patterns[i].line;
-	}
-	return match == MATCH_FAILED || (match == MATCH_YES) != f->default_deny;
+	if (f->case_sensitive)
+		return judge(f, url, true, line);
+	snprintf(folded, sizeof(folded), "%s", url);
+	fold(folded);
+	return judge(f, folded, false, line);
 }

@@ -174,6 +174,20 @@ own_via(const struct request *req, const char *head)
 }
 
 /*
+ * What this proxy adds to the Via of a message that came as HTTP/1.1, or as
+ * HTTP/1.0, RFC 9110 7.6.3.  Returns false if it is to add nothing.
+ */
+bool
+own_via_entry(char text[OWN_VIA_SIZE], bool minor)
+{
+	const struct conf *conf = own.args->conf;
+
+	snprintf(text, OWN_VIA_SIZE, "1.%d %.120s-%s (adit)", minor,
+	    conf->via_name != NULL ? conf->via_name : "adit", own.share->token);
+	return !conf->disable_via;
+}
+
+/*
  * Makes the Via field that goes to a parent, with what the request came with
  * and who we are, in *field, which the caller frees; NULL if there is none.
  * The request is one that own_via() has looked at.  Returns 0, or -1 with
@@ -182,13 +196,13 @@ own_via(const struct request *req, const char *head)
 int
 own_via_field(char **field, const struct request *req, const char *head)
 {
-	const struct conf *conf = own.args->conf;
-	const char *name = conf->via_name != NULL ? conf->via_name : "adit";
-	size_t size = VIA_SIZE + strlen(name) + TOKEN_SIZE + 32, at;
+	size_t size = VIA_SIZE + OWN_VIA_SIZE + 16, at;
 	const char *separator = "";
+	char entry[OWN_VIA_SIZE];
+	bool adds = own_via_entry(entry, req->minor);
 
 	*field = NULL;
-	if (conf->disable_via && req->nvias == 0)
+	if (!adds && req->nvias == 0)
 		return 0;
 	*field = malloc(size);
 	if (*field == NULL)
@@ -199,9 +213,9 @@ own_via_field(char **field, const struct request *req, const char *head)
 		    separator, (int)req->via[i].len, head + req->via[i].at);
 		separator = ", ";
 	}
-	if (!conf->disable_via)
-		at += (size_t)snprintf(*field + at, size - at,
-		    "%s1.1 %s-%s (adit)", separator, name, own.share->token);
+	if (adds)
+		at += (size_t)snprintf(
+		    *field + at, size - at, "%s%s", separator, entry);
 	snprintf(*field + at, size - at, "\r\n");
 	return 0;
 }

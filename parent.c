@@ -100,9 +100,9 @@ put_port(struct parent *p, size_t at)
 	return put_byte(p, at, p->request->port & 0xff);
 }
 
-/* RFC 4648 4. */
-static size_t
-put_base64(struct parent *p, size_t at, const char *text)
+/* RFC 4648 4.  Returns the end of what it has written. */
+static char *
+base64(char *out, const char *text)
 {
 	static const char digits[] =
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -112,25 +112,39 @@ put_base64(struct parent *p, size_t at, const char *text)
 		unsigned char in[3] = { 0 };
 
 		memcpy(in, text + i, len - i < 3 ? len - i : 3);
-		at = put_byte(p, at, (unsigned)digits[in[0] >> 2]);
-		at = put_byte(
-		    p, at, (unsigned)digits[(in[0] & 3) << 4 | in[1] >> 4]);
-		at = put_byte(p, at,
-		    len - i < 2
-			? '='
-			: (unsigned)digits[(in[1] & 15) << 2 | in[2] >> 6]);
-		at = put_byte(
-		    p, at, len - i < 3 ? '=' : (unsigned)digits[in[2] & 63]);
+		*out++ = digits[in[0] >> 2];
+		*out++ = digits[(in[0] & 3) << 4 | in[1] >> 4];
+		*out++ =
+		    len - i < 2 ? '=' : digits[(in[1] & 15) << 2 | in[2] >> 6];
+		*out++ = len - i < 3 ? '=' : digits[in[2] & 63];
 	}
-	return at;
+	return out;
+}
+
+/*
+ * Writes the field with the credentials for a parent, RFC 9110 11.7.2, which
+ * has 1024 bytes at most.  Returns its length; 0: it gets none.
+ */
+size_t
+parent_credentials(char *out, const struct upstream *u)
+{
+	static const char name[] = "Proxy-Authorization: Basic ";
+	char pair[2 * CREDENTIAL_SIZE], *end;
+
+	if (u->user == NULL)
+		return 0;
+	snprintf(pair, sizeof(pair), "%s:%s", u->user, u->password);
+	memcpy(out, name, sizeof(name) - 1);
+	end = base64(out + sizeof(name) - 1, pair);
+	memcpy(end, "\r\n", 2);
+	return (size_t)(end + 2 - out);
 }
 
 /* RFC 9110 9.3.6 and 11.7.2. */
 static enum parent_state
 http_request(struct parent *p)
 {
-	const struct upstream *u = p->upstream;
-	char pair[2 * CREDENTIAL_SIZE], where[HOST_SIZE + 8];
+	char where[HOST_SIZE + 8];
 	size_t at;
 
 	snprintf(where, sizeof(where),
@@ -138,12 +152,7 @@ http_request(struct parent *p)
 	    p->request->host, (unsigned)p->request->port);
 	at = (size_t)snprintf(p->bytes, sizeof(p->bytes),
 	    "CONNECT %s HTTP/1.1\r\nHost: %s\r\n", where, where);
-	if (u->user != NULL) {
-		snprintf(pair, sizeof(pair), "%s:%s", u->user, u->password);
-		at = put(p, at, "Proxy-Authorization: Basic ", 27);
-		at = put_base64(p, at, pair);
-		at = put(p, at, "\r\n", 2);
-	}
+	at += parent_credentials(p->bytes + at, p->upstream);
 	at += (size_t)snprintf(
 	    p->bytes + at, sizeof(p->bytes) - at, "%s\r\n", p->via);
 	return message(p, at, HTTP_HEAD);

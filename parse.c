@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * From bytes to a request: the request line, the fields that matter to a
- * CONNECT, host:port, and Basic credentials.  Everything here is what a
+ * proxy, host:port, and Basic credentials.  Everything here is what a
  * stranger sent.  The code is pure: it has no descriptor, allocates nothing,
  * reads no clock, and never looks beyond the length it was given.  Each byte
  * of a head is looked at once, however it was cut into pieces, and the result
@@ -16,7 +16,8 @@
 
 enum {
 	EMPTY_LINES_MAX = 4, /* before a request line, RFC 9112 2.2 */
-	LABEL_MAX = 63       /* bytes between two dots of a host name */
+	LABEL_MAX = 63,      /* bytes between two dots of a host name */
+	HTTP_PORT = 80       /* of a URL that names none */
 };
 
 static bool
@@ -37,9 +38,9 @@ is_one_of(char c, const char *set)
 	return c != '\0' && strchr(set, c) != NULL;
 }
 
-/* RFC 9110 5.6.2: the characters of methods and field names. */
-static bool
-is_token(const char *s, size_t len)
+/* Whether it is a token, RFC 9110 5.6.2: a method or the name of a field. */
+bool
+parse_is_token(const char *s, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 		if (!is_alpha(s[i]) && !is_digit(s[i]) &&
@@ -195,6 +196,70 @@ version_check(const char *s, size_t len)
 	return s[5] == '1' ? 0 : 505;
 }
 
+/* A host with or without a port, as it stands in an http URL. */
+static int
+url_authority(struct request *req, const char *s, size_t len)
+{
+	const char *bracket = memchr(s, ']', len);
+	const char *colon = memchr(s, ':', len);
+	int ok;
+
+	if (len > 0 && s[0] == '[')
+		colon = bracket != NULL && bracket + 1 < s + len ? bracket + 1
+								 : NULL;
+	else if (colon != NULL &&
+	    memchr(colon + 1, ':', len - (size_t)(colon + 1 - s)) != NULL)
+		return -1;
+	if (colon != NULL)
+		return parse_authority(req, s, len);
+	req->port = HTTP_PORT;
+	if (len > 2 && s[0] == '[')
+		ok = bracket == s + len - 1 ? host_parse6(req, s + 1, len - 2)
+					    : -1;
+	else
+		ok = len > 0 ? host_parse(req, s, len) : -1;
+	if (req->literal)
+		req->addr.port = req->port;
+	return ok;
+}
+
+/*
+ * Reads the absolute-form of RFC 9112 3.2.2 of an http URL, RFC 9110 4.2.1: its
+ * authority as parse_authority() does, without a user in it, and where its path
+ * begins.  Returns 0, or -1 if it is anything else.
+ */
+static int
+url_parse(struct request *req, const char *head)
+{
+	const char *s = head + req->target.at;
+	size_t len = req->target.len, at = 7, end;
+
+	if (len <= at || strncasecmp(s, "http://", at) != 0 ||
+	    memchr(s, '#', len) != NULL)
+		return -1;
+	for (end = at; end < len && s[end] != '/' && s[end] != '?'; end++)
+		;
+	req->path = (struct slice){ req->target.at + end, len - end };
+	return url_authority(req, s + at, end - at);
+}
+
+/* Takes the target of a request; what is no http URL is refused at its end. */
+static enum parse_result
+request_target(struct request *req, const char *head)
+{
+	const struct slice *m = &req->method, *t = &req->target;
+
+	if (m->len != 7 || memcmp(head + m->at, "CONNECT", 7) != 0) {
+		req->plain = url_parse(req, head) == 0;
+		req->wrong_target = !req->plain;
+		return PARSE_MORE;
+	}
+	if (parse_authority(req, head + t->at, t->len) != 0)
+		return bad(
+		    req, 400, "The target of a CONNECT must be host:port.");
+	return PARSE_MORE;
+}
+
 /* METHOD SP target SP HTTP/1.x, RFC 9112 3. */
 static enum parse_result
 request_line(struct request *req, const char *head, size_t at, size_t len)
@@ -211,25 +276,21 @@ request_line(struct request *req, const char *head, size_t at, size_t len)
 	if (space == NULL)
 		return bad(req, 400, "The request line has no version.");
 	target_len = (size_t)(space - line) - method_len - 1;
+	req->method = (struct slice){ at, method_len };
 	req->target = (struct slice){ at + method_len + 1, target_len };
-	if (!is_token(line, method_len) || target_len == 0)
+	/* Some readers take a tab for the end of a word, too. */
+	if (!parse_is_token(line, method_len) || target_len == 0 ||
+	    memchr(line, '\t', len) != NULL)
 		return bad(req, 400, "The request line is malformed.");
 	switch (version_check(space + 1, len - method_len - target_len - 2)) {
 	case 0:
-		break;
+		req->minor = space[8] != '0';
+		return request_target(req, head);
 	case 505:
 		return bad(req, 505, "Only HTTP/1.0 and HTTP/1.1 are served.");
 	default:
 		return bad(req, 400, "The HTTP version is malformed.");
 	}
-	if (method_len != 7 || memcmp(line, "CONNECT", 7) != 0) {
-		req->other_method = true;
-		return PARSE_MORE;
-	}
-	if (parse_authority(req, head + req->target.at, target_len) != 0)
-		return bad(
-		    req, 400, "The target of a CONNECT must be host:port.");
-	return PARSE_MORE;
 }
 
 static bool
@@ -252,18 +313,93 @@ field_host(struct request *req, const char *value, size_t len)
 	return PARSE_MORE;
 }
 
+/* Reads up to 18 decimal digits, and nothing else. */
+static int
+decimal_parse(uint64_t *n, const char *s, size_t len)
+{
+	if (len < 1 || len > 18)
+		return -1;
+	*n = 0;
+	for (size_t i = 0; i < len; i++) {
+		if (!is_digit(s[i]))
+			return -1;
+		*n = *n * 10 + (uint64_t)(s[i] - '0');
+	}
+	return 0;
+}
+
 /*
- * Looks at one field.  RFC 9112 6: a CONNECT has no content, and what comes
- * behind its head belongs to the tunnel; a field that says otherwise would
- * make two readers disagree about where the tunnel begins.
+ * RFC 9112 6.3, in the strictest reading: one Content-Length that is a number.
+ * A CONNECT has no content, and what comes behind its head belongs to the
+ * tunnel; a field that says otherwise would make two readers disagree about
+ * where that begins.
  */
+static enum parse_result
+field_length(struct request *req, const char *value, size_t len)
+{
+	if (req->has_length || decimal_parse(&req->content, value, len) != 0)
+		return bad(req, 400,
+		    "Content-Length must be one number, and come once.");
+	req->has_length = true;
+	if (!req->plain && !req->wrong_target &&
+	    (req->content != 0 || len != 1))
+		return bad(req, 400, "A CONNECT has no content.");
+	return PARSE_MORE;
+}
+
+static enum parse_result
+field_encoding(struct request *req, const char *value, size_t len)
+{
+	if (!req->plain && !req->wrong_target)
+		return bad(req, 400, "A CONNECT has no Transfer-Encoding.");
+	if (req->chunked || !name_is(value, len, "chunked"))
+		return bad(req, 400,
+		    "Transfer-Encoding must be chunked, and come once.");
+	req->chunked = true;
+	return PARSE_MORE;
+}
+
+static enum parse_result
+field_credentials(struct request *req, size_t at, size_t len)
+{
+	if (req->has_credentials)
+		return bad(
+		    req, 400, "There are two Proxy-Authorization fields.");
+	req->has_credentials = true;
+	req->credentials = (struct slice){ at, len };
+	return PARSE_MORE;
+}
+
+static enum parse_result
+field_forwards(struct request *req, const char *value, size_t len)
+{
+	uint64_t n;
+
+	if (req->limited || decimal_parse(&n, value, len) != 0)
+		return bad(req, 400,
+		    "Max-Forwards must be one number, and come once.");
+	req->limited = true;
+	req->forwards = n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+	return PARSE_MORE;
+}
+
+static enum parse_result
+field_connection(struct request *req, size_t at, size_t len)
+{
+	if (req->noptions == OPTIONS_MAX)
+		return bad(req, 400, "There are too many Connection fields.");
+	req->options[req->noptions++] = (struct slice){ at, len };
+	return PARSE_MORE;
+}
+
+/* Looks at one field. */
 static enum parse_result
 field(struct request *req, const char *head, size_t at, size_t len)
 {
 	const char *line = head + at, *colon = memchr(line, ':', len);
 	size_t name_len = colon == NULL ? 0 : (size_t)(colon - line);
 
-	if (!is_token(line, name_len))
+	if (!parse_is_token(line, name_len))
 		return bad(req, 400, "A header field is malformed.");
 	at += name_len + 1;
 	len -= name_len + 1;
@@ -273,23 +409,39 @@ field(struct request *req, const char *head, size_t at, size_t len)
 		len--;
 	if (name_is(line, name_len, "Host"))
 		return field_host(req, head + at, len);
-	if (!req->other_method && name_is(line, name_len, "Transfer-Encoding"))
-		return bad(req, 400, "A CONNECT has no Transfer-Encoding.");
-	if (!req->other_method && name_is(line, name_len, "Content-Length")) {
-		if (req->has_length || len != 1 || head[at] != '0')
-			return bad(req, 400, "A CONNECT has no content.");
-		req->has_length = true;
-	}
+	if (name_is(line, name_len, "Transfer-Encoding"))
+		return field_encoding(req, head + at, len);
+	if (name_is(line, name_len, "Content-Length"))
+		return field_length(req, head + at, len);
+	if (name_is(line, name_len, "Proxy-Authorization"))
+		return field_credentials(req, at, len);
+	if (name_is(line, name_len, "Max-Forwards"))
+		return field_forwards(req, head + at, len);
+	if (name_is(line, name_len, "Connection") ||
+	    name_is(line, name_len, "Proxy-Connection"))
+		return field_connection(req, at, len);
+	if (name_is(line, name_len, "Upgrade"))
+		req->upgrade = true;
 	if (name_is(line, name_len, "Via") && req->nvias++ < VIAS_MAX)
 		req->via[req->nvias - 1] = (struct slice){ at, len };
-	if (name_is(line, name_len, "Proxy-Authorization")) {
-		if (req->has_credentials)
-			return bad(req, 400,
-			    "There are two Proxy-Authorization fields.");
-		req->has_credentials = true;
-		req->credentials = (struct slice){ at, len };
-	}
 	return PARSE_MORE;
+}
+
+/* What only the whole head shows. */
+static enum parse_result
+head_check(struct request *req)
+{
+	if (req->wrong_target)
+		return bad(req, 400,
+		    "This is a proxy: the target must be an http URL, or "
+		    "host:port for CONNECT.");
+	if (req->plain && req->minor && !req->has_host)
+		return bad(req, 400, "There is no Host field.");
+	if (req->chunked && (req->has_length || !req->minor))
+		return bad(req, 400,
+		    "Transfer-Encoding goes neither with Content-Length nor "
+		    "with HTTP/1.0.");
+	return PARSE_OK;
 }
 
 /* Takes the line that begins at req->next and ends before its CR LF. */
@@ -308,9 +460,7 @@ line(struct request *req, const char *head, size_t end)
 		    : bad(req, 400,
 			  "There are empty lines instead of a request.");
 	req->length = req->next;
-	if (req->other_method)
-		return bad(req, 405, "This proxy serves CONNECT only.");
-	return PARSE_OK;
+	return head_check(req);
 }
 
 /*

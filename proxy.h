@@ -31,6 +31,7 @@ enum {
 	HOST_SIZE = 254,         /* bytes of a host name, with its NUL */
 	ADDR_TEXT_SIZE = 80,     /* bytes of "[IPv6%scope]:port" */
 	SUBJECT_SIZE = 262,      /* bytes of "[host]:port", with its NUL */
+	URL_SIZE = 26 * 1024,    /* bytes of a URL that is all escapes */
 	ADDRS_MAX = 16,          /* addresses of one name that are tried */
 	RACE_MAX = 8,            /* connection attempts under way at once */
 	LISTEN_MAX = 64,         /* listening sockets */
@@ -63,7 +64,9 @@ enum {
 	PARENT_SIZE = 16384,   /* bytes of a message of a parent proxy */
 	VIA_SIZE = 1024,       /* bytes of all Via that are handed on */
 	VIAS_MAX = 8,          /* Via fields of a request */
+	OPTIONS_MAX = 8,       /* Connection fields of a message */
 	MADE_MAX = 4096,       /* connections of ours that are remembered */
+	OWN_VIA_SIZE = 160,    /* bytes of our part of a Via */
 	TOKEN_SIZE = 17        /* bytes of what tells this proxy from others */
 };
 
@@ -135,18 +138,73 @@ struct request {
 	struct addr addr;
 	uint16_t port;
 	/* What the parser has to remember from one call to the next. */
-	size_t next;       /* where the next line begins */
-	size_t scanned;    /* bytes known to hold no end of that line */
-	int empty;         /* empty lines before the request line */
-	bool other_method; /* than CONNECT */
+	size_t next;    /* where the next line begins */
+	size_t scanned; /* bytes known to hold no end of that line */
+	int empty;      /* empty lines before the request line */
 	bool has_host, has_length, has_credentials;
+	bool wrong_target; /* of another method than CONNECT */
+	/* Another method than CONNECT, to be forwarded: */
+	bool plain;
+	bool minor;   /* HTTP/1.1, not HTTP/1.0 */
+	bool chunked; /* there is content, in chunks */
+	bool upgrade; /* there is an Upgrade */
+	bool limited; /* there is a Max-Forwards: forwards */
+	uint32_t forwards;
+	uint64_t content; /* bytes of content, with has_length */
+	struct slice method;
+	struct slice path;                 /* and query; may be empty */
+	struct slice options[OPTIONS_MAX]; /* values of Connection */
+	unsigned noptions;
 };
 
 enum parse_result parse_head(struct request *, const char *head, size_t len);
+bool parse_is_token(const char *, size_t len);
 bool parse_ends_in_number(const char *host);
 int parse_authority(struct request *, const char *text, size_t len);
 int parse_basic(const char *value, size_t len, char user[CREDENTIAL_SIZE],
     char password[CREDENTIAL_SIZE]);
+
+/* http.c */
+
+/* A field of a head; all points into that. */
+struct http_field {
+	const char *line, *value;
+	size_t len, name_len, value_len;
+};
+
+/* The head of an answer. */
+struct http_answer {
+	const char *why; /* PARSE_BAD */
+	const char *head;
+	size_t head_len, scanned, first_field;
+	int status;
+	bool minor; /* HTTP/1.1, not HTTP/1.0 */
+	bool chunked, has_length;
+	uint64_t length;
+	struct slice options[OPTIONS_MAX]; /* values of Connection */
+	unsigned noptions;
+};
+
+enum body_kind { BODY_LENGTH, BODY_CHUNKED, BODY_TO_END };
+
+/* Content that is passed on. */
+struct body {
+	enum body_kind kind;
+	bool done, strip;
+	uint64_t left; /* bytes; of a chunk, if there are chunks */
+	int step;
+	uint32_t line, digits, trailer; /* bytes so far */
+	char name[64];                  /* of a trailer field */
+};
+
+bool http_field(const char *head, size_t len, size_t *at, struct http_field *);
+bool http_is(const struct http_field *, const char *name);
+bool http_lists(
+    const char *list, size_t len, const char *token, size_t token_len);
+enum parse_result http_answer(
+    struct http_answer *, const char *head, size_t len);
+void body_begin(struct body *, enum body_kind, uint64_t length, bool strip);
+ssize_t body_take(struct body *, char *bytes, size_t len, size_t *used);
 
 /* conf.c */
 enum log_level {
@@ -253,8 +311,10 @@ struct filter {
 	char *file;              /* owned, or NULL: there is no Filter */
 	unsigned long line;      /* of Filter in the configuration */
 	unsigned long deny_line; /* and of FilterDefaultDeny */
+	unsigned long case_line; /* and of FilterCaseSensitive */
 	enum filter_type type;
 	bool urls, default_deny;
+	bool case_sensitive;      /* for URLs */
 	struct pattern *patterns; /* owned; in the order of the file */
 	size_t n, size;
 };
@@ -353,7 +413,13 @@ struct conf {
 	struct targets targets;
 	struct upstreams upstreams;
 	char *via_name; /* or NULL */
-	bool disable_via;
+	bool disable_via, xtinyproxy;
+	char **
+	    anonymous; /* owned: the fields that pass; all, if there are none */
+	struct add_header {
+		char *name, *value;
+	} * add_headers; /* owned */
+	size_t nanonymous, nadd_headers;
 	struct filter filter;
 	struct pages pages;
 	struct stat_host stat_host;
@@ -416,6 +482,10 @@ const char *filter_subject(const struct filter *, const char *host,
     uint16_t port, char text[SUBJECT_SIZE]);
 bool filter_refuses(const struct filter *, const char *host, uint16_t port,
     unsigned long *line);
+const char *filter_url(const char *host, uint16_t port, const char *path,
+    size_t len, char text[URL_SIZE]);
+bool filter_refuses_url(
+    const struct filter *, const char *url, unsigned long *line);
 
 /* acl.c */
 enum verdict acl_client(
@@ -457,6 +527,7 @@ struct reply {
 	const char *target;  /* as asked */
 	const struct addr *client;
 	const struct stats *stats; /* the page shows these */
+	bool bodiless; /* the page is left out, as an answer to HEAD has it */
 };
 
 size_t reply_make(const char **text, const struct reply *, const struct conf *);
@@ -692,6 +763,7 @@ bool stats_asked(const struct stat_host *, const struct request *);
 void own_init(const struct worker_args *);
 bool own_socket(const struct addr *);
 bool own_via(const struct request *, const char *head);
+bool own_via_entry(char text[OWN_VIA_SIZE], bool minor);
 int own_via_field(char **field, const struct request *, const char *head);
 void own_remember(int fd, const struct addr *to);
 bool own_made(const struct addr *from);
@@ -720,6 +792,7 @@ struct parent {
 	char bytes[PARENT_SIZE];
 };
 
+size_t parent_credentials(char *out, const struct upstream *);
 void parent_begin(struct parent *, const struct upstream *,
     const struct request *, const char *via);
 enum parent_state parent_take(struct parent *);
@@ -744,6 +817,35 @@ int64_t quota_wait(enum quota_kind, const struct addr *client);
 int64_t quota_take(enum quota_kind, const struct addr *client);
 void quota_charge(enum quota_kind, const struct addr *client, int n);
 
+/* forward.c */
+enum forward_state {
+	FORWARD_GOES_ON,
+	FORWARD_DONE,
+	FORWARD_SWITCHED,
+	FORWARD_BAD_REQUEST,
+	FORWARD_CLIENT_LOST,
+	FORWARD_SERVER_LOST
+};
+
+/* One request and its answer. */
+struct exchange {
+	struct request request;
+	char *head; /* owned: that of the request and what came behind */
+	size_t len;
+	const struct upstream *upstream; /* who gets whole URLs, or NULL */
+	struct body up, down;
+	char *bytes; /* owned: a part of the head of the answer, or NULL */
+	size_t bytes_len, size;
+	struct http_answer answer;
+	bool answered; /* the head of the answer is with the client */
+	bool over;     /* the client has the answer, and has not sent all */
+	bool keep;     /* more requests may come */
+	bool upgrade;  /* the client wants to change to another protocol */
+	char *next;    /* owned: what came behind the content, or NULL */
+	size_t next_len;
+	const char *why; /* FORWARD_SERVER_LOST */
+};
+
 /* conn.c */
 
 /* The sides of a connection, and the attempts to reach the server. */
@@ -757,6 +859,7 @@ enum conn_state {
 	CONN_RESOLVE, /* the name is looked up */
 	CONN_CONNECT, /* its addresses are tried */
 	CONN_PARENT,  /* a parent proxy is asked for the tunnel */
+	CONN_FORWARD, /* a request goes on, and its answer comes back */
 	CONN_RELAY,   /* the tunnel stands */
 	CONN_FLUSH,   /* a side is lost; the other gets what it is owed */
 	CONN_LINGER   /* refused; the client may read why, and close */
@@ -764,7 +867,8 @@ enum conn_state {
 
 /* Why a connection ends; adit(8) has the words. */
 enum ending {
-	END_CLOSED, /* both sides had said all; the others are resets */
+	END_CLOSED,    /* both sides had said all; the others are resets */
+	END_FORWARDED, /* the client has its answer */
 	END_CLIENT_RESET,
 	END_SERVER_RESET,
 	END_CLIENT_LEFT,
@@ -851,12 +955,14 @@ struct conn {
 	bool parked;    /* in the lot, not in the poll set */
 	bool counted;   /* for MaxClientsPerHost */
 	char minor;     /* of the request's HTTP version, a digit */
+	bool recorded;  /* its last request is over, and has its record */
 	uint32_t turn;  /* of the loop, when it was active last */
 	struct end end[2];
 	struct flow flow[2];
 	struct addr client, server;
 	struct setup *setup;
-	char *target;      /* as asked */
+	struct exchange *exchange; /* owned: plain HTTP */
+	char *target;              /* as asked */
 	const char *user;  /* the configuration's, once it is known, or NULL */
 	const char *error; /* refused: one of RFC 9209's types, or what else */
 	int status;
@@ -879,6 +985,7 @@ void conn_answer(struct conn *, const struct answer *);
 void conn_wake_parked(void);
 void conn_park_quiet(void);
 int64_t conn_park_at(void);
+void conn_drain(void);
 void conn_close_all(enum ending);
 
 /* auth.c */
@@ -892,6 +999,18 @@ enum verdict auth_check(struct conn *, const struct conf *);
 bool auth_crowded(struct conn *);
 bool auth_end(struct conn *, const struct conf *, const struct answer *);
 void auth_forget(struct conn *);
+
+/* forward.c */
+struct exchange *forward_new(
+    const struct request *, const char *head, size_t len);
+void forward_free(struct exchange *);
+enum forward_state forward_begin(
+    struct conn *, const struct upstream *, const struct conf *);
+enum forward_state forward_reply(struct conn *);
+bool forward_ends_here(const struct exchange *);
+bool forward_hides_content(const struct exchange *);
+short forward_events(const struct conn *, enum side);
+enum forward_state forward_ready(struct conn *, enum side, short revents);
 
 /* worker.c */
 _Noreturn void worker_run(const struct worker_args *);
@@ -1101,6 +1220,11 @@ short relay_events(const struct conn *, enum side);
 enum relay_state relay_ready(
     struct conn *, enum side, short revents, enum side *lost);
 enum relay_state relay_flush(struct conn *, enum side, enum side *lost);
+size_t relay_most(size_t);
+bool relay_rests(const struct conn *, enum side);
+void relay_charge(struct conn *, enum side, size_t got);
+int relay_pass(struct conn *, enum side, const char *bytes, size_t);
+void relay_drop(struct conn *, enum side);
 int relay_keep(struct conn *, enum side, const char *bytes, size_t);
 bool relay_holds(const struct conn *, enum side);
 bool relay_owes(const struct conn *, enum side);

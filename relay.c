@@ -60,8 +60,9 @@ side_rest(const struct conn *c, enum side side)
 							     : rest;
 }
 
-static bool
-side_rests(const struct conn *c, enum side side)
+/* Whether a side is not to be read for now, because of RateLimit. */
+bool
+relay_rests(const struct conn *c, enum side side)
 {
 	return rate != 0 && side_rest(c, side) > 0;
 }
@@ -70,8 +71,8 @@ side_rests(const struct conn *c, enum side side)
  * So much was read from a side.  Who reads late, as everybody does by some
  * part of a millisecond, makes up for it.
  */
-static void
-side_charge(struct conn *c, enum side side, size_t got)
+void
+relay_charge(struct conn *c, enum side side, size_t got)
 {
 	uint64_t us;
 
@@ -89,7 +90,7 @@ relay_resumes(const struct conn *c)
 	int64_t when = INT64_MAX;
 
 	for (enum side side = CLIENT; side <= SERVER; side++)
-		if (side_rests(c, side)) {
+		if (relay_rests(c, side)) {
 			int64_t at =
 			    loop_now() + (side_rest(c, side) + 999) / 1000;
 
@@ -123,7 +124,7 @@ side_open(const struct conn *c, enum side side)
 static bool
 side_reads(const struct conn *c, enum side side)
 {
-	return side_open(c, side) && !side_rests(c, side);
+	return side_open(c, side) && !relay_rests(c, side);
 }
 
 /* What a side of a tunnel is to be watched for. */
@@ -308,12 +309,47 @@ flow_size(struct flow *f)
 	return f->size < rate_size ? f->size : rate_size;
 }
 
+/* How much of so many bytes may be read at once. */
+size_t
+relay_most(size_t size)
+{
+	if (size > rate_size)
+		size = rate_size;
+	return kept_total > KEPT_TOTAL_MAX && size > READ_MIN ? READ_MIN : size;
+}
+
+/*
+ * Sends bytes that came from a side, which has none that wait, to the other,
+ * and keeps those that it does not take.  Returns 0, or -1 with errno when the
+ * other is gone or there is no memory.
+ */
+int
+relay_pass(struct conn *c, enum side side, const char *bytes, size_t len)
+{
+	ssize_t sent = send(c->end[other(side)].fd, bytes, len, MSG_NOSIGNAL);
+
+	if (sent < 0 && !is_passing(errno))
+		return -1;
+	if (sent < 0)
+		sent = 0;
+	if ((size_t)sent == len)
+		return 0;
+	return relay_keep(c, side, bytes + sent, len - (size_t)sent);
+}
+
+/* Drops what came from a side and waits for the other. */
+void
+relay_drop(struct conn *c, enum side side)
+{
+	flow_release(&c->flow[side]);
+}
+
 /* Reads once from a side, and sends to the other what it takes. */
 static enum relay_state
 flow_copy(struct conn *c, enum side side, enum side *lost)
 {
 	struct flow *f = &c->flow[side];
-	ssize_t got, sent;
+	ssize_t got;
 
 	got = recv(c->end[side].fd, buffer, flow_size(f), 0);
 	if (got < 0)
@@ -323,18 +359,13 @@ flow_copy(struct conn *c, enum side side, enum side *lost)
 		return flow_end(c, side);
 	}
 	f->bytes += (uint64_t)got;
-	side_charge(c, side, (size_t)got);
-	sent = send(c->end[other(side)].fd, buffer, (size_t)got, MSG_NOSIGNAL);
-	if (sent < 0 && !is_passing(errno)) {
-		*lost = other(side);
+	relay_charge(c, side, (size_t)got);
+	if (relay_pass(c, side, buffer, (size_t)got) != 0) {
+		if (errno != ENOMEM)
+			*lost = other(side);
 		return RELAY_LOST;
 	}
-	if (sent < 0)
-		sent = 0;
-	flow_adapt(f, (size_t)got, sent == got);
-	if (sent < got &&
-	    relay_keep(c, side, buffer + sent, (size_t)(got - sent)) != 0)
-		return RELAY_LOST;
+	flow_adapt(f, (size_t)got, f->kept == NULL);
 	return RELAY_GOES_ON;
 }
 
@@ -351,7 +382,7 @@ flow_splice(struct conn *c, enum side side, struct pipe *p, enum side *lost)
 
 	if (got > 0) {
 		f->bytes += (uint64_t)got;
-		side_charge(c, side, (size_t)got);
+		relay_charge(c, side, (size_t)got);
 		f->pipe = p;
 		if (got < READ_MIN)
 			flow_restart(f);

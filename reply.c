@@ -51,8 +51,6 @@ reply_reason(int status)
 		return "Bad Request";
 	case 403:
 		return "Forbidden";
-	case 405:
-		return "Method Not Allowed";
 	case 407:
 		return "Proxy Authentication Required";
 	case 408:
@@ -118,8 +116,6 @@ special_fields(char *out, size_t size, int status, const char *realm)
 	out[0] = '\0';
 	if (status == 200)
 		snprintf(out, size, "Cache-Control: no-store\r\n");
-	if (status == 405)
-		snprintf(out, size, "Allow: CONNECT\r\n");
 	/* What is exceeded is a limit on how many, and they come and go. */
 	if (status == 503)
 		snprintf(out, size, "Retry-After: 1\r\n");
@@ -228,5 +224,5 @@ reply_make(const char **text, const struct reply *r, const struct conf *conf)
 	    page_make(page, r, template_of(r, &conf->pages), values, nvalues);
 	fields_len = fields_make(fields, r, date, page_len, conf->realm);
 	*text = memcpy(page - fields_len, fields, fields_len);
-	return fields_len + page_len;
+	return r->bodiless ? fields_len : fields_len + page_len;
 }

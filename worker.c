@@ -416,6 +416,7 @@ drain(uint64_t abandoned)
 	if (w.draining)
 		return;
 	w.draining = true;
+	conn_drain();
 	w.abandoned = abandoned;
 	w.leave_at = loop_now() + ARRIVE_TIME;
 	w.drained_at = loop_now() + w.conf->drain_timeout * INT64_C(1000);

@@ -225,7 +225,7 @@ auth_start() {
 	client send "$(request "Proxy-Authorization: Basic $wrong" "Bad : x")" \
 	    refused 400 >>"$DIR/reply"
 	client send "GET http://mallory:guess-work@h/ HTTP/1.1\r\nProxy-Authorization: Basic $token\r\n\r\n" \
-	    refused 405 >>"$DIR/reply"
+	    refused 400 >>"$DIR/reply"
 	client send "CONNECT alice:sesame-open@h:443 HTTP/1.1\r\n\r\n" \
 	    refused 400 >>"$DIR/reply"
 	client send "CONNECT 127.0.0.1:1 HTTP/1.1\r\nProxy-Authorization: Basic $token\r\n\r\n" \

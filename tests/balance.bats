@@ -196,9 +196,9 @@ workers_other() {
 	need_proc
 	adit_start "Workers 64" "LogLevel Notice"
 	wait_for workers_are 64
-	client -c 70 -- send "GET / HTTP/1.1\r\n\r\n" refused 405
+	client -c 70 -- send "GET / HTTP/1.1\r\n\r\n" refused 400
 	before=$(switches)
-	client -c 100 -- send "GET / HTTP/1.1\r\n\r\n" refused 405
+	client -c 100 -- send "GET / HTTP/1.1\r\n\r\n" refused 400
 	after=$(switches)
 	echo "$((after - before)) for 100 connections"
 	# One for the client, one for its end; and one for the next in line when

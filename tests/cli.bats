@@ -230,7 +230,7 @@ builtin_start() {
 	"$ADIT" -c "$CONF" <&- >&- 2>&- 3>&-
 	ADIT_PID=$(cat "$DIR/pid")
 	own_pid "$ADIT_PID"
-	client send "GET / HTTP/1.1\r\n\r\n" refused 405
+	client send "GET / HTTP/1.1\r\n\r\n" refused 400
 	if [ -d /proc/self/fd ]; then
 		fd_is_null "$ADIT_PID"
 	fi

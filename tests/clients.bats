@@ -154,7 +154,7 @@ setup() {
 	    --ca-certificate="$DIR/cert.pem" -O "$DIR/got" \
 	    "https://localhost:$HTTPS_PORT/file"
 	same "$DIR/got"
-	log_has 'Established connection'
+	log_wait 'Established connection'
 }
 
 @test "clients: wget logs in" {
@@ -186,7 +186,7 @@ setup() {
 	git -c http.proxy="http://127.0.0.1:$PORT" \
 	    clone -q "https://localhost:$HTTPS_PORT/repo.git" "$DIR/clone"
 	same "$DIR/clone/file"
-	log_has 'Established connection'
+	log_wait 'Established connection'
 }
 
 @test "clients: openssl s_client gets a TLS session through the proxy" {

@@ -134,3 +134,25 @@ peer_said_times() {
 	# One that turns in vain makes 10 000 in that half second.
 	[ "$n" -lt 8000 ]
 }
+
+@test "cost: a plain request on a connection that is kept takes few system calls" {
+	local i n script=()
+
+	adit_start "Workers 1" "AccessLog \"$DIR/access\""
+	peer_start SRV server skip '\r\n\r\n' \
+	    send 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
+	for i in {1..100}; do
+		script+=(send "GET http://127.0.0.1:$SRV_PORT/ HTTP/1.1\r\nHost: x\r\n\r\n"
+			skip '\r\n\r\nok')
+	done
+	client "${script[@]}"
+	traced plain client "${script[@]}"
+	n=$(calls plain total)
+	# 12 of them: recvfrom of the head, socket, connect, three options of
+	# the server's socket, sendto, recvfrom of the answer, sendto, another
+	# option and close; and a poll or two, and a write to each log.
+	echo "$n system calls for 100 requests"
+	[ "$n" -gt 1000 ]
+	[ "$n" -le 2100 ]
+	[ "$(calls plain setsockopt)" -le 410 ]
+}

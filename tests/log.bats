@@ -44,7 +44,7 @@ one_tunnel() {
 	peer_start srv server echo
 	adit_start "Deny 127.0.0.9" "Allow 127.0.0.0/8"
 	one_tunnel
-	client send "GET http://h/ HTTP/1.1\r\n\r\n" refused 405
+	client send "GET http://h/ HTTP/1.1\r\n\r\n" refused 400
 	"$PEER" client -b 127.0.0.9 127.0.0.1 "$PORT" refused 403
 	adit_stop
 	fails grep -avE "^(CRITICAL|ERROR|WARNING|NOTICE|CONNECT|INFO) {1,8}$TIME \[[0-9]+\]: .+\$" \
@@ -149,14 +149,14 @@ one_tunnel() {
 @test "log: refused requests are logged with the client's address, for fail2ban" {
 	adit_start
 	"$PEER" client -b 127.0.0.5 127.0.0.1 "$PORT" \
-	    send 'GET http://h/ HTTP/1.1\r\n\r\n' refused 405
+	    send 'GET http://h/ HTTP/1.1\r\n\r\n' refused 400
 	log_wait '^NOTICE .*: Refused request from "127\.0\.0\.5": .'
 }
 
 @test "log: a very long request is one line of the log" {
 	adit_start "AccessLog \"$DIR/access\""
-	client send 'GET /' fillup a 8000 send ' HTTP/1.1\r\n\r\n' refused 405
-	client send 'GET /' fillup '"' 8000 send ' HTTP/1.1\r\n\r\n' refused 405
+	client send 'GET /' fillup a 8000 send ' HTTP/1.1\r\n\r\n' refused 400
+	client send 'GET /' fillup '"' 8000 send ' HTTP/1.1\r\n\r\n' refused 400
 	client send 'CONNECT ' fillup a 8000 send ':443 HTTP/1.1\r\n\r\n' \
 	    refused 400
 	adit_stop
@@ -283,7 +283,7 @@ started_twice() {
 		adit_launch
 		wait_for client
 		one_tunnel
-		client send 'GET / HTTP/1.1\r\n\r\n' refused 405 >"$DIR/reply"
+		client send 'GET / HTTP/1.1\r\n\r\n' refused 400 >"$DIR/reply"
 		adit_stop
 		[ "$STATUS" = 0 ]
 		[ -c "$log" ]
@@ -298,7 +298,7 @@ started_twice() {
 	"$ADIT" -c "$CONF" >"$DIR/fifo" 2>>"$STDERR" 3>&-
 	ADIT_PID=$(cat "$DIR/pid")
 	own_pid "$ADIT_PID"
-	client send 'GET / HTTP/1.1\r\n\r\n' refused 405
+	client send 'GET / HTTP/1.1\r\n\r\n' refused 400
 	wait_for grep -q 'Refused request' "$DIR/got"
 }
 
@@ -461,8 +461,8 @@ syslog_start() {
 	access_is 4 "alice 0\.0\.0\.0:80 - 403/destination_ip_prohibited 0 0 [0-9.]+"
 	client send "CONNECT 127.0.0.1 HTTP/1.1\r\n\r\n" refused 400
 	access_is 5 "- [^ ]+ - 400/http_request_error 0 0 [0-9.]+"
-	client send "GET http://h/ HTTP/1.1\r\n\r\n" refused 405
-	access_is 6 "- (http://h/|-) - 405/http_request_error 0 0 [0-9.]+"
+	client send "GET http://h/ HTTP/1.1\r\n\r\n" refused 400
+	access_is 6 "- (http://h/|-) - 400/http_request_error 0 0 [0-9.]+"
 	client send "CONNECT h:443 HTTP/2.0\r\n\r\n" refused 505
 	access_is 7 "- (h:443|-) - 505/http_request_error 0 0 [0-9.]+"
 	client send "CONNECT no-such-name.invalid:443 HTTP/1.1\r\n$token\r\n\r\n" \

@@ -125,7 +125,7 @@ log_counts() {
 	reply=$(client send 'joe:sesame@a x HTTP/1.1\r\n\r\n' refused 400)
 	has "$reply" 'request=a x HTTP/1.1'
 	reply=$(client send \
-		'GET http://joe:ses@me@a/p@th?q=a@b HTTP/1.1\r\n\r\n' refused 405)
+		'GET http://joe:ses@me@a/p@th?q=a@b HTTP/1.1\r\n\r\n' refused 400)
 	has "$reply" 'request=GET http://a/p@th?q=a@b HTTP/1.1'
 	reply=$(client send 'CONNECT a:1 HTTP/1.1\r\nProxy-Authorization: Basic am9lOnNlc2FtZQ==\r\nHost: <b>\r\n\r\n' refused 400)
 	fails grep -q -e sesame -e am9l -e '<b>' <<<"$reply"
@@ -160,19 +160,18 @@ log_counts() {
 	has "$(client send 'x\r\n\r\n' refused 400)" 'the page of 400'
 	has "$(client send 'CONNECT a:2 HTTP/1.1\r\n\r\n' refused 403)" \
 		'the page of 403'
-	has "$(client send 'GET / HTTP/1.1\r\n\r\n' refused 405)" 'the default'
+	has "$(client send 'GET / HTTP/2.0\r\n\r\n' refused 505)" 'the default'
 }
 
 @test "pages: a template that cannot be read is a warning, and its page the built-in one" {
 	head -c 65537 /dev/zero | page long
 	head -c 65536 /dev/zero | tr '\0' x | page just
 	stderr_expected 'warning: (ErrorFile|DefaultErrorFile|StatFile): /[^ ]*: .+; the built-in page stands for it'
-	adit_start "DefaultErrorFile \"$DIR/none\"" "ErrorFile 405 \"$DIR/long\"" \
+	adit_start "DefaultErrorFile \"$DIR/none\"" "ErrorFile 400 \"$DIR/long\"" \
 		"ErrorFile 403 \"$DIR/just\"" "ErrorFile 505 \"$DIR\"" \
 		"StatFile \"$DIR/none\"" "ConnectPort 1"
 	[ "$(grep -c 'the built-in page stands for it' "$STDERR")" = 4 ]
 	client send 'x\r\n\r\n' refused 400 | grep -q '<h1>400 Bad Request</h1>'
-	client send 'GET / HTTP/1.1\r\n\r\n' refused 405 | grep -q '<h1>405 '
 	client send 'CONNECT a:1 HTTP/2.0\r\n\r\n' refused 505 |
 		grep -q '<h1>505 '
 	client send 'CONNECT a:2 HTTP/1.1\r\n\r\n' skip '\r\n\r\n' print |
@@ -358,6 +357,24 @@ access_lines() {
 		url=tinyproxy.stats:80 'detail={detail}' 'error={error}'
 }
 
+@test "stats: a browser sees them by plain HTTP, and a HEAD their size" {
+	local reply
+
+	adit_start "AccessLog \"$DIR/access\""
+	reply=$(client send \
+		'GET http://Tinyproxy.Stats/ HTTP/1.1\r\nHost: x\r\n\r\n' refused 200)
+	grep -q '<h1>Statistics</h1>' <<<"$reply"
+	reply=$(client send \
+		'HEAD http://tinyproxy.stats:99/x HTTP/1.1\r\nHost: x\r\n\r\n' print)
+	grep -q '^Content-Length: [1-9]' <<<"$reply"
+	fails grep -q Statistics <<<"$reply"
+	wait_for grep -q ' http://Tinyproxy.Stats/ - 200/statistics 0 0 ' "$DIR/access"
+	if command -v curl >/dev/null; then
+		curl -sf -x "http://127.0.0.1:$PORT" http://tinyproxy.stats/ |
+			grep -q '<h1>Statistics</h1>'
+	fi
+}
+
 @test "stats: every request of every worker is counted, and its kind" {
 	peer_start ECHO echod
 	stats_start "Workers 4" "Deny 127.0.0.9" "Allow 127.0.0.0/8" \
@@ -366,7 +383,7 @@ access_lines() {
 	client -n 40 -- tunnel "127.0.0.1:$ECHO_PORT" rtt 1 9 shut eof
 	client -n 40 -- tunnel "127.0.0.1:$ECHO_PORT" rtt 1 9 shut eof
 	client -n 7 -- send 'x\r\n\r\n' refused 400 >/dev/null
-	client -n 2 -- send 'GET / HTTP/1.1\r\n\r\n' refused 405 >/dev/null
+	client -n 2 -- send 'GET / HTTP/1.1\r\n\r\n' refused 400 >/dev/null
 	client -n 3 -- send 'CONNECT a:3 HTTP/1.1\r\n\r\n' refused 403 >/dev/null
 	client send 'CONNECT a.example:2 HTTP/1.1\r\n\r\n' refused 403 >/dev/null
 	"$PEER" client -b 127.0.0.9 -n 5 127.0.0.1 "$PORT" refused 403 >/dev/null

@@ -42,6 +42,66 @@ check_host(const struct request *request)
 	return NULL;
 }
 
+static inline bool
+check_within(struct slice part, struct slice whole)
+{
+	return part.at >= whole.at &&
+	    part.at + part.len <= whole.at + whole.len;
+}
+
+/* What is wrong with what there is of a method other than CONNECT, or NULL. */
+static inline const char *
+check_plain(const struct request *request)
+{
+	if (!check_within(request->path, request->target) ||
+	    request->path.at + request->path.len !=
+		request->target.at + request->target.len)
+		return "the path is not the end of the target";
+	if (request->chunked && (request->has_length || !request->minor))
+		return "there are two kinds of length, or chunks in HTTP/1.0";
+	if (request->minor && !request->has_host)
+		return "HTTP/1.1 without Host";
+	if (request->content != 0 && !request->has_length)
+		return "content without its length";
+	return NULL;
+}
+
+/* Whether two answers to the same bytes are the same. */
+static inline bool
+same_slice(struct slice a, struct slice b)
+{
+	return a.at == b.at && a.len == b.len;
+}
+
+static inline bool
+same_slices(const struct slice *a, const struct slice *b, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (!same_slice(a[i], b[i]))
+			return false;
+	return true;
+}
+
+static inline bool
+same_request(const struct request *a, const struct request *b)
+{
+	unsigned nvias = a->nvias < VIAS_MAX ? a->nvias : VIAS_MAX;
+
+	return a->length == b->length && a->port == b->port &&
+	    a->literal == b->literal && strcmp(a->host, b->host) == 0 &&
+	    (!a->literal || addr_same_ip(&a->addr, &b->addr)) &&
+	    same_slice(a->line, b->line) && same_slice(a->target, b->target) &&
+	    same_slice(a->credentials, b->credentials) &&
+	    same_slice(a->method, b->method) && same_slice(a->path, b->path) &&
+	    a->plain == b->plain && a->minor == b->minor &&
+	    a->chunked == b->chunked && a->upgrade == b->upgrade &&
+	    a->limited == b->limited && a->forwards == b->forwards &&
+	    a->has_length == b->has_length && a->content == b->content &&
+	    a->nvias == b->nvias && same_slices(a->via, b->via, nvias) &&
+	    a->noptions == b->noptions &&
+	    same_slices(a->options, b->options, a->noptions);
+}
+
 /* Returns what is wrong with an answer of parse_head(), or NULL. */
 static inline const char *
 check_request(
@@ -64,14 +124,22 @@ check_request(
 		return "the port is 0";
 	if (!check_slice(request->line, request->length) ||
 	    !check_slice(request->target, request->length) ||
-	    !check_slice(request->credentials, request->length))
+	    !check_slice(request->credentials, request->length) ||
+	    !check_slice(request->path, request->length) ||
+	    !check_within(request->method, request->line))
 		return "a slice reaches out of the head";
+	for (unsigned i = 0; i < request->noptions; i++) {
+		if (!check_slice(request->options[i], request->length))
+			return "a slice of Connection reaches out of the head";
+	}
 	for (unsigned i = 0; i < request->nvias && i < VIAS_MAX; i++) {
 		if (!check_slice(request->via[i], request->length))
 			return "a slice of Via reaches out of the head";
 	}
 	if (request->line.len > REQUEST_LINE_MAX)
 		return "the request line is longer than its limit";
+	if (request->plain && check_plain(request) != NULL)
+		return check_plain(request);
 	return check_host(request);
 }
 #endif

@@ -30,16 +30,6 @@ feed(struct request *request, const uint8_t *data, size_t len)
 	return result;
 }
 
-static bool
-same(const struct request *a, const struct request *b)
-{
-	return a->length == b->length && a->port == b->port &&
-	    a->literal == b->literal && strcmp(a->host, b->host) == 0 &&
-	    a->target.at == b->target.at && a->target.len == b->target.len &&
-	    a->credentials.at == b->credentials.at &&
-	    a->credentials.len == b->credentials.len;
-}
-
 static void
 basic_try(const struct request *request, const uint8_t *data)
 {
@@ -77,10 +67,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(in_parts == result);
 	assert(result != PARSE_BAD || parts.status == whole.status);
 	if (result == PARSE_OK) {
-		assert(same(&whole, &parts));
+		assert(same_request(&whole, &parts));
 		assert(feed(&prefix, data, whole.length - 1) == PARSE_MORE);
 		assert(feed(&prefix, data, whole.length) == PARSE_OK);
-		assert(same(&whole, &prefix));
+		assert(same_request(&whole, &prefix));
 		basic_try(&whole, data);
 	}
 	authority_try(data, size);

@@ -139,18 +139,6 @@ unescape(const char *text, const char *end, unsigned char *out)
 	return len;
 }
 
-static bool
-request_same(const struct request *a, const struct request *b)
-{
-	return a->length == b->length && a->port == b->port &&
-	    a->literal == b->literal && strcmp(a->host, b->host) == 0 &&
-	    (!a->literal || addr_same_ip(&a->addr, &b->addr)) &&
-	    a->line.at == b->line.at && a->line.len == b->line.len &&
-	    a->target.at == b->target.at && a->target.len == b->target.len &&
-	    a->credentials.at == b->credentials.at &&
-	    a->credentials.len == b->credentials.len;
-}
-
 /* One call of the parser with the first len bytes of a row. */
 static enum parse_result
 feed(struct request *request, const struct row *row, size_t len)
@@ -171,7 +159,7 @@ same_answer(const struct row *row, const struct request *want,
 {
 	if (result != got_result ||
 	    (result == PARSE_BAD && want->status != got->status) ||
-	    (result == PARSE_OK && !request_same(want, got))) {
+	    (result == PARSE_OK && !same_request(want, got))) {
 		row_fail(row, "another answer when it comes in parts", at);
 		return false;
 	}
@@ -240,7 +228,7 @@ feed_early(const struct row *row, const struct request *want)
 	memcpy(longer.bytes, row->bytes, row->len);
 	memcpy(longer.bytes + row->len, early, sizeof(early) - 1);
 	if (feed(&request, &longer, longer.len) != PARSE_OK ||
-	    !request_same(want, &request))
+	    !same_request(want, &request))
 		row_fail(row, "early data changes the answer", row->len);
 	free(longer.bytes);
 }
@@ -300,17 +288,55 @@ check_credentials(const struct row *row, const struct request *request)
 	slice_is(row, request->credentials, from, to);
 }
 
-/* The verdict is "OK host port"; a host that is an address is compared so. */
+/* The path is the third word of a verdict, "-" being none. */
 static bool
-host_is(const struct request *request, const char *verdict)
+path_is(const struct row *row, const struct request *request, const char *word)
 {
-	char host[300];
+	static unsigned char path[WORD_SIZE];
+	size_t len = strcmp(word, "-") == 0
+	    ? 0
+	    : unescape(word, word + strlen(word), path);
+
+	return request->plain && request->path.len == len &&
+	    memcmp(row->bytes + request->path.at, path, len) == 0;
+}
+
+/* The kind of content is the fourth: a length, chunked, or "-". */
+static bool
+content_is(const struct request *request, const char *word)
+{
+	char text[32] = "-";
+
+	if (request->has_length)
+		snprintf(text, sizeof(text), "%llu",
+		    (unsigned long long)request->content);
+	else if (request->chunked)
+		strcpy(text, "chunked");
+	return strcmp(text, word) == 0;
+}
+
+/*
+ * The verdict is "OK host port", and then path and content of what is no
+ * CONNECT; a host that is an address is compared so.
+ */
+static bool
+host_is(const struct row *row, const struct request *request)
+{
+	const char *verdict = row->verdict;
+	static char path[WORD_SIZE];
+	char host[300], content[32] = "-";
 	unsigned port;
 	struct addr addr;
+	int words;
 
 	if (strcmp(verdict, "OK") == 0)
 		return true;
-	if (sscanf(verdict, "OK %299s %u", host, &port) != 2)
+	words = sscanf(
+	    verdict, "OK %299s %u %4095s %31s", host, &port, path, content);
+	if (words < 2 || (words == 2) == request->plain)
+		return false;
+	if (request->plain &&
+	    (!path_is(row, request, path) || !content_is(request, content)))
 		return false;
 	if (request->port != port)
 		return false;
@@ -343,10 +369,10 @@ verdict_check(const struct row *row, const struct request *request,
 	switch (result) {
 	case PARSE_OK:
 		if (strncmp(row->verdict, "OK", 2) == 0 &&
-		    host_is(request, row->verdict))
+		    host_is(row, request))
 			return;
-		snprintf(text, sizeof(text), "OK %.50s %u", request->host,
-		    (unsigned)request->port);
+		snprintf(text, sizeof(text), "OK %.50s %u%s", request->host,
+		    (unsigned)request->port, request->plain ? " ..." : "");
 		break;
 	case PARSE_MORE:
 		if (strcmp(row->verdict, "MORE") == 0)
@@ -437,6 +463,11 @@ row_test(struct row *row)
 	else if (strcmp(row->kind, "field") == 0)
 		row_build(
 		    row, "CONNECT h.example:443 HTTP/1.1\r\n", "\r\n\r\n");
+	else if (strcmp(row->kind, "url") == 0)
+		row_build(row, "GET ", " HTTP/1.1\r\nHost: x\r\n\r\n");
+	else if (strcmp(row->kind, "plain") == 0)
+		row_build(
+		    row, "POST http://h/ HTTP/1.1\r\nHost: h\r\n", "\r\n\r\n");
 	else if (strcmp(row->kind, "basic") == 0)
 		row_build(row, "", "");
 	else

@@ -137,12 +137,10 @@ refused_connect() {
 		'CONNECT a:1 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n'
 	refused 400 http_request_error \
 		'CONNECT a:1 HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n'
-	refused 405 http_request_error 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
-	refused 405 http_request_error \
+	refused 400 http_request_error 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
+	refused 400 http_request_error \
 		'connect 127.0.0.1:1 HTTP/1.1\r\nHost: a\r\n\r\n'
 	refused 505 http_request_error 'CONNECT a:1 HTTP/2.0\r\n\r\n'
-	client send 'POST / HTTP/1.1\r\nHost: a\r\n\r\n' refused 405 |
-		grep -qx 'Allow: CONNECT'
 }
 
 @test "refuse: a refusal is a complete reply of HTTP that a browser can show" {
@@ -169,11 +167,13 @@ refused_connect() {
 	local reply
 
 	adit_start
+	peer_start DEAD closed
 	for reply in \
+	    "$(client send "GET http://127.0.0.1:$DEAD_PORT/<script>?<b> HTTP/1.1\r\nHost: a\r\n\r\n" refused 502)" \
 	    "$(client send 'CONNECT <script>x</script>:1 HTTP/1.1\r\n\r\n' refused 400)" \
 	    "$(client send '<script> / HTTP/1.1\r\n\r\n' gone; client send '<b>"&:1 x HTTP/1.1\r\n\r\n' refused 400)" \
 	    "$(client send 'CONNECT a:1 HTTP/1.1\r\nHost: <script>\r\n\r\n' refused 400)" \
-	    "$(client send 'GET http://<script>/ HTTP/1.1\r\nHost: a\r\n\r\n' refused 405)"; do
+	    "$(client send 'GET http://<script>/ HTTP/1.1\r\nHost: a\r\n\r\n' refused 400)"; do
 		[ -n "$reply" ]
 		fails grep -qi -e '<script' -e '<b>' <<<"$reply"
 	done
@@ -193,8 +193,8 @@ refused_connect() {
 		    '400 CONNECT a:1 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n' \
 		    '403 CONNECT 0.0.0.0:80 HTTP/1.1\r\n' \
 		    '403 CONNECT 0.0.0.0:80 HTTP/1.1\r\nConnection: keep-alive\r\n' \
-		    '405 GET / HTTP/1.1\r\nHost: a\r\n' \
-		    '405 POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n' \
+		    '400 GET / HTTP/1.1\r\nHost: a\r\n' \
+		    '400 POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n' \
 		    '505 CONNECT a:1 HTTP/3.0\r\n'; do
 			client send "${head#* }\r\n$next" \
 				refused "${head%% *}" >/dev/null

@@ -384,7 +384,7 @@ access_lines() {
 	mv "$DIR/adit.log" "$DIR/adit.log.1"
 	kill -HUP "$ADIT_PID"
 	wait_for grep -qs 'Reloading config file failed!' "$DIR/adit.log"
-	client send "GET / HTTP/1.1\r\n\r\n" refused 405
+	client send "GET / HTTP/1.1\r\n\r\n" refused 400
 	wait_for grep -q 'Refused request' "$DIR/adit.log"
 	fails grep -q 'Refused request' "$DIR/adit.log.1"
 }

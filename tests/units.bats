@@ -67,9 +67,16 @@ driver() {
 	[ "$status" = 0 ]
 }
 
-@test "units: no bytes that a stranger can think of break the parser" {
-	local top=$BATS_TEST_DIRNAME/..
+@test "units: where an answer and content end is read in one way, whole or in pieces" {
+	driver http_test
+	"$DRIVER"
+}
 
+# fuzz NAME SOURCE...: lets libFuzzer try NAME_fuzz.c, from $DIR/corpus on.
+fuzz() {
+	local name=$1 top=$BATS_TEST_DIRNAME/..
+
+	shift
 	command -v clang >/dev/null || skip "needs clang"
 	echo 'int LLVMFuzzerTestOneInput(const char *p, unsigned long n)' \
 	    '{ return p == 0 && n != 0; }' >"$DIR/try.c"
@@ -77,9 +84,13 @@ driver() {
 		skip "needs clang with libFuzzer"
 	clang -g -O1 -fsanitize=fuzzer,address,undefined \
 	    -fno-sanitize-recover=all -o "$DIR/fuzz" \
-	    "$BATS_TEST_DIRNAME/parse_fuzz.c" \
-	    "$top/parse.c" "$top/addr.c" "$top/secret.c"
+	    "$BATS_TEST_DIRNAME/${name}_fuzz.c" "${@/#/$top/}"
 	unset ASAN_OPTIONS UBSAN_OPTIONS
+	"$DIR/fuzz" -runs=200000 -max_total_time=20 -max_len=512 -seed=1 \
+	    "$DIR/corpus" >"$DIR/fuzz.err" 2>&1
+}
+
+@test "units: no bytes that a stranger can think of break the parser" {
 	mkdir "$DIR/corpus"
 	printf 'CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n' \
 	    >"$DIR/corpus/name"
@@ -87,6 +98,19 @@ driver() {
 	    >"$DIR/corpus/ipv6"
 	printf '\r\nCONNECT 1.2.3.4:1 HTTP/1.1\r\nProxy-Authorization: Basic dTpw\r\n\r\n' \
 	    >"$DIR/corpus/auth"
-	"$DIR/fuzz" -runs=200000 -max_total_time=20 -max_len=512 -seed=1 \
-	    "$DIR/corpus" >"$DIR/fuzz.err" 2>&1
+	printf 'POST http://[::1]:80/p?q HTTP/1.1\r\nHost: h\r\nConnection: close\r\nVia: 1.1 a\r\nContent-Length: 5\r\n\r\nabcde' \
+	    >"$DIR/corpus/plain"
+	printf 'PUT http://h HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nMax-Forwards: 1\r\n\r\n0\r\n\r\n' \
+	    >"$DIR/corpus/chunked"
+	fuzz parse parse.c addr.c secret.c
+}
+
+@test "units: no bytes that a server can think of change where its answer ends" {
+	mkdir "$DIR/corpus"
+	printf '5;a=b\r\nabcde\r\n00\r\nA: b\r\n\r\nx' >"$DIR/corpus/chunks"
+	printf 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: a\r\n\r\n' \
+	    >"$DIR/corpus/length"
+	printf 'HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n' \
+	    >"$DIR/corpus/chunked"
+	fuzz http http.c parse.c addr.c secret.c
 }
