@@ -44,6 +44,11 @@ dns_launch() {
 dns_restart() {
 	kill "$DNS_PID"
 	wait_for dead "$DNS_PID"
+	wait_for dns_again "$@"
+}
+
+# dns_again RULE...: somebody else may have the port for a moment.
+dns_again() {
 	dns_launch "$@"
 	grep -q ready "$DIR/dns.out"
 }

@@ -82,8 +82,10 @@ decides() {
 	}
 }
 
-# full_for CLIENT: whether it has no further place; for wait_for.
+# full_for CLIENT: takes more places until it has no further one; for wait_for.
+# Places that were refused are soon free again.
 full_for() {
+	client_start MORE -n 10 -b "$1" "$AT" 8888 send C hold
 	ask "$1" - 8.8.8.8:443 refused 503 >/dev/null 2>&1
 }
 
