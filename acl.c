@@ -144,13 +144,23 @@ floor_of(const struct addr *target, bool client_is_local)
 
 /*
  * Whether the client may have a name for a target whose addresses others look
- * up: those names that mean their own machine, RFC 6761 6.3, stand for
- * loopback addresses, and these are for clients on loopback.
+ * up: those names that mean their own machine, by RFC 6761 6.3 or since the
+ * usual hosts files have them, stand for loopback addresses, and these are for
+ * clients on loopback.
  */
 bool
 acl_name(const char *name, const struct addr *client)
 {
-	return IN(client, loopback) || !acl_name_matches("localhost", name);
+	static const char *const names[] = { "localhost", "localhost4",
+		"localhost6", "localdomain", "localdomain4", "localdomain6",
+		"ip6-localhost", "ip6-loopback" };
+
+	if (IN(client, loopback))
+		return true;
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (acl_name_matches(names[i], name))
+			return false;
+	return true;
 }
 
 static bool

@@ -3,9 +3,10 @@
  * The baton: one worker of a generation listens, and the others do not, so
  * that a connection wakes one process and goes where there are fewest.  Who
  * has it stands as one number in the shared memory: from the time when the
- * generation goes to work there is never none, and never two for long.  The bells, one for each worker, only say that it is time
- * to look there; so it does no harm to ring one once more, when whoever should
- * have done it has died.
+ * generation goes to work there is never none, and never two for long.  The
+ * bells, one for each worker, only say that it is time to look there; so it
+ * does no harm to ring one once more, when whoever should have done it has
+ * died.
  *
  * Any worker can write there what it likes.  Nothing that is read here is
  * trusted further than to choose among the workers that there are.

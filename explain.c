@@ -360,8 +360,8 @@ parent_takes_name(void)
 
 	printf("target %s: looked up by the parent, ", e.target);
 	if (allowed && !acl_name(req->host, e.asker.client)) {
-		puts("refused by a floor: localhost is for clients on "
-		     "loopback");
+		puts("refused by a floor: names of loopback are for clients "
+		     "on loopback");
 		return refuse(REFUSED, "http_request_denied");
 	}
 	say_target(allowed, rule);

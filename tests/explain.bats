@@ -170,6 +170,8 @@ conf() {
 }
 
 @test "explain: parents are named in the order in which they are tried" {
+	local name
+
 	conf "Upstream http proxy1.example:3128" \
 	    "Upstream socks5 [2001:db8::1]:1080" \
 	    "Upstream none \".direct.example\"" \
@@ -193,8 +195,14 @@ conf() {
 	says "answer: 403 Forbidden, destination_ip_prohibited"
 	conf "Upstream http proxy1.example:3128" "DenyTo 10.0.0.0/8"
 	explains 1 192.0.2.7 - localhost:443
-	says "target localhost:443: looked up by the parent, refused by a floor: localhost is for clients on loopback"
+	says "target localhost:443: looked up by the parent, refused by a floor: names of loopback are for clients on loopback"
+	for name in localhost4 localhost6 localhost6.localdomain6 \
+	    localhost.localdomain ip6-localhost ip6-loopback; do
+		explains 1 192.0.2.7 - "$name:443"
+		explains 0 127.0.0.1 - "$name:443"
+	done
 	explains 0 127.0.0.1 - localhost:443
+	explains 0 192.0.2.7 - notlocalhost:443
 }
 
 @test "explain: limits are named with their lines" {
