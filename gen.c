@@ -810,13 +810,22 @@ listener_choose(const struct gen *gen, uint32_t but)
 	worker_order(gen, best, ORDER_LISTEN);
 }
 
-/* Sees to it that somebody listens who can, when a worker has come or gone. */
+/*
+ * Sees to it that somebody listens who can, when a worker has come or gone.
+ * One that is just starting in the place of who listened may have seen that
+ * the baton is there, and must look again.
+ */
 static void
 listener_ensure(const struct gen *gen)
 {
-	if (gen->state == GEN_LIVE && !gen->stopped &&
-	    !worker_serves(gen, baton_holder(&gen->baton)))
-		listener_choose(gen, NOBODY);
+	uint32_t holder = baton_holder(&gen->baton);
+
+	if (gen->state != GEN_LIVE || gen->stopped ||
+	    worker_serves(gen, holder))
+		return;
+	listener_choose(gen, NOBODY);
+	if (holder < gen->nworkers && gen->children[holder].pid > 0)
+		worker_order(gen, holder, ORDER_LOOK);
 }
 
 /*
