@@ -34,6 +34,12 @@ PARTS = acl.o addr.o auth.o baton.o cache.o conf.o conn.o desk.o dial.o \
 	sys.o target.o upstream.o who.o worker.o
 OBJS = $(PARTS) name.o
 
+# For init systems and others: installed as examples, since only a package can
+# know where each belongs; etc/debian/build does.
+EXTRAS = adit.init adit.service adit.socket adit.openrc adit.rc \
+	adit.logrotate adit.apparmor fail2ban/filter.d/adit.conf \
+	fail2ban/jail.d/adit.conf
+
 all: adit
 
 adit: $(OBJS)

@@ -300,7 +300,8 @@ procd_conf() {
 	own_pid $!
 	UNIT_PID=$!
 	wait_for logged 'Starting main loop' /var/log/tinyproxy.log
-	serves_inside 8888
+	# 127.0.0.1 is StatHost there.
+	serves_inside 8888 localhost
 	inside kill "$(inside cat /run/main)"
 	wait "$UNIT_PID"
 	wait_for fails runs

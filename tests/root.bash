@@ -84,11 +84,11 @@ inside_is() {
 	inside "$@" >/dev/null 2>&1
 }
 
-# serves_inside PORT: whether a tunnel through 127.0.0.1:PORT works there.
-# Needs `peer_inside`.
+# serves_inside PORT [HOST]: whether a tunnel through 127.0.0.1:PORT to HOST,
+# 127.0.0.1 if there is none, works there.  Needs `peer_inside`.
 serves_inside() {
 	inside "$PEER" client 127.0.0.1 "$1" \
-	    tunnel "127.0.0.1:$ECHO_PORT" rtt 1 5 shut eof
+	    tunnel "${2:-127.0.0.1}:$ECHO_PORT" rtt 1 5 shut eof
 }
 
 # peer_inside: an echo server there; sets ECHO_PORT.
