@@ -978,7 +978,6 @@ int conn_init(const struct worker_args *);
 size_t conn_count(void);
 int64_t conn_ended_at(void);
 size_t conn_unsettled(void);
-void conn_accepted(int fd, const struct sockaddr_storage *from);
 void conn_event(struct conn *, unsigned which, short revents);
 void conn_expire(struct conn *);
 void conn_answer(struct conn *, const struct answer *);
@@ -987,6 +986,87 @@ void conn_park_quiet(void);
 int64_t conn_park_at(void);
 void conn_drain(void);
 void conn_close_all(enum ending);
+
+/* relay.c */
+enum relay_state { RELAY_GOES_ON, RELAY_DONE, RELAY_LOST };
+
+void relay_limit(unsigned rate);
+int64_t relay_resumes(const struct conn *);
+short relay_events(const struct conn *, enum side);
+enum relay_state relay_ready(
+    struct conn *, enum side, short revents, enum side *lost);
+enum relay_state relay_flush(struct conn *, enum side, enum side *lost);
+size_t relay_most(size_t);
+bool relay_rests(const struct conn *, enum side);
+void relay_charge(struct conn *, enum side, size_t got);
+int relay_pass(struct conn *, enum side, const char *bytes, size_t);
+void relay_drop(struct conn *, enum side);
+int relay_keep(struct conn *, enum side, const char *bytes, size_t);
+bool relay_holds(const struct conn *, enum side);
+bool relay_owes(const struct conn *, enum side);
+void relay_quiet(struct conn *);
+void relay_free(struct conn *);
+void socket_linger(int fd, bool gracefully);
+
+/* conn.c, for the files that have a part in a connection's life */
+struct conn *conn_new(int fd, const struct addr *client);
+int conn_setup_new(struct conn *);
+void conn_setup_free(struct conn *);
+bool conn_has_room(void);
+void conn_state(struct conn *, enum conn_state);
+void conn_watch(struct conn *);
+void conn_busy(struct conn *);
+void conn_look_soon(void);
+void conn_establish(struct conn *);
+void conn_relayed(struct conn *, enum relay_state, enum side lost);
+void conn_lost(struct conn *, enum side lost);
+void conn_reply(struct conn *, struct reply *);
+void conn_refuse(
+    struct conn *, int status, const char *error, const char *detail);
+void conn_no_memory(struct conn *);
+void conn_server_close(struct conn *);
+void conn_record(const struct conn *, enum ending);
+void conn_close(struct conn *, enum ending);
+
+/* client.c */
+void client_init(const struct conf *);
+void client_accepted(int fd, const struct sockaddr_storage *from);
+void client_named(struct conn *, const struct answer *);
+void client_deny(struct conn *);
+
+/* request.c */
+void request_init(const struct conf *);
+void request_read(struct conn *);
+int request_follow(struct conn *, char *bytes, size_t len);
+void request_answer(struct conn *, const struct answer *);
+void request_expire(struct conn *);
+
+/* reach.c */
+
+/* Why a server cannot be had, and what the client is told of it. */
+struct failure {
+	int error; /* errno, where it is one */
+	int status;
+	const char *type;
+	const char *what; /* "... does not resolve." */
+};
+
+int reach_init(const struct conf *);
+bool reach_under_way(enum conn_state);
+int64_t reach_until(const struct conn *);
+void reach_route(struct conn *);
+void reach_answer(struct conn *, const struct answer *);
+void reach_event(struct conn *, unsigned which, short revents);
+void reach_expire(struct conn *);
+void reach_failed(
+    struct conn *, const struct failure *, const char *task, const char *why);
+
+/* exchange.c */
+void exchange_init(const struct conf *);
+void exchange_start(struct conn *);
+void exchange_here(struct conn *);
+void exchange_event(struct conn *, enum side, short revents);
+void exchange_expire(struct conn *);
 
 /* auth.c */
 enum auth_wait { AUTH_NOW, AUTH_LATER, AUTH_NEVER };
@@ -1210,25 +1290,4 @@ void pipe_give(struct pipe *);
 void pipe_rest(void);
 ssize_t pipe_fill(struct pipe *, int from, size_t max);
 int pipe_drain(struct pipe *, int to);
-
-/* relay.c */
-enum relay_state { RELAY_GOES_ON, RELAY_DONE, RELAY_LOST };
-
-void relay_limit(unsigned rate);
-int64_t relay_resumes(const struct conn *);
-short relay_events(const struct conn *, enum side);
-enum relay_state relay_ready(
-    struct conn *, enum side, short revents, enum side *lost);
-enum relay_state relay_flush(struct conn *, enum side, enum side *lost);
-size_t relay_most(size_t);
-bool relay_rests(const struct conn *, enum side);
-void relay_charge(struct conn *, enum side, size_t got);
-int relay_pass(struct conn *, enum side, const char *bytes, size_t);
-void relay_drop(struct conn *, enum side);
-int relay_keep(struct conn *, enum side, const char *bytes, size_t);
-bool relay_holds(const struct conn *, enum side);
-bool relay_owes(const struct conn *, enum side);
-void relay_quiet(struct conn *);
-void relay_free(struct conn *);
-void socket_linger(int fd, bool gracefully);
 #endif

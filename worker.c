@@ -250,7 +250,7 @@ accept_one(int listener)
 	w.full = false;
 	fd = sys_accept(listener, &from);
 	if (fd >= 0) {
-		conn_accepted(fd, &from);
+		client_accepted(fd, &from);
 		return ACCEPTED;
 	}
 	error = errno;
