@@ -82,11 +82,11 @@ client_verdict(struct conn *c)
 	return verdict;
 }
 
-/* Goes on with the rules for clients. */
+/* Does what the rules for clients say. */
 static void
-client_judge(struct conn *c)
+client_obey(struct conn *c, enum verdict verdict)
 {
-	switch (client_verdict(c)) {
+	switch (verdict) {
 	case ACL_ALLOW:
 		client_admit(c);
 		break;
@@ -106,20 +106,16 @@ void
 client_named(struct conn *c, const struct answer *answer)
 {
 	const struct rule *rule = &conf->rules[c->setup->rule];
+	enum verdict verdict;
 
 	if (!answer->matches && resolve_ask_on(c))
 		return;
-	switch (acl_answer(rule, answer->matches, answer->error != 0)) {
-	case ACL_ALLOW:
-		client_admit(c);
-		break;
-	case ACL_DENY:
-		client_deny(c);
-		break;
-	case ACL_ASK:
+	verdict = acl_answer(rule, answer->matches, answer->error != 0);
+	if (verdict == ACL_ASK) {
 		c->setup->rule++;
-		client_judge(c);
+		verdict = client_verdict(c);
 	}
+	client_obey(c, verdict);
 }
 
 /* The limits for one client address. */
@@ -239,7 +235,7 @@ client_begin(int fd, const struct addr *client)
 	if (limit != LIMIT_NONE)
 		limit_refuse(c);
 	else
-		client_judge(c);
+		client_obey(c, client_verdict(c));
 }
 
 /* Takes a client that was accepted; the descriptor is the connection's. */
