@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "../proxy.h"
+#include "must.h"
 
 enum { MANY = 20000, LIFE = 10000 };
 
@@ -19,15 +20,6 @@ int64_t
 loop_now(void)
 {
 	return now;
-}
-
-static void
-must(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "not so: %s\n", what);
-	exit(1);
 }
 
 static void

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "../proxy.h"
+#include "must.h"
 
 enum { MANY = 50000 };
 
@@ -64,15 +65,6 @@ static const struct row {
 	{ "alice:$6", "plain text" },
 	{ "alice:$6$$$$", "" },
 };
-
-static void
-must(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "not so: %s\n", what);
-	exit(1);
-}
 
 static const char *
 add(struct logins *l, unsigned long line, const char *text)

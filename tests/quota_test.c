@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "../proxy.h"
+#include "must.h"
 
 enum {
 	WORKERS = 5,
@@ -35,15 +36,6 @@ sys_random(void *to, size_t len)
 {
 	memset(to, 0x5a, len);
 	return 0;
-}
-
-static void
-must(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "not so: %s\n", what);
-	exit(1);
 }
 
 /* Numbers that are the same in each run. */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "../proxy.h"
+#include "must.h"
 
 enum { MANY = 20000, LIFE = 60000, ROOM = 4096 };
 
@@ -28,15 +29,6 @@ static const struct vector {
 };
 
 static unsigned char key[SECRET_KEY_SIZE];
-
-static void
-must(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "not so: %s\n", what);
-	exit(1);
-}
 
 static void
 text_of(char text[33], const struct digest *digest)
