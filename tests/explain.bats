@@ -5,6 +5,16 @@ load helper
 
 bats_require_minimum_version 1.5.0
 
+# When a name server fails, or is not there, musl waits for another answer for
+# as long as it may, and then says what it says when none has come.
+MUSL=
+case ${CC:-} in
+*musl*)
+	MUSL="504 Gateway Timeout, dns_timeout"
+	NAME_OPTIONS="timeout:2 attempts:1"
+	;;
+esac
+
 # explains STATUS CLIENT USER TARGET: what adit -t says to that goes to
 # $DIR/said; nothing is said on standard error.
 explains() {
@@ -289,7 +299,7 @@ conf() {
 	explains 1 192.0.2.8 - none.test:443
 	says 'answer: 502 Bad Gateway, dns_error; rcode="NXDOMAIN"'
 	explains 1 192.0.2.8 - fail.test:443
-	says 'answer: 502 Bad Gateway, dns_error'
+	says "answer: ${MUSL:-502 Bad Gateway, dns_error}"
 	explains 1 192.0.2.7 - mixed.test:443
 	grep -q '^client 192.0.2.7: the look-up for line 5 failed: ' "$DIR/said"
 	says "client 192.0.2.7: refused by line 5: Deny .bad.test"

@@ -483,7 +483,7 @@ came_back() {
 	client_start TUNNEL 127.0.0.1 "$PORT" tunnel "127.0.0.2:$PORT" \
 	    rtt 1 9 say up wait "$DIR/go-$1" rst
 	wait_for peer_said TUNNEL '^up$'
-	near=$(awk -v far="0200007F:$(printf %04X "$PORT")" \
+	near=$("${INSIDE[@]}" awk -v far="0200007F:$(printf %04X "$PORT")" \
 	    '$3 == far && $4 == "01" { split($2, p, ":"); print p[2] }' /proc/net/tcp)
 	touch "$DIR/go-$1"
 	peer_wait TUNNEL
@@ -498,13 +498,14 @@ came_back() {
 	local try
 
 	need_linux
+	# Where nobody else takes the port of the connection in between.
+	[ "$(id -u)" != 0 ] || network
 	adit_start "AccessLog \"$DIR/access\""
 	# The same port at another address: somebody else, as far as one can see.
 	"$PEER" server -a 127.0.0.2 -p "$PORT" echo >"$DIR/far.out" 2>"$DIR/far.err" 3>&- &
 	own_pid $!
 	wait_for grep -q . "$DIR/far.out"
-	# Somebody else may take the port of the connection in between.
-	for try in 1 2 3 4 5; do
+	for try in $(seq 20); do
 		came_back "$try" && break
 		grep -q 'in use' "$DIR/bind"
 	done
