@@ -4,28 +4,16 @@
 
 load helper
 load root
+load packages
 
 # 8888 is the port of the configuration that the package brings.
 CONFIG=/etc/tinyproxy/tinyproxy.conf
 PIDFILE=/run/tinyproxy/tinyproxy.pid
 TLOG=/var/log/tinyproxy/tinyproxy.log
 
-# The packages are fetched once, with lists of our own if there are none.
 setup_file() {
 	[ "$(id -u)" = 0 ] || return 0
-	command -v apt-get >/dev/null || return 0
-	cd "$BATS_FILE_TMPDIR" || return
-	local state=$BATS_FILE_TMPDIR/state
-	local options=(-q -o APT::Sandbox::User=root)
-
-	timeout 60 apt-get "${options[@]}" download tinyproxy tinyproxy-bin \
-	    >apt.out 2>&1 && return
-	mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
-	options+=(-o "Dir::State::lists=$state/lists" -o "Dir::Cache=$state/cache")
-	timeout 120 apt-get "${options[@]}" update >>apt.out 2>&1 &&
-		timeout 60 apt-get "${options[@]}" download tinyproxy \
-		    tinyproxy-bin >>apt.out 2>&1
-	return 0
+	packages_fetch tinyproxy tinyproxy-bin
 }
 
 # Debian's package, installed and with its user, with adit as its program.
@@ -34,9 +22,7 @@ setup() {
 	TINYPROXY=${ADIT%/*}/tinyproxy
 	[ -x "$TINYPROXY" ] || skip "needs tinyproxy beside ${ADIT##*/}"
 	need_root
-	need_command dpkg-deb
-	compgen -G "$BATS_FILE_TMPDIR/tinyproxy_*.deb" >/dev/null ||
-		skip "apt-get cannot download tinyproxy"
+	need_packages tinyproxy tinyproxy-bin
 	root_start
 	stderr_expected "^$CONFIG:[0-9]+: notice: "
 	inside sh -c 'for f; do
