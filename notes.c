@@ -290,7 +290,7 @@ static const struct hint line_hints[] = {
 	    "tinyproxy answers 500 if a server cannot be reached; adit 502 or "
 	    "504" },
 	{ "ErrorFile", is_of_login, NULL, false,
-	    "tinyproxy answers 401 to wrong credentials; adit 407" },
+	    "adit answers 407 wherever tinyproxy answers 401" },
 	{ "ErrorFile", is_never_sent, NULL, false,
 	    "adit never answers with this status" },
 	{ "Filter", is_for_hosts, NULL, false,
