@@ -29,8 +29,8 @@ DEFS = -DADIT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLOT_$(LOT)
 # name.o comes last: a program of another name has its own in its place.
 PARTS = acl.o addr.o auth.o baton.o cache.o client.o conf.o conn.o desk.o dial.o \
 	exchange.o explain.o filter.o forward.o gen.o helper.o hosts.o http.o \
-	known.o log.o login.o loop.o lot.o own.o page.o parent.o parse.o path.o \
-	pipe.o proxy.o quota.o quote.o reach.o relay.o reply.o request.o \
+	known.o log.o login.o loop.o lot.o notes.o own.o page.o parent.o parse.o \
+	path.o pipe.o proxy.o quota.o quote.o reach.o relay.o reply.o request.o \
 	resolve.o secret.o service.o stats.o sys.o target.o upstream.o who.o \
 	worker.o
 OBJS = $(PARTS) name.o

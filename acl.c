@@ -129,6 +129,17 @@ enum { EMBEDDED_MAX = sizeof(embeddings) / sizeof(*embeddings) + 1 };
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 #define IN(a, blocks) addr_in_blocks(a, blocks, COUNT(blocks))
 
+/* Whether all addresses that have the first bits of this one are loopback's. */
+bool
+acl_is_loopback(const struct addr *a, unsigned bits)
+{
+	for (size_t i = 0; i < COUNT(loopback); i++)
+		if (bits >= loopback[i].bits &&
+		    addr_in_net(a, loopback[i].net, loopback[i].bits))
+			return true;
+	return false;
+}
+
 /* The floor that one address is under, in words, or NULL. */
 static const char *
 floor_of(const struct addr *target, bool client_is_local)

@@ -758,6 +758,7 @@ test(const struct options *o, const struct conf *conf)
 	struct addr client;
 
 	if (request == NULL) {
+		notes_print(conf);
 		printf("%s: %s: the configuration is right\n", program,
 		    m.file != NULL ? m.file : "none, built-in");
 		return 0;

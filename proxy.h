@@ -494,6 +494,7 @@ enum verdict acl_answer(const struct rule *, bool matches, bool failed);
 bool acl_name_matches(const char *rule, const char *name);
 bool acl_port(const struct conf *, uint16_t port);
 bool acl_name(const char *name, const struct addr *client);
+bool acl_is_loopback(const struct addr *, unsigned bits);
 bool acl_target(const struct conf *, const char *name,
     const struct addr *target, const struct asker *,
     const struct target_rule **rule);
@@ -1117,6 +1118,7 @@ unsigned upstream_left(
 void upstream_dead(const struct upstreams *, const struct upstream *);
 void upstream_alive(const struct upstreams *, const struct upstream *);
 const char *upstream_kind(const struct upstream *);
+bool upstream_has_substitute(const struct upstreams *, const struct upstream *);
 
 /* cache.c */
 const struct addr *cache_find(const char *name, size_t *naddrs);
@@ -1168,6 +1170,9 @@ unsigned long quote_find(
 /* explain.c */
 bool explain(const struct conf *, const struct addr *client, const char *user,
     const char *target);
+
+/* notes.c */
+void notes_print(const struct conf *);
 
 /* gen.c */
 enum gen_state { GEN_STARTING, GEN_LIVE, GEN_DRAINING, GEN_FAILED };

@@ -267,6 +267,18 @@ next_choice(const struct upstreams *us, const struct upstream *u)
 	return NULL;
 }
 
+/* Whether another parent is tried for the same targets, before it or after. */
+bool
+upstream_has_substitute(const struct upstreams *us, const struct upstream *u)
+{
+	bool before = false;
+
+	for (size_t i = 0; i < us->n; i++)
+		if (next_choice(us, &us->list[i]) == u)
+			before = true;
+	return before || next_choice(us, u) != NULL;
+}
+
 /* To be called in a worker before it chooses.  Returns 0, or -1 with errno. */
 int
 upstream_init(const struct upstreams *us)

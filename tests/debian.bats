@@ -4,28 +4,17 @@
 
 load helper
 load root
+load packages
 
 # 8888 is the port of the configuration that the package brings.
 CONFIG=/etc/tinyproxy/tinyproxy.conf
 PIDFILE=/run/tinyproxy/tinyproxy.pid
 TLOG=/var/log/tinyproxy/tinyproxy.log
+TOP=$BATS_TEST_DIRNAME/..
 
-# The packages are fetched once, with lists of our own if there are none.
 setup_file() {
 	[ "$(id -u)" = 0 ] || return 0
-	command -v apt-get >/dev/null || return 0
-	cd "$BATS_FILE_TMPDIR" || return
-	local state=$BATS_FILE_TMPDIR/state
-	local options=(-q -o APT::Sandbox::User=root)
-
-	timeout 60 apt-get "${options[@]}" download tinyproxy tinyproxy-bin \
-	    >apt.out 2>&1 && return
-	mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
-	options+=(-o "Dir::State::lists=$state/lists" -o "Dir::Cache=$state/cache")
-	timeout 120 apt-get "${options[@]}" update >>apt.out 2>&1 &&
-		timeout 60 apt-get "${options[@]}" download tinyproxy \
-		    tinyproxy-bin >>apt.out 2>&1
-	return 0
+	packages_fetch tinyproxy tinyproxy-bin
 }
 
 # Debian's package, installed and with its user, with adit as its program.
@@ -34,9 +23,7 @@ setup() {
 	TINYPROXY=${ADIT%/*}/tinyproxy
 	[ -x "$TINYPROXY" ] || skip "needs tinyproxy beside ${ADIT##*/}"
 	need_root
-	need_command dpkg-deb
-	compgen -G "$BATS_FILE_TMPDIR/tinyproxy_*.deb" >/dev/null ||
-		skip "apt-get cannot download tinyproxy"
+	need_packages tinyproxy tinyproxy-bin
 	root_start
 	stderr_expected "^$CONFIG:[0-9]+: notice: "
 	inside sh -c 'for f; do
@@ -136,9 +123,8 @@ unprivileged() {
 	    --exec /usr/bin/tinyproxy
 }
 
-@test "debian: a restart takes over from the tinyproxy that ran before" {
-	local before
-
+# tinyproxy_itself: /usr/bin/tinyproxy is the package's; ours is beside it.
+tinyproxy_itself() {
 	stderr_expected 'logging deactivated'
 	inside sh -c 'dpkg-deb --fsys-tarfile "$1" |
 	    tar -xOf - ./usr/bin/tinyproxy >/usr/bin/tinyproxy.old &&
@@ -147,6 +133,42 @@ unprivileged() {
 	    chmod 755 /usr/bin/tinyproxy' - \
 	    "$BATS_FILE_TMPDIR"/tinyproxy-bin_*.deb
 	inside /usr/bin/tinyproxy -v | grep -q 'tinyproxy 1\.'
+}
+
+# readme_lines THERE|BACK: the commands of the README for coming from tinyproxy,
+# the first or the second paragraph of them.
+readme_lines() {
+	sed -n '/^## Coming from tinyproxy/,/^## B/p' "$TOP/README.md" |
+		awk -v n="$([ "$1" = THERE ] && echo 1 || echo 2)" '
+			!/^    / { if (inside) p++; inside = 0; next }
+			{ inside = 1 }
+			p + 1 == n { sub(/ +#.*/, ""); print }'
+}
+
+@test "debian: the commands of the README lead from tinyproxy to adit, and back" {
+	[ "$ADIT" -ef "$TOP/adit" ] || skip "needs the adit of this directory"
+	tinyproxy_itself
+	inside_is sh -c 'command -v make && command -v dpkg-divert &&
+	    command -v service' || skip "needs make, dpkg-divert and service"
+	script start
+	wait_for inside_is "$PEER" client 127.0.0.1 8888
+	[ "$(readme_lines THERE | wc -l)" = 5 ]
+	inside sh -ec "cd '$TOP'; $(readme_lines THERE)" >"$DIR/there" 2>&1
+	grep -qE "^$CONFIG:[0-9]+: note: Timeout: tinyproxy" "$DIR/there"
+	[ "$(inside tinyproxy -v)" = "$("$TINYPROXY" -v)" ]
+	[ "$(inside readlink "/proc/$(master)/exe")" = /usr/bin/tinyproxy ]
+	unprivileged
+	serves_inside 8888
+	inside sh -ec "cd '$TOP'; $(readme_lines BACK)" >"$DIR/back" 2>&1
+	wait_for inside_is "$PEER" client 127.0.0.1 8888
+	inside tinyproxy -v | grep -q 'tinyproxy 1\.'
+	fails inside_is test -e /usr/bin/tinyproxy.distrib
+}
+
+@test "debian: a restart takes over from the tinyproxy that ran before" {
+	local before
+
+	tinyproxy_itself
 	script start
 	wait_for inside_is "$PEER" client 127.0.0.1 8888
 	before=$(master)

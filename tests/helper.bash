@@ -419,6 +419,7 @@ adit_start() {
 # adit_launch [OPTION...]: starts adit with -d and $CONF as it is and these
 # options in the background, waits for nothing, sets ADIT_PID.
 adit_launch() {
+	STARTS=$(starts)
 	"${ADIT_WRAP[@]}" "$ADIT" -d -c "$CONF" "$@" \
 		>>"$LOG" 2>>"$STDERR" </dev/null 3>&- &
 	ADIT_PID=$!
@@ -440,7 +441,18 @@ adit_ready_or_dead() {
 		"$PEER" client 127.0.0.1 "$PORT" 2>/dev/null
 		return
 	fi
-	logs_grep -q "Starting main loop. Accepting connections."
+	[ "$(starts)" -gt "${STARTS:-0}" ]
+}
+
+# starts: prints how often adit has been ready, by its logs; STARTS is how often
+# that was before the last adit_launch.
+starts() {
+	# A FIFO would be waited for.
+	if [ -f "$LOG" ] || ! [ -e "$LOG" ]; then
+		logs_grep -h "Starting main loop. Accepting connections." | wc -l
+	else
+		echo 0
+	fi
 }
 
 # logs_grep ARGUMENT...: grep in standard output and in the LogFile of $CONF.

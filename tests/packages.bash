@@ -1,0 +1,36 @@
+# shellcheck shell=bash
+# Packages of Debian's, for tests that want the real thing.  None of their files
+# is in this project.
+
+# packages_fetch NAME...: downloads them to the directory of this file of tests,
+# with lists of our own if there are none; to be called in setup_file.
+packages_fetch() {
+	local state=$BATS_FILE_TMPDIR/state
+	local options=(-q)
+
+	command -v apt-get >/dev/null || return 0
+	cd "$BATS_FILE_TMPDIR" || return
+	[ "$(id -u)" != 0 ] || options+=(-o APT::Sandbox::User=root)
+	timeout 60 apt-get "${options[@]}" download "$@" >apt.out 2>&1 && return
+	mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
+	options+=(-o "Dir::State::lists=$state/lists" -o "Dir::Cache=$state/cache")
+	timeout 120 apt-get "${options[@]}" update >>apt.out 2>&1 &&
+		timeout 60 apt-get "${options[@]}" download "$@" >>apt.out 2>&1
+	return 0
+}
+
+# need_packages NAME...: skips the test when these could not be had.
+need_packages() {
+	local name
+
+	need_command dpkg-deb
+	for name; do
+		compgen -G "$BATS_FILE_TMPDIR/${name}_*.deb" >/dev/null ||
+			skip "apt-get cannot download $name"
+	done
+}
+
+# package_file NAME PATH: writes a file of a package to standard output.
+package_file() {
+	dpkg-deb --fsys-tarfile "$BATS_FILE_TMPDIR/$1"_*.deb | tar -xO ".$2"
+}
