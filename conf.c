@@ -492,6 +492,28 @@ take_default_deny(struct reader *r, const struct directive *d, char *arg)
 }
 
 static int
+take_reverse_only(struct reader *r, const struct directive *d, char *arg)
+{
+	r->conf->reverse.only_line = r->line;
+	return take_bool(r, d, arg);
+}
+
+static int
+take_reverse_base(struct reader *r, const struct directive *d, char *arg)
+{
+	char *text = unquote(arg);
+	const char *wrong;
+
+	(void)d;
+	if (text == NULL)
+		return FAIL(r,
+		    "the value must be a URL in double quotes, as in "
+		    "\"http://host/\"");
+	wrong = reverse_base(&r->conf->reverse, text);
+	return wrong == NULL ? 0 : FAIL(r, "%s", wrong);
+}
+
+static int
 take_connect_port(struct reader *r, const struct directive *d, char *arg)
 {
 	unsigned long n;
@@ -638,80 +660,33 @@ take_add_header(struct reader *r, const struct directive *d, char *arg)
 	    : set_string(r, &added->value, value);
 }
 
-/* Takes the next quoted string or number off the front of *arg. */
-static bool
-skip_argument(char **arg, bool quoted)
-{
-	char *p = *arg;
-
-	if (quoted) {
-		if (p[0] != '"' || strcspn(p + 1, "\"") == 0)
-			return false;
-		p += 1 + strcspn(p + 1, "\"");
-		if (*p++ != '"')
-			return false;
-	} else {
-		p += strspn(p, "0123456789");
-		if (p == *arg)
-			return false;
-	}
-	if (*p != '\0' && *p != ' ' && *p != '\t')
-		return false;
-	*arg = p + strspn(p, " \t");
-	return true;
-}
-
-/*
- * What only plain HTTP needs is checked as tinyproxy checks it, and left.
- * The form has a letter for each argument: s, a quoted string; o, one that
- * may be left out; n, a number.
- */
+/* A path and a URL, or a URL alone for the path "/". */
 static int
-take_unused(struct reader *r, const struct directive *d, char *arg)
+take_reverse_path(struct reader *r, const struct directive *d, char *arg)
 {
-	for (const char *f = d->form; *f != '\0'; f++) {
-		if (*f == 'o' && *arg == '\0')
-			break;
-		if (!skip_argument(&arg, *f != 'n'))
-			return FAIL(r, "the value must be %s",
-			    *f == 'n' ? "a number, and then a path in "
-					"double quotes"
-				      : "in double quotes, and not empty");
-	}
-	if (*arg != '\0')
-		return FAIL(r, "there is more than expected: %.40s", arg);
-	say(r, LOG_LEVEL_NOTICE, "accepted, but without effect yet");
-	return 0;
-}
+	struct reverse *reverse = &r->conf->reverse;
+	const char *path = quoted_next(&arg), *url = path, *wrong;
+	const struct mapping *hidden;
 
-static int
-take_unused_bool(struct reader *r, const struct directive *d, char *arg)
-{
-	static char nothing[] = "";
-	bool b;
-
-	return boolean(r, arg, &b) != 0 ? -1 : take_unused(r, d, nothing);
-}
-
-static int
-take_refused(struct reader *r, const struct directive *d, char *arg)
-{
 	(void)d;
-	(void)arg;
-	return FAIL(r,
-	    "this does not work yet, and adit does not ignore "
-	    "what restricts or redirects access");
-}
-
-static int
-take_refused_if_yes(struct reader *r, const struct directive *d, char *arg)
-{
-	static char nothing[] = "";
-	bool b;
-
-	if (boolean(r, arg, &b) != 0)
-		return -1;
-	return b ? take_refused(r, d, arg) : take_unused(r, d, nothing);
+	if (*arg != '\0')
+		url = quoted_next(&arg);
+	else
+		path = "/";
+	if (url == NULL || *arg != '\0')
+		return FAIL(r,
+		    "the value must be a path and a URL, each in double "
+		    "quotes, as in \"/path/\" \"http://host/\"");
+	wrong = reverse_add(reverse, r->line, path, url);
+	if (wrong != NULL)
+		return FAIL(r, "%s", wrong);
+	hidden = reverse_hidden(reverse);
+	if (hidden != NULL)
+		say(r, LOG_LEVEL_WARNING,
+		    "this one is for \"%.60s\" in line %lu too, since the last "
+		    "that matches counts; put it before that line",
+		    hidden->path, hidden->line);
+	return 0;
 }
 
 static bool
@@ -897,10 +872,10 @@ static const struct directive directives[] = {
 	{ "PidFile", take_path, AT(pidfile), 0, 0, NULL },
 	{ "Port", take_port, AT(port), 1, 65535, NULL },
 	{ "RateLimit", take_number, AT(rate_limit), 1024, 1000000000, NULL },
-	{ "ReverseBaseURL", take_unused, 0, 0, 0, "s" },
-	{ "ReverseMagic", take_unused_bool, 0, 0, 0, "" },
-	{ "ReverseOnly", take_refused_if_yes, 0, 0, 0, "" },
-	{ "ReversePath", take_unused, 0, 0, 0, "so" },
+	{ "ReverseBaseURL", take_reverse_base, 0, 0, 0, NULL },
+	{ "ReverseMagic", take_bool, AT(reverse.magic), 0, 0, NULL },
+	{ "ReverseOnly", take_reverse_only, AT(reverse.only), 0, 0, NULL },
+	{ "ReversePath", take_reverse_path, 0, 0, 0, NULL },
 	{ "StartServers", take_obsolete, 0, 0, ULONG_MAX, NULL },
 	{ "StatFile", take_page, AT(pages.stat), 0, 0, NULL },
 	{ "StatHost", take_stat_host, 0, 0, 0, NULL },
@@ -1016,6 +991,23 @@ filter_check(struct reader *r)
 	r->keyword = NULL;
 }
 
+/* What a ReversePath is missing for. */
+static void
+reverse_check(struct reader *r)
+{
+	const struct reverse *reverse = &r->conf->reverse;
+
+	if (!reverse->only || reverse->n > 0)
+		return;
+	r->line = reverse->only_line;
+	r->keyword = "ReverseOnly";
+	say(r, LOG_LEVEL_ERROR,
+	    "there is no ReversePath that anything could be asked for by; add "
+	    "ReversePath \"/path/\" \"http://host/\"");
+	r->line = 0;
+	r->keyword = NULL;
+}
+
 /* Whether there is such a user, whatever his password is. */
 bool
 conf_has_user(const struct conf *conf, const char *name)
@@ -1065,6 +1057,7 @@ static void
 file_check(struct reader *r)
 {
 	targets_check(r);
+	reverse_check(r);
 	if (r->conf->port == 0 && r->status == 0)
 		say(r, LOG_LEVEL_ERROR,
 		    "Port: missing; say where to listen, as in Port 8888");
@@ -1106,6 +1099,7 @@ conf_free(struct conf *conf)
 	free(conf->add_headers);
 	free(conf->via_name);
 	filter_free(&conf->filter);
+	reverse_free(&conf->reverse);
 	pages_free(&conf->pages);
 	free(conf->stat_host.name);
 	if (conf->users != NULL)
