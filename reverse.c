@@ -261,6 +261,12 @@ mapping_find(const struct reverse *r, const char *path, size_t len)
 	return NULL;
 }
 
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
 /* The mapping whose path this is, or NULL. */
 static const struct mapping *
 mapping_named(const struct reverse *r, const char *path, size_t len)
@@ -276,16 +282,18 @@ mapping_named(const struct reverse *r, const char *path, size_t len)
 static const struct mapping *
 cookie_find(const struct reverse *r, const char *value, size_t len)
 {
-	size_t n = sizeof(cookie_name) - 1, end;
+	size_t n = sizeof(cookie_name) - 1, end, last;
 	const struct mapping *m = NULL;
 
 	for (size_t at = 0; at < len && m == NULL; at = end + 1) {
-		while (at < len && (value[at] == ' ' || value[at] == '\t'))
+		while (at < len && is_blank(value[at]))
 			at++;
 		for (end = at; end < len && value[end] != ';'; end++)
 			;
-		if (begins(value + at, end - at, cookie_name))
-			m = mapping_named(r, value + at + n, end - at - n);
+		for (last = end; last > at && is_blank(value[last - 1]); last--)
+			;
+		if (begins(value + at, last - at, cookie_name))
+			m = mapping_named(r, value + at + n, last - at - n);
 	}
 	return m;
 }
@@ -405,7 +413,7 @@ mapping_covers(
 
 	if (where->port != m->port || strcmp(where->host, m->host) != 0)
 		return 0;
-	if (where->path.len == 0 && strcmp(base, "/") == 0)
+	if ((where->path.len == 0 || path[0] == '?') && strcmp(base, "/") == 0)
 		return where->path.at;
 	return begins(path, where->path.len, base)
 	    ? where->path.at + strlen(base)
