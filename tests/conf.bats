@@ -670,7 +670,7 @@ conf_directives() {
 	sed -n 's/^[[:blank:]]*{ *"\([A-Za-z]*\)", *\(take_[a-z0-9_]*\).*/\1 \2/p' \
 	    "$BATS_TEST_DIRNAME/../conf.c" |
 		if [ -n "$1" ]; then
-			grep -vE 'take_(unused|refused|obsolete|filter_extended)'
+			grep -vE 'take_(obsolete|filter_extended)'
 		else
 			cat
 		fi | cut -d ' ' -f 1
