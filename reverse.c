@@ -46,7 +46,8 @@ path_byte(const char *path, size_t len, size_t *at)
 	} escapes[] = { { "%2e", '.' }, { "%2f", '/' }, { "%5c", '\\' },
 		{ "%3b", ';' } };
 
-	for (size_t i = 0; i < sizeof(escapes) / sizeof(*escapes); i++)
+	for (size_t i = 0;
+	     path[*at] == '%' && i < sizeof(escapes) / sizeof(*escapes); i++)
 		if (len - *at >= 3 &&
 		    strncasecmp(path + *at, escapes[i].escape, 3) == 0) {
 			*at += 3;
@@ -278,39 +279,40 @@ mapping_named(const struct reverse *r, const char *path, size_t len)
 	return NULL;
 }
 
-/* The mapping that the value of a Cookie field names, RFC 6265 4.2, or NULL. */
-static const struct mapping *
-cookie_find(const struct reverse *r, const char *value, size_t len)
+/* What our cookie says in the value of a Cookie field, RFC 6265 4.2, or NULL. */
+static const char *
+cookie_find(const char *value, size_t len, size_t *said_len)
 {
 	size_t n = sizeof(cookie_name) - 1, end, last;
-	const struct mapping *m = NULL;
 
-	for (size_t at = 0; at < len && m == NULL; at = end + 1) {
+	for (size_t at = 0; at < len; at = end + 1) {
 		while (at < len && is_blank(value[at]))
 			at++;
 		for (end = at; end < len && value[end] != ';'; end++)
 			;
 		for (last = end; last > at && is_blank(value[last - 1]); last--)
 			;
-		if (begins(value + at, last - at, cookie_name))
-			m = mapping_named(r, value + at + n, last - at - n);
+		if (begins(value + at, last - at, cookie_name)) {
+			*said_len = last - at - n;
+			return value + at + n;
+		}
 	}
-	return m;
+	return NULL;
 }
 
-/* The mapping that the cookies of a request name, or NULL. */
+/* The mapping that a request names by its first such cookie, or NULL. */
 static const struct mapping *
-cookies_find(
+mapping_baked(
     const struct reverse *r, const struct request *req, const char *head)
 {
-	size_t at = req->line.at + req->line.len + 2;
-	const struct mapping *m = NULL;
+	size_t at = req->line.at + req->line.len + 2, len = 0;
+	const char *said = NULL;
 	struct http_field f;
 
-	while (m == NULL && http_field(head, req->length, &at, &f))
+	while (said == NULL && http_field(head, req->length, &at, &f))
 		if (http_is(&f, "Cookie"))
-			m = cookie_find(r, f.value, f.value_len);
-	return m;
+			said = cookie_find(f.value, f.value_len, &len);
+	return said != NULL ? mapping_named(r, said, len) : NULL;
 }
 
 /*
@@ -332,7 +334,7 @@ request_mapping(const struct reverse *r, const struct request *req,
 		return m;
 	}
 	*skip = 1;
-	return r->magic ? cookies_find(r, req, head) : NULL;
+	return r->magic ? mapping_baked(r, req, head) : NULL;
 }
 
 /*

@@ -346,7 +346,7 @@ chosen() {
 	chosen 'Cookie: yummy_magical_cookie=/app/'
 	chosen 'cookie: a=b; yummy_magical_cookie=/app/ ;c=d'
 	chosen 'Cookie: a=b\r\nCookie: yummy_magical_cookie=/app/'
-	chosen 'Cookie: yummy_magical_cookie=/none/; yummy_magical_cookie=/app/'
+	chosen 'Cookie: yummy_magical_cookie=/app/; yummy_magical_cookie=/b/'
 	# A path with a mapping leads there, whatever the cookie says.
 	passes 'GET /b/x HTTP/1.1\r\nHost: x\r\nCookie: yummy_magical_cookie=/app/\r\n\r\n' \
 	    "GET /b/x HTTP/1.1\r\nHost: @\r\nCookie: yummy_magical_cookie=/app/\r\n$CLOSE" \
@@ -377,7 +377,8 @@ chosen() {
 		unmapped "GET /x" "Cookie: $cookie\r\n"
 	done
 	unmapped "GET /x" 'Cookie2: yummy_magical_cookie=/app/\r\n'
-	# Giant ones, and very many.
+	# The first one counts; giant ones, and very many.
+	unmapped "GET /x" 'Cookie: yummy_magical_cookie=/none/; yummy_magical_cookie=/app/\r\n'
 	client send 'GET /x HTTP/1.1\r\nHost: x\r\nCookie: yummy_magical_cookie=/' \
 	    fillup a 60000 send '\r\n\r\n' refused 400
 	client send 'GET /x HTTP/1.1\r\nHost: x\r\nCookie: ' fillup ';' 60000 \
@@ -477,6 +478,10 @@ redirects() {
 	refused_after 403 destination_ip_prohibited \
 	    send 'GET /app/ HTTP/1.1\r\nHost: x\r\n\r\n'
 	untouched
+	adit_stop
+	start "AllowTo 10.0.0.0/8"
+	refused_after 403 destination_ip_prohibited \
+	    send 'GET /app/ HTTP/1.1\r\nHost: x\r\n\r\n'
 	adit_stop
 	echo '/base/ads' >"$DIR/filter"
 	start "Filter \"$DIR/filter\"" "FilterURLs yes"
