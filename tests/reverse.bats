@@ -6,6 +6,8 @@ load helper
 
 # start [LINE...]: adit with /app/ mapped to http://127.0.0.1:$ORIGIN/base/.
 start() {
+	# Where it stands from an earlier start that it is ready.
+	: >"$LOG"
 	ORIGIN=$(free_port)
 	AT=127.0.0.1:$ORIGIN
 	adit_start "DisableViaHeader yes" "AccessLog \"$DIR/access\"" \
@@ -500,8 +502,7 @@ redirects() {
 	local target
 
 	foreign
-	PORT=$(free_port)
-	start "Port $PORT" "Listen $OWN" "Allow $OWN" \
+	start "Listen $OWN" "Allow $OWN" \
 	    'ReversePath "/name/" "http://localhost:7/"'
 	peer_start origin server -p "$ORIGIN" skip '\r\n\r\n' send "$SMALL"
 	peer_start other server touch "$DIR/touched" send "$SMALL"
@@ -521,14 +522,12 @@ redirects() {
 @test "reverse: a mapping opens no loopback by a name that somebody else gives an address, nor at a parent" {
 	foreign
 	namespaces "127.0.0.1 rebind.test"
-	PORT=$(free_port)
-	start "Port $PORT" "Listen $OWN" "Allow $OWN" \
+	start "Listen $OWN" "Allow $OWN" \
 	    "ReversePath \"/name/\" \"http://rebind.test:9/\""
 	"$PEER" client -b "$OWN" "$OWN" "$PORT" \
 	    send 'GET /name/ HTTP/1.1\r\nHost: x\r\n\r\n' refused 403
 	adit_stop
-	PORT=$(free_port)
-	start "Port $PORT" "Listen $OWN" "Allow $OWN" "Upstream http 127.0.0.1:9" \
+	start "Listen $OWN" "Allow $OWN" "Upstream http 127.0.0.1:9" \
 	    "ReversePath \"/name/\" \"http://localhost:9/\""
 	for path in app name; do
 		"$PEER" client -b "$OWN" "$OWN" "$PORT" \
@@ -564,16 +563,14 @@ redirects() {
 }
 
 @test "reverse: curl is redirected to the paths of the proxy, and led on by its cookie" {
-	PORT=$(free_port)
-	start "Port $PORT" "ReverseMagic yes" \
-	    "ReverseBaseURL \"http://127.0.0.1:$PORT/\""
+	start "ReverseMagic yes" 'ReverseBaseURL "http://proxy.test/"'
 	peer_start first server -n 1 -p "$ORIGIN" \
 	    skip 'GET /base/login HTTP/1.1\r\n' skip '\r\n\r\n' \
 	    send "HTTP/1.1 302 x\r\nLocation: http://$AT/base/home\r\nContent-Length: 0\r\n\r\n"
 	curl -s --noproxy '*' -c "$DIR/jar" -D "$DIR/head" \
 	    "http://127.0.0.1:$PORT/app/login"
 	peer_wait first
-	grep -q "^Location: http://127.0.0.1:$PORT/app/home" "$DIR/head"
+	grep -q "^Location: http://proxy.test/app/home" "$DIR/head"
 	grep -q 'yummy_magical_cookie.*/app/' "$DIR/jar"
 	peer_start second server -n 1 -p "$ORIGIN" \
 	    skip 'GET /base/style.css HTTP/1.1\r\n' skip '\r\n\r\n' send "$SMALL"
