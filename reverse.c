@@ -338,30 +338,18 @@ request_mapping(const struct reverse *r, const struct request *req,
 }
 
 /*
- * Makes a request for a path one for the URL that a mapping has for it: *req is
- * that then, with its mapping, and *head with its *len bytes where it stands
- * until the next one is made.  Its credentials are wiped in what they were.
- * What has no mapping, or lacks only the "/" at the end of a path that has one,
- * stays in origin-form.  Returns PARSE_OK, or PARSE_BAD with why when the
- * request has become too long.
+ * Puts the URL of a mapping in place of the first bytes of a path, and reads
+ * the request that it becomes; see reverse_map().
  */
-enum parse_result
-reverse_map(
-    const struct reverse *r, struct request *req, char **head, size_t *len)
+static enum parse_result
+request_become(struct request *req, const struct mapping *m, size_t skip,
+    char **head, size_t *len)
 {
 	static char mapped[HEAD_MAX + 1 + URL_SIZE_MAX];
 	struct request again = { .literal = false };
-	size_t skip, at = req->target.at, url_len, total;
-	const struct mapping *m;
+	size_t at = req->target.at, url_len = strlen(m->url);
+	size_t total = *len - skip + url_len;
 
-	if (!req->origin)
-		return PARSE_OK;
-	m = request_mapping(r, req, *head, &skip);
-	req->mapping = m;
-	if (m == NULL || skip > req->target.len)
-		return PARSE_OK;
-	url_len = strlen(m->url);
-	total = *len - skip + url_len;
 	assert(total <= sizeof(mapped));
 	memcpy(mapped, *head, at);
 	memcpy(mapped + at, m->url, url_len);
@@ -379,6 +367,28 @@ reverse_map(
 	*head = mapped;
 	*len = total;
 	return PARSE_OK;
+}
+
+/*
+ * Makes a request for a path one for the URL that a mapping has for it: *req is
+ * that then, with its mapping, and *head with its *len bytes where it stands
+ * until the next one is made.  Its credentials are wiped in what they were.
+ * What has no mapping, or lacks only the "/" at the end of a path that has one,
+ * stays in origin-form.  Returns PARSE_OK, or PARSE_BAD with why when the
+ * request has become too long.
+ */
+enum parse_result
+reverse_map(
+    const struct reverse *r, struct request *req, char **head, size_t *len)
+{
+	size_t skip = 0;
+
+	if (!req->origin)
+		return PARSE_OK;
+	req->mapping = request_mapping(r, req, *head, &skip);
+	if (req->mapping == NULL || skip > req->target.len)
+		return PARSE_OK;
+	return request_become(req, req->mapping, skip, head, len);
 }
 
 /*
