@@ -188,6 +188,13 @@ foreign() {
 	access_is 1 '- / - 400/http_request_error 0 0 [0-9.]+'
 }
 
+@test "reverse: without a mapping a path is malformed, as ever, whoever asks for it" {
+	adit_start "BasicAuth alice sesame"
+	refused_after 400 http_request_error \
+	    send 'GET /app/ HTTP/1.1\r\nHost: x\r\n\r\n' >"$DIR/reply"
+	grep -q 'This is a proxy' "$DIR/reply"
+}
+
 # Messages.
 
 @test "reverse: a path cannot carry a field or a request along" {

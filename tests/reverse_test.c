@@ -332,8 +332,12 @@ static void
 forms_try(void)
 {
 	static const char path[] = "GET /app/ HTTP/1.1\r\nHost: h\r\n\r\n",
-			  whole[] = "GET http://h/ HTTP/1.1\r\nHost: h\r\n\r\n",
-			  tunnel[] = "CONNECT /app/ HTTP/1.1\r\n\r\n";
+			  whole[] = "GET http://h/ HTTP/1.1\r\nHost: h\r\n\r\n";
+	static const char *const bad[] = { "CONNECT /app/ HTTP/1.1\r\n\r\n",
+		"GET /app/#x HTTP/1.1\r\nHost: h\r\n\r\n",
+		"GET app/ HTTP/1.1\r\nHost: h\r\n\r\n",
+		"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n",
+		"GET /app/ HTTP/1.1\r\n\r\n" };
 	struct request req = { .literal = false };
 	enum parse_result result;
 	char *head;
@@ -342,9 +346,13 @@ forms_try(void)
 	check(parse_head(&req, path, sizeof(path) - 1) == PARSE_BAD &&
 		req.status == 400,
 	    "a path is taken", "without mappings");
-	free(request_map(
-	    &req, tunnel, sizeof(tunnel) - 1, &head, &size, &result));
-	check(result == PARSE_BAD && req.status == 400, "taken", tunnel);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		memset(&req, 0, sizeof(req));
+		req.takes_paths = true;
+		check(parse_head(&req, bad[i], strlen(bad[i])) == PARSE_BAD &&
+			req.status == 400,
+		    "taken", bad[i]);
+	}
 	free(
 	    request_map(&req, whole, sizeof(whole) - 1, &head, &size, &result));
 	check(result == PARSE_OK && !req.origin && req.mapping == NULL &&
