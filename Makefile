@@ -31,8 +31,8 @@ PARTS = acl.o addr.o auth.o baton.o cache.o client.o conf.o conn.o desk.o dial.o
 	exchange.o explain.o filter.o forward.o gen.o helper.o hosts.o http.o \
 	known.o log.o login.o loop.o lot.o notes.o own.o page.o parent.o parse.o \
 	path.o pipe.o proxy.o quota.o quote.o reach.o relay.o reply.o request.o \
-	resolve.o secret.o service.o stats.o sys.o target.o upstream.o who.o \
-	worker.o
+	resolve.o reverse.o secret.o service.o stats.o sys.o target.o upstream.o \
+	who.o worker.o
 OBJS = $(PARTS) name.o
 
 # For init systems and others: installed as examples, since only a package can

@@ -232,17 +232,18 @@ lifts_floor(const struct target_rule *rule)
 }
 
 /*
- * The floor which refuses an address to a client, in words, or NULL: none does.
+ * The floor which refuses an address to who asks, in words, or NULL: none does.
  * The rule is the one that allows the address, or NULL.
  */
 const char *
-acl_floor(const struct addr *target, const struct addr *client,
+acl_floor(const struct addr *target, const struct asker *asker,
     const struct target_rule *rule)
 {
 	struct addr inner[EMBEDDED_MAX];
 	size_t n = embedded_all(inner, target);
-	bool is_local = IN(client, loopback);
-	const char *floor = floor_of(target, is_local || lifts_floor(rule));
+	bool is_local = IN(asker->client, loopback);
+	const char *floor =
+	    floor_of(target, is_local || asker->named || lifts_floor(rule));
 
 	for (size_t i = 0; i < n && floor == NULL; i++)
 		floor = floor_of(&inner[i], is_local);
@@ -254,9 +255,9 @@ acl_floor(const struct addr *target, const struct addr *client,
  * that was asked for by name (or NULL).  The rules for targets decide, and
  * under them the floors: the unspecified address, broadcast and multicast are
  * for nobody; loopback and link-local are for clients on loopback, and for
- * those whom an AllowTo for just these addresses lets there.  An IPv6 address
- * that carries an IPv4 address is denied when that one is.  *rule is the rule
- * that has decided, or NULL.
+ * those whom an AllowTo for just these addresses or a ReversePath for just this
+ * target lets there.  An IPv6 address that carries an IPv4 address is denied
+ * when that one is.  *rule is the rule that has decided, or NULL.
  */
 bool
 acl_target(const struct conf *conf, const char *name, const struct addr *target,
@@ -268,7 +269,7 @@ acl_target(const struct conf *conf, const char *name, const struct addr *target,
 
 	if (target_addr(&conf->targets, name, target, asker, rule) !=
 		ACL_ALLOW ||
-	    acl_floor(target, asker->client, *rule) != NULL)
+	    acl_floor(target, asker, *rule) != NULL)
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		if (target_addr(&conf->targets, name, &inner[i], asker, &r) ==

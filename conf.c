@@ -50,7 +50,6 @@ struct directive {
 	int (*take)(struct reader *, const struct directive *, char *arg);
 	size_t offset;
 	unsigned long min, max;
-	const char *form; /* take_unused: what its arguments look like */
 };
 
 static void say(struct reader *, enum log_level, const char *, ...)
@@ -492,6 +491,28 @@ take_default_deny(struct reader *r, const struct directive *d, char *arg)
 }
 
 static int
+take_reverse_only(struct reader *r, const struct directive *d, char *arg)
+{
+	r->conf->reverse.only_line = r->line;
+	return take_bool(r, d, arg);
+}
+
+static int
+take_reverse_base(struct reader *r, const struct directive *d, char *arg)
+{
+	char *text = unquote(arg);
+	const char *wrong;
+
+	(void)d;
+	if (text == NULL)
+		return FAIL(r,
+		    "the value must be a URL in double quotes, as in "
+		    "\"http://host/\"");
+	wrong = reverse_base(&r->conf->reverse, text);
+	return wrong == NULL ? 0 : FAIL(r, "%s", wrong);
+}
+
+static int
 take_connect_port(struct reader *r, const struct directive *d, char *arg)
 {
 	unsigned long n;
@@ -638,80 +659,33 @@ take_add_header(struct reader *r, const struct directive *d, char *arg)
 	    : set_string(r, &added->value, value);
 }
 
-/* Takes the next quoted string or number off the front of *arg. */
-static bool
-skip_argument(char **arg, bool quoted)
-{
-	char *p = *arg;
-
-	if (quoted) {
-		if (p[0] != '"' || strcspn(p + 1, "\"") == 0)
-			return false;
-		p += 1 + strcspn(p + 1, "\"");
-		if (*p++ != '"')
-			return false;
-	} else {
-		p += strspn(p, "0123456789");
-		if (p == *arg)
-			return false;
-	}
-	if (*p != '\0' && *p != ' ' && *p != '\t')
-		return false;
-	*arg = p + strspn(p, " \t");
-	return true;
-}
-
-/*
- * What only plain HTTP needs is checked as tinyproxy checks it, and left.
- * The form has a letter for each argument: s, a quoted string; o, one that
- * may be left out; n, a number.
- */
+/* A path and a URL, or a URL alone for the path "/". */
 static int
-take_unused(struct reader *r, const struct directive *d, char *arg)
+take_reverse_path(struct reader *r, const struct directive *d, char *arg)
 {
-	for (const char *f = d->form; *f != '\0'; f++) {
-		if (*f == 'o' && *arg == '\0')
-			break;
-		if (!skip_argument(&arg, *f != 'n'))
-			return FAIL(r, "the value must be %s",
-			    *f == 'n' ? "a number, and then a path in "
-					"double quotes"
-				      : "in double quotes, and not empty");
-	}
-	if (*arg != '\0')
-		return FAIL(r, "there is more than expected: %.40s", arg);
-	say(r, LOG_LEVEL_NOTICE, "accepted, but without effect yet");
-	return 0;
-}
+	struct reverse *reverse = &r->conf->reverse;
+	const char *path = quoted_next(&arg), *url = path, *wrong;
+	const struct mapping *hidden;
 
-static int
-take_unused_bool(struct reader *r, const struct directive *d, char *arg)
-{
-	static char nothing[] = "";
-	bool b;
-
-	return boolean(r, arg, &b) != 0 ? -1 : take_unused(r, d, nothing);
-}
-
-static int
-take_refused(struct reader *r, const struct directive *d, char *arg)
-{
 	(void)d;
-	(void)arg;
-	return FAIL(r,
-	    "this does not work yet, and adit does not ignore "
-	    "what restricts or redirects access");
-}
-
-static int
-take_refused_if_yes(struct reader *r, const struct directive *d, char *arg)
-{
-	static char nothing[] = "";
-	bool b;
-
-	if (boolean(r, arg, &b) != 0)
-		return -1;
-	return b ? take_refused(r, d, arg) : take_unused(r, d, nothing);
+	if (*arg != '\0')
+		url = quoted_next(&arg);
+	else
+		path = "/";
+	if (url == NULL || *arg != '\0')
+		return FAIL(r,
+		    "the value must be a path and a URL, each in double "
+		    "quotes, as in \"/path/\" \"http://host/\"");
+	wrong = reverse_add(reverse, r->line, path, url);
+	if (wrong != NULL)
+		return FAIL(r, "%s", wrong);
+	hidden = reverse_hidden(reverse);
+	if (hidden != NULL)
+		say(r, LOG_LEVEL_WARNING,
+		    "this one is for \"%.60s\" in line %lu too, since the last "
+		    "that matches counts; put it before that line",
+		    hidden->path, hidden->line);
+	return 0;
 }
 
 static bool
@@ -858,60 +832,60 @@ take_auth_file(struct reader *r, const struct directive *d, char *arg)
 
 /* clang-format off */
 static const struct directive directives[] = {
-	{ "AccessLog", take_path, AT(accesslog), 0, 0, NULL },
-	{ "AddHeader", take_add_header, 0, 0, 0, NULL },
-	{ "Allow", take_allow, 0, 0, 0, NULL },
-	{ "AllowTo", take_target, 0, 0, 0, NULL },
-	{ "Anonymous", take_anonymous, 0, 0, 0, NULL },
-	{ "AuthFile", take_auth_file, 0, 0, 0, NULL },
-	{ "BasicAuth", take_basic_auth, 0, 0, 0, NULL },
-	{ "BasicAuthRealm", take_realm, AT(realm), 0, 0, NULL },
-	{ "Bind", take_bind, 0, 0, 0, NULL },
-	{ "BindSame", take_bool, AT(bind_same), 0, 0, NULL },
-	{ "Chroot", take_path, AT(chroot), 0, 0, NULL },
-	{ "ConnectPort", take_connect_port, 0, 0, 65535, NULL },
-	{ "ConnectTimeout", take_number, AT(connect_timeout), 1, 86400, NULL },
-	{ "DefaultErrorFile", take_page, AT(pages.error), 0, 0, NULL },
-	{ "Deny", take_deny, 0, 0, 0, NULL },
-	{ "DenyTo", take_target, 0, 0, 0, NULL },
-	{ "DisableViaHeader", take_bool, AT(disable_via), 0, 0, NULL },
-	{ "DrainTimeout", take_number, AT(drain_timeout), 0, SECONDS_MAX, NULL },
-	{ "ErrorFile", take_error_file, 0, 100, 599, NULL },
-	{ "Filter", take_filter, AT(filter.file), 0, 0, NULL },
-	{ "FilterCaseSensitive", take_filter_case, AT(filter.case_sensitive), 0, 0, NULL },
-	{ "FilterDefaultDeny", take_default_deny, AT(filter.default_deny), 0, 0, NULL },
-	{ "FilterExtended", take_filter_extended, 0, 0, 0, NULL },
-	{ "FilterType", take_filter_type, 0, 0, 0, NULL },
-	{ "FilterURLs", take_bool, AT(filter.urls), 0, 0, NULL },
-	{ "Group", take_word, AT(group), 0, 0, NULL },
-	{ "HeaderTimeout", take_number, AT(header_timeout), 1, 86400, NULL },
-	{ "Listen", take_listen, 0, 0, 0, NULL },
-	{ "LogFile", take_path, AT(logfile), 0, 0, NULL },
-	{ "LogLevel", take_log_level, 0, 0, 0, NULL },
-	{ "MaxClients", take_number, AT(max_clients), 1, 1000000, NULL },
-	{ "MaxClientsPerHost", take_number, AT(max_clients_per_host), 1, 1000000, NULL },
-	{ "MaxRatePerHost", take_number, AT(max_rate_per_host), 1, 100000, NULL },
-	{ "MaxRequestsPerChild", take_obsolete, 0, 0, ULONG_MAX, NULL },
-	{ "MaxSpareServers", take_obsolete, 0, 0, ULONG_MAX, NULL },
-	{ "MinSpareServers", take_obsolete, 0, 0, ULONG_MAX, NULL },
-	{ "PidFile", take_path, AT(pidfile), 0, 0, NULL },
-	{ "Port", take_port, AT(port), 1, 65535, NULL },
-	{ "RateLimit", take_number, AT(rate_limit), 1024, 1000000000, NULL },
-	{ "ReverseBaseURL", take_unused, 0, 0, 0, "s" },
-	{ "ReverseMagic", take_unused_bool, 0, 0, 0, "" },
-	{ "ReverseOnly", take_refused_if_yes, 0, 0, 0, "" },
-	{ "ReversePath", take_unused, 0, 0, 0, "so" },
-	{ "StartServers", take_obsolete, 0, 0, ULONG_MAX, NULL },
-	{ "StatFile", take_page, AT(pages.stat), 0, 0, NULL },
-	{ "StatHost", take_stat_host, 0, 0, 0, NULL },
-	{ "Syslog", take_bool, AT(syslog), 0, 0, NULL },
-	{ "Timeout", take_timeout, AT(timeout), 0, SECONDS_MAX, NULL },
-	{ "TunnelTimeout", take_number, AT(tunnel_timeout), 0, SECONDS_MAX, NULL },
-	{ "Upstream", take_upstream, 0, 0, 0, NULL },
-	{ "User", take_word, AT(user), 0, 0, NULL },
-	{ "ViaProxyName", take_via_name, AT(via_name), 0, 0, NULL },
-	{ "Workers", take_workers, AT(workers), 1, WORKERS_MAX, NULL },
-	{ "XTinyproxy", take_bool, AT(xtinyproxy), 0, 0, NULL }
+	{ "AccessLog", take_path, AT(accesslog), 0, 0 },
+	{ "AddHeader", take_add_header, 0, 0, 0 },
+	{ "Allow", take_allow, 0, 0, 0 },
+	{ "AllowTo", take_target, 0, 0, 0 },
+	{ "Anonymous", take_anonymous, 0, 0, 0 },
+	{ "AuthFile", take_auth_file, 0, 0, 0 },
+	{ "BasicAuth", take_basic_auth, 0, 0, 0 },
+	{ "BasicAuthRealm", take_realm, AT(realm), 0, 0 },
+	{ "Bind", take_bind, 0, 0, 0 },
+	{ "BindSame", take_bool, AT(bind_same), 0, 0 },
+	{ "Chroot", take_path, AT(chroot), 0, 0 },
+	{ "ConnectPort", take_connect_port, 0, 0, 65535 },
+	{ "ConnectTimeout", take_number, AT(connect_timeout), 1, 86400 },
+	{ "DefaultErrorFile", take_page, AT(pages.error), 0, 0 },
+	{ "Deny", take_deny, 0, 0, 0 },
+	{ "DenyTo", take_target, 0, 0, 0 },
+	{ "DisableViaHeader", take_bool, AT(disable_via), 0, 0 },
+	{ "DrainTimeout", take_number, AT(drain_timeout), 0, SECONDS_MAX },
+	{ "ErrorFile", take_error_file, 0, 100, 599 },
+	{ "Filter", take_filter, AT(filter.file), 0, 0 },
+	{ "FilterCaseSensitive", take_filter_case, AT(filter.case_sensitive), 0, 0 },
+	{ "FilterDefaultDeny", take_default_deny, AT(filter.default_deny), 0, 0 },
+	{ "FilterExtended", take_filter_extended, 0, 0, 0 },
+	{ "FilterType", take_filter_type, 0, 0, 0 },
+	{ "FilterURLs", take_bool, AT(filter.urls), 0, 0 },
+	{ "Group", take_word, AT(group), 0, 0 },
+	{ "HeaderTimeout", take_number, AT(header_timeout), 1, 86400 },
+	{ "Listen", take_listen, 0, 0, 0 },
+	{ "LogFile", take_path, AT(logfile), 0, 0 },
+	{ "LogLevel", take_log_level, 0, 0, 0 },
+	{ "MaxClients", take_number, AT(max_clients), 1, 1000000 },
+	{ "MaxClientsPerHost", take_number, AT(max_clients_per_host), 1, 1000000 },
+	{ "MaxRatePerHost", take_number, AT(max_rate_per_host), 1, 100000 },
+	{ "MaxRequestsPerChild", take_obsolete, 0, 0, ULONG_MAX },
+	{ "MaxSpareServers", take_obsolete, 0, 0, ULONG_MAX },
+	{ "MinSpareServers", take_obsolete, 0, 0, ULONG_MAX },
+	{ "PidFile", take_path, AT(pidfile), 0, 0 },
+	{ "Port", take_port, AT(port), 1, 65535 },
+	{ "RateLimit", take_number, AT(rate_limit), 1024, 1000000000 },
+	{ "ReverseBaseURL", take_reverse_base, 0, 0, 0 },
+	{ "ReverseMagic", take_bool, AT(reverse.magic), 0, 0 },
+	{ "ReverseOnly", take_reverse_only, AT(reverse.only), 0, 0 },
+	{ "ReversePath", take_reverse_path, 0, 0, 0 },
+	{ "StartServers", take_obsolete, 0, 0, ULONG_MAX },
+	{ "StatFile", take_page, AT(pages.stat), 0, 0 },
+	{ "StatHost", take_stat_host, 0, 0, 0 },
+	{ "Syslog", take_bool, AT(syslog), 0, 0 },
+	{ "Timeout", take_timeout, AT(timeout), 0, SECONDS_MAX },
+	{ "TunnelTimeout", take_number, AT(tunnel_timeout), 0, SECONDS_MAX },
+	{ "Upstream", take_upstream, 0, 0, 0 },
+	{ "User", take_word, AT(user), 0, 0 },
+	{ "ViaProxyName", take_via_name, AT(via_name), 0, 0 },
+	{ "Workers", take_workers, AT(workers), 1, WORKERS_MAX },
+	{ "XTinyproxy", take_bool, AT(xtinyproxy), 0, 0 }
 };
 /* clang-format on */
 
@@ -1016,6 +990,23 @@ filter_check(struct reader *r)
 	r->keyword = NULL;
 }
 
+/* What a ReversePath is missing for. */
+static void
+reverse_check(struct reader *r)
+{
+	const struct reverse *reverse = &r->conf->reverse;
+
+	if (!reverse->only || reverse->n > 0)
+		return;
+	r->line = reverse->only_line;
+	r->keyword = "ReverseOnly";
+	say(r, LOG_LEVEL_ERROR,
+	    "there is no ReversePath that anything could be asked for by; add "
+	    "ReversePath \"/path/\" \"http://host/\"");
+	r->line = 0;
+	r->keyword = NULL;
+}
+
 /* Whether there is such a user, whatever his password is. */
 bool
 conf_has_user(const struct conf *conf, const char *name)
@@ -1065,6 +1056,7 @@ static void
 file_check(struct reader *r)
 {
 	targets_check(r);
+	reverse_check(r);
 	if (r->conf->port == 0 && r->status == 0)
 		say(r, LOG_LEVEL_ERROR,
 		    "Port: missing; say where to listen, as in Port 8888");
@@ -1106,6 +1098,7 @@ conf_free(struct conf *conf)
 	free(conf->add_headers);
 	free(conf->via_name);
 	filter_free(&conf->filter);
+	reverse_free(&conf->reverse);
 	pages_free(&conf->pages);
 	free(conf->stat_host.name);
 	if (conf->users != NULL)

@@ -115,6 +115,7 @@ conn_setup_new(struct conn *c)
 	c->setup = calloc(1, sizeof(*c->setup));
 	if (c->setup == NULL)
 		return -1;
+	c->setup->request.takes_paths = k.conf->reverse.n > 0;
 	k.unsettled++;
 	return 0;
 }
@@ -412,7 +413,9 @@ conn_reply(struct conn *c, struct reply *r)
 	r->bodiless = c->exchange != NULL && forward_hides_content(c->exchange);
 	len = reply_make(&text, r, k.conf);
 	c->status = r->status;
-	c->error = r->error != NULL ? r->error : "statistics";
+	c->error = r->error != NULL ? r->error
+	    : r->stats != NULL      ? "statistics"
+				    : "redirected";
 	stats_count_error(c->error);
 	lot_leave(c);
 	conn_setup_free(c);

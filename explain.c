@@ -185,6 +185,17 @@ user_goes(const char *user)
 	return true;
 }
 
+/* A CONNECT is never mapped. */
+static bool
+reverse_goes(void)
+{
+	if (reverse_refuses(&e.conf->reverse, &e.request, "") == NULL)
+		return true;
+	printf("target %s: no ReversePath is for a CONNECT, ", e.target);
+	say_line("refused by", quote_find(e.conf, "ReverseOnly", NULL));
+	return refuse(400, "http_request_error");
+}
+
 /* Whether the request is for the statistics, which no rule for targets sees. */
 static bool
 statistics_come(void)
@@ -265,7 +276,7 @@ address_goes(const struct addr *addr)
 	else if (!allowed && !denied &&
 	    (rule != NULL || !e.conf->targets.has_allow))
 		printf("refused by a floor: %s\n",
-		    acl_floor(addr, e.asker.client, rule));
+		    acl_floor(addr, &e.asker, rule));
 	else if (allowed && own_socket(addr))
 		puts("refused by a floor: adit itself listens there");
 	else
@@ -443,6 +454,7 @@ explain(const struct conf *conf, const struct addr *client, const char *user,
 	addr_text(client, e.client);
 	log_escape(e.target, sizeof(e.target), target, strlen(target));
 	return client_goes() && request_goes(target) && user_goes(user) &&
+	    reverse_goes() &&
 	    (statistics_come() ||
 		(port_goes() && filter_goes() && route_goes()));
 }

@@ -362,6 +362,37 @@ put_answer_own(struct exchange *e)
 		put_line("Connection: close");
 }
 
+/* What a ReversePath adds to an answer. */
+static void
+put_answer_mapped(const struct exchange *e)
+{
+	char cookie[REVERSE_COOKIE_SIZE];
+
+	if (e->request.mapping == NULL || !e->reverse->magic ||
+	    (e->answer.status < 200 && e->answer.status != 101))
+		return;
+	reverse_cookie(e->request.mapping, cookie);
+	put_line("Set-Cookie: %s", cookie);
+}
+
+/* A field of an answer; a redirection may lead to where a path is mapped. */
+static void
+put_answer_field(const struct exchange *e, const struct http_field *f)
+{
+	const struct mapping *m = e->request.mapping;
+	size_t skip;
+
+	if (m != NULL && http_is(f, "Location") &&
+	    (m = reverse_location(
+		 e->reverse, m, f->value, f->value_len, &skip)) != NULL) {
+		put_line("Location: %s%s%.*s", e->reverse->base_url,
+		    m->path + 1, (int)(f->value_len - skip), f->value + skip);
+		return;
+	}
+	put(f->line, f->len);
+	put("\r\n", 2);
+}
+
 /* Writes an answer for the client, up to the end of its head. */
 static void
 answer_write(struct exchange *e)
@@ -374,10 +405,9 @@ answer_write(struct exchange *e)
 	put("HTTP/1.1", 8);
 	put(a->head + 8, at - 8);
 	while (http_field(a->head, a->head_len, &at, &f))
-		if (!answer_drops(e, &f)) {
-			put(f.line, f.len);
-			put("\r\n", 2);
-		}
+		if (!answer_drops(e, &f))
+			put_answer_field(e, &f);
+	put_answer_mapped(e);
 	put_answer_own(e);
 	put("\r\n", 2);
 }
@@ -487,6 +517,7 @@ forward_begin(
 	const struct request *req = &e->request;
 
 	e->upstream = upstream;
+	e->reverse = &conf->reverse;
 	body_begin(&e->up, req->chunked ? BODY_CHUNKED : BODY_LENGTH,
 	    req->content, false);
 	if (request_write(e, conf, &c->client) != 0)
@@ -529,17 +560,20 @@ forward_hides_content(const struct exchange *e)
 	return method_is(e, "HEAD");
 }
 
-/* The answer to TRACE: the request itself, RFC 9110 9.3.8. */
+/* The answer to TRACE: the request itself, RFC 9110 9.3.8, as it was sent. */
 static void
-put_trace(const struct exchange *e)
+put_trace(const struct exchange *e, const char *target)
 {
 	static const char *const secrets[] = { "Authorization", "Cookie",
 		"Proxy-Authorization", NULL };
 	const struct request *req = &e->request;
 	size_t at = req->line.at + req->line.len + 2, len;
+	size_t version = req->target.at + req->target.len;
 	struct http_field f;
 
-	put(e->head + req->line.at, req->line.len + 2);
+	put(e->head + req->method.at, req->method.len + 1);
+	put(target, strlen(target));
+	put(e->head + version, at - version);
 	while (http_field(e->head, req->length, &at, &f))
 		if (!is_one_of(&f, secrets))
 			put(f.line, f.len + 2);
@@ -565,7 +599,7 @@ forward_reply(struct conn *c)
 
 	out_len = 0;
 	if (method_is(e, "TRACE")) {
-		put_trace(e);
+		put_trace(e, c->target);
 	} else {
 		put_line("HTTP/1.1 200 OK");
 		put_line("Allow: CONNECT, DELETE, GET, HEAD, OPTIONS, PATCH, "

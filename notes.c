@@ -309,6 +309,9 @@ static const struct hint line_hints[] = {
 	    "tinyproxy has a thread for each, and closes after each request; "
 	    "adit keeps connections for the next one, and many cost it "
 	    "little" },
+	{ "ReversePath", NULL, "ReverseOnly", true,
+	    "tinyproxy sends a path that no ReversePath is for where Host "
+	    "says; adit answers 400" },
 	{ "StatHost", NULL, NULL, false,
 	    "tinyproxy also shows the page to who names this in Host alone; "
 	    "adit wants it in the URL, as in curl -x PROXY http://HOST/" },

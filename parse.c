@@ -224,23 +224,38 @@ url_authority(struct request *req, const char *s, size_t len)
 }
 
 /*
- * Reads the absolute-form of RFC 9112 3.2.2 of an http URL, RFC 9110 4.2.1: its
- * authority as parse_authority() does, without a user in it, and where its path
- * begins.  Returns 0, or -1 if it is anything else.
+ * Reads an http URL, RFC 9110 4.2.1: its authority as parse_authority() does,
+ * without a user in it, and where in the text its path begins.  Returns 0, or
+ * -1 if it is anything else.
  */
-static int
-url_parse(struct request *req, const char *head)
+int
+parse_url(struct request *req, const char *s, size_t len)
 {
-	const char *s = head + req->target.at;
-	size_t len = req->target.len, at = 7, end;
+	size_t at = 7, end;
 
 	if (len <= at || strncasecmp(s, "http://", at) != 0 ||
 	    memchr(s, '#', len) != NULL)
 		return -1;
 	for (end = at; end < len && s[end] != '/' && s[end] != '?'; end++)
 		;
-	req->path = (struct slice){ req->target.at + end, len - end };
+	req->path = (struct slice){ end, len - end };
 	return url_authority(req, s + at, end - at);
+}
+
+/* The absolute-form of RFC 9112 3.2.2, or the origin-form of 3.2.1. */
+static bool
+plain_target(struct request *req, const char *head)
+{
+	const struct slice *t = &req->target;
+
+	if (parse_url(req, head + t->at, t->len) == 0) {
+		req->path.at += t->at;
+		return true;
+	}
+	req->origin = req->takes_paths && head[t->at] == '/' &&
+	    memchr(head + t->at, '#', t->len) == NULL;
+	req->path = *t;
+	return req->origin;
 }
 
 /* Takes the target of a request; what is no http URL is refused at its end. */
@@ -250,7 +265,7 @@ request_target(struct request *req, const char *head)
 	const struct slice *m = &req->method, *t = &req->target;
 
 	if (m->len != 7 || memcmp(head + m->at, "CONNECT", 7) != 0) {
-		req->plain = url_parse(req, head) == 0;
+		req->plain = plain_target(req, head);
 		req->wrong_target = !req->plain;
 		return PARSE_MORE;
 	}

@@ -143,6 +143,7 @@ struct request {
 	int empty;      /* empty lines before the request line */
 	bool has_host, has_length, has_credentials;
 	bool wrong_target; /* of another method than CONNECT */
+	bool takes_paths;  /* set by the caller: origin-form is one */
 	/* Another method than CONNECT, to be forwarded: */
 	bool plain;
 	bool minor;   /* HTTP/1.1, not HTTP/1.0 */
@@ -155,12 +156,15 @@ struct request {
 	struct slice path;                 /* and query; may be empty */
 	struct slice options[OPTIONS_MAX]; /* values of Connection */
 	unsigned noptions;
+	bool origin; /* the target is a path alone, RFC 9112 3.2.1 */
+	const struct mapping *mapping; /* of such a one: reverse.c */
 };
 
 enum parse_result parse_head(struct request *, const char *head, size_t len);
 bool parse_is_token(const char *, size_t len);
 bool parse_ends_in_number(const char *host);
 int parse_authority(struct request *, const char *text, size_t len);
+int parse_url(struct request *, const char *text, size_t len);
 int parse_basic(const char *value, size_t len, char user[CREDENTIAL_SIZE],
     char password[CREDENTIAL_SIZE]);
 
@@ -245,6 +249,7 @@ struct who {
 struct asker {
 	const struct addr *client;
 	const char *user; /* or NULL: somebody without credentials */
+	bool named; /* the configuration itself leads to this very target */
 };
 
 /* One AllowTo or DenyTo, or a part of one. */
@@ -317,6 +322,26 @@ struct filter {
 	bool case_sensitive;      /* for URLs */
 	struct pattern *patterns; /* owned; in the order of the file */
 	size_t n, size;
+};
+
+/* One ReversePath: what is below a path is asked for below a URL. */
+struct mapping {
+	char *path; /* owned; ends in "/", as the URL does */
+	char *url;  /* owned */
+	char *host; /* owned; as it is in a request for the URL */
+	uint16_t port;
+	size_t base; /* where its path begins in the URL */
+	bool named;  /* it says itself that it is for a local address */
+	unsigned long line;
+};
+
+/* They, in the order of the file, and what belongs to them. */
+struct reverse {
+	struct mapping *list; /* owned */
+	size_t n;
+	bool only, magic;
+	char *base_url; /* owned; ends in "/"; or NULL */
+	unsigned long only_line;
 };
 
 /* secret.c */
@@ -421,6 +446,7 @@ struct conf {
 	} * add_headers; /* owned */
 	size_t nanonymous, nadd_headers;
 	struct filter filter;
+	struct reverse reverse;
 	struct pages pages;
 	struct stat_host stat_host;
 	struct user *users;
@@ -498,10 +524,26 @@ bool acl_is_loopback(const struct addr *, unsigned bits);
 bool acl_target(const struct conf *, const char *name,
     const struct addr *target, const struct asker *,
     const struct target_rule **rule);
-const char *acl_floor(const struct addr *target, const struct addr *client,
+const char *acl_floor(const struct addr *target, const struct asker *,
     const struct target_rule *rule);
 const char *acl_user(const struct conf *, const char name[CREDENTIAL_SIZE],
     const char password[CREDENTIAL_SIZE]);
+
+/* reverse.c */
+enum { REVERSE_COOKIE_SIZE = 512 /* bytes of a Set-Cookie, with its NUL */ };
+
+const char *reverse_add(
+    struct reverse *, unsigned long line, const char *path, const char *url);
+const struct mapping *reverse_hidden(const struct reverse *);
+const char *reverse_base(struct reverse *, const char *text);
+void reverse_free(struct reverse *);
+enum parse_result reverse_map(
+    const struct reverse *, struct request *, char **head, size_t *len);
+const char *reverse_refuses(
+    const struct reverse *, const struct request *, const char *target);
+void reverse_cookie(const struct mapping *, char text[REVERSE_COOKIE_SIZE]);
+const struct mapping *reverse_location(const struct reverse *,
+    const struct mapping *, const char *url, size_t len, size_t *skip);
 
 /* page.c */
 
@@ -528,6 +570,7 @@ struct reply {
 	const char *target;  /* as asked */
 	const struct addr *client;
 	const struct stats *stats; /* the page shows these */
+	const char *location;      /* of a 301, of the configuration */
 	bool bodiless; /* the page is left out, as an answer to HEAD has it */
 };
 
@@ -834,6 +877,7 @@ struct exchange {
 	char *head; /* owned: that of the request and what came behind */
 	size_t len;
 	const struct upstream *upstream; /* who gets whole URLs, or NULL */
+	const struct reverse *reverse;   /* the configuration's */
 	struct body up, down;
 	char *bytes; /* owned: a part of the head of the answer, or NULL */
 	size_t bytes_len, size;

@@ -189,7 +189,11 @@ refuse_address(struct conn *c, unsigned long line)
 static struct asker
 conn_asker(const struct conn *c)
 {
-	return (struct asker){ .client = &c->client, .user = c->user };
+	const struct mapping *m = c->setup->request.mapping;
+
+	return (struct asker){ .client = &c->client,
+		.user = c->user,
+		.named = c->setup->upstream == NULL && m != NULL && m->named };
 }
 
 /*

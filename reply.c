@@ -47,6 +47,8 @@ reply_reason(int status)
 	switch (status) {
 	case 200:
 		return "OK";
+	case 301:
+		return "Moved Permanently";
 	case 400:
 		return "Bad Request";
 	case 403:
@@ -109,13 +111,16 @@ quote(char *out, size_t size, const char *text)
 
 /* The fields that only some statuses have. */
 static void
-special_fields(char *out, size_t size, int status, const char *realm)
+special_fields(char *out, size_t size, const struct reply *r, const char *realm)
 {
+	int status = r->status;
 	char quoted[256];
 
 	out[0] = '\0';
 	if (status == 200)
 		snprintf(out, size, "Cache-Control: no-store\r\n");
+	if (r->location != NULL)
+		snprintf(out, size, "Location: %s\r\n", r->location);
 	/* What is exceeded is a limit on how many, and they come and go. */
 	if (status == 503)
 		snprintf(out, size, "Retry-After: 1\r\n");
@@ -141,7 +146,7 @@ fields_make(char out[FIELDS_MAX], const struct reply *r, const char *date,
 	char special[320];
 	int n;
 
-	special_fields(special, sizeof(special), r->status, realm);
+	special_fields(special, sizeof(special), r, realm);
 	n = snprintf(out, FIELDS_MAX,
 	    "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: text/html\r\n"
 	    "Content-Length: %zu\r\nConnection: close\r\n"

@@ -92,12 +92,40 @@ request_statistics(struct conn *c)
 	conn_reply(c, &reply);
 }
 
+/*
+ * Answers a request that no ReversePath is for, or that needs only the "/" at
+ * the end of one.  Returns whether there was such an answer.
+ */
+static bool
+request_unmapped(struct conn *c)
+{
+	const struct request *req = &c->setup->request;
+	const char *why = reverse_refuses(&conf->reverse, req, c->target);
+	struct reply redirection = { .status = 301,
+		.detail = "The path ends in a slash." };
+	char client[ADDR_TEXT_SIZE];
+
+	if (why != NULL) {
+		log_line(LOG_LEVEL_NOTICE, "Refused request from \"%s\": %s",
+		    addr_text(&c->client, client), why);
+		conn_refuse(c, 400, "http_request_error", why);
+		return true;
+	}
+	if (!req->origin)
+		return false;
+	redirection.location = req->mapping->path;
+	conn_reply(c, &redirection);
+	return true;
+}
+
 /* Decides what the rules can decide before the target is looked up. */
 static void
 request_permit(struct conn *c)
 {
 	const struct request *req = &c->setup->request;
 
+	if (request_unmapped(c))
+		return;
 	if (stats_asked(&conf->stat_host, req)) {
 		request_statistics(c);
 		return;
@@ -299,23 +327,6 @@ request_keep(struct conn *c, const char *head, size_t len)
 	    : own_via_field(&c->setup->via, req, head);
 }
 
-/*
- * The head is complete: keeps what is needed of it later and what came behind
- * it, and finds out who asks.
- */
-static void
-request_decide(struct conn *c, char *head, size_t len)
-{
-	stats_count(TALLY_REQUESTS);
-	log_request(c, head);
-	if (is_loop(c, head))
-		refuse_loop(c, head);
-	else if (request_keep(c, head, len) != 0)
-		conn_no_memory(c);
-	else
-		request_identify(c, head);
-}
-
 static void
 request_bad(struct conn *c, char *head, size_t len)
 {
@@ -333,6 +344,43 @@ request_bad(struct conn *c, char *head, size_t len)
 	    head + req->line.at);
 	secret_wipe(head, len);
 	conn_reply(c, &reply);
+}
+
+static void
+log_mapped(const struct conn *c, const char *head)
+{
+	const struct request *req = &c->setup->request;
+	char from[400], to[500];
+
+	if (req->mapping == NULL || req->origin ||
+	    !log_wants(LOG_LEVEL_CONNECT))
+		return;
+	log_escape(from, sizeof(from), c->target, strlen(c->target));
+	log_escape(to, sizeof(to), head + req->target.at, req->target.len);
+	log_line(LOG_LEVEL_CONNECT, "Rewriting URL: %s -> %s", from, to);
+}
+
+/*
+ * The head is complete: keeps what is needed of it later and what came behind
+ * it, and finds out who asks.
+ */
+static void
+request_decide(struct conn *c, char *head, size_t len)
+{
+	stats_count(TALLY_REQUESTS);
+	log_request(c, head);
+	if (reverse_map(&conf->reverse, &c->setup->request, &head, &len) !=
+	    PARSE_OK) {
+		request_bad(c, head, len);
+		return;
+	}
+	log_mapped(c, head);
+	if (is_loop(c, head))
+		refuse_loop(c, head);
+	else if (request_keep(c, head, len) != 0)
+		conn_no_memory(c);
+	else
+		request_identify(c, head);
 }
 
 /*

@@ -426,18 +426,64 @@ bool_directive() {
 	done
 }
 
-@test "conf: what does not work yet is taken with a notice" {
-	local d
+@test "conf: a mapping is a path and a URL that both end in a slash, and nothing else" {
+	local url
 
-	for d in ReverseBaseURL ReversePath; do
-		warns notice $d "$d \"x\"\n"
-		refuses $d "$d x\n"
-		refuses $d "$d \"\"\n"
+	takes 'ReversePath "/x/" "http://h/"\nReversePath "/y" "http://h:81"\n'
+	takes 'ReversePath "http://127.0.0.1:8080/"\nReversePath	"/a/b/"	"http://[::1]/c/"\n'
+	for url in x '"x"' '""' '/x "http://h/"' '"/x" http://h/' '"/x" "/y"' \
+	    '"/x/" "http://h/" "/y/"' '"/x/" "http://h/" y' '"/x/""http://h/"' \
+	    '"/x/" ""' '"x/" "http://h/"' '"/x/../" "http://h/"' \
+	    '"//x/" "http://h/"' '"/x;y/" "http://h/"' '"/x/" "https://h/"' \
+	    '"/x/" "ftp://h/"' '"/x/" "http://u:p@h/"' '"/x/" "http://h/a"' \
+	    '"/x/" "http://h/?q="' '"/x/" "http://h/#"' '"/x/" "http://h:0/"' \
+	    '"/x/" "http://127.1/"' '"http://h/a"' '"/x/" "http://h/../"'; do
+		refuses ReversePath "ReversePath $url\n"
 	done
-	warns notice ReverseMagic "ReverseMagic yes\n"
-	warns notice ReverseMagic "ReverseMagic Off\n"
-	refuses ReverseMagic "ReverseMagic x\n"
-	warns notice ReversePath 'ReversePath "/x/" "http://h/"\n'
+	refuses ReversePath 'ReversePath "/x/" "http://h/a"\n'
+	grep -q ': the URL must end in /' "$DIR/err"
+	refuses ReversePath 'ReversePath "/x/" "https://h/"\n'
+	grep -q ': the URL must be http://host/' "$DIR/err"
+	refuses ReversePath 'ReversePath "x/" "http://h/"\n'
+	grep -q ': the path must begin with one /' "$DIR/err"
+}
+
+@test "conf: a mapping that hides one before it is told of" {
+	if ! checked 'ReversePath "/a/b/" "http://h/"\nReversePath "/a" "http://i/"\n' ||
+	    ! grep -qF "$CONF:5: warning: ReversePath: this one is for \"/a/b/\" in line 4 too" \
+		"$DIR/err"; then
+		cat "$DIR/err"
+		return 1
+	fi
+	takes 'ReversePath "/a" "http://i/"\nReversePath "/a/b/" "http://h/"\n'
+}
+
+@test "conf: ReverseOnly needs a mapping, or everything would be open" {
+	local map='ReversePath "/x/" "http://h/"\n' d
+
+	for d in ReverseOnly ReverseMagic; do
+		takes "$map$d yes\n"
+		takes "$d Off\n"
+		refuses $d "$d x\n"
+	done
+	refuses ReverseOnly "ReverseOnly on\n"
+	grep -q ': there is no ReversePath' "$DIR/err"
+	takes "ReverseOnly yes\n$map"
+	takes "ReverseOnly yes\nReverseOnly no\n"
+}
+
+@test "conf: ReverseBaseURL is a URL that ends in a slash" {
+	local url
+
+	for url in http://h/ https://h:8443/a/ http://h 'https://[::1]/'; do
+		takes "ReverseBaseURL \"$url\"\n"
+	done
+	for url in h / ftp://h/ http://h/a 'https://h/?' http://u@h/ https:// \
+	    'https://h /'; do
+		refuses ReverseBaseURL "ReverseBaseURL \"$url\"\n"
+	done
+	refuses ReverseBaseURL 'ReverseBaseURL http://h/\n'
+	refuses ReverseBaseURL 'ReverseBaseURL ""\n'
 }
 
 @test "conf: pages have an absolute path, and a status if it is not for all" {
@@ -466,11 +512,6 @@ bool_directive() {
 	    '"a..b"' ''; do
 		refuses StatHost "StatHost $bad\n"
 	done
-}
-
-@test "conf: what restricts or redirects access and does not work yet stops the start" {
-	refuses ReverseOnly 'ReverseOnly on\n'
-	warns notice ReverseOnly 'ReverseOnly off\n'
 }
 
 @test "conf: a target rule that cannot be understood stops the start" {
@@ -629,7 +670,7 @@ conf_directives() {
 	sed -n 's/^[[:blank:]]*{ *"\([A-Za-z]*\)", *\(take_[a-z0-9_]*\).*/\1 \2/p' \
 	    "$BATS_TEST_DIRNAME/../conf.c" |
 		if [ -n "$1" ]; then
-			grep -vE 'take_(unused|refused|obsolete|filter_extended)'
+			grep -vE 'take_(obsolete|filter_extended)'
 		else
 			cat
 		fi | cut -d ' ' -f 1

@@ -215,6 +215,16 @@ conf() {
 	explains 0 192.0.2.7 - notlocalhost:443
 }
 
+@test "explain: with ReverseOnly no CONNECT goes anywhere, and the line is named" {
+	conf 'ReversePath "/a/" "http://198.51.100.1/"' "ReverseOnly yes"
+	explains 1 127.0.0.1 - 198.51.100.1:80
+	says "target 198.51.100.1:80: no ReversePath is for a CONNECT, refused by line 4: ReverseOnly yes" \
+	    "answer: 400 Bad Request, http_request_error"
+	explains 1 127.0.0.1 - tinyproxy.stats:80
+	sed -i.bak 's/Only yes/Only no/' "$CONF"
+	explains 0 127.0.0.1 - 198.51.100.1:80
+}
+
 @test "explain: limits are named with their lines" {
 	conf "MaxClientsPerHost 10" "MaxClientsPerHost 20" "MaxRatePerHost 5" \
 	    "RateLimit 65536"

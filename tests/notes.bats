@@ -199,6 +199,8 @@ cases() {
 	LogFile "$DIR/log" & Syslog on => not
 	MaxClients 100 => MaxClients: .*thread
 	MaxClients 5000 => not
+	ReversePath "/a/" "http://192.0.2.9/" => ReversePath: .*Host
+	ReversePath "/a/" "http://192.0.2.9/" & ReverseOnly yes => not
 	StatHost "stats.example" => StatHost: .*Host
 	Syslog yes => Syslog: .*name
 	Syslog no => not

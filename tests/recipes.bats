@@ -4,7 +4,7 @@
 
 load helper
 
-RECIPES=(office bastion egress parent)
+RECIPES=(office bastion egress parent reverse)
 OPEN_PORTS=(22 80 443)
 
 # recipe NAME: starts adit with this recipe, of which only the paths and, if
@@ -106,12 +106,12 @@ asked() {
 		sed -i.bak -e 's/\\-/-/g' -e 's/\\e/\\/g' "$name"
 		rm "$name.bak"
 	done
-	for name in 1 2 3 4; do
+	for name in 1 2 3 4 5; do
 		diff -u "$BATS_TEST_DIRNAME/recipes/${RECIPES[name - 1]}.conf" \
 		    "$DIR/recipe.$name"
 	done
-	[ ! -e "$DIR/recipe.5" ]
-	[ "$(printf '%s\n' "$BATS_TEST_DIRNAME"/recipes/* | wc -l)" = 4 ]
+	[ ! -e "$DIR/recipe.6" ]
+	[ "$(printf '%s\n' "$BATS_TEST_DIRNAME"/recipes/* | wc -l)" = 5 ]
 }
 
 @test "recipes: each is right as it stands, without a warning" {
@@ -329,4 +329,69 @@ company_proxy() {
 	decides 'DenyTo localhost' 127.0.0.1 - localhost:443
 	decides 'DenyTo private' 127.0.0.1 - meta.corp.example.com:443
 	fails grep -q 'sesame' "$DIR/adit.log" "$DIR/proxy1.out" "$DIR/reply"
+}
+
+# browses CODE PATH: what a browser elsewhere gets for that goes to $DIR/reply.
+browses() {
+	"$PEER" client -b 203.0.113.9 192.0.2.1 80 \
+	    send "GET $2 HTTP/1.1\r\nHost: www.example.com\r\n\r\n" \
+	    head >"$DIR/reply"
+	grep -q "^HTTP/1.1 $1 " "$DIR/reply" || {
+		echo "not $1: $2"
+		cat "$DIR/reply"
+		return 1
+	}
+}
+
+@test "recipes: a reverse proxy leads browsers to its two servers, and nobody to anything else" {
+	local at
+
+	network 192.0.2.1 203.0.113.9 10.0.0.5 10.0.0.6 8.8.8.8
+	name_server web.example=8.8.8.8
+	for at in '127.0.0.1 -p 8081' '10.0.0.6 -p 80' '10.0.0.5 -p 8080' \
+	    '8.8.8.8 -p 80'; do
+		# shellcheck disable=SC2086
+		peer_start OTHER server -a $at touch "$DIR/touched" \
+		    send 'HTTP/1.1 299 other\r\nContent-Length: 0\r\n\r\n'
+	done
+	peer_start SITE server -a 10.0.0.5 -p 80 skip '\r\n\r\n' \
+	    send 'HTTP/1.1 201 site\r\nContent-Length: 0\r\n\r\n'
+	peer_start SHOP server -a 127.0.0.1 -p 8080 skip '\r\n\r\n' \
+	    send 'HTTP/1.1 202 shop\r\nLocation: http://127.0.0.1:8080/cart\r\nContent-Length: 0\r\n\r\n'
+	recipe reverse
+
+	browses 201 /
+	browses 201 /index.html
+	browses 201 /shops
+	browses 202 /shop/
+	browses 202 '/shop/cart?id=7'
+	grep -q '^Location: http://www.example.com/shop/cart' "$DIR/reply"
+	browses 301 /shop
+	wait_for grep -q ' /shop/ 127.0.0.1:8080 202/' "$DIR/adit-access.log"
+	# Whatever else somebody asks for.
+	for at in http://web.example/ http://8.8.8.8/ http://10.0.0.6/ \
+	    http://127.0.0.1:8080/ http://127.0.0.1:8081/ http://localhost:8081/ \
+	    http://10.0.0.5/ http://10.0.0.5:8080/ http://192.0.2.1/ \
+	    http://tinyproxy.stats/ /shop/../admin /shop/%2e%2e/; do
+		browses 400 "$at"
+	done
+	browses 202 /shop/@8.8.8.8/
+	browses 201 //8.8.8.8/
+	for at in 8.8.8.8:80 127.0.0.1:8080 web.example:443; do
+		"$PEER" client -b 203.0.113.9 192.0.2.1 80 \
+		    send "CONNECT $at HTTP/1.1\r\n\r\n" refused 400 >/dev/null
+	done
+	[ ! -e "$DIR/touched" ]
+	# A browser with very many connections leaves room for another.
+	client_start MANY -n 100 -b 203.0.113.9 192.0.2.1 80 send G hold
+	wait_for crowded
+	"$PEER" client -b 10.0.0.6 192.0.2.1 80 \
+	    send 'GET / HTTP/1.1\r\nHost: x\r\n\r\n' skip 'HTTP/1.1 201 site'
+}
+
+# crowded: takes more places until there is no further one; for wait_for.
+crowded() {
+	client_start MORE -n 10 -b 203.0.113.9 192.0.2.1 80 send G hold
+	"$PEER" client -b 203.0.113.9 192.0.2.1 80 send G refused 503 \
+	    >/dev/null 2>&1
 }

@@ -72,6 +72,11 @@ driver() {
 	"$DRIVER"
 }
 
+@test "units: whatever path or cookie is sent, a request by it goes below the URL of a mapping, or nowhere" {
+	driver reverse_test
+	"$DRIVER"
+}
+
 # fuzz NAME SOURCE...: lets libFuzzer try NAME_fuzz.c, from $DIR/corpus on.
 fuzz() {
 	local name=$1 top=$BATS_TEST_DIRNAME/..
