@@ -157,7 +157,9 @@ answer_field(struct http_answer *a, const struct http_field *f)
 		a->chunked = true;
 	}
 	if (http_is(f, "Connection") || http_is(f, "Proxy-Connection")) {
-		if (a->noptions == OPTIONS_MAX)
+		a->options_size += f->value_len;
+		if (a->noptions == OPTIONS_MAX ||
+		    a->options_size > OPTIONS_SIZE)
 			return bad(a, "has too many Connection fields.");
 		a->options[a->noptions++] =
 		    (struct slice){ (size_t)(f->value - a->head),

@@ -383,10 +383,12 @@ field_forwards(struct request *req, const char *value, size_t len)
 	return PARSE_MORE;
 }
 
+/* Each field of a message is looked for in these, so there are not many. */
 static enum parse_result
 field_connection(struct request *req, size_t at, size_t len)
 {
-	if (req->noptions == OPTIONS_MAX)
+	req->options_size += len;
+	if (req->noptions == OPTIONS_MAX || req->options_size > OPTIONS_SIZE)
 		return bad(req, 400, "There are too many Connection fields.");
 	req->options[req->noptions++] = (struct slice){ at, len };
 	return PARSE_MORE;

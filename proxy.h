@@ -65,6 +65,7 @@ enum {
 	VIA_SIZE = 1024,       /* bytes of all Via that are handed on */
 	VIAS_MAX = 8,          /* Via fields of a request */
 	OPTIONS_MAX = 8,       /* Connection fields of a message */
+	OPTIONS_SIZE = 512,    /* bytes in all of them */
 	MADE_MAX = 4096,       /* connections of ours that are remembered */
 	OWN_VIA_SIZE = 160,    /* bytes of our part of a Via */
 	TOKEN_SIZE = 17        /* bytes of what tells this proxy from others */
@@ -155,6 +156,7 @@ struct request {
 	struct slice path;                 /* and query; may be empty */
 	struct slice options[OPTIONS_MAX]; /* values of Connection */
 	unsigned noptions;
+	size_t options_size; /* bytes of all of them */
 };
 
 enum parse_result parse_head(struct request *, const char *head, size_t len);
@@ -183,6 +185,7 @@ struct http_answer {
 	uint64_t length;
 	struct slice options[OPTIONS_MAX]; /* values of Connection */
 	unsigned noptions;
+	size_t options_size; /* bytes of all of them */
 };
 
 enum body_kind { BODY_LENGTH, BODY_CHUNKED, BODY_TO_END };

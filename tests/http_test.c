@@ -224,6 +224,23 @@ answer_rows(void)
 	}
 }
 
+/* Fields are looked for in what Connection names, which is not much. */
+static void
+answer_options(void)
+{
+	char text[1024];
+
+	for (int names = 256; names <= 257; names++) {
+		int n = snprintf(text, sizeof(text), OK "Connection: ");
+
+		for (int i = 0; i < names; i++, n += 2)
+			memcpy(text + n, "a,", 2);
+		memcpy(text + n, "\r\n\r\n", 4);
+		answer_test(
+		    text, (size_t)n + 4, names == 256 ? "200 -" : "bad");
+	}
+}
+
 /* NUL bytes, and heads at their limit. */
 static void
 answer_sizes(void)
@@ -452,6 +469,7 @@ main(void)
 {
 	guard_make();
 	answer_rows();
+	answer_options();
 	answer_sizes();
 	for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++) {
 		body_test(&bodies[i], false);
