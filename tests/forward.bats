@@ -834,6 +834,21 @@ gone_all() {
 	    expect 'HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno'
 }
 
+@test "forward: a server that a parent gets no good answer from does not make the parent dead" {
+	local first
+
+	first=$(free_port)
+	start "Upstream http 127.0.0.1:$first" "Upstream http 127.0.0.1:1"
+	peer_start parent server -p "$first" skip '\r\n\r\n' \
+	    send "${OK}Content-Length: 1\r\nContent-Length: 2\r\n\r\n" gone
+	for _ in 1 2; do
+		refused_after 502 http_protocol_error \
+		    send 'GET http://h.example/p HTTP/1.1\r\nHost: x\r\n\r\n'
+	done
+	log_wait 'Could not get an answer from'
+	fails log_has 'Could not connect to upstream proxy'
+}
+
 @test "forward: a parent that wants other credentials is a 502, and its challenge is not for the client" {
 	local port reply
 
