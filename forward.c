@@ -454,11 +454,16 @@ failed(struct exchange *e, const char *why)
 	return FORWARD_SERVER_LOST;
 }
 
-/* The server takes no more of a request: it may have answered all the same. */
+/*
+ * The server takes no more of a request: it may have answered all the same.  A
+ * reset that send() has told of is not told again, and the end of what can be
+ * read is not the end of an answer then.
+ */
 static void
-upload_end(struct conn *c)
+upload_end(struct conn *c, bool reset)
 {
 	relay_drop(c, CLIENT);
+	c->exchange->cut = reset;
 	c->exchange->up.done = true;
 	c->exchange->keep = false;
 }
@@ -471,7 +476,7 @@ pass(struct conn *c, enum side side, const char *bytes, size_t len)
 		return forward_state(c);
 	if (side == SERVER)
 		return FORWARD_CLIENT_LOST;
-	upload_end(c);
+	upload_end(c, errno == ECONNRESET);
 	return forward_state(c);
 }
 
@@ -729,12 +734,12 @@ server_ended(struct conn *c, bool cleanly)
 	struct exchange *e = c->exchange;
 
 	if (e->over) {
-		upload_end(c);
+		upload_end(c, !cleanly);
 		return forward_state(c);
 	}
 	if (!e->answered)
 		return failed(e, "closed the connection without an answer.");
-	if (e->down.kind != BODY_TO_END || !cleanly)
+	if (e->down.kind != BODY_TO_END || !cleanly || e->cut)
 		return failed(e, "closed the connection too early.");
 	e->down.done = true;
 	return forward_state(c);
@@ -791,7 +796,7 @@ forward_ready(struct conn *c, enum side side, short revents)
 	    relay_flush(c, other(side), &lost) == RELAY_LOST) {
 		if (side == CLIENT)
 			return FORWARD_CLIENT_LOST;
-		upload_end(c);
+		upload_end(c, errno == ECONNRESET);
 	}
 	if (!reads && revents & (POLLERR | POLLHUP | POLLNVAL)) {
 		/* One that was told the end, and has ended too, is read on. */

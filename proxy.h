@@ -843,6 +843,7 @@ struct exchange {
 	bool answered; /* the head of the answer is with the client */
 	bool over;     /* the client has the answer, and has not sent all */
 	bool keep;     /* more requests may come */
+	bool cut;      /* the server was reset, and may not have said all */
 	bool upgrade;  /* the client wants to change to another protocol */
 	char *next;    /* owned: what came behind the content, or NULL */
 	size_t next_len;

@@ -424,6 +424,17 @@ filled() {
 	wait_for grep -q ' 200/server_reset ' "$DIR/access"
 }
 
+@test "forward: an answer that is cut off while the request still comes looks cut off, too" {
+	start
+	peer_start origin server skip '\r\n\r\n' send "$OK\r\nabc" take 300000 rst
+	# Whether the worker sends first or reads is a matter of luck.
+	client -n 30 -- \
+	    send "POST http://127.0.0.1:$origin_PORT/ HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n" \
+	    try fill 9M gone
+	wait_for access_lines 30
+	[ "$(grep -c ' 200/server_reset ' "$DIR/access")" = 30 ]
+}
+
 @test "forward: a server without a good answer is a 502 that says so" {
 	local answer
 
