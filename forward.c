@@ -22,7 +22,8 @@
 
 enum {
 	ANSWER_SIZE_MIN = 2048, /* bytes for the head of an answer, at first */
-	EXTRA_SIZE = 64 * 1024  /* bytes that a head may grow by */
+	EXTRA_SIZE = 64 * 1024, /* bytes that a head may grow by */
+	BARE_STATUS = 12        /* bytes of "HTTP/1.1 200" */
 };
 
 /* A head that is written, and the content that has come with it. */
@@ -372,7 +373,11 @@ answer_write(struct exchange *e)
 
 	out_len = 0;
 	put("HTTP/1.1", 8);
-	put(a->head + 8, at - 8);
+	put(a->head + 8, at - 2 - 8);
+	/* There is a space even without a reason, RFC 9112 4. */
+	if (at - 2 == BARE_STATUS)
+		put(" ", 1);
+	put("\r\n", 2);
 	while (http_field(a->head, a->head_len, &at, &f))
 		if (!answer_drops(e, &f)) {
 			put(f.line, f.len);

@@ -281,6 +281,16 @@ access_lines() {
 	    "${OK}Transfer-Encoding: chunked\r\n\r\n" "${OK}\r\n"
 }
 
+@test "forward: a status without a reason goes on, with the space that belongs there" {
+	start
+	passes 'GET http://@/ HTTP/1.1\r\nHost: x\r\n\r\n' \
+	    "GET / HTTP/1.1\r\nHost: @\r\n$CLOSE" \
+	    'HTTP/1.1 204\r\nA: b\r\n\r\n' 'HTTP/1.1 204 \r\nA: b\r\n\r\n'
+	passes 'GET http://@/ HTTP/1.1\r\nHost: x\r\n\r\n' \
+	    "GET / HTTP/1.1\r\nHost: @\r\n$CLOSE" \
+	    'HTTP/1.1 204 \r\nA: b\r\n\r\n' 'HTTP/1.1 204 \r\nA: b\r\n\r\n'
+}
+
 @test "forward: many megabytes go both ways at once, byte for byte" {
 	local n=$((24 * 1024 * 1024))
 
