@@ -278,15 +278,19 @@ size_end(struct body *b, char c)
 	return 0;
 }
 
-/* Names that would make a reader see another message, RFC 9110 6.5.1. */
+/*
+ * Names that would make a reader see another message who takes trailers for
+ * fields of the head, RFC 9110 6.5.1.
+ */
 static bool
 is_framing(const char *name, size_t len)
 {
 	static const char *const names[] = { "Content-Length",
 		"Transfer-Encoding", "Host", "Connection", "Trailer", "TE",
 		"Upgrade", "Content-Encoding", "Content-Type", "Content-Range",
-		"Authorization", "Proxy-Authorization", "Set-Cookie",
-		"Proxy-Connection", "Keep-Alive" };
+		"Authorization", "Proxy-Authorization", "Proxy-Authenticate",
+		"Cookie", "Set-Cookie", "Expect", "Max-Forwards", "Range",
+		"Proxy-Connection", "Keep-Alive", "X-Tinyproxy" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (len == strlen(names[i]) &&

@@ -347,6 +347,15 @@ static const struct body_row bodies[] = {
 	{ BODY_CHUNKED, 0, "0\r\nConnection: x\r\n\r\n", NULL, NULL, 0, false },
 	{ BODY_CHUNKED, 0, "0\r\nAUTHORIZATION: x\r\n\r\n", NULL, NULL, 0,
 	    false },
+	{ BODY_CHUNKED, 0, "0\r\nCookie: x\r\n\r\n", NULL, NULL, 0, false },
+	{ BODY_CHUNKED, 0, "0\r\nExpect: x\r\n\r\n", NULL, NULL, 0, false },
+	{ BODY_CHUNKED, 0, "0\r\nMax-Forwards: 0\r\n\r\n", NULL, NULL, 0,
+	    false },
+	{ BODY_CHUNKED, 0, "0\r\nrange: x\r\n\r\n", NULL, NULL, 0, false },
+	{ BODY_CHUNKED, 0, "0\r\nX-Tinyproxy: x\r\n\r\n", NULL, NULL, 0,
+	    false },
+	{ BODY_CHUNKED, 0, "0\r\nETag: x\r\n\r\n", "0\r\nETag: x\r\n\r\n", "",
+	    0, false },
 };
 
 /* What has become of content that was fed in parts. */
