@@ -350,8 +350,8 @@ chunk_byte(struct body *b, char c)
 		b->step = TRAILER_NAME;
 		return c == '\n' ? 0 : -1;
 	case TRAILER_END:
-		b->done = true;
-		return c == '\n' ? 0 : -1;
+		b->done = c == '\n';
+		return b->done ? 0 : -1;
 	default:
 		return trailer_byte(b, c);
 	}
