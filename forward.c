@@ -323,7 +323,7 @@ is_empty(const struct exchange *e)
 {
 	int status = e->answer.status;
 
-	return method_is(e, "HEAD") || status < 200 || status == 204 ||
+	return e->request.is_head || status < 200 || status == 204 ||
 	    status == 304;
 }
 
@@ -530,13 +530,6 @@ forward_ends_here(const struct exchange *e)
 {
 	return e->request.limited && e->request.forwards == 0 &&
 	    (method_is(e, "TRACE") || method_is(e, "OPTIONS"));
-}
-
-/* Whether an answer to a request has no content, whatever it is. */
-bool
-forward_hides_content(const struct exchange *e)
-{
-	return method_is(e, "HEAD");
 }
 
 /* The answer to TRACE: the request itself, RFC 9110 9.3.8. */

@@ -277,6 +277,7 @@ request_line(struct request *req, const char *head, size_t at, size_t len)
 		return bad(req, 400, "The request line has no version.");
 	target_len = (size_t)(space - line) - method_len - 1;
 	req->method = (struct slice){ at, method_len };
+	req->is_head = method_len == 4 && memcmp(line, "HEAD", 4) == 0;
 	req->target = (struct slice){ at + method_len + 1, target_len };
 	/* Some readers take a tab for the end of a word, too. */
 	if (!parse_is_token(line, method_len) || target_len == 0 ||

@@ -146,6 +146,7 @@ struct request {
 	bool wrong_target; /* of another method than CONNECT */
 	/* Another method than CONNECT, to be forwarded: */
 	bool plain;
+	bool is_head; /* HEAD: no answer to it has content */
 	bool minor;   /* HTTP/1.1, not HTTP/1.0 */
 	bool chunked; /* there is content, in chunks */
 	bool upgrade; /* there is an Upgrade */
@@ -1092,7 +1093,6 @@ enum forward_state forward_begin(
     struct conn *, const struct upstream *, const struct conf *);
 enum forward_state forward_reply(struct conn *);
 bool forward_ends_here(const struct exchange *);
-bool forward_hides_content(const struct exchange *);
 short forward_events(const struct conn *, enum side);
 enum forward_state forward_ready(struct conn *, enum side, short revents);
 

@@ -281,6 +281,23 @@ access_lines() {
 	    "${OK}Transfer-Encoding: chunked\r\n\r\n" "${OK}\r\n"
 }
 
+@test "forward: an answer of the proxy to HEAD ends with its head, whatever is wrong" {
+	local head reply
+
+	start 'DenyTo private:1' 'AllowTo *' 'BasicAuth joe sesame'
+	for head in '400 http://h/ HTTP/1.1\r\n\r\n' \
+	    '400 http://h/ HTTP/1.1\r\nHost: x\r\nA b: c\r\n\r\n' \
+	    '400 /x HTTP/1.1\r\nHost: x\r\n\r\n' \
+	    '407 http://h/ HTTP/1.1\r\nHost: x\r\n\r\n' \
+	    '403 http://127.0.0.1:1/ HTTP/1.1\r\nHost: x\r\nProxy-Authorization: Basic am9lOnNlc2FtZQ==\r\n\r\n' \
+	    '502 http://127.0.0.1:2/ HTTP/1.1\r\nHost: x\r\nProxy-Authorization: Basic am9lOnNlc2FtZQ==\r\n\r\n'; do
+		reply=$(client send "HEAD ${head#* }" print)
+		[ "$(head -n 1 <<<"$reply" | cut -d ' ' -f 2)" = "${head%% *}" ]
+		grep -q '^Content-Length: [1-9]' <<<"$reply"
+		fails grep -q '<' <<<"$reply"
+	done
+}
+
 @test "forward: a status without a reason goes on, with the space that belongs there" {
 	start
 	passes 'GET http://@/ HTTP/1.1\r\nHost: x\r\n\r\n' \
