@@ -23,7 +23,8 @@
 enum {
 	ANSWER_SIZE_MIN = 2048, /* bytes for the head of an answer, at first */
 	EXTRA_SIZE = 64 * 1024, /* bytes that a head may grow by */
-	BARE_STATUS = 12        /* bytes of "HTTP/1.1 200" */
+	BARE_STATUS = 12,       /* bytes of "HTTP/1.1 200" */
+	INTERIM_MAX = 200       /* answers before the one that counts */
 };
 
 /* A head that is written, and the content that has come with it. */
@@ -717,6 +718,8 @@ answer_take(struct conn *c)
 			return failed(e, "changed to a protocol of its own.");
 		if (status >= 200 || status == 101)
 			return answer_pass(c);
+		if (++e->interim > INTERIM_MAX)
+			return failed(e, "only says that it will answer.");
 		if (interim_pass(c) != FORWARD_GOES_ON)
 			return FORWARD_CLIENT_LOST;
 		/* What follows has to wait until that is sent. */

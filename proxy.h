@@ -840,6 +840,7 @@ struct exchange {
 	struct body up, down;
 	char *bytes; /* owned: a part of the head of the answer, or NULL */
 	size_t bytes_len, size;
+	unsigned interim; /* answers that said that another one will come */
 	struct http_answer answer;
 	bool answered; /* the head of the answer is with the client */
 	bool over;     /* the client has the answer, and has not sent all */

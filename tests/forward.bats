@@ -370,6 +370,25 @@ filled() {
 	    "$early$SMALL" "${OK}Content-Length: 2\r\n${CLOSE}ok"
 }
 
+@test "forward: a server that announces an answer for ever is a 502, for HTTP/1.0 too" {
+	local i interim= minor
+
+	start
+	for i in {1..40}; do
+		interim=${interim}HTTP/1.1\ 102\ Wait\\r\\n\\r\\n
+	done
+	peer_start patient server skip '\r\n\r\n' send "$interim" send "$interim" \
+	    send "$interim" send "$interim" send "$interim$SMALL"
+	peer_start endless server skip '\r\n\r\n' send "$interim" send "$interim" \
+	    send "$interim" send "$interim" send "$interim" try send "$interim$SMALL"
+	for minor in 0 1; do
+		client send "GET http://127.0.0.1:$patient_PORT/ HTTP/1.$minor\r\nHost: x\r\n\r\n" \
+		    skip 'HTTP/1.1 200 OK'
+		client send "GET http://127.0.0.1:$endless_PORT/ HTTP/1.$minor\r\nHost: x\r\n\r\n" \
+		    skip 'HTTP/1.1 502 ' skip 'only says that it will answer'
+	done
+}
+
 @test "forward: a server that answers before the upload is over is heard, and the upload ends" {
 	local answer='HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n'
 
