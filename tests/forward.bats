@@ -955,6 +955,9 @@ ambiguous() {
 	    'Content-Length: 5\r\nContent-Length: 5\r\n\r\nabcde' \
 	    'Content-Length: 5, 5\r\n\r\nabcde' 'Content-Length: +5\r\n\r\nabcde' \
 	    'Content-Length: -5\r\n\r\nabcde' 'Content-Length: 0x5\r\n\r\nabcde' \
+	    'Content-Length: 5 5\r\n\r\nabcde' 'Content-Length: 5;\r\n\r\nabcde' \
+	    'Content-Length: 5.0\r\n\r\nabcde' 'Content-Length: "5"\r\n\r\nabcde' \
+	    'Content-Length\t: 5\r\n\r\nabcde' 'Content-Length\r\n: 5\r\n\r\nabcde' \
 	    'Content-Length: 5 \x0b\r\n\r\nabcde' 'Content-Length:\r\n 5\r\n\r\nabcde' \
 	    'Content-Length: 18446744073709551621\r\n\r\nabcde' \
 	    'Content-Length: 4294967301\r\nContent-Length: 5\r\n\r\nabcde' \
@@ -963,6 +966,10 @@ ambiguous() {
 	    'Transfer-Encoding: chunked,\r\n\r\n0\r\n\r\n' \
 	    'Transfer-Encoding: ,chunked\r\n\r\n0\r\n\r\n' \
 	    'Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n' \
+	    'Transfer-Encoding: chunked;a=b\r\n\r\n0\r\n\r\n' \
+	    'Transfer-Encoding: chunked chunked\r\n\r\n0\r\n\r\n' \
+	    'Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n' \
+	    'Transfer-Encoding:\r\nContent-Length: 5\r\n\r\nabcde' \
 	    'Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n' \
 	    'Transfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n' \
 	    'Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n' \
@@ -1022,6 +1029,10 @@ ambiguous() {
 	    '-1\r\nabcde\r\n0\r\n\r\n' '\r\n0\r\n\r\n' 'g\r\n\r\n' \
 	    '10000000000000005\r\nabcde\r\n0\r\n\r\n' \
 	    'fffffffffffffff0\r\nabcde\r\n0\r\n\r\n' \
+	    '5;a="b\r\nc"\r\nabcde\r\n0\r\n\r\n' '5 ;a\r\nabcde\r\n0\r\n\r\n' \
+	    '5,5\r\nabcde\r\n0\r\n\r\n' '5\0\r\nabcde\r\n0\r\n\r\n' \
+	    '6\r\nabcde\r\n0\r\n\r\n' '0\r\nA: b\rC: d\r\n\r\n' \
+	    '0\r\nCookie: b\r\n\r\n' '0\r\nConnection: close\r\n\r\n' \
 	    '5;a\nb\r\nabcde\r\n0\r\n\r\n' '5;a\rb\r\nabcde\r\n0\r\n\r\n' \
 	    '5\r\r\nabcde\r\n0\r\n\r\n' '5\r\nabcde\r\n0\r\n\n' \
 	    '5\r\nabcde\r\n0\n\r\n' '5\r\nabcde\r\n0\r\n\r\r\n' \
