@@ -410,7 +410,10 @@ conn_reply(struct conn *c, struct reply *r)
 		r->request = request_text(c);
 	r->target = c->target;
 	r->client = &c->client;
-	r->bodiless = c->exchange != NULL && forward_hides_content(c->exchange);
+	if (c->setup != NULL)
+		r->bodiless = c->setup->request.is_head;
+	else if (c->exchange != NULL)
+		r->bodiless = c->exchange->request.is_head;
 	len = reply_make(&text, r, k.conf);
 	c->status = r->status;
 	c->error = r->error != NULL ? r->error

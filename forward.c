@@ -22,7 +22,9 @@
 
 enum {
 	ANSWER_SIZE_MIN = 2048, /* bytes for the head of an answer, at first */
-	EXTRA_SIZE = 64 * 1024  /* bytes that a head may grow by */
+	EXTRA_SIZE = 64 * 1024, /* bytes that a head may grow by */
+	BARE_STATUS = 12,       /* bytes of "HTTP/1.1 200" */
+	INTERIM_MAX = 200       /* answers before the one that counts */
 };
 
 /* A head that is written, and the content that has come with it. */
@@ -322,7 +324,7 @@ is_empty(const struct exchange *e)
 {
 	int status = e->answer.status;
 
-	return method_is(e, "HEAD") || status < 200 || status == 204 ||
+	return e->request.is_head || status < 200 || status == 204 ||
 	    status == 304;
 }
 
@@ -403,7 +405,11 @@ answer_write(struct exchange *e)
 
 	out_len = 0;
 	put("HTTP/1.1", 8);
-	put(a->head + 8, at - 8);
+	put(a->head + 8, at - 2 - 8);
+	/* There is a space even without a reason, RFC 9112 4. */
+	if (at - 2 == BARE_STATUS)
+		put(" ", 1);
+	put("\r\n", 2);
 	while (http_field(a->head, a->head_len, &at, &f))
 		if (!answer_drops(e, &f))
 			put_answer_field(e, &f);
@@ -484,11 +490,16 @@ failed(struct exchange *e, const char *why)
 	return FORWARD_SERVER_LOST;
 }
 
-/* The server takes no more of a request: it may have answered all the same. */
+/*
+ * The server takes no more of a request: it may have answered all the same.  A
+ * reset that send() has told of is not told again, and the end of what can be
+ * read is not the end of an answer then.
+ */
 static void
-upload_end(struct conn *c)
+upload_end(struct conn *c, bool reset)
 {
 	relay_drop(c, CLIENT);
+	c->exchange->cut = reset;
 	c->exchange->up.done = true;
 	c->exchange->keep = false;
 }
@@ -501,7 +512,7 @@ pass(struct conn *c, enum side side, const char *bytes, size_t len)
 		return forward_state(c);
 	if (side == SERVER)
 		return FORWARD_CLIENT_LOST;
-	upload_end(c);
+	upload_end(c, errno == ECONNRESET);
 	return forward_state(c);
 }
 
@@ -551,13 +562,6 @@ forward_ends_here(const struct exchange *e)
 {
 	return e->request.limited && e->request.forwards == 0 &&
 	    (method_is(e, "TRACE") || method_is(e, "OPTIONS"));
-}
-
-/* Whether an answer to a request has no content, whatever it is. */
-bool
-forward_hides_content(const struct exchange *e)
-{
-	return method_is(e, "HEAD");
 }
 
 /* The answer to TRACE: the request itself, RFC 9110 9.3.8, as it was sent. */
@@ -748,6 +752,8 @@ answer_take(struct conn *c)
 			return failed(e, "changed to a protocol of its own.");
 		if (status >= 200 || status == 101)
 			return answer_pass(c);
+		if (++e->interim > INTERIM_MAX)
+			return failed(e, "only says that it will answer.");
 		if (interim_pass(c) != FORWARD_GOES_ON)
 			return FORWARD_CLIENT_LOST;
 		/* What follows has to wait until that is sent. */
@@ -763,12 +769,12 @@ server_ended(struct conn *c, bool cleanly)
 	struct exchange *e = c->exchange;
 
 	if (e->over) {
-		upload_end(c);
+		upload_end(c, !cleanly);
 		return forward_state(c);
 	}
 	if (!e->answered)
 		return failed(e, "closed the connection without an answer.");
-	if (e->down.kind != BODY_TO_END || !cleanly)
+	if (e->down.kind != BODY_TO_END || !cleanly || e->cut)
 		return failed(e, "closed the connection too early.");
 	e->down.done = true;
 	return forward_state(c);
@@ -825,7 +831,7 @@ forward_ready(struct conn *c, enum side side, short revents)
 	    relay_flush(c, other(side), &lost) == RELAY_LOST) {
 		if (side == CLIENT)
 			return FORWARD_CLIENT_LOST;
-		upload_end(c);
+		upload_end(c, errno == ECONNRESET);
 	}
 	if (!reads && revents & (POLLERR | POLLHUP | POLLNVAL)) {
 		/* One that was told the end, and has ended too, is read on. */

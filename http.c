@@ -157,7 +157,9 @@ answer_field(struct http_answer *a, const struct http_field *f)
 		a->chunked = true;
 	}
 	if (http_is(f, "Connection") || http_is(f, "Proxy-Connection")) {
-		if (a->noptions == OPTIONS_MAX)
+		a->options_size += f->value_len;
+		if (a->noptions == OPTIONS_MAX ||
+		    a->options_size > OPTIONS_SIZE)
 			return bad(a, "has too many Connection fields.");
 		a->options[a->noptions++] =
 		    (struct slice){ (size_t)(f->value - a->head),
@@ -276,15 +278,19 @@ size_end(struct body *b, char c)
 	return 0;
 }
 
-/* Names that would make a reader see another message, RFC 9110 6.5.1. */
+/*
+ * Names that would make a reader see another message who takes trailers for
+ * fields of the head, RFC 9110 6.5.1.
+ */
 static bool
 is_framing(const char *name, size_t len)
 {
 	static const char *const names[] = { "Content-Length",
 		"Transfer-Encoding", "Host", "Connection", "Trailer", "TE",
 		"Upgrade", "Content-Encoding", "Content-Type", "Content-Range",
-		"Authorization", "Proxy-Authorization", "Set-Cookie",
-		"Proxy-Connection", "Keep-Alive" };
+		"Authorization", "Proxy-Authorization", "Proxy-Authenticate",
+		"Cookie", "Set-Cookie", "Expect", "Max-Forwards", "Range",
+		"Proxy-Connection", "Keep-Alive", "X-Tinyproxy" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (len == strlen(names[i]) &&
@@ -344,8 +350,8 @@ chunk_byte(struct body *b, char c)
 		b->step = TRAILER_NAME;
 		return c == '\n' ? 0 : -1;
 	case TRAILER_END:
-		b->done = true;
-		return c == '\n' ? 0 : -1;
+		b->done = c == '\n';
+		return b->done ? 0 : -1;
 	default:
 		return trailer_byte(b, c);
 	}

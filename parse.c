@@ -292,6 +292,7 @@ request_line(struct request *req, const char *head, size_t at, size_t len)
 		return bad(req, 400, "The request line has no version.");
 	target_len = (size_t)(space - line) - method_len - 1;
 	req->method = (struct slice){ at, method_len };
+	req->is_head = method_len == 4 && memcmp(line, "HEAD", 4) == 0;
 	req->target = (struct slice){ at + method_len + 1, target_len };
 	/* Some readers take a tab for the end of a word, too. */
 	if (!parse_is_token(line, method_len) || target_len == 0 ||
@@ -398,10 +399,12 @@ field_forwards(struct request *req, const char *value, size_t len)
 	return PARSE_MORE;
 }
 
+/* Each field of a message is looked for in these, so there are not many. */
 static enum parse_result
 field_connection(struct request *req, size_t at, size_t len)
 {
-	if (req->noptions == OPTIONS_MAX)
+	req->options_size += len;
+	if (req->noptions == OPTIONS_MAX || req->options_size > OPTIONS_SIZE)
 		return bad(req, 400, "There are too many Connection fields.");
 	req->options[req->noptions++] = (struct slice){ at, len };
 	return PARSE_MORE;

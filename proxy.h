@@ -65,6 +65,7 @@ enum {
 	VIA_SIZE = 1024,       /* bytes of all Via that are handed on */
 	VIAS_MAX = 8,          /* Via fields of a request */
 	OPTIONS_MAX = 8,       /* Connection fields of a message */
+	OPTIONS_SIZE = 512,    /* bytes in all of them */
 	MADE_MAX = 4096,       /* connections of ours that are remembered */
 	OWN_VIA_SIZE = 160,    /* bytes of our part of a Via */
 	TOKEN_SIZE = 17        /* bytes of what tells this proxy from others */
@@ -146,6 +147,7 @@ struct request {
 	bool takes_paths;  /* set by the caller: origin-form is one */
 	/* Another method than CONNECT, to be forwarded: */
 	bool plain;
+	bool is_head; /* HEAD: no answer to it has content */
 	bool minor;   /* HTTP/1.1, not HTTP/1.0 */
 	bool chunked; /* there is content, in chunks */
 	bool upgrade; /* there is an Upgrade */
@@ -156,7 +158,8 @@ struct request {
 	struct slice path;                 /* and query; may be empty */
 	struct slice options[OPTIONS_MAX]; /* values of Connection */
 	unsigned noptions;
-	bool origin; /* the target is a path alone, RFC 9112 3.2.1 */
+	size_t options_size; /* bytes of all of them */
+	bool origin;         /* the target is a path alone, RFC 9112 3.2.1 */
 	const struct mapping *mapping; /* of such a one: reverse.c */
 };
 
@@ -187,6 +190,7 @@ struct http_answer {
 	uint64_t length;
 	struct slice options[OPTIONS_MAX]; /* values of Connection */
 	unsigned noptions;
+	size_t options_size; /* bytes of all of them */
 };
 
 enum body_kind { BODY_LENGTH, BODY_CHUNKED, BODY_TO_END };
@@ -881,10 +885,12 @@ struct exchange {
 	struct body up, down;
 	char *bytes; /* owned: a part of the head of the answer, or NULL */
 	size_t bytes_len, size;
+	unsigned interim; /* answers that said that another one will come */
 	struct http_answer answer;
 	bool answered; /* the head of the answer is with the client */
 	bool over;     /* the client has the answer, and has not sent all */
 	bool keep;     /* more requests may come */
+	bool cut;      /* the server was reset, and may not have said all */
 	bool upgrade;  /* the client wants to change to another protocol */
 	char *next;    /* owned: what came behind the content, or NULL */
 	size_t next_len;
@@ -1133,7 +1139,6 @@ enum forward_state forward_begin(
     struct conn *, const struct upstream *, const struct conf *);
 enum forward_state forward_reply(struct conn *);
 bool forward_ends_here(const struct exchange *);
-bool forward_hides_content(const struct exchange *);
 short forward_events(const struct conn *, enum side);
 enum forward_state forward_ready(struct conn *, enum side, short revents);
 

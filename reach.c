@@ -89,7 +89,8 @@ reach_failed(
 		.detail = detail,
 		.why = why };
 
-	if (parent && parent_failed(c, u, why))
+	/* What a parent answers to a request may be the fault of a server. */
+	if (parent && c->setup != NULL && parent_failed(c, u, why))
 		return;
 	snprintf(detail, sizeof(detail), "The %s %s",
 	    parent ? "parent proxy" : "target", f->what);
@@ -325,10 +326,7 @@ parent_choose(struct conn *c)
 	return true;
 }
 
-/*
- * Lets go of a parent that is of no use.  Returns whether another is tried;
- * none is when it was given a request, which it may have sent on.
- */
+/* Lets go of a parent that is of no use.  Returns whether another is tried. */
 static bool
 parent_failed(struct conn *c, const struct upstream *u, const char *why)
 {
@@ -338,7 +336,7 @@ parent_failed(struct conn *c, const struct upstream *u, const char *why)
 	    "Could not connect to upstream proxy. (%s %s:%u: %s)",
 	    upstream_kind(u), u->host, (unsigned)u->port, why);
 	upstream_dead(&conf->upstreams, u);
-	if (s == NULL || loop_now() >= reach_end(c) || !parent_choose(c))
+	if (loop_now() >= reach_end(c) || !parent_choose(c))
 		return false;
 	resolve_cancel(c);
 	race_end(&s->race);

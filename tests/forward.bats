@@ -281,6 +281,33 @@ access_lines() {
 	    "${OK}Transfer-Encoding: chunked\r\n\r\n" "${OK}\r\n"
 }
 
+@test "forward: an answer of the proxy to HEAD ends with its head, whatever is wrong" {
+	local head reply
+
+	start 'DenyTo private:1' 'AllowTo *' 'BasicAuth joe sesame'
+	for head in '400 http://h/ HTTP/1.1\r\n\r\n' \
+	    '400 http://h/ HTTP/1.1\r\nHost: x\r\nA b: c\r\n\r\n' \
+	    '400 /x HTTP/1.1\r\nHost: x\r\n\r\n' \
+	    '407 http://h/ HTTP/1.1\r\nHost: x\r\n\r\n' \
+	    '403 http://127.0.0.1:1/ HTTP/1.1\r\nHost: x\r\nProxy-Authorization: Basic am9lOnNlc2FtZQ==\r\n\r\n' \
+	    '502 http://127.0.0.1:2/ HTTP/1.1\r\nHost: x\r\nProxy-Authorization: Basic am9lOnNlc2FtZQ==\r\n\r\n'; do
+		reply=$(client send "HEAD ${head#* }" print)
+		[ "$(head -n 1 <<<"$reply" | cut -d ' ' -f 2)" = "${head%% *}" ]
+		grep -q '^Content-Length: [1-9]' <<<"$reply"
+		fails grep -q '<' <<<"$reply"
+	done
+}
+
+@test "forward: a status without a reason goes on, with the space that belongs there" {
+	start
+	passes 'GET http://@/ HTTP/1.1\r\nHost: x\r\n\r\n' \
+	    "GET / HTTP/1.1\r\nHost: @\r\n$CLOSE" \
+	    'HTTP/1.1 204\r\nA: b\r\n\r\n' 'HTTP/1.1 204 \r\nA: b\r\n\r\n'
+	passes 'GET http://@/ HTTP/1.1\r\nHost: x\r\n\r\n' \
+	    "GET / HTTP/1.1\r\nHost: @\r\n$CLOSE" \
+	    'HTTP/1.1 204 \r\nA: b\r\n\r\n' 'HTTP/1.1 204 \r\nA: b\r\n\r\n'
+}
+
 @test "forward: many megabytes go both ways at once, byte for byte" {
 	local n=$((24 * 1024 * 1024))
 
@@ -341,6 +368,25 @@ filled() {
 	passes 'GET http://@/ HTTP/1.0\r\nExpect: 100-continue\r\n\r\n' \
 	    "GET / HTTP/1.1\r\nHost: @\r\n$CLOSE" \
 	    "$early$SMALL" "${OK}Content-Length: 2\r\n${CLOSE}ok"
+}
+
+@test "forward: a server that announces an answer for ever is a 502, for HTTP/1.0 too" {
+	local i interim= minor
+
+	start
+	for i in {1..40}; do
+		interim=${interim}HTTP/1.1\ 102\ Wait\\r\\n\\r\\n
+	done
+	peer_start patient server skip '\r\n\r\n' send "$interim" send "$interim" \
+	    send "$interim" send "$interim" send "$interim$SMALL"
+	peer_start endless server skip '\r\n\r\n' send "$interim" send "$interim" \
+	    send "$interim" send "$interim" send "$interim" try send "$interim$SMALL"
+	for minor in 0 1; do
+		client send "GET http://127.0.0.1:$patient_PORT/ HTTP/1.$minor\r\nHost: x\r\n\r\n" \
+		    skip 'HTTP/1.1 200 OK'
+		client send "GET http://127.0.0.1:$endless_PORT/ HTTP/1.$minor\r\nHost: x\r\n\r\n" \
+		    skip 'HTTP/1.1 502 ' skip 'only says that it will answer'
+	done
 }
 
 @test "forward: a server that answers before the upload is over is heard, and the upload ends" {
@@ -422,6 +468,17 @@ filled() {
 	client send "GET http://127.0.0.1:$origin_PORT/ HTTP/1.1\r\nHost: x\r\n\r\n" \
 	    skip abc touch "$DIR/go" reset
 	wait_for grep -q ' 200/server_reset ' "$DIR/access"
+}
+
+@test "forward: an answer that is cut off while the request still comes looks cut off, too" {
+	start
+	peer_start origin server skip '\r\n\r\n' send "$OK\r\nabc" take 300000 rst
+	# Whether the worker sends first or reads is a matter of luck.
+	client -n 30 -- \
+	    send "POST http://127.0.0.1:$origin_PORT/ HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n" \
+	    try fill 9M gone
+	wait_for access_lines 30
+	[ "$(grep -c ' 200/server_reset ' "$DIR/access")" = 30 ]
 }
 
 @test "forward: a server without a good answer is a 502 that says so" {
@@ -834,6 +891,21 @@ gone_all() {
 	    expect 'HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno'
 }
 
+@test "forward: a server that a parent gets no good answer from does not make the parent dead" {
+	local first
+
+	first=$(free_port)
+	start "Upstream http 127.0.0.1:$first" "Upstream http 127.0.0.1:1"
+	peer_start parent server -p "$first" skip '\r\n\r\n' \
+	    send "${OK}Content-Length: 1\r\nContent-Length: 2\r\n\r\n" gone
+	for _ in 1 2; do
+		refused_after 502 http_protocol_error \
+		    send 'GET http://h.example/p HTTP/1.1\r\nHost: x\r\n\r\n'
+	done
+	log_wait 'Could not get an answer from'
+	fails log_has 'Could not connect to upstream proxy'
+}
+
 @test "forward: a parent that wants other credentials is a 502, and its challenge is not for the client" {
 	local port reply
 
@@ -883,6 +955,9 @@ ambiguous() {
 	    'Content-Length: 5\r\nContent-Length: 5\r\n\r\nabcde' \
 	    'Content-Length: 5, 5\r\n\r\nabcde' 'Content-Length: +5\r\n\r\nabcde' \
 	    'Content-Length: -5\r\n\r\nabcde' 'Content-Length: 0x5\r\n\r\nabcde' \
+	    'Content-Length: 5 5\r\n\r\nabcde' 'Content-Length: 5;\r\n\r\nabcde' \
+	    'Content-Length: 5.0\r\n\r\nabcde' 'Content-Length: "5"\r\n\r\nabcde' \
+	    'Content-Length\t: 5\r\n\r\nabcde' 'Content-Length\r\n: 5\r\n\r\nabcde' \
 	    'Content-Length: 5 \x0b\r\n\r\nabcde' 'Content-Length:\r\n 5\r\n\r\nabcde' \
 	    'Content-Length: 18446744073709551621\r\n\r\nabcde' \
 	    'Content-Length: 4294967301\r\nContent-Length: 5\r\n\r\nabcde' \
@@ -891,6 +966,10 @@ ambiguous() {
 	    'Transfer-Encoding: chunked,\r\n\r\n0\r\n\r\n' \
 	    'Transfer-Encoding: ,chunked\r\n\r\n0\r\n\r\n' \
 	    'Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n' \
+	    'Transfer-Encoding: chunked;a=b\r\n\r\n0\r\n\r\n' \
+	    'Transfer-Encoding: chunked chunked\r\n\r\n0\r\n\r\n' \
+	    'Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n' \
+	    'Transfer-Encoding:\r\nContent-Length: 5\r\n\r\nabcde' \
 	    'Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n' \
 	    'Transfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n' \
 	    'Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n' \
@@ -950,6 +1029,10 @@ ambiguous() {
 	    '-1\r\nabcde\r\n0\r\n\r\n' '\r\n0\r\n\r\n' 'g\r\n\r\n' \
 	    '10000000000000005\r\nabcde\r\n0\r\n\r\n' \
 	    'fffffffffffffff0\r\nabcde\r\n0\r\n\r\n' \
+	    '5;a="b\r\nc"\r\nabcde\r\n0\r\n\r\n' '5 ;a\r\nabcde\r\n0\r\n\r\n' \
+	    '5,5\r\nabcde\r\n0\r\n\r\n' '5\0\r\nabcde\r\n0\r\n\r\n' \
+	    '6\r\nabcde\r\n0\r\n\r\n' '0\r\nA: b\rC: d\r\n\r\n' \
+	    '0\r\nCookie: b\r\n\r\n' '0\r\nConnection: close\r\n\r\n' \
 	    '5;a\nb\r\nabcde\r\n0\r\n\r\n' '5;a\rb\r\nabcde\r\n0\r\n\r\n' \
 	    '5\r\r\nabcde\r\n0\r\n\r\n' '5\r\nabcde\r\n0\r\n\n' \
 	    '5\r\nabcde\r\n0\n\r\n' '5\r\nabcde\r\n0\r\n\r\r\n' \

@@ -224,6 +224,23 @@ answer_rows(void)
 	}
 }
 
+/* Fields are looked for in what Connection names, which is not much. */
+static void
+answer_options(void)
+{
+	char text[1024];
+
+	for (int names = 256; names <= 257; names++) {
+		int n = snprintf(text, sizeof(text), OK "Connection: ");
+
+		for (int i = 0; i < names; i++, n += 2)
+			memcpy(text + n, "a,", 2);
+		memcpy(text + n, "\r\n\r\n", 4);
+		answer_test(
+		    text, (size_t)n + 4, names == 256 ? "200 -" : "bad");
+	}
+}
+
 /* NUL bytes, and heads at their limit. */
 static void
 answer_sizes(void)
@@ -330,6 +347,15 @@ static const struct body_row bodies[] = {
 	{ BODY_CHUNKED, 0, "0\r\nConnection: x\r\n\r\n", NULL, NULL, 0, false },
 	{ BODY_CHUNKED, 0, "0\r\nAUTHORIZATION: x\r\n\r\n", NULL, NULL, 0,
 	    false },
+	{ BODY_CHUNKED, 0, "0\r\nCookie: x\r\n\r\n", NULL, NULL, 0, false },
+	{ BODY_CHUNKED, 0, "0\r\nExpect: x\r\n\r\n", NULL, NULL, 0, false },
+	{ BODY_CHUNKED, 0, "0\r\nMax-Forwards: 0\r\n\r\n", NULL, NULL, 0,
+	    false },
+	{ BODY_CHUNKED, 0, "0\r\nrange: x\r\n\r\n", NULL, NULL, 0, false },
+	{ BODY_CHUNKED, 0, "0\r\nX-Tinyproxy: x\r\n\r\n", NULL, NULL, 0,
+	    false },
+	{ BODY_CHUNKED, 0, "0\r\nETag: x\r\n\r\n", "0\r\nETag: x\r\n\r\n", "",
+	    0, false },
 };
 
 /* What has become of content that was fed in parts. */
@@ -452,6 +478,7 @@ main(void)
 {
 	guard_make();
 	answer_rows();
+	answer_options();
 	answer_sizes();
 	for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++) {
 		body_test(&bodies[i], false);

@@ -119,3 +119,23 @@ fuzz() {
 	    >"$DIR/corpus/chunked"
 	fuzz http http.c parse.c addr.c secret.c
 }
+
+@test "units: whatever client and server say, no more than one plain message goes on" {
+	local post='POST http://h:81/p?q HTTP/1.1\r\nHost: x\r\nConnection: a\r\nA: b\r\n'
+
+	mkdir "$DIR/corpus"
+	printf "${post}Content-Length: 5\r\n\r\nabcde\0\0HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde" \
+	    >"$DIR/corpus/length"
+	printf "${post}Transfer-Encoding: chunked\r\n\r\n5;a\r\nabcde\r\n0\r\nA: b\r\n\r\n\0\0HTTP/1.1 100 C\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n" \
+	    >"$DIR/corpus/chunked"
+	printf "${post}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n\0\0HTTP/1.1 407 P\r\n\r\n" \
+	    >"$DIR/corpus/both"
+	printf 'GET http://h HTTP/1.0\r\n\r\n\0\0HTTP/1.0 200 OK\r\nConnection: x\r\n\r\nabcde' \
+	    >"$DIR/corpus/old"
+	printf 'HEAD http://[::1]/ HTTP/1.1\r\nHost:\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nabc\0\0HTTP/1.1 101 S\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nabcde' \
+	    >"$DIR/corpus/upgrade"
+	printf 'OPTIONS http://h HTTP/1.1\r\nHost: x\r\nMax-Forwards: 3\r\nVia: 1.1 a\r\nExpect: 100-continue\r\n\r\n\0\0HTTP/1.1 204 \r\nUpgrade: x\r\n\r\n' \
+	    >"$DIR/corpus/options"
+	fuzz forward forward.c http.c parse.c addr.c secret.c reverse.c acl.c \
+	    target.c who.c
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * An entry for libFuzzer: whatever a client and a server say, in whatever
+ * pieces, what forward.c passes on to the one and the other is nothing, a part
+ * of one message, or one message of the standard's plainest form and nothing
+ * behind it.  The input is the request, a NUL NUL, and the answer.
+ */
+#define _GNU_SOURCE
+
+#include <sys/socket.h>
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "../proxy.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { PASSED_MAX = 1024 * 1024 /* bytes that are passed on, at most */ };
+
+/* What has come from each side and was passed on. */
+static char passed[2][PASSED_MAX];
+static size_t passed_len[2];
+
+/* Stands for relay.c: all is taken at once. */
+
+int
+relay_pass(struct conn *c, enum side side, const char *bytes, size_t len)
+{
+	(void)c;
+	assert(len <= PASSED_MAX - passed_len[side]);
+	memcpy(passed[side] + passed_len[side], bytes, len);
+	passed_len[side] += len;
+	return 0;
+}
+
+enum relay_state
+relay_flush(struct conn *c, enum side side, enum side *lost)
+{
+	(void)c, (void)side, (void)lost;
+	return RELAY_GOES_ON;
+}
+
+bool
+relay_holds(const struct conn *c, enum side side)
+{
+	(void)c, (void)side;
+	return false;
+}
+
+bool
+relay_rests(const struct conn *c, enum side side)
+{
+	(void)c, (void)side;
+	return false;
+}
+
+void
+relay_charge(struct conn *c, enum side side, size_t got)
+{
+	(void)c, (void)side, (void)got;
+}
+
+void
+relay_drop(struct conn *c, enum side side)
+{
+	(void)c, (void)side;
+}
+
+size_t
+relay_most(size_t size)
+{
+	return size;
+}
+
+/* And for own.c and parent.c. */
+
+bool
+own_via_entry(char text[OWN_VIA_SIZE], bool minor)
+{
+	memcpy(text, minor ? "1.1 a" : "1.0 a", 6);
+	return true;
+}
+
+size_t
+parent_credentials(char *out, const struct upstream *u)
+{
+	(void)out, (void)u;
+	return 0;
+}
+
+/* The reader of the standard. */
+
+/* One line without its CR LF; NULL when there is none. */
+static char *
+line_next(char **at, char *end, size_t *len)
+{
+	char *line = *at, *cr = memmem(line, (size_t)(end - line), "\r\n", 2);
+
+	if (cr == NULL)
+		return NULL;
+	*len = (size_t)(cr - line);
+	*at = cr + 2;
+	for (size_t i = 0; i < *len; i++)
+		assert((unsigned char)line[i] >= 0x20 || line[i] == '\t');
+	assert(memchr(line, 0x7f, *len) == NULL);
+	return line;
+}
+
+struct message {
+	bool chunked, has_length, closes;
+	unsigned hosts;
+	size_t length;
+	char *line;
+	size_t line_len;
+};
+
+static bool
+is(const char *s, size_t len, const char *wanted)
+{
+	return len == strlen(wanted) && strncasecmp(s, wanted, len) == 0;
+}
+
+static void
+field_read(struct message *m, const char *line, size_t len)
+{
+	const char *colon = memchr(line, ':', len), *value;
+	size_t name_len, value_len;
+
+	assert(colon != NULL);
+	name_len = (size_t)(colon - line);
+	assert(parse_is_token(line, name_len));
+	value = colon + 1;
+	value_len = len - name_len - 1;
+	if (value_len > 0 && *value == ' ')
+		value++, value_len--;
+	m->hosts += is(line, name_len, "Host");
+	assert(!is(line, name_len, "TE"));
+	assert(!is(line, name_len, "Keep-Alive"));
+	assert(!is(line, name_len, "Proxy-Connection"));
+	assert(!is(line, name_len, "Proxy-Authorization"));
+	assert(!is(line, name_len, "Proxy-Authenticate"));
+	if (is(line, name_len, "Connection")) {
+		assert(!m->closes);
+		assert(is(value, value_len, "close") ||
+		    is(value, value_len, "upgrade"));
+		m->closes = is(value, value_len, "close");
+	} else if (is(line, name_len, "Transfer-Encoding")) {
+		assert(!m->chunked && is(value, value_len, "chunked"));
+		m->chunked = true;
+	} else if (is(line, name_len, "Content-Length")) {
+		char *rest;
+
+		assert(!m->has_length && value_len > 0 && *value >= '0');
+		m->length = strtoull(value, &rest, 10);
+		assert(rest == value + value_len);
+		m->has_length = true;
+	}
+}
+
+/* Reads a head; NULL when it is incomplete. */
+static char *
+head_read(struct message *m, char *at, char *end)
+{
+	char *line;
+	size_t len;
+
+	memset(m, 0, sizeof(*m));
+	m->line = line_next(&at, end, &m->line_len);
+	if (m->line == NULL)
+		return NULL;
+	while ((line = line_next(&at, end, &len)) != NULL && len > 0)
+		field_read(m, line, len);
+	assert(!m->chunked || !m->has_length);
+	return line == NULL ? NULL : at;
+}
+
+/* Reads chunks; returns their end, or NULL when they are incomplete. */
+static char *
+chunks_read(char *at, char *end)
+{
+	char *line, *rest;
+	size_t len, size;
+
+	for (;;) {
+		line = line_next(&at, end, &len);
+		if (line == NULL)
+			return NULL;
+		size = strtoull(line, &rest, 16);
+		assert(len > 0 && rest == line + len && *line >= '0');
+		if (size == 0)
+			break;
+		if ((size_t)(end - at) < size + 2)
+			return NULL;
+		assert(memcmp(at + size, "\r\n", 2) == 0);
+		at += size + 2;
+	}
+	while ((line = line_next(&at, end, &len)) != NULL && len > 0) {
+		struct message none = { 0 };
+
+		field_read(&none, line, len);
+		assert(!none.chunked && !none.has_length && !none.hosts);
+	}
+	return line == NULL ? NULL : at;
+}
+
+/* Where content ends, or NULL when more of it is to come. */
+static char *
+content_read(const struct message *m, char *at, char *end)
+{
+	if (m->chunked)
+		return chunks_read(at, end);
+	if ((size_t)(end - at) < m->length)
+		return NULL;
+	return at + m->length;
+}
+
+/* What a server has got. */
+static bool
+request_check(const struct request *req)
+{
+	char *at = passed[CLIENT], *end = at + passed_len[CLIENT];
+	struct message m;
+
+	at = head_read(&m, at, end);
+	assert(at != NULL && m.hosts == 1);
+	assert(m.line_len > 9 &&
+	    memcmp(m.line + m.line_len - 9, " HTTP/1.1", 9) == 0);
+	m.line_len -= 9;
+	assert(memchr(m.line, '\t', m.line_len) == NULL);
+	assert(memchr(m.line, ' ', m.line_len) ==
+	    memrchr(m.line, ' ', m.line_len));
+	for (size_t i = 0; i < m.line_len; i++)
+		assert((unsigned char)m.line[i] < 0x80);
+	assert(m.chunked == req->chunked && m.length == req->content);
+	at = content_read(&m, at, end);
+	assert(at == NULL || at == end);
+	return at != NULL;
+}
+
+/* What a client has got; status is that of the answer if it has come. */
+static void
+answer_check(const struct exchange *e, enum forward_state state)
+{
+	char *at = passed[SERVER], *end = at + passed_len[SERVER];
+	bool nothing = e->request.method.len == 4 &&
+	    memcmp(e->head + e->request.method.at, "HEAD", 4) == 0;
+	struct message m;
+	int status;
+
+	if (!e->answered)
+		assert(state != FORWARD_DONE);
+	do {
+		if (at == end)
+			return;
+		at = head_read(&m, at, end);
+		assert(at != NULL && m.line_len >= 13);
+		assert(memcmp(m.line, "HTTP/1.1 ", 9) == 0);
+		assert(m.line[12] == ' ');
+		status = (int)strtol(m.line + 9, NULL, 10);
+		assert(status >= 100 && status <= 599);
+		assert(status >= 200 || e->request.minor);
+	} while (status < 200 && status != 101);
+	assert(status == e->answer.status && status != 407);
+	if (status == 101) {
+		assert(e->upgrade && state == FORWARD_SWITCHED);
+		return;
+	}
+	assert(!m.chunked || e->request.minor);
+	assert(!m.closes || !e->keep);
+	if (nothing || status == 204 || status == 304) {
+		assert(at == end);
+		return;
+	}
+	if (!m.chunked && !m.has_length) {
+		assert(m.closes);
+		return;
+	}
+	at = content_read(&m, at, end);
+	assert(at == NULL || at == end);
+	assert((at != NULL) == e->down.done);
+}
+
+/* Drives an exchange. */
+
+/* Lets forward.c read some bytes, in two pieces, and their end. */
+static enum forward_state
+feed(
+    struct conn *c, enum side side, const uint8_t *bytes, size_t len, bool ends)
+{
+	size_t cut = len > 0 ? bytes[len - 1] % len : 0;
+	enum forward_state state = FORWARD_GOES_ON;
+	int pair[2];
+
+	assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0);
+	c->end[side].fd = pair[0];
+	for (int part = 0; part < 2; part++) {
+		size_t from = part == 0 ? 0 : cut, to = part == 0 ? cut : len;
+
+		if (to > from)
+			assert(send(pair[1], bytes + from, to - from, 0) ==
+			    (ssize_t)(to - from));
+		if (part == 1 && ends)
+			shutdown(pair[1], SHUT_WR);
+		for (int turn = 0; turn < 4 && state == FORWARD_GOES_ON; turn++)
+			state = forward_ready(c, side, POLLIN);
+	}
+	close(pair[0]);
+	close(pair[1]);
+	c->end[side].fd = -1;
+	return state;
+}
+
+/* A request, of which some content comes late, and its answer. */
+static void
+exchange_try(const struct request *req, const uint8_t *asked, size_t asked_len,
+    const uint8_t *answer, size_t answer_len)
+{
+	static struct conf conf;
+	struct conn c = { .end = { { .fd = -1 }, { .fd = -1 } } };
+	size_t late = (asked_len - req->length) * 2 / 3;
+	size_t first = asked_len - late;
+	enum forward_state state;
+
+	passed_len[CLIENT] = passed_len[SERVER] = 0;
+	c.exchange = forward_new(req, (const char *)asked, first);
+	assert(c.exchange != NULL);
+	state = forward_begin(&c, NULL, &conf);
+	if (state == FORWARD_GOES_ON && !c.exchange->up.done)
+		state = feed(&c, CLIENT, asked + first, late, false);
+	if (passed_len[CLIENT] > 0)
+		assert(request_check(req) == c.exchange->up.done);
+	else
+		assert(state == FORWARD_BAD_REQUEST);
+	if (state == FORWARD_GOES_ON) {
+		state = feed(&c, SERVER, answer, answer_len, true);
+		if (c.exchange->answered || passed_len[SERVER] > 0)
+			answer_check(c.exchange, state);
+	}
+	forward_free(c.exchange);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const uint8_t *end = memmem(data, size, "\0\0", 2);
+	struct request req = { 0 };
+	size_t len;
+
+	if (end == NULL)
+		return 0;
+	len = (size_t)(end - data);
+	if (parse_head(&req, (const char *)data, len) == PARSE_OK && req.plain)
+		exchange_try(&req, data, len, end + 2, size - len - 2);
+	return 0;
+}
