@@ -714,7 +714,9 @@ answer_pass(struct conn *c)
 	ssize_t n;
 
 	answer_body(e);
-	if (!e->up.done || e->down.kind == BODY_TO_END || e->down.strip)
+	/* Who answers early may never take the rest. */
+	if (!e->up.done || relay_holds(c, CLIENT) ||
+	    e->down.kind == BODY_TO_END || e->down.strip)
 		e->keep = false;
 	answer_write(e);
 	n = e->answer.status == 101 ? (ssize_t)len
