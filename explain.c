@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Explains a decision before it is taken: goes with a request through what
- * conn.c would do with it, in the same order, and says at each step which line
+ * Explains a decision before it is taken: goes with a request through what a
+ * worker would do with it, in the same order, and says at each step which line
  * decides.  It judges nothing itself but asks whom a connection asks, and it
  * never connects to anybody.  It waits for name servers, so it is for the
  * command line alone.
@@ -16,7 +16,7 @@
 
 enum {
 	SHOWN_SIZE = 300,     /* bytes of what the command line says */
-	DNS_LATE_TIME = 1000, /* ms: as conn.c tells late from failed */
+	DNS_LATE_TIME = 1000, /* ms: as reach.c tells late from failed */
 	REFUSED = 403,
 	UNAUTHORIZED = 407
 };
@@ -26,6 +26,7 @@ static struct {
 	const struct conf *conf;
 	struct asker asker;
 	struct request request;
+	char *head; /* of a plain request */
 	char client[ADDR_TEXT_SIZE], target[SHOWN_SIZE]; /* to be shown */
 } e;
 
@@ -67,14 +68,18 @@ say_target(bool allowed, const struct target_rule *rule)
 		puts("allowed: no DenyTo matches");
 }
 
-/* The answer of a request that gets its tunnel; the rest of it follows. */
+/* The answer of a request that gets to a server; the rest of it follows. */
 static void
-say_tunnel(const char *way)
+say_way(const char *way)
 {
+	bool plain = e.request.plain;
+
 	if (e.conf->rate_limit != 0)
-		say_line("limit: the tunnel is slowed down by",
+		say_line(plain ? "limit: the content is slowed down by"
+			       : "limit: the tunnel is slowed down by",
 		    quote_find(e.conf, "RateLimit", NULL));
-	printf("answer: 200, a tunnel %s ", way);
+	printf("answer: %s %s ",
+	    plain ? "the server's, by a connection" : "200, a tunnel", way);
 }
 
 /* Names are asked for where a worker asks, one desk after the other. */
@@ -145,9 +150,39 @@ client_goes(void)
 
 /* The request. */
 
+/* Whether a target is that of another method than CONNECT. */
+static bool
+is_plain(const char *target)
+{
+	return strpbrk(target, "\r\n") == NULL &&
+	    (target[0] == '/' || strstr(target, "://") != NULL);
+}
+
+/* A URL, or a path, is read as in the head of a GET. */
+static bool
+plain_goes(const char *target)
+{
+	static char head[HEAD_MAX + 1];
+	struct request *req = &e.request;
+	size_t len = strlen(target) + sizeof("GET  HTTP/1.0\r\n\r\n") - 1;
+
+	if (len >= sizeof(head))
+		return refuse(414, "http_request_error");
+	snprintf(head, sizeof(head), "GET %s HTTP/1.0\r\n\r\n", target);
+	e.head = head;
+	req->takes_paths = e.conf->reverse.n > 0;
+	if (parse_head(req, head, len) == PARSE_OK &&
+	    reverse_map(&e.conf->reverse, req, &e.head, &len) == PARSE_OK)
+		return true;
+	printf("target %s: %s\n", e.target, req->why);
+	return refuse(req->status, "http_request_error");
+}
+
 static bool
 request_goes(const char *target)
 {
+	if (is_plain(target))
+		return plain_goes(target);
 	if (parse_authority(&e.request, target, strlen(target)) == 0)
 		return true;
 	printf("target %s: this is not host:port\n", e.target);
@@ -185,15 +220,37 @@ user_goes(const char *user)
 	return true;
 }
 
-/* A CONNECT is never mapped. */
+/* Paths are mapped; neither a CONNECT nor a URL ever is. */
 static bool
-reverse_goes(void)
+reverse_goes(const char *target)
 {
-	if (reverse_refuses(&e.conf->reverse, &e.request, "") == NULL)
+	const struct request *req = &e.request;
+	const char *why = reverse_refuses(&e.conf->reverse, req, target);
+
+	if (why != NULL || req->mapping != NULL)
+		printf("target %s: ", e.target);
+	if (why == NULL && req->mapping != NULL)
+		say_line("mapped by", req->mapping->line);
+	if (why == NULL)
 		return true;
-	printf("target %s: no ReversePath is for a CONNECT, ", e.target);
-	say_line("refused by", quote_find(e.conf, "ReverseOnly", NULL));
+	if (req->origin) {
+		printf("refused: %s\n", why);
+	} else {
+		printf("no ReversePath is for a %s, ",
+		    req->plain ? "URL" : "CONNECT");
+		say_line("refused by", quote_find(e.conf, "ReverseOnly", NULL));
+	}
 	return refuse(400, "http_request_error");
+}
+
+/* Whether the path of a mapping lacks its slash, and the client is told so. */
+static bool
+redirection_comes(void)
+{
+	if (e.request.origin)
+		printf("answer: 301 %s, to %s\n", reply_reason(301),
+		    e.request.mapping->path);
+	return e.request.origin;
 }
 
 /* Whether the request is for the statistics, which no rule for targets sees. */
@@ -220,6 +277,10 @@ port_goes(void)
 
 	snprintf(port, sizeof(port), "%u", (unsigned)e.request.port);
 	printf("port %s: ", port);
+	if (e.request.plain) {
+		puts("allowed: ConnectPort is for CONNECT alone");
+		return true;
+	}
 	if (!acl_port(e.conf, e.request.port)) {
 		puts("refused: no ConnectPort names it");
 		return refuse(REFUSED, "http_request_denied");
@@ -232,13 +293,27 @@ port_goes(void)
 }
 
 static bool
+is_filtered(unsigned long *line)
+{
+	static char url[URL_SIZE];
+	const struct filter *f = &e.conf->filter;
+	const struct request *req = &e.request;
+
+	if (!req->plain || !f->urls)
+		return filter_refuses(f, req->host, req->port, line);
+	filter_url(
+	    req->host, req->port, e.head + req->path.at, req->path.len, url);
+	return filter_refuses_url(f, url, line);
+}
+
+static bool
 filter_goes(void)
 {
 	const struct filter *f = &e.conf->filter;
 	const char *verdict;
 	char text[QUOTE_SIZE];
-	unsigned long line;
-	bool refused = filter_refuses(f, e.request.host, e.request.port, &line);
+	unsigned long line = 0;
+	bool refused = f->file != NULL && is_filtered(&line);
 
 	if (f->file == NULL) {
 		puts("filter: there is none");
@@ -303,7 +378,7 @@ addresses_go(const struct addr *addrs, size_t n)
 	if (nallowed == 0)
 		return refuse(REFUSED, "destination_ip_prohibited");
 	race_init(&race, allowed, nallowed);
-	say_tunnel("to");
+	say_way("to");
 	for (unsigned i = 0; i < race.naddrs; i++)
 		printf("%s%s", i > 0 ? " or " : "",
 		    addr_text_port(&race.addrs[i], text));
@@ -330,6 +405,8 @@ direct_goes(void)
 	int64_t began = loop_clock();
 	struct answer answer;
 
+	/* A parent is not what a mapping names. */
+	e.asker.named = e.request.mapping != NULL && e.request.mapping->named;
 	if (e.request.literal)
 		return addresses_go(&e.request.addr, 1);
 	strcpy(q.text, e.request.host);
@@ -390,7 +467,7 @@ parent_goes(const struct upstream *u, uint64_t tried)
 		return false;
 	if (first == NULL)
 		return refuse(502, "connection_refused");
-	say_tunnel("through");
+	say_way("through");
 	printf(strchr(first->host, ':') == NULL ? "%s %s:%u\n" : "%s [%s]:%u\n",
 	    upstream_kind(first), first->host, (unsigned)first->port);
 	return true;
@@ -433,10 +510,10 @@ route_goes(void)
 }
 
 /*
- * Prints, step by step, what decides a CONNECT of a client, with a user's name
- * ("-" is none) and the right password, to a target, host:port; and what the
- * answer would be.  Waits for name servers.  Returns whether it is a tunnel,
- * or the statistics.
+ * Prints, step by step, what decides a request of a client, with a user's name
+ * ("-" is none) and the right password: a CONNECT for the target host:port, or
+ * a GET for a URL or a path; and what the answer would be.  Waits for name
+ * servers.  Returns whether the request is not refused.
  */
 bool
 explain(const struct conf *conf, const struct addr *client, const char *user,
@@ -454,7 +531,7 @@ explain(const struct conf *conf, const struct addr *client, const char *user,
 	addr_text(client, e.client);
 	log_escape(e.target, sizeof(e.target), target, strlen(target));
 	return client_goes() && request_goes(target) && user_goes(user) &&
-	    reverse_goes() &&
-	    (statistics_come() ||
+	    reverse_goes(target) &&
+	    (redirection_comes() || statistics_come() ||
 		(port_goes() && filter_goes() && route_goes()));
 }

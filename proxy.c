@@ -123,7 +123,7 @@ usage(FILE *f)
 	    "  -h       show this help\n"
 	    "  -t       check the configuration and exit; or explain what it\n"
 	    "           answers to a client (an address), a user (or -) and a\n"
-	    "           target (host:port)\n"
+	    "           target (host:port, or a URL)\n"
 	    "  -v       show the version\n"
 	    "The default file is %s; see adit(8).\n",
 	    program, program, program_conf);
