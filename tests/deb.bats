@@ -41,6 +41,8 @@ installed() {
 	need_command dpkg adduser
 	root_start
 	stderr_expected 'notice: |warning: |debconf|invoke-rc.d|man-db'
+	# As on a machine that has never had it.
+	inside rm -rf /etc/adit /run/adit /var/log/adit
 	inside dpkg -i --no-triggers --force-depends "$DEB" \
 	    >"$DIR/install.out" 2>&1 || {
 		cat "$DIR/install.out"
