@@ -395,8 +395,11 @@ put_answer_field(const struct exchange *e, const struct http_field *f)
 	put("\r\n", 2);
 }
 
-/* Writes an answer for the client, up to the end of its head. */
-static void
+/*
+ * Writes an answer for the client, up to the end of its head.  Returns 0; or -1
+ * when that has become too large, which redirections do to it.
+ */
+static int
 answer_write(struct exchange *e)
 {
 	const struct http_answer *a = &e->answer;
@@ -416,6 +419,7 @@ answer_write(struct exchange *e)
 	put_answer_mapped(e);
 	put_answer_own(e);
 	put("\r\n", 2);
+	return out_len < sizeof(out) - HEAD_MAX ? 0 : -1;
 }
 
 /* The exchange. */
@@ -697,7 +701,8 @@ interim_pass(struct conn *c)
 	enum forward_state state = FORWARD_GOES_ON;
 
 	if (e->request.minor) {
-		answer_write(e);
+		if (answer_write(e) != 0)
+			return failed(e, "has a head that is too large.");
 		state = pass(c, SERVER, out, out_len);
 	}
 	answer_shift(e, e->answer.head_len);
@@ -718,13 +723,12 @@ answer_pass(struct conn *c)
 	if (!e->up.done || relay_holds(c, CLIENT) ||
 	    e->down.kind == BODY_TO_END || e->down.strip)
 		e->keep = false;
-	answer_write(e);
+	if (answer_write(e) != 0)
+		return failed(e, "has a head that is too large.");
 	n = e->answer.status == 101 ? (ssize_t)len
 				    : body_take(&e->down, rest, len, &used);
 	if (n < 0)
 		return failed(e, "sent chunks that make no sense.");
-	if (out_len >= sizeof(out) - HEAD_MAX)
-		return failed(e, "has a head that is too large.");
 	e->answered = true;
 	put(rest, (size_t)n);
 	free(e->bytes);
@@ -738,6 +742,7 @@ static enum forward_state
 answer_take(struct conn *c)
 {
 	struct exchange *e = c->exchange;
+	enum forward_state state;
 	enum parse_result result;
 	int status;
 
@@ -756,8 +761,9 @@ answer_take(struct conn *c)
 			return answer_pass(c);
 		if (++e->interim > INTERIM_MAX)
 			return failed(e, "only says that it will answer.");
-		if (interim_pass(c) != FORWARD_GOES_ON)
-			return FORWARD_CLIENT_LOST;
+		state = interim_pass(c);
+		if (state != FORWARD_GOES_ON)
+			return state;
 		/* What follows has to wait until that is sent. */
 		if (relay_holds(c, SERVER))
 			return FORWARD_GOES_ON;

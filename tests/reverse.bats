@@ -444,16 +444,20 @@ redirects() {
 }
 
 @test "reverse: an answer that redirections would make too large is a 502, and takes bounded memory" {
-	local base fields
+	local base fields head
 
 	base=http://proxy.example/$(printf '%900s' '' | tr ' ' b)/
 	start "ReverseBaseURL \"$base\""
 	fields=$(printf "Location: http://$AT/base/\\\\r\\\\n%.0s" {1..1500})
-	peer_start origin server -n 1 -p "$ORIGIN" skip '\r\n\r\n' \
-	    send "${OK}${fields}Content-Length: 0\r\n\r\n"
-	refused_after 502 http_protocol_error \
-	    send 'GET /app/ HTTP/1.1\r\nHost: x\r\n\r\n'
-	peer_wait origin
+	# One that says that another will come is none to be cut either.
+	for head in "${OK}${fields}Content-Length: 0\r\n\r\n" \
+	    "HTTP/1.1 103 Early\r\n${fields}\r\n$SMALL"; do
+		peer_start origin server -n 1 -p "$ORIGIN" skip '\r\n\r\n' \
+		    send "$head"
+		refused_after 502 http_protocol_error \
+		    send 'GET /app/ HTTP/1.1\r\nHost: x\r\n\r\n'
+		peer_wait origin
+	done
 	redirects 'http://@/base/x' "${base}app/x"
 }
 
