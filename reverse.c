@@ -150,13 +150,16 @@ mapping_clear(struct mapping *m)
 	free(m->host);
 }
 
-/* Whether the line itself says that it leads to loopback or link-local. */
+/*
+ * Whether the line itself says that it leads to loopback or link-local, if it
+ * does: by an address, or by the one name that means the same everywhere, RFC
+ * 6761 6.3.  Name servers may say of all others what they like, even of those
+ * below it.
+ */
 static bool
 is_named(const struct request *where)
 {
-	static const struct addr stranger;
-
-	return where->literal || !acl_name(where->host, &stranger);
+	return where->literal || strcmp(where->host, "localhost") == 0;
 }
 
 /*

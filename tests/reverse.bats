@@ -531,12 +531,20 @@ redirects() {
 }
 
 @test "reverse: a mapping opens no loopback by a name that somebody else gives an address, nor at a parent" {
+	local names='rebind.test app.localhost app.localdomain localdomain'
+	local lines path
+
 	foreign
-	namespaces "127.0.0.1 rebind.test"
-	start "Listen $OWN" "Allow $OWN" \
-	    "ReversePath \"/name/\" \"http://rebind.test:9/\""
-	"$PEER" client -b "$OWN" "$OWN" "$PORT" \
-	    send 'GET /name/ HTTP/1.1\r\nHost: x\r\n\r\n' refused 403
+	for path in $names; do
+		lines+="ReversePath \"/$path/\" \"http://$path:9/\""$'\n'
+	done
+	namespaces "127.0.0.1 $names"
+	start "Listen $OWN" "Allow $OWN" "$lines"
+	for path in $names; do
+		"$PEER" client -b "$OWN" "$OWN" "$PORT" \
+		    send "GET /$path/ HTTP/1.1\r\nHost: x\r\n\r\n" \
+		    refused 403
+	done
 	adit_stop
 	start "Listen $OWN" "Allow $OWN" "Upstream http 127.0.0.1:9" \
 	    "ReversePath \"/name/\" \"http://localhost:9/\""

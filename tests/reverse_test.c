@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: reverse.c parse.c http.c acl.c target.c who.c addr.c secret.c */
+/* LINK: reverse.c parse.c http.c addr.c secret.c */
 /*
  * Makes mappings of a table, and has requests, cookies and redirections go
  * through them; then requests that are made at random.  Whatever is asked for,
