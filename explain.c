@@ -171,9 +171,10 @@ plain_goes(const char *target)
 	snprintf(head, sizeof(head), "GET %s HTTP/1.0\r\n\r\n", target);
 	e.head = head;
 	req->takes_paths = e.conf->reverse.n > 0;
-	if (parse_head(req, head, len) == PARSE_OK &&
-	    reverse_map(&e.conf->reverse, req, &e.head, &len) == PARSE_OK)
+	if (parse_head(req, head, len) == PARSE_OK) {
+		reverse_map(&e.conf->reverse, req, &e.head, &len);
 		return true;
+	}
 	printf("target %s: %s\n", e.target, req->why);
 	return refuse(req->status, "http_request_error");
 }
@@ -225,7 +226,9 @@ static bool
 reverse_goes(const char *target)
 {
 	const struct request *req = &e.request;
-	const char *why = reverse_refuses(&e.conf->reverse, req, target);
+	int status;
+	const char *why =
+	    reverse_refuses(&e.conf->reverse, req, target, &status);
 
 	if (why != NULL || req->mapping != NULL)
 		printf("target %s: ", e.target);
@@ -240,7 +243,7 @@ reverse_goes(const char *target)
 		    req->plain ? "URL" : "CONNECT");
 		say_line("refused by", quote_find(e.conf, "ReverseOnly", NULL));
 	}
-	return refuse(400, "http_request_error");
+	return refuse(status, "http_request_error");
 }
 
 /* Whether the path of a mapping lacks its slash, and the client is told so. */

@@ -541,10 +541,10 @@ const char *reverse_add(
 const struct mapping *reverse_hidden(const struct reverse *);
 const char *reverse_base(struct reverse *, const char *text);
 void reverse_free(struct reverse *);
-enum parse_result reverse_map(
+void reverse_map(
     const struct reverse *, struct request *, char **head, size_t *len);
-const char *reverse_refuses(
-    const struct reverse *, const struct request *, const char *target);
+const char *reverse_refuses(const struct reverse *, const struct request *,
+    const char *target, int *status);
 void reverse_cookie(const struct mapping *, char text[REVERSE_COOKIE_SIZE]);
 const struct mapping *reverse_location(const struct reverse *,
     const struct mapping *, const char *url, size_t len, size_t *skip);

@@ -93,14 +93,16 @@ request_statistics(struct conn *c)
 }
 
 /*
- * Answers a request that no ReversePath is for, or that needs only the "/" at
- * the end of one.  Returns whether there was such an answer.
+ * Answers a request that no ReversePath is for, that one makes too long, or
+ * that needs only the "/" at the end of one.  Returns whether it has done so.
  */
 static bool
 request_unmapped(struct conn *c)
 {
 	const struct request *req = &c->setup->request;
-	const char *why = reverse_refuses(&conf->reverse, req, c->target);
+	int status;
+	const char *why =
+	    reverse_refuses(&conf->reverse, req, c->target, &status);
 	struct reply redirection = { .status = 301,
 		.detail = "The path ends in a slash." };
 	char client[ADDR_TEXT_SIZE];
@@ -108,7 +110,7 @@ request_unmapped(struct conn *c)
 	if (why != NULL) {
 		log_line(LOG_LEVEL_NOTICE, "Refused request from \"%s\": %s",
 		    addr_text(&c->client, client), why);
-		conn_refuse(c, 400, "http_request_error", why);
+		conn_refuse(c, status, "http_request_error", why);
 		return true;
 	}
 	if (!req->origin)
@@ -369,11 +371,7 @@ request_decide(struct conn *c, char *head, size_t len)
 {
 	stats_count(TALLY_REQUESTS);
 	log_request(c, head);
-	if (reverse_map(&conf->reverse, &c->setup->request, &head, &len) !=
-	    PARSE_OK) {
-		request_bad(c, head, len);
-		return;
-	}
+	reverse_map(&conf->reverse, &c->setup->request, &head, &len);
 	log_mapped(c, head);
 	if (is_loop(c, head))
 		refuse_loop(c, head);

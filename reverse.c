@@ -344,7 +344,7 @@ request_mapping(const struct reverse *r, const struct request *req,
  * Puts the URL of a mapping in place of the first bytes of a path, and reads
  * the request that it becomes; see reverse_map().
  */
-static enum parse_result
+static void
 request_become(struct request *req, const struct mapping *m, size_t skip,
     char **head, size_t *len)
 {
@@ -361,7 +361,7 @@ request_become(struct request *req, const struct mapping *m, size_t skip,
 		secret_wipe(mapped, total);
 		req->status = again.status;
 		req->why = again.why;
-		return PARSE_BAD;
+		return;
 	}
 	assert(strcmp(again.host, m->host) == 0 && again.port == m->port);
 	secret_wipe(*head + req->credentials.at, req->credentials.len);
@@ -369,39 +369,39 @@ request_become(struct request *req, const struct mapping *m, size_t skip,
 	req->mapping = m;
 	*head = mapped;
 	*len = total;
-	return PARSE_OK;
 }
 
 /*
  * Makes a request for a path one for the URL that a mapping has for it: *req is
  * that then, with its mapping, and *head with its *len bytes where it stands
  * until the next one is made.  Its credentials are wiped in what they were.
- * What has no mapping, or lacks only the "/" at the end of a path that has one,
- * stays in origin-form.  Returns PARSE_OK, or PARSE_BAD with why when the
- * request has become too long.
+ * What has no mapping, lacks only the "/" at the end of a path that has one, or
+ * would become too long stays in origin-form.
  */
-enum parse_result
+void
 reverse_map(
     const struct reverse *r, struct request *req, char **head, size_t *len)
 {
 	size_t skip = 0;
 
 	if (!req->origin)
-		return PARSE_OK;
+		return;
 	req->mapping = request_mapping(r, req, *head, &skip);
-	if (req->mapping == NULL || skip > req->target.len)
-		return PARSE_OK;
-	return request_become(req, req->mapping, skip, head, len);
+	if (req->mapping != NULL && skip <= req->target.len)
+		request_become(req, req->mapping, skip, head, len);
 }
 
 /*
- * Why a request that reverse_map() has seen is not served, a sentence, or NULL:
- * it is.  The target is that of the client.
+ * Why a request that reverse_map() has seen is not served, a sentence, with the
+ * *status to answer, or NULL: it is.  The target is that of the client.
  */
 const char *
-reverse_refuses(
-    const struct reverse *r, const struct request *req, const char *target)
+reverse_refuses(const struct reverse *r, const struct request *req,
+    const char *target, int *status)
 {
+	*status = req->why != NULL ? req->status : 400;
+	if (req->why != NULL)
+		return req->why;
 	if (req->mapping != NULL || (!req->origin && (!r->only || r->n == 0)))
 		return NULL;
 	return req->origin && climbs(target, strlen(target))

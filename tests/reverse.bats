@@ -464,23 +464,26 @@ redirects() {
 # Who may.
 
 @test "reverse: users hold for paths too, and nobody without a password learns which there are" {
-	local auth
+	local auth long path
 
 	start "BasicAuth alice sesame" "ReverseOnly yes"
 	auth="Proxy-Authorization: Basic $(printf alice:sesame | base64)"
 	trap_start
-	for path in /app/ /app /none /app/../x; do
+	long=$(printf '%8170s' '' | tr ' ' x)
+	for path in /app/ /app /none /app/../x "/app/$long"; do
 		refused_after 407 http_request_denied \
 		    send "GET $path HTTP/1.1\r\nHost: x\r\n\r\n"
 	done
 	refused_after 407 http_request_denied \
 	    send "GET /app/ HTTP/1.1\r\nHost: x\r\nAuthorization: ${auth#*: }\r\n\r\n"
 	unmapped "GET /none" "$auth\r\n"
+	refused_after 414 http_request_error \
+	    send "GET /app/$long HTTP/1.1\r\nHost: x\r\n$auth\r\n\r\n"
 	untouched
 	passes "GET /app/ HTTP/1.1\r\nHost: x\r\n$auth\r\nAuthorization: Basic mine\r\n\r\n" \
 	    "GET /base/ HTTP/1.1\r\nHost: @\r\nAuthorization: Basic mine\r\n$CLOSE" \
 	    "$SMALL" "$SMALL"
-	access_is 7 "alice /app/ $AT 200/forwarded [0-9]+ [0-9]+ [0-9.]+"
+	access_is 9 "alice /app/ $AT 200/forwarded [0-9]+ [0-9]+ [0-9.]+"
 	adit_stop
 	fails grep -ai -e sesame -e "${auth##* }" "$LOG" "$DIR/access" "$STDERR"
 }
