@@ -15,8 +15,7 @@
 #include "proxy.h"
 
 enum {
-	SHOWN_SIZE = 300,     /* bytes of what the command line says */
-	DNS_LATE_TIME = 1000, /* ms: as reach.c tells late from failed */
+	SHOWN_SIZE = 300, /* bytes of what the command line says */
 	REFUSED = 403,
 	UNAUTHORIZED = 407
 };
@@ -426,7 +425,7 @@ lookup_failed(int error, int64_t ms)
 {
 	printf("name %s: no address is found here: %s\n", e.request.host,
 	    error != 0 ? gai_strerror(error) : "there is none");
-	if (error == EAI_AGAIN && ms >= DNS_LATE_TIME)
+	if (error == EAI_AGAIN && ms >= LOOKUP_LATE)
 		return refuse(504, "dns_timeout");
 	return refuse(502,
 	    error == EAI_NONAME ? "dns_error; rcode=\"NXDOMAIN\""

@@ -79,6 +79,28 @@ is_failure(int error)
 }
 
 /*
+ * Looks up the name of an address.  Returns 0, or getnameinfo()'s error.  Where
+ * that would be the same for a failure as for an address without a name, it is
+ * taken for a failure when it was long in coming, since a failure is waited for:
+ * a name server that is dead must not let in whom it would denounce.
+ */
+static int
+name_of(const struct addr *client, char *name, size_t size)
+{
+	struct sockaddr_storage ss;
+	const void *sa = &ss;
+	socklen_t len = addr_to_sockaddr(client, &ss);
+	int64_t began = loop_clock();
+	int error =
+	    getnameinfo(sa, len, name, (socklen_t)size, NULL, 0, NI_NAMEREQD);
+
+	if (error == EAI_NONAME && !sys_tells_failures() &&
+	    loop_clock() - began >= LOOKUP_LATE)
+		return EAI_AGAIN;
+	return error;
+}
+
+/*
  * Whether a client is what a rule with a name says: its address is one of
  * the name's; or it has a name that matches and that leads back to it, since
  * whoever owns an address may call it what he likes.
@@ -88,17 +110,13 @@ client_answer(
     const char *rule, const struct addr *client, struct answer *answer)
 {
 	char name[HOST_SIZE];
-	struct sockaddr_storage ss;
-	const void *sa = &ss;
-	socklen_t len = addr_to_sockaddr(client, &ss);
 	int forward = 0, reverse;
 
 	if (rule[0] != '.')
 		answer->matches = name_has(rule, client, &forward);
 	if (answer->matches)
 		return;
-	reverse =
-	    getnameinfo(sa, len, name, sizeof(name), NULL, 0, NI_NAMEREQD);
+	reverse = name_of(client, name, sizeof(name));
 	if (reverse == 0 && acl_name_matches(rule, name))
 		answer->matches = name_has(name, client, &reverse);
 	if (is_failure(reverse))

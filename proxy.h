@@ -51,6 +51,7 @@ enum {
 	PARK_AFTER = 20,          /* ms of quiet until a tunnel is parked */
 	PARK_TURNS = 16,          /* or turns of the loop */
 	RACE_DELAY = 250,         /* ms between two attempts, RFC 8305 */
+	LOOKUP_LATE = 1000,    /* ms after which a failure is a late answer */
 	LEAVE_TIME = 200,      /* ms for a tunnel after an early end of file */
 	LINGER_TIME = 2000,    /* ms for a refused client to close */
 	REPLY_TIME = 30000,    /* ms for one to read a long reply */
@@ -631,6 +632,7 @@ void sys_close_from(int first);
 int sys_accept(int listener, struct sockaddr_storage *);
 int sys_socket(int family);
 bool sys_accept_inherits(void);
+bool sys_tells_failures(void);
 void sys_accept_late(int listener, bool on);
 void sys_bind_late(int fd);
 int sys_reuseport(int fd, bool on);

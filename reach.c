@@ -151,7 +151,7 @@ unresolved(struct conn *c, int error)
 		    "has a name that does not resolve." };
 	const struct failure *f = error == EAI_NONAME ? &none : &other;
 
-	if (error == EAI_AGAIN && loop_now() - c->since >= 1000)
+	if (error == EAI_AGAIN && loop_now() - c->since >= LOOKUP_LATE)
 		f = &late;
 	reach_failed(c, f, "retrieve address info for", gai_strerror(error));
 }

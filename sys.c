@@ -118,6 +118,17 @@ sys_accept_inherits(void)
 #endif
 }
 
+/* Whether getnameinfo() tells a look-up that failed from one without a name. */
+bool
+sys_tells_failures(void)
+{
+#ifdef __GLIBC__
+	return true;
+#else
+	return false;
+#endif
+}
+
 /*
  * Lets the system keep a client until it says something, or for about a
  * second, where it can do that (on), or no more (off): a client of this proxy

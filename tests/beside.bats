@@ -131,7 +131,8 @@ differ() {
 }
 
 @test "beside: names in Allow and Deny match as the notes say" {
-	namespaces '127.0.0.5 evilexample.com' '127.0.0.6 sub.example.com'
+	name_server 5.0.0.127.in-addr.arpa=evilexample.com evilexample.com=127.0.0.5 \
+	    6.0.0.127.in-addr.arpa=sub.example.com sub.example.com=127.0.0.6
 	web
 	each differ 200 403 "$GET" 127.0.0.5 'Allow example.com'
 	each differ 200 200 "$GET" 127.0.0.6 'Allow example.com'

@@ -332,7 +332,8 @@ conf() {
 }
 
 @test "explain: rules for clients by name are looked up, and those that do not match are named" {
-	namespaces "192.0.2.5 pc.office.test" "192.0.2.6 pc.bad.test"
+	name_server 5.2.0.192.in-addr.arpa=pc.office.test pc.office.test=192.0.2.5 \
+	    6.2.0.192.in-addr.arpa=pc.bad.test pc.bad.test=192.0.2.6
 	conf "Deny .bad.test" "Allow pc.office.test"
 	explains 0 192.0.2.5 - 198.51.100.1:443
 	says "client 192.0.2.5: not matched by line 3: Deny .bad.test" \
