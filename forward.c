@@ -508,6 +508,13 @@ upload_end(struct conn *c, bool reset)
 	c->exchange->keep = false;
 }
 
+/* How many bytes a client has sent, whose target a mapping may have changed. */
+static size_t
+as_sent(const struct conn *c, size_t len)
+{
+	return len + strlen(c->target) - c->exchange->request.target.len;
+}
+
 /* Passes on what was written or taken; the rest of it is kept. */
 static enum forward_state
 pass(struct conn *c, enum side side, const char *bytes, size_t len)
@@ -530,6 +537,7 @@ forward_begin(
 {
 	struct exchange *e = c->exchange;
 	const struct request *req = &e->request;
+	size_t received;
 
 	e->upstream = upstream;
 	e->reverse = &conf->reverse;
@@ -537,8 +545,9 @@ forward_begin(
 	    req->content, false);
 	if (request_write(e, conf, &c->client) != 0)
 		return FORWARD_BAD_REQUEST;
-	c->flow[CLIENT].bytes = e->len - e->next_len;
-	relay_charge(c, CLIENT, e->len - e->next_len);
+	received = as_sent(c, e->len - e->next_len);
+	c->flow[CLIENT].bytes = received;
+	relay_charge(c, CLIENT, received);
 	return pass(c, CLIENT, out, out_len);
 }
 
@@ -617,7 +626,7 @@ forward_reply(struct conn *c)
 	e->answer.status = 200;
 	e->answered = e->down.done = e->up.done = true;
 	e->keep = false;
-	c->flow[CLIENT].bytes = e->request.length;
+	c->flow[CLIENT].bytes = as_sent(c, e->request.length);
 	c->flow[SERVER].bytes = out_len;
 	return pass(c, SERVER, out, out_len);
 }

@@ -329,7 +329,9 @@ exchange_try(const struct request *req, const uint8_t *asked, size_t asked_len,
 
 	passed_len[CLIENT] = passed_len[SERVER] = 0;
 	c.exchange = forward_new(req, (const char *)asked, first);
-	assert(c.exchange != NULL);
+	c.target =
+	    strndup((const char *)asked + req->target.at, req->target.len);
+	assert(c.exchange != NULL && c.target != NULL);
 	state = forward_begin(&c, NULL, &conf);
 	if (state == FORWARD_GOES_ON && !c.exchange->up.done)
 		state = feed(&c, CLIENT, asked + first, late, false);
@@ -342,7 +344,9 @@ exchange_try(const struct request *req, const uint8_t *asked, size_t asked_len,
 		if (c.exchange->answered || passed_len[SERVER] > 0)
 			answer_check(c.exchange, state);
 	}
+	assert(c.flow[CLIENT].bytes <= asked_len);
 	forward_free(c.exchange);
+	free(c.target);
 }
 
 int

@@ -257,11 +257,12 @@ foreign() {
 	    send "GET /b/3 HTTP/1.1\r\nHost: x\r\n\r\nGET http://$AT/4 HTTP/1.1\r\nHost: x\r\n\r\nGET /app/5 HTTP/1.1\r\nHost: x\r\n\r\n" \
 	    expect "$SMALL" expect "$SMALL" expect "$SMALL" \
 	    tunnel "$AT" send 'x\r\n\r\n' expect "$SMALL" shut eof
-	access_is 1 "- /app/1 $AT 200/forwarded [0-9]+ [0-9]+ [0-9.]+"
+	# The bytes are those that the client has sent.
+	access_is 1 "- /app/1 $AT 200/forwarded 32 [0-9]+ [0-9.]+"
 	access_is 2 "- http://$AT/2 $AT 200/forwarded [0-9]+ [0-9]+ [0-9.]+"
-	access_is 3 "- /b/3 $AT 200/forwarded [0-9]+ [0-9]+ [0-9.]+"
+	access_is 3 "- /b/3 $AT 200/forwarded 30 [0-9]+ [0-9.]+"
 	access_is 4 "- http://$AT/4 $AT 200/forwarded [0-9]+ [0-9]+ [0-9.]+"
-	access_is 5 "- /app/5 $AT 200/forwarded [0-9]+ [0-9]+ [0-9.]+"
+	access_is 5 "- /app/5 $AT 200/forwarded 32 [0-9]+ [0-9.]+"
 	access_is 6 "- $AT $AT 200/closed [0-9]+ [0-9]+ [0-9.]+"
 	# One that is refused is the last.
 	client send 'GET /app/1 HTTP/1.1\r\nHost: x\r\n\r\nGET /none HTTP/1.1\r\nHost: x\r\n\r\nGET /app/2 HTTP/1.1\r\nHost: x\r\n\r\n' \
@@ -292,6 +293,7 @@ foreign() {
 	client send "TRACE /app/x HTTP/1.1\r\nHost: x\r\nCookie: a\r\nA: b\r\nMax-Forwards: 0\r\n\r\n" \
 	    skip '\r\n\r\n' \
 	    expect 'TRACE /app/x HTTP/1.1\r\nHost: x\r\nA: b\r\nMax-Forwards: 0\r\n\r\n' eof
+	access_is 1 '- /app/x - 200/forwarded 68 [0-9]+ [0-9.]+'
 	refused_after 502 connection_refused \
 	    send 'GET /app/x HTTP/1.1\r\nHost: x\r\n\r\n' >"$DIR/reply"
 	fails grep -q -e "$ORIGIN" -e base "$DIR/reply"
