@@ -17,7 +17,6 @@
 
 static const struct conf *conf;
 
-static void dialled(struct conn *, enum race_state);
 static bool parent_failed(
     struct conn *, const struct upstream *, const char *why);
 static void parent_ask(struct conn *);
