@@ -296,11 +296,15 @@ is_loop(const struct conn *c, const char *head)
 }
 
 static void
-refuse_loop(struct conn *c, char *head)
+refuse_loop(struct conn *c, char *head, size_t len)
 {
+	const struct request *req = &c->setup->request;
 	char client[ADDR_TEXT_SIZE];
 
 	credentials_wipe(c, head);
+	/* Pages have its method. */
+	if (req->plain)
+		c->exchange = forward_new(req, head, len);
 	log_line(LOG_LEVEL_CONNECT,
 	    "Prevented endless loop (file descriptor %d): %s",
 	    c->end[CLIENT].fd, addr_text(&c->client, client));
@@ -374,7 +378,7 @@ request_decide(struct conn *c, char *head, size_t len)
 	reverse_map(&conf->reverse, &c->setup->request, &head, &len);
 	log_mapped(c, head);
 	if (is_loop(c, head))
-		refuse_loop(c, head);
+		refuse_loop(c, head, len);
 	else if (request_keep(c, head, len) != 0)
 		conn_no_memory(c);
 	else

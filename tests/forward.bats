@@ -146,15 +146,17 @@ access_lines() {
 }
 
 @test "forward: a request that has been here before is refused" {
-	local port via
+	local port reply via
 
-	adit_start
+	echo '{request}' >"$DIR/page"
+	adit_start "ErrorFile 502 \"$DIR/page\""
 	port=$(free_port)
 	peer_start origin server -p "$port" head send "$SMALL"
 	client send "GET http://127.0.0.1:$port/ HTTP/1.1\r\nHost: x\r\n\r\n" head
 	via=$(grep '^Via: ' "$DIR/origin.out")
-	refused_after 502 proxy_loop_detected \
-	    send "GET http://127.0.0.1:$port/ HTTP/1.1\r\nHost: x\r\n$via\r\nConnection: via\r\n\r\n"
+	reply=$(refused_after 502 proxy_loop_detected \
+	    send "GET http://127.0.0.1:$port/ HTTP/1.1\r\nHost: x\r\n$via\r\nConnection: via\r\n\r\n")
+	grep -q "^GET http://127.0.0.1:$port/ HTTP/1.1" <<<"$reply"
 }
 
 @test "forward: AddHeader, Anonymous and XTinyproxy do what they do in tinyproxy" {
