@@ -44,7 +44,9 @@ path_byte(const char *path, size_t len, size_t *at)
 		const char *escape;
 		char byte;
 	} escapes[] = { { "%2e", '.' }, { "%2f", '/' }, { "%5c", '\\' },
-		{ "%3b", ';' } };
+		{ "%3b", ';' },
+		/* For some it ends the path. */
+		{ "%00", '/' } };
 
 	for (size_t i = 0;
 	     path[*at] == '%' && i < sizeof(escapes) / sizeof(*escapes); i++)

@@ -124,7 +124,8 @@ foreign() {
 	for path in /app/.. /app/../ /app/../secret /app/x/../../secret \
 	    '/app/..?q' /app/%2e%2e/x /app/.%2E/x /app/%2e./x /app/..%2fx \
 	    /app%2f..%2fx '/app/..\\x' '/app/x\\..' /app/..%5cx \
-	    '/app/..;a=b/x' '/app/..%3B/x' '/app/..;'; do
+	    '/app/..;a=b/x' '/app/..%3B/x' '/app/..;' /app/..%00/x \
+	    /app/..%00x; do
 		unmapped "GET $path"
 		unmapped "GET $path" 'Cookie: yummy_magical_cookie=/app/\r\n'
 		grep -q 'has a &#34;\.\.&#34; in it' "$DIR/reply"
