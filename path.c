@@ -68,7 +68,7 @@ close_keeping_errno(int fd)
  * Opens the directory of an absolute path, and points *name to the rest of the
  * path, its last part.  Returns a descriptor or -1 with errno.
  */
-int
+static int
 path_open_dir(const char *path, const char **name)
 {
 	int at = sys_open_dir(AT_FDCWD, "/", SYS_DIR_FOLLOW), next;

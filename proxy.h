@@ -620,7 +620,6 @@ void log_access(const struct record *);
 size_t log_escape(char *out, size_t size, const char *text, size_t len);
 
 /* path.c */
-int path_open_dir(const char *path, const char **name);
 int path_append(const char *path);
 int path_create(const char *path);
 int path_remove(const char *path, int fd);
