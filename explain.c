@@ -221,6 +221,21 @@ user_goes(const char *user)
 	return true;
 }
 
+/* By which line a path is mapped, and the URL that all else sees. */
+static void
+say_mapped(void)
+{
+	const struct request *req = &e.request;
+	char url[SHOWN_SIZE];
+
+	printf("target %s: ", e.target);
+	say_line("mapped by", req->mapping->line);
+	if (req->origin)
+		return;
+	log_escape(url, sizeof(url), e.head + req->target.at, req->target.len);
+	printf("target %s: is now %s\n", e.target, url);
+}
+
 /* Paths are mapped; neither a CONNECT nor a URL ever is. */
 static bool
 reverse_goes(const char *target)
@@ -230,12 +245,11 @@ reverse_goes(const char *target)
 	const char *why =
 	    reverse_refuses(&e.conf->reverse, req, target, &status);
 
-	if (why != NULL || req->mapping != NULL)
-		printf("target %s: ", e.target);
 	if (why == NULL && req->mapping != NULL)
-		say_line("mapped by", req->mapping->line);
+		say_mapped();
 	if (why == NULL)
 		return true;
+	printf("target %s: ", e.target);
 	if (req->origin) {
 		printf("refused: %s\n", why);
 	} else {
@@ -268,7 +282,8 @@ statistics_come(void)
 	if (line != 0)
 		say_line("the host of the statistics by", line);
 	else
-		puts("the host of the statistics: there is no StatHost");
+		puts("the default host of the statistics: there is no "
+		     "StatHost");
 	puts("answer: 200 OK, the statistics");
 	return true;
 }
@@ -336,6 +351,20 @@ filter_goes(void)
 
 /* Addresses. */
 
+/* Says so when an address is above the floors only since a line names it. */
+static void
+say_lifted(const struct addr *addr, const struct target_rule *rule)
+{
+	struct asker stranger = e.asker;
+	char text[ADDR_TEXT_SIZE];
+
+	stranger.named = false;
+	if (!e.asker.named || acl_floor(addr, &stranger, rule) == NULL)
+		return;
+	printf("address %s: ", addr_text(addr, text));
+	say_line("no floor, by", e.request.mapping->line);
+}
+
 /* Whether an address, with its port, may be connected to. */
 static bool
 address_goes(const struct addr *addr)
@@ -346,6 +375,7 @@ address_goes(const struct addr *addr)
 	bool allowed = acl_target(
 	    e.conf, req->literal ? NULL : req->host, addr, &e.asker, &rule);
 	bool denied = rule != NULL && !rule->allow;
+	bool own = allowed && own_socket(addr);
 
 	printf("address %s: ", addr_text(addr, text));
 	if (denied && rule->kind == RULE_NET &&
@@ -355,11 +385,13 @@ address_goes(const struct addr *addr)
 	    (rule != NULL || !e.conf->targets.has_allow))
 		printf("refused by a floor: %s\n",
 		    acl_floor(addr, &e.asker, rule));
-	else if (allowed && own_socket(addr))
+	else if (own)
 		puts("refused by a floor: adit itself listens there");
 	else
 		say_target(allowed, rule);
-	return allowed && !own_socket(addr);
+	if (allowed && !own)
+		say_lifted(addr, rule);
+	return allowed && !own;
 }
 
 /* Judges each address, and names those that a tunnel could lead to. */

@@ -71,7 +71,7 @@ conf() {
 @test "explain: a request for the statistics is no tunnel, and no rule is in its way" {
 	conf "Allow 192.0.2.0/24" "ConnectPort 443" "DenyTo *"
 	explains 0 192.0.2.7 - tinyproxy.stats:80
-	says "target tinyproxy.stats:80: the host of the statistics: there is no StatHost" \
+	says "target tinyproxy.stats:80: the default host of the statistics: there is no StatHost" \
 	    "answer: 200 OK, the statistics"
 	conf "Allow 192.0.2.0/24" "ConnectPort 443" 'StatHost "192.0.2.1"'
 	explains 0 192.0.2.7 - 192.0.2.1:1
@@ -100,8 +100,12 @@ conf() {
 	explains 1 192.0.2.7 - http://127.0.0.1:8080/s/
 	explains 0 192.0.2.7 - /shop/a?b
 	says "target /shop/a?b: mapped by line 8: ReversePath \"${mapped% *}\" \"${mapped#* }\"" \
+	    "target /shop/a?b: is now http://127.0.0.1:8080/s/a?b" \
+	    "address 127.0.0.1: no floor, by line 8: ReversePath \"${mapped% *}\" \"${mapped#* }\"" \
 	    "answer: the server's, by a connection to 127.0.0.1:8080"
 	explains 1 192.0.2.7 - /shop/secret
+	explains 0 127.0.0.1 - /shop/a?b
+	fails grep floor "$DIR/said"
 	explains 0 192.0.2.7 - /shop
 	says "answer: 301 Moved Permanently, to /shop/"
 	explains 1 192.0.2.7 - /other
