@@ -290,7 +290,8 @@ static const struct hint line_hints[] = {
 	    "tinyproxy answers 500 if a server cannot be reached; adit 502 or "
 	    "504" },
 	{ "ErrorFile", is_of_login, NULL, false,
-	    "adit answers 407 wherever tinyproxy answers 401" },
+	    "adit answers 407 wherever tinyproxy answers 401; this page has "
+	    "to be given for 407" },
 	{ "ErrorFile", is_never_sent, NULL, false,
 	    "adit never answers with this status" },
 	{ "Filter", is_for_hosts, NULL, false,
@@ -307,8 +308,8 @@ static const struct hint line_hints[] = {
 	    "not; adit opens it before it gives up root" },
 	{ "MaxClients", is_small, NULL, false,
 	    "tinyproxy has a thread for each, and closes after each request; "
-	    "adit keeps connections for the next one, and many cost it "
-	    "little" },
+	    "adit keeps connections for the next one, and each costs it "
+	    "little, so that a larger number is worth while" },
 	{ "ReversePath", NULL, "ReverseOnly", true,
 	    "tinyproxy sends a path that no ReversePath is for where Host "
 	    "says; adit answers 400" },
@@ -332,7 +333,8 @@ static const struct hint line_hints[] = {
 	    "that is of no use" },
 	{ "Upstream", lacks_credentials, NULL, false,
 	    "tinyproxy passes the credentials of clients on to the parent; "
-	    "adit does not, and has those that stand here, as user:password@" },
+	    "adit does not, and if that wants some they have to stand here, as "
+	    "user:password@" },
 	{ "User", NULL, "Group", false,
 	    "tinyproxy keeps the groups of root without Group; adit has the "
 	    "primary group of the user alone" },
@@ -345,9 +347,9 @@ static const struct hint line_hints[] = {
 /* What can be said of a file without a line for the directive. */
 static const struct hint file_hints[] = {
 	{ NULL, NULL, NULL, true,
-	    "tinyproxy takes a request without a URL, as a firewall may "
-	    "redirect it here, for one to a transparent proxy; adit answers "
-	    "400" },
+	    "tinyproxy takes a request without a URL, which a firewall may "
+	    "have redirected here, to where its Host says (transparent "
+	    "proxying); adit answers 400" },
 	{ "AccessLog", NULL, "AccessLog", true,
 	    "none given; add AccessLog \"/var/log/tinyproxy/access.log\" for "
 	    "one line about each request" },
