@@ -58,6 +58,11 @@ driver() {
 	"$DRIVER"
 }
 
+@test "units: a client that has to wait for the check of its password waits no longer than it has to" {
+	driver auth_test
+	"$DRIVER"
+}
+
 @test "units: each line of a user file is understood or refused, with fifty thousand users too" {
 	local status=0
 
