@@ -94,14 +94,16 @@ auth_delay(struct conn *c, const struct conf *conf)
 {
 	struct credentials *p = c->setup->credentials;
 	int64_t debt = quota_wait(QUOTA_FAILURES, &c->client);
+	int64_t delay = (debt - FREE_DEBT) / DELAY_PART;
 	enum auth_wait wait = AUTH_NOW;
 
 	p->check_at = loop_now();
-	if (!p->waits && debt > FREE_DEBT) {
+	/* A wait that rounds to nothing would have no deadline of its own. */
+	if (!p->waits && delay > 0) {
 		if (quota_take(QUOTA_WAITERS, &c->client) > 0)
 			return AUTH_NEVER;
 		p->waits = true;
-		p->check_at += (debt - FREE_DEBT) / DELAY_PART;
+		p->check_at += delay;
 		wait = AUTH_LATER;
 	}
 	if (wait == AUTH_LATER || p->until == 0)

@@ -240,6 +240,13 @@ request_check(const struct request *req)
 	assert(m.chunked == req->chunked && m.length == req->content);
 	at = content_read(&m, at, end);
 	assert(at == NULL || at == end);
+	if (req->mapping != NULL) {
+		const char *path = (char *)memchr(m.line, ' ', m.line_len) + 1;
+
+		assert(memcmp(path, "/p/", 3) == 0);
+		assert(memcmp(m.line + m.line_len + 9, "\r\nHost: h:81\r\n",
+			   14) == 0);
+	}
 	return at != NULL;
 }
 
@@ -316,21 +323,48 @@ feed(
 	return state;
 }
 
-/* A request, of which some content comes late, and its answer. */
-static void
-exchange_try(const struct request *req, const uint8_t *asked, size_t asked_len,
-    const uint8_t *answer, size_t answer_len)
+/* A configuration with a mapping. */
+static const struct conf *
+conf_make(void)
 {
 	static struct conf conf;
+
+	if (conf.reverse.n == 0) {
+		conf.reverse.magic = true;
+		assert(reverse_add(&conf.reverse, 1, "/a/", "http://h:81/p/") ==
+			NULL &&
+		    reverse_base(&conf.reverse, "https://b/c/") == NULL);
+	}
+	return &conf;
+}
+
+/* A request, of which some content comes late, and its answer. */
+static void
+exchange_try(struct request *req, const uint8_t *asked, size_t asked_len,
+    const uint8_t *answer, size_t answer_len)
+{
+	const struct conf *conf = conf_make();
 	struct conn c = { .end = { { .fd = -1 }, { .fd = -1 } } };
 	size_t late = (asked_len - req->length) * 2 / 3;
 	size_t first = asked_len - late;
 	enum forward_state state;
+	char *copy = malloc(first), *head = copy;
+	size_t len = first;
 
 	passed_len[CLIENT] = passed_len[SERVER] = 0;
-	c.exchange = forward_new(req, (const char *)asked, first);
-	assert(c.exchange != NULL);
-	state = forward_begin(&c, NULL, &conf);
+	assert(copy != NULL);
+	memcpy(copy, asked, first);
+	c.target = strndup(copy + req->target.at, req->target.len);
+	reverse_map(&conf->reverse, req, &head, &len);
+	if (req->origin) {
+		free(c.target);
+		free(copy);
+		return;
+	}
+	c.exchange = forward_new(req, head, len);
+	free(copy);
+	assert(c.exchange != NULL && c.target != NULL);
+	state = forward_begin(&c, NULL, conf);
 	if (state == FORWARD_GOES_ON && !c.exchange->up.done)
 		state = feed(&c, CLIENT, asked + first, late, false);
 	if (passed_len[CLIENT] > 0)
@@ -342,14 +376,16 @@ exchange_try(const struct request *req, const uint8_t *asked, size_t asked_len,
 		if (c.exchange->answered || passed_len[SERVER] > 0)
 			answer_check(c.exchange, state);
 	}
+	assert(c.flow[CLIENT].bytes <= asked_len);
 	forward_free(c.exchange);
+	free(c.target);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const uint8_t *end = memmem(data, size, "\0\0", 2);
-	struct request req = { 0 };
+	struct request req = { .takes_paths = true };
 	size_t len;
 
 	if (end == NULL)

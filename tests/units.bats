@@ -58,6 +58,11 @@ driver() {
 	"$DRIVER"
 }
 
+@test "units: a client that has to wait for the check of its password waits no longer than it has to" {
+	driver auth_test
+	"$DRIVER"
+}
+
 @test "units: each line of a user file is understood or refused, with fifty thousand users too" {
 	local status=0
 
@@ -136,6 +141,9 @@ fuzz() {
 	    >"$DIR/corpus/upgrade"
 	printf 'OPTIONS http://h HTTP/1.1\r\nHost: x\r\nMax-Forwards: 3\r\nVia: 1.1 a\r\nExpect: 100-continue\r\n\r\n\0\0HTTP/1.1 204 \r\nUpgrade: x\r\n\r\n' \
 	    >"$DIR/corpus/options"
-	fuzz forward forward.c http.c parse.c addr.c secret.c reverse.c acl.c \
-	    target.c who.c
+	printf 'PUT /a/@x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab\0\0HTTP/1.1 103 E\r\nLocation: http://h:81/p/\r\n\r\nHTTP/1.1 302 F\r\nLocation: http://h:81/p/x#y\r\nContent-Length: 0\r\n\r\n' \
+	    >"$DIR/corpus/mapped"
+	printf 'GET /x HTTP/1.1\r\nHost: x\r\nCookie: yummy_magical_cookie=/a/\r\n\r\n\0\0HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab' \
+	    >"$DIR/corpus/baked"
+	fuzz forward forward.c http.c parse.c addr.c secret.c reverse.c
 }

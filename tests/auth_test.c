@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: ISC */
+/* LINK: auth.c secret.c known.c parse.c addr.c */
+/*
+ * Has credentials delayed for every debt that an address can have, to the
+ * millisecond: whoever has to wait does so until a time that is to come, since
+ * a deadline that is now would be none.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <stdio.h>
+#include <string.h>
+
+#include "../proxy.h"
+#include "must.h"
+
+enum { NOW = 1000000, FREE = 16000, MOST = 65000 };
+
+static int64_t debt;
+
+/* Stands for what auth.c asks others. */
+
+int64_t
+loop_now(void)
+{
+	return NOW;
+}
+
+int64_t
+quota_wait(enum quota_kind kind, const struct addr *client)
+{
+	(void)client;
+	return kind == QUOTA_FAILURES ? debt : 0;
+}
+
+int64_t
+quota_take(enum quota_kind kind, const struct addr *client)
+{
+	(void)kind, (void)client;
+	return 0;
+}
+
+void
+quota_charge(enum quota_kind kind, const struct addr *client, int n)
+{
+	(void)kind, (void)client, (void)n;
+}
+
+bool
+resolve_joins(struct conn *c)
+{
+	(void)c;
+	return false;
+}
+
+const char *
+acl_user(const struct conf *conf, const char name[CREDENTIAL_SIZE],
+    const char password[CREDENTIAL_SIZE])
+{
+	(void)conf, (void)name, (void)password;
+	return NULL;
+}
+
+const char *
+login_name(const struct logins *logins, const char *name)
+{
+	(void)logins, (void)name;
+	return NULL;
+}
+
+int
+main(void)
+{
+	static struct conf conf = { .connect_timeout = 30 };
+
+	for (debt = 0; debt <= MOST; debt++) {
+		struct credentials credentials = { .check_at = 0 };
+		struct setup setup = { .credentials = &credentials };
+		struct conn c = { .setup = &setup };
+		enum auth_wait wait = auth_delay(&c, &conf);
+
+		must(wait != AUTH_NEVER, "it may be checked");
+		must(debt > FREE || wait == AUTH_NOW, "some are free");
+		must(debt < FREE + 10 || wait == AUTH_LATER, "others wait");
+		must((wait == AUTH_LATER) == (credentials.check_at > NOW),
+		    "who waits does so until later");
+		must(credentials.waits == (wait == AUTH_LATER),
+		    "who waits counts as such");
+		must(credentials.until == credentials.check_at + 30000,
+		    "the check has its time");
+	}
+	return 0;
+}
