@@ -310,27 +310,14 @@ port_goes(void)
 }
 
 static bool
-is_filtered(unsigned long *line)
-{
-	static char url[URL_SIZE];
-	const struct filter *f = &e.conf->filter;
-	const struct request *req = &e.request;
-
-	if (!req->plain || !f->urls)
-		return filter_refuses(f, req->host, req->port, line);
-	filter_url(
-	    req->host, req->port, e.head + req->path.at, req->path.len, url);
-	return filter_refuses_url(f, url, line);
-}
-
-static bool
 filter_goes(void)
 {
 	const struct filter *f = &e.conf->filter;
+	static char seen[URL_SIZE];
 	const char *verdict;
 	char text[QUOTE_SIZE];
-	unsigned long line = 0;
-	bool refused = f->file != NULL && is_filtered(&line);
+	unsigned long line;
+	bool refused = filter_refuses(f, &e.request, e.head, seen, &line);
 
 	if (f->file == NULL) {
 		puts("filter: there is none");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The filter: a file of patterns, of which each is compiled once, when the
- * configuration is read, and the verdict on a target by its name.  The verdict
+ * configuration is read, and the verdict on a target by its name or URL.  It
  * looks no name up, reads no clock and touches no descriptor; where a pattern
  * cannot be tried it refuses.
  */
@@ -400,15 +400,15 @@ pattern_try(const struct pattern *p, enum filter_type type, const char *subject,
 }
 
 /*
- * What the patterns are compared with, into text: the host as the parser has
- * folded it, an address in its one canonical form; with FilterURLs "host:port",
- * with brackets around an IPv6 address.
+ * What stands for a target, into text: the host as the parser has folded it,
+ * an address in its one canonical form; with FilterURLs "host:port", with
+ * brackets around an IPv6 address.
  */
-const char *
-filter_subject(const struct filter *f, const char *host, uint16_t port,
-    char text[SUBJECT_SIZE])
+static void
+target_write(
+    const struct filter *f, const struct request *req, char text[URL_SIZE])
 {
-	const char *form = "%s";
+	const char *form = "%s", *host = req->host;
 	char ip[ADDR_TEXT_SIZE];
 	struct addr addr;
 
@@ -417,8 +417,7 @@ filter_subject(const struct filter *f, const char *host, uint16_t port,
 		host = addr_text(&addr, ip);
 	if (f->urls)
 		form = strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u";
-	snprintf(text, SUBJECT_SIZE, form, host, (unsigned)port);
-	return text;
+	snprintf(text, URL_SIZE, form, host, (unsigned)req->port);
 }
 
 /* The verdict on what patterns are compared with, by those that mind case. */
@@ -438,22 +437,6 @@ judge(const struct filter *f, const char *subject, bool exact,
 			*line = p->line;
 	}
 	return match == MATCH_FAILED || (match == MATCH_YES) != f->default_deny;
-}
-
-/*
- * Whether the filter refuses a target, a host of less than HOST_SIZE bytes and
- * its port.  *line is that of the pattern in the filter's file which decides,
- * or 0: none matches, or there is no filter.
- */
-bool
-filter_refuses(const struct filter *f, const char *host, uint16_t port,
-    unsigned long *line)
-{
-	char subject[SUBJECT_SIZE];
-
-	*line = 0;
-	return f->file != NULL &&
-	    judge(f, filter_subject(f, host, port, subject), false, line);
 }
 
 /* URLs. */
@@ -529,13 +512,14 @@ path_walk(char *path, size_t len)
 }
 
 /*
- * The URL of a request as patterns see it, into text: one form of all those in
- * which it may be written.  The path has REQUEST_LINE_MAX bytes at most.
+ * The URL of a plain request as patterns see it, into text: one form of all
+ * those in which it may be written.
  */
-const char *
-filter_url(const char *host, uint16_t port, const char *path, size_t len,
-    char text[URL_SIZE])
+static void
+url_write(const struct request *req, const char *head, char text[URL_SIZE])
 {
+	const char *host = req->host, *path = head + req->path.at;
+	size_t len = req->path.len;
 	char ip[ADDR_TEXT_SIZE], *at;
 	struct addr addr;
 
@@ -544,8 +528,8 @@ filter_url(const char *host, uint16_t port, const char *path, size_t len,
 	at = text +
 	    snprintf(text, URL_SIZE,
 		strchr(host, ':') != NULL ? "http://[%s]" : "http://%s", host);
-	if (port != 80)
-		at += snprintf(at, 8, ":%u", (unsigned)port);
+	if (req->port != 80)
+		at += snprintf(at, 8, ":%u", (unsigned)req->port);
 	if (len == 0 || path[0] != '/')
 		*at++ = '/';
 	/* A query without a path begins behind the slash that was put there. */
@@ -554,21 +538,38 @@ filter_url(const char *host, uint16_t port, const char *path, size_t len,
 	else
 		at += path_copy(at, path, len);
 	*at = '\0';
-	return text;
 }
 
-/* The same as filter_refuses() for what filter_url() has made. */
-bool
-filter_refuses_url(const struct filter *f, const char *url, unsigned long *line)
+/* The verdict on a URL, whose case may matter. */
+static bool
+judge_url(const struct filter *f, const char *url, unsigned long *line)
 {
 	static char folded[URL_SIZE];
 
-	*line = 0;
-	if (f->file == NULL)
-		return false;
 	if (f->case_sensitive)
 		return judge(f, url, true, line);
 	snprintf(folded, sizeof(folded), "%s", url);
 	fold(folded);
 	return judge(f, folded, false, line);
+}
+
+/*
+ * Whether the filter refuses a request, which stands in a head: by its target;
+ * or by its URL if it has one, with FilterURLs.  Text becomes what the patterns
+ * were compared with, if there is a filter.  *line is that of the pattern in
+ * the filter's file which decides, or 0: none matches, or there is no filter.
+ */
+bool
+filter_refuses(const struct filter *f, const struct request *req,
+    const char *head, char text[URL_SIZE], unsigned long *line)
+{
+	*line = 0;
+	if (f->file == NULL)
+		return false;
+	if (f->urls && req->plain) {
+		url_write(req, head, text);
+		return judge_url(f, text, line);
+	}
+	target_write(f, req, text);
+	return judge(f, text, false, line);
 }

@@ -283,7 +283,7 @@ size_end(struct body *b, char c)
  * fields of the head, RFC 9110 6.5.1.
  */
 static bool
-is_framing(const char *name, size_t len)
+is_for_heads(const char *name, size_t len)
 {
 	static const char *const names[] = { "Content-Length",
 		"Transfer-Encoding", "Host", "Connection", "Trailer", "TE",
@@ -318,7 +318,7 @@ trailer_byte(struct body *b, char c)
 		return 0;
 	}
 	if (c == ':') {
-		if (b->line == 0 || is_framing(b->name, b->line))
+		if (b->line == 0 || is_for_heads(b->name, b->line))
 			return -1;
 		b->line = 0;
 		b->step = TRAILER_VALUE;

@@ -30,7 +30,6 @@ enum {
 	REQUEST_LINE_MAX = 8192, /* bytes of a request line */
 	HOST_SIZE = 254,         /* bytes of a host name, with its NUL */
 	ADDR_TEXT_SIZE = 80,     /* bytes of "[IPv6%scope]:port" */
-	SUBJECT_SIZE = 262,      /* bytes of "[host]:port", with its NUL */
 	URL_SIZE = 26 * 1024,    /* bytes of a URL that is all escapes */
 	ADDRS_MAX = 16,          /* addresses of one name that are tried */
 	RACE_MAX = 8,            /* connection attempts under way at once */
@@ -509,14 +508,8 @@ enum verdict target_addr(const struct targets *, const char *name,
 int filter_read(struct filter *,
     void (*tell)(void *teller, enum log_level, const char *text), void *teller);
 void filter_free(struct filter *);
-const char *filter_subject(const struct filter *, const char *host,
-    uint16_t port, char text[SUBJECT_SIZE]);
-bool filter_refuses(const struct filter *, const char *host, uint16_t port,
-    unsigned long *line);
-const char *filter_url(const char *host, uint16_t port, const char *path,
-    size_t len, char text[URL_SIZE]);
-bool filter_refuses_url(
-    const struct filter *, const char *url, unsigned long *line);
+bool filter_refuses(const struct filter *, const struct request *,
+    const char *head, char text[URL_SIZE], unsigned long *line);
 
 /* acl.c */
 enum verdict acl_client(

@@ -20,7 +20,6 @@ enum { HEAD_SIZE_MIN = 1024 /* bytes for a head that comes in pieces */ };
 
 static const struct conf *conf;
 static char head_buffer[HEAD_MAX + 1];
-static char url[URL_SIZE]; /* of the request that is looked at */
 
 /* To be called once, before the first request is read. */
 void
@@ -48,36 +47,23 @@ log_request(const struct conn *c, const char *head)
 	    head + req->target.at + req->target.len + 1);
 }
 
-/* Whether the filter refuses a request, by its URL if it is to. */
+/* Whether the filter refuses a request; says so in tinyproxy's words then. */
 static bool
-is_filtered(const struct conn *c)
-{
-	const struct filter *f = &conf->filter;
-	const struct request *req = &c->setup->request;
-	unsigned long line;
-
-	if (f->file == NULL || !f->urls || !req->plain)
-		return filter_refuses(f, req->host, req->port, &line);
-	filter_url(req->host, req->port, c->exchange->head + req->path.at,
-	    req->path.len, url);
-	return filter_refuses_url(f, url, &line);
-}
-
-/* The filter refuses a target: says so in tinyproxy's words. */
-static void
 request_filtered(struct conn *c)
 {
+	static char text[URL_SIZE];
 	const struct filter *f = &conf->filter;
-	const struct request *req = &c->setup->request;
-	char subject[SUBJECT_SIZE], escaped[512];
+	const char *head = c->exchange != NULL ? c->exchange->head : NULL;
+	unsigned long line;
+	char escaped[512];
 
-	filter_subject(f, req->host, req->port, subject);
-	if (f->urls && req->plain)
-		log_escape(escaped, sizeof(escaped), url, strlen(url));
+	if (!filter_refuses(f, &c->setup->request, head, text, &line))
+		return false;
+	log_escape(escaped, sizeof(escaped), text, strlen(text));
 	log_line(LOG_LEVEL_NOTICE, "Proxying refused on filtered %s \"%s\"",
-	    f->urls ? "url" : "domain",
-	    f->urls && req->plain ? escaped : subject);
+	    f->urls ? "url" : "domain", escaped);
 	conn_refuse(c, 403, "http_request_denied", "This target is filtered.");
+	return true;
 }
 
 /* Answers a request for StatHost, which is no target. */
@@ -139,10 +125,8 @@ request_permit(struct conn *c)
 		    "CONNECT to this port is not allowed.");
 		return;
 	}
-	if (is_filtered(c)) {
-		request_filtered(c);
+	if (request_filtered(c))
 		return;
-	}
 	if (req->plain && forward_ends_here(c->exchange)) {
 		exchange_here(c);
 		return;
@@ -187,41 +171,46 @@ user_unchecked(struct conn *c)
 	    "The proxy could not check the password in time.");
 }
 
+/* Goes on with who asks, or refuses him: the credentials are judged. */
+static void
+user_judged(struct conn *c, bool right)
+{
+	if (!right) {
+		user_mistrust(c);
+		return;
+	}
+	auth_forget(c);
+	request_permit(c);
+}
+
 /* Takes what the desk says of the credentials. */
 void
 request_answer(struct conn *c, const struct answer *answer)
 {
-	if (auth_end(c, conf, answer)) {
-		auth_forget(c);
-		request_permit(c);
-	} else if (answer->error != 0) {
+	bool right = auth_end(c, conf, answer);
+
+	if (!right && answer->error != 0)
 		user_unchecked(c);
-	} else {
-		user_mistrust(c);
-	}
+	else
+		user_judged(c, right);
 }
 
 /* Judges the credentials, or asks those who can. */
 static void
 user_check(struct conn *c)
 {
+	enum verdict verdict = auth_check(c, conf);
 	bool crowded;
 
-	switch (auth_check(c, conf)) {
-	case ACL_ALLOW:
-		auth_forget(c);
-		request_permit(c);
-		break;
-	case ACL_DENY:
-		user_mistrust(c);
-		break;
-	case ACL_ASK:
-		crowded = auth_crowded(c);
-		conn_state(c, CONN_USER);
-		conn_watch(c);
-		if (!crowded)
-			resolve_ask_user(c);
+	if (verdict != ACL_ASK) {
+		user_judged(c, verdict == ACL_ALLOW);
+		return;
 	}
+	crowded = auth_crowded(c);
+	conn_state(c, CONN_USER);
+	conn_watch(c);
+	if (!crowded)
+		resolve_ask_user(c);
 }
 
 /* Has the credentials judged, now or after the time that befits the client. */
@@ -271,19 +260,12 @@ request_identify(struct conn *c, char *head)
 	if (auth_wanted(conf))
 		verdict = auth_begin(c, conf, head + s->at, s->len);
 	credentials_wipe(c, head);
-	switch (verdict) {
-	case ACL_ALLOW:
-		request_permit(c);
-		break;
-	case ACL_DENY:
-		user_mistrust(c);
-		break;
-	case ACL_ASK:
-		if (c->setup->credentials != NULL)
-			user_attempt(c);
-		else
-			conn_no_memory(c);
-	}
+	if (verdict != ACL_ASK)
+		user_judged(c, verdict == ACL_ALLOW);
+	else if (c->setup->credentials != NULL)
+		user_attempt(c);
+	else
+		conn_no_memory(c);
 }
 
 /* The head. */
@@ -377,6 +359,7 @@ request_decide(struct conn *c, char *head, size_t len)
 	log_request(c, head);
 	reverse_map(&conf->reverse, &c->setup->request, &head, &len);
 	log_mapped(c, head);
+	/* What is kept has room for no more Via than is_loop() lets pass. */
 	if (is_loop(c, head))
 		refuse_loop(c, head, len);
 	else if (request_keep(c, head, len) != 0)

@@ -282,39 +282,13 @@ unit_start() {
 	fails runs
 }
 
-# What OpenWrt's script makes of its own configuration.
-procd_conf() {
-	cat <<-END
-	User nobody
-	Group nogroup
-	Port 8888
-	Timeout 600
-	DefaultErrorFile "/usr/share/tinyproxy/default.html"
-	StatFile "/usr/share/tinyproxy/stats.html"
-	LogFile "/var/log/tinyproxy.log"
-	Syslog Off
-	LogLevel Info
-	XTinyproxy Off
-	FilterURLs Off
-	FilterExtended Off
-	FilterCaseSensitive Off
-	FilterDefaultDeny No
-	MaxClients 100
-	MinSpareServers 5
-	MaxSpareServers 20
-	StartServers 10
-	MaxRequestsPerChild 0
-	StatHost "127.0.0.1"
-	Allow 127.0.0.1
-	ViaProxyName "tinyproxy"
-	END
-}
-
 @test "debian: procd starts it in the foreground with a configuration of OpenWrt, and stops it" {
 	stderr_expected '^/var/etc/tinyproxy.conf:[0-9]+: (notice|warning): '
 	inside rm -rf /run/tinyproxy /var/log/tinyproxy /etc/tinyproxy
 	inside mkdir -p /var/etc
-	procd_conf | inside sh -c 'cat >/var/etc/tinyproxy.conf
+	openwrt_conf nobody nogroup \
+	    'DefaultErrorFile "/usr/share/tinyproxy/default.html"' \
+	    'StatFile "/usr/share/tinyproxy/stats.html"' | inside sh -c 'cat >/var/etc/tinyproxy.conf
 	    : >/var/log/tinyproxy.log; chmod 666 /var/log/tinyproxy.log'
 	"${INSIDE[@]}" sh -c 'echo $$ >/run/main
 	    exec /usr/bin/tinyproxy -c /var/etc/tinyproxy.conf -d' \

@@ -3,51 +3,18 @@
 # that nothing which two readers could understand differently ever does.
 
 load helper
+load http
 
 # start [LINE...]: adit without Via, which holds a number that nobody knows.
 start() {
 	adit_start "DisableViaHeader yes" "AccessLog \"$DIR/access\"" "$@"
 }
 
-# passes REQUEST PASSED ANSWER RECEIVED: an origin gets just PASSED of a
-# request, and the client just RECEIVED of its answer.  @ stands for the
-# origin's host and port.
-passes() {
-	local port
-
-	port=$(free_port)
-	peer_start origin server -n 1 -p "$port" \
-	    expect "${2//@/127.0.0.1:$port}" send "${3//@/127.0.0.1:$port}"
-	if ! client send "${1//@/127.0.0.1:$port}" \
-	    expect "${4//@/127.0.0.1:$port}" || ! peer_wait origin; then
-		printf 'sent: %s\n' "$1"
-		return 1
-	fi
-}
-
-OK='HTTP/1.1 200 OK\r\n'
-SMALL="${OK}Content-Length: 2\r\n\r\nok"
-CLOSE='Connection: close\r\n\r\n'
-
 # asks LINE PASSED: a request with such a line, Host and nothing else goes on
 # with that line.
 asks() {
 	passes "$1 HTTP/1.1\r\nHost: x\r\n\r\n" \
 	    "$2 HTTP/1.1\r\nHost: @\r\n$CLOSE" "$SMALL" "$SMALL"
-}
-
-# access_is NUMBER REGEX: that line of the access log, from its third word on.
-access_is() {
-	wait_for access_lines "$1"
-	sed -n "$1p" "$DIR/access" | cut -d ' ' -f 3- | grep -qxE -e "$2" || {
-		echo "line $1 is not: $2"
-		cat "$DIR/access"
-		return 1
-	}
-}
-
-access_lines() {
-	[ "$(wc -l <"$DIR/access")" -ge "$1" ]
 }
 
 # Requests.

@@ -507,6 +507,22 @@ log_count() {
 	grep -caE -e "$1" "$LOG" || true
 }
 
+# access_lines N: whether the access log, $DIR/access, has so many; for wait_for.
+access_lines() {
+	[ "$(wc -l <"$DIR/access")" -ge "$1" ]
+}
+
+# access_is N REGEX: waits for its line number N, and checks that from the user
+# on.
+access_is() {
+	wait_for access_lines "$1"
+	sed -n "$1p" "$DIR/access" | cut -d ' ' -f 3- | grep -qxE -e "$2" || {
+		echo "line $1 of the access log is not: $2"
+		cat "$DIR/access"
+		return 1
+	}
+}
+
 # child_pids [PID]: prints the children of adit (or of that process).
 child_pids() {
 	local pid=${1:-$ADIT_PID}

@@ -20,21 +20,6 @@ access_start() {
 	adit_start "AccessLog \"$DIR/access\"" "$@"
 }
 
-# access_is N REGEX: waits for the line number N of the access log, and checks
-# it from the user on.
-access_is() {
-	wait_for access_lines "$1"
-	if ! sed -n "$1p" "$DIR/access" | grep -qE "^[^ ]+ [^ ]+ $2\$"; then
-		echo "line $1 of the access log is not: $2"
-		cat "$DIR/access"
-		return 1
-	fi
-}
-
-access_lines() {
-	[ "$(wc -l <"$DIR/access")" -ge "$1" ]
-}
-
 # one_tunnel: opens and ends a tunnel to srv.
 one_tunnel() {
 	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof

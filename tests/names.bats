@@ -289,10 +289,6 @@ refused() {
 	times_asked 8 '[1-8]\.flip.test'
 }
 
-access_lines() {
-	[ "$(wc -l <"$DIR/access")" -ge "$1" ]
-}
-
 @test "names: every address of a name is judged" {
 	dns_start mixed.test=0.0.0.0,224.0.0.1,127.0.0.1 \
 	    bad.test=0.0.0.0,224.0.0.1,255.255.255.255 badsix.test=::,ff02::1

@@ -71,31 +71,8 @@ about() {
 }
 
 @test "notes: a configuration that OpenWrt's script writes has a short list, too" {
-	# In the order in which it writes them, with what it always writes.
-	cat >"$CONF" <<-END
-	User $USER
-	Group $(id -gn "$USER")
-	Port 8888
-	Timeout 600
-	LogFile "/var/log/tinyproxy.log"
-	Syslog Off
-	LogLevel Info
-	XTinyproxy Off
-	FilterURLs Off
-	FilterExtended Off
-	FilterCaseSensitive Off
-	FilterDefaultDeny No
-	MaxClients 100
-	MinSpareServers 5
-	MaxSpareServers 20
-	StartServers 10
-	MaxRequestsPerChild 0
-	StatHost "127.0.0.1"
-	Upstream http 192.0.2.9:3128
-	Allow 127.0.0.1
-	Allow 192.168.1.0/24
-	ViaProxyName "tinyproxy"
-	END
+	openwrt_conf "$USER" "$(id -gn "$USER")" "Upstream http 192.0.2.9:3128" \
+	    "Allow 192.168.1.0/24" >"$CONF"
 	told
 	[ "$(about)" = "Timeout LogFile MaxClients StatHost Upstream ViaProxyName AccessLog AllowTo DenyTo" ]
 	note 4 Timeout

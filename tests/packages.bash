@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Packages of Debian's, for tests that want the real thing.  None of their files
-# is in this project.
+# Packages of Debian's, for tests that want the real thing, and what other systems
+# make of tinyproxy's configuration.  None of their files is in this project.
 
 # packages_fetch NAME...: downloads them to the directory of this file of tests,
 # with lists of our own if there are none; to be called in setup_file.
@@ -33,4 +33,35 @@ need_packages() {
 # package_file NAME PATH: writes a file of a package to standard output.
 package_file() {
 	dpkg-deb --fsys-tarfile "$BATS_FILE_TMPDIR/$1"_*.deb | tar -xO ".$2"
+}
+
+# openwrt_conf USER GROUP [LINE...]: prints a configuration as OpenWrt's script
+# makes it of its own, with what it always writes, in its order, and these lines.
+openwrt_conf() {
+	local user=$1 group=$2
+
+	shift 2
+	cat <<-END
+	User $user
+	Group $group
+	Port 8888
+	Timeout 600
+	LogFile "/var/log/tinyproxy.log"
+	Syslog Off
+	LogLevel Info
+	XTinyproxy Off
+	FilterURLs Off
+	FilterExtended Off
+	FilterCaseSensitive Off
+	FilterDefaultDeny No
+	MaxClients 100
+	MinSpareServers 5
+	MaxSpareServers 20
+	StartServers 10
+	MaxRequestsPerChild 0
+	StatHost "127.0.0.1"
+	$(printf '%s\n' "$@")
+	Allow 127.0.0.1
+	ViaProxyName "tinyproxy"
+	END
 }

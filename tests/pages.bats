@@ -308,10 +308,6 @@ no_clients() {
 		'^[^ ]+ 127\.0\.0\.1 - tinyproxy\.stats:443 - 200/statistics 0 0 [0-9.]+$'
 }
 
-access_lines() {
-	[ "$(wc -l <"$DIR/access")" -ge "$1" ]
-}
-
 @test "stats: StatHost may be an address, which is no target then" {
 	need_ipv6
 	peer_start ECHO server echo

@@ -373,10 +373,6 @@ rotated() {
 	rotated
 }
 
-access_lines() {
-	[ "$(wc -l <"$DIR/access")" -ge "$1" ]
-}
-
 @test "reload: logs are reopened even when the configuration is wrong" {
 	adit_start "LogFile \"$DIR/adit.log\""
 	LOG=$DIR/adit.log

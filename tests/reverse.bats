@@ -3,33 +3,15 @@
 # leads anywhere else.
 
 load helper
+load http
 
 # start [LINE...]: adit with /app/ mapped to http://127.0.0.1:$ORIGIN/base/.
 start() {
-	# Where it stands from an earlier start that it is ready.
-	: >"$LOG"
 	ORIGIN=$(free_port)
 	AT=127.0.0.1:$ORIGIN
 	adit_start "DisableViaHeader yes" "AccessLog \"$DIR/access\"" \
 	    "ReversePath \"/app/\" \"http://$AT/base/\"" "${@//@/$AT}"
 }
-
-# passes REQUEST PASSED ANSWER RECEIVED: the server at $ORIGIN gets just PASSED
-# of a request, and the client just RECEIVED of its answer.  @ stands for the
-# server's host and port.
-passes() {
-	peer_start origin server -n 1 -p "$ORIGIN" \
-	    expect "${2//@/$AT}" send "${3//@/$AT}"
-	if ! client send "${1//@/$AT}" expect "${4//@/$AT}" ||
-	    ! peer_wait origin; then
-		printf 'sent: %s\n' "$1"
-		return 1
-	fi
-}
-
-OK='HTTP/1.1 200 OK\r\n'
-SMALL="${OK}Content-Length: 2\r\n\r\nok"
-CLOSE='Connection: close\r\n\r\n'
 
 # asks PATH PASSED [FIELD]: a request for the path, with such a field, leads to
 # one for the other path.
@@ -62,20 +44,6 @@ unmapped() {
 		cat "$DIR/reply"
 		return 1
 	}
-}
-
-# access_is NUMBER REGEX: that line of the access log, from its third word on.
-access_is() {
-	wait_for access_lines "$1"
-	sed -n "$1p" "$DIR/access" | cut -d ' ' -f 3- | grep -qxE -e "$2" || {
-		echo "line $1 is not: $2"
-		cat "$DIR/access"
-		return 1
-	}
-}
-
-access_lines() {
-	[ "$(wc -l <"$DIR/access")" -ge "$1" ]
 }
 
 # foreign: an address of this machine that is not loopback, in OWN.
