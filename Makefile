@@ -35,6 +35,14 @@ PARTS = acl.o addr.o auth.o baton.o cache.o client.o conf.o conn.o desk.o dial.o
 	who.o worker.o
 OBJS = $(PARTS) name.o
 
+HEADERS = acl.h addr.h args.h auth.h baton.h cache.h client.h compiler.h \
+	conf.h conn.h desk.h dial.h exchange.h explain.h filter.h forward.h gen.h \
+	helper.h hosts.h http.h known.h limits.h log.h login.h loop.h lot.h name.h \
+	notes.h orders.h own.h page.h parent.h parse.h path.h pipe.h proxy.h \
+	question.h quota.h quote.h reach.h relay.h reply.h request.h resolve.h \
+	reverse.h rule.h secret.h service.h share.h stats.h sys.h target.h tunnel.h \
+	upstream.h who.h worker.h
+
 # For init systems and others: installed as examples, since only a package can
 # know where each belongs; etc/debian/build does.
 EXTRAS = adit.init adit.service adit.socket adit.openrc adit.rc \
@@ -50,14 +58,14 @@ adit: $(OBJS)
 tinyproxy: $(PARTS) tinyproxy.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(PARTS) tinyproxy.o $(LIBS)
 
-tinyproxy.o: name.c proxy.h Makefile
+tinyproxy.o: name.c $(HEADERS) Makefile
 	$(CC) $(WARN) -DPROGRAM='"tinyproxy"' -DSYSCONFDIR='"$(TINYPROXYDIR)"' \
 		$(CPPFLAGS) $(CFLAGS) -c -o $@ name.c
 
 .c.o:
 	$(CC) $(WARN) $(DEFS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-$(OBJS): proxy.h Makefile
+$(OBJS): $(HEADERS) Makefile
 
 run: adit
 	./adit -d

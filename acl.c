@@ -7,10 +7,19 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
-#include "proxy.h"
+#include "acl.h"
+#include "addr.h"
+#include "conf.h"
+#include "limits.h"
+#include "rule.h"
+#include "target.h"
+#include "who.h"
 
 /*
  * Goes through the rules for clients from *rule on.  Returns the verdict of

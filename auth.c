@@ -7,10 +7,27 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy.h"
+#include "acl.h"
+#include "addr.h"
+#include "auth.h"
+#include "conf.h"
+#include "conn.h"
+#include "known.h"
+#include "limits.h"
+#include "login.h"
+#include "loop.h"
+#include "parse.h"
+#include "question.h"
+#include "quota.h"
+#include "resolve.h"
+#include "rule.h"
+#include "secret.h"
 
 /*
  * A wrong password costs some of QUOTA_FAILURES, which the address gets back

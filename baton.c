@@ -13,9 +13,15 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <unistd.h>
 
-#include "proxy.h"
+#include "baton.h"
+#include "share.h"
+#include "sys.h"
 
 /* A generation's number stands in the slot of its first worker. */
 static atomic_uint *

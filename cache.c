@@ -8,10 +8,15 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy.h"
+#include "addr.h"
+#include "cache.h"
+#include "loop.h"
 
 enum {
 	CACHE_LIFE = 10000, /* ms that an answer is good for */

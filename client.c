@@ -8,10 +8,30 @@
 
 #include <sys/socket.h>
 
+#include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <unistd.h>
 
-#include "proxy.h"
+#include "acl.h"
+#include "addr.h"
+#include "cache.h"
+#include "client.h"
+#include "conf.h"
+#include "conn.h"
+#include "log.h"
+#include "loop.h"
+#include "question.h"
+#include "quota.h"
+#include "relay.h"
+#include "request.h"
+#include "resolve.h"
+#include "rule.h"
+#include "share.h"
+#include "stats.h"
+#include "sys.h"
 
 enum { COMPLAIN_TIME = 60000 /* ms between two lines on the same limit */ };
 

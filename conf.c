@@ -9,18 +9,40 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <sys/stat.h>
+#include <sys/types.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
-#include "proxy.h"
+#include "acl.h"
+#include "addr.h"
+#include "compiler.h"
+#include "conf.h"
+#include "filter.h"
+#include "limits.h"
+#include "log.h"
+#include "login.h"
+#include "name.h"
+#include "page.h"
+#include "parse.h"
+#include "reverse.h"
+#include "rule.h"
+#include "secret.h"
+#include "stats.h"
+#include "sys.h"
+#include "target.h"
+#include "upstream.h"
+#include "who.h"
 
 enum {
 	SECONDS_MAX = 2147483, /* s: milliseconds fit in 31 bits */

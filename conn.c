@@ -16,15 +16,47 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "proxy.h"
+#include "addr.h"
+#include "args.h"
+#include "auth.h"
+#include "client.h"
+#include "conf.h"
+#include "conn.h"
+#include "dial.h"
+#include "exchange.h"
+#include "forward.h"
+#include "log.h"
+#include "loop.h"
+#include "lot.h"
+#include "own.h"
+#include "parent.h"
+#include "parse.h"
+#include "pipe.h"
+#include "question.h"
+#include "quota.h"
+#include "reach.h"
+#include "relay.h"
+#include "reply.h"
+#include "request.h"
+#include "resolve.h"
+#include "secret.h"
+#include "share.h"
+#include "stats.h"
+#include "tunnel.h"
 
 enum { WASTE_SIZE = 16384 /* bytes to throw away at once */ };
 

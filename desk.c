@@ -11,16 +11,33 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <sys/wait.h>
 
 #include <errno.h>
 #include <netdb.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "proxy.h"
+#include "addr.h"
+#include "args.h"
+#include "desk.h"
+#include "helper.h"
+#include "hosts.h"
+#include "known.h"
+#include "limits.h"
+#include "login.h"
+#include "loop.h"
+#include "orders.h"
+#include "question.h"
+#include "secret.h"
+#include "sys.h"
 
 enum {
 	NAMERS_MAX = 128,  /* helpers for names at once */

@@ -10,11 +10,24 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "proxy.h"
+#include "addr.h"
+#include "conf.h"
+#include "conn.h"
+#include "dial.h"
+#include "limits.h"
+#include "loop.h"
+#include "relay.h"
+#include "sys.h"
+#include "tunnel.h"
 
 enum { KEEPALIVE_FROM = 3600 /* s of Timeout */ };
 

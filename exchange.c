@@ -8,10 +8,24 @@
 
 #include <sys/socket.h>
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy.h"
+#include "addr.h"
+#include "conf.h"
+#include "conn.h"
+#include "exchange.h"
+#include "forward.h"
+#include "loop.h"
+#include "lot.h"
+#include "reach.h"
+#include "relay.h"
+#include "request.h"
+#include "tunnel.h"
+#include "upstream.h"
 
 static const struct conf *conf;
 

@@ -9,10 +9,38 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <netdb.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "proxy.h"
+#include "acl.h"
+#include "addr.h"
+#include "args.h"
+#include "auth.h"
+#include "conf.h"
+#include "dial.h"
+#include "explain.h"
+#include "filter.h"
+#include "gen.h"
+#include "helper.h"
+#include "hosts.h"
+#include "limits.h"
+#include "log.h"
+#include "login.h"
+#include "loop.h"
+#include "own.h"
+#include "parse.h"
+#include "question.h"
+#include "quote.h"
+#include "reply.h"
+#include "reverse.h"
+#include "rule.h"
+#include "stats.h"
+#include "target.h"
+#include "upstream.h"
+#include "who.h"
 
 enum {
 	SHOWN_SIZE = 300, /* bytes of what the command line says */

@@ -10,15 +10,34 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "proxy.h"
+#include "addr.h"
+#include "compiler.h"
+#include "conf.h"
+#include "conn.h"
+#include "forward.h"
+#include "http.h"
+#include "limits.h"
+#include "own.h"
+#include "parent.h"
+#include "parse.h"
+#include "relay.h"
+#include "reverse.h"
+#include "secret.h"
+#include "tunnel.h"
+#include "upstream.h"
 
 enum {
 	ANSWER_SIZE_MIN = 2048, /* bytes for the head of an answer, at first */

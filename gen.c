@@ -10,20 +10,45 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 #include <sys/wait.h>
 
 #include <assert.h>
 #include <errno.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "proxy.h"
+#include "addr.h"
+#include "args.h"
+#include "baton.h"
+#include "conf.h"
+#include "desk.h"
+#include "gen.h"
+#include "limits.h"
+#include "log.h"
+#include "login.h"
+#include "name.h"
+#include "orders.h"
+#include "pipe.h"
+#include "question.h"
+#include "quota.h"
+#include "relay.h"
+#include "service.h"
+#include "share.h"
+#include "sys.h"
+#include "worker.h"
 
 enum {
 	QUESTIONS_MIN = 128,       /* of a worker at a desk at once */

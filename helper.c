@@ -7,14 +7,25 @@
 #define _XOPEN_SOURCE 700
 
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include <errno.h>
 #include <netdb.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "proxy.h"
+#include "acl.h"
+#include "addr.h"
+#include "helper.h"
+#include "limits.h"
+#include "login.h"
+#include "loop.h"
+#include "question.h"
+#include "sys.h"
 
 enum { NICENESS = 5 /* of who checks passwords */ };
 

@@ -9,12 +9,18 @@
 #include <sys/stat.h>
 
 #include <netdb.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "proxy.h"
+#include "acl.h"
+#include "addr.h"
+#include "hosts.h"
+#include "limits.h"
+#include "question.h"
 
 #define HOSTS_FILE "/etc/hosts"
 

@@ -7,10 +7,16 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
-#include "proxy.h"
+#include "http.h"
+#include "parse.h"
 
 enum {
 	CHUNK_DIGITS = 15,       /* of the size of a chunk */

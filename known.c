@@ -7,9 +7,12 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-#include "proxy.h"
+#include "known.h"
+#include "secret.h"
 
 enum {
 	KNOWN_LIFE = 60000, /* ms from the check */

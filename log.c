@@ -12,14 +12,24 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "proxy.h"
+#include "conf.h"
+#include "conn.h"
+#include "log.h"
+#include "loop.h"
+#include "name.h"
+#include "path.h"
+#include "sys.h"
 
 static const struct level {
 	const char *word;

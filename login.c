@@ -9,10 +9,16 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy.h"
+#include "limits.h"
+#include "login.h"
+#include "secret.h"
+#include "sys.h"
 
 enum {
 	HASH_MAX = 384,                 /* bytes */

@@ -9,10 +9,17 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include "proxy.h"
+#include "conn.h"
+#include "dial.h"
+#include "limits.h"
+#include "loop.h"
+#include "lot.h"
 
 enum { OWN_MAX = LISTEN_MAX + 8 /* descriptors that are no connection's */ };
 

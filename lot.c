@@ -10,12 +10,19 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "proxy.h"
+#include "conn.h"
+#include "loop.h"
+#include "lot.h"
+#include "tunnel.h"
 
 #if defined(LOT_poll)
 #define LOT_IS_POLL

@@ -4,7 +4,8 @@
  * is compiled once for each name, so that neither depends on how the program
  * is started.
  */
-#include "proxy.h"
+
+#include "name.h"
 
 #ifndef PROGRAM
 #define PROGRAM "adit"

@@ -7,12 +7,23 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "proxy.h"
+#include "acl.h"
+#include "auth.h"
+#include "conf.h"
+#include "filter.h"
+#include "name.h"
+#include "notes.h"
+#include "quote.h"
+#include "reply.h"
+#include "rule.h"
+#include "upstream.h"
 
 enum { MANY_CLIENTS = 1000 /* a MaxClients that nobody means for threads */ };
 

@@ -9,12 +9,23 @@
 
 #include <sys/socket.h>
 
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "proxy.h"
+#include "addr.h"
+#include "args.h"
+#include "conf.h"
+#include "limits.h"
+#include "loop.h"
+#include "own.h"
+#include "parse.h"
+#include "share.h"
 
 enum {
 	MADE_LIFE = 15000 /* ms that a connection is remembered, as tinyproxy */

@@ -7,13 +7,16 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <sys/types.h>
+
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "proxy.h"
+#include "page.h"
 
 enum {
 	NAME_MAX_LEN = 32, /* bytes of a name in braces */

@@ -9,12 +9,19 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "proxy.h"
+#include "addr.h"
+#include "limits.h"
+#include "parent.h"
+#include "parse.h"
+#include "upstream.h"
 
 enum {
 	STEPS_MAX = 8,       /* in one turn of the loop */

@@ -9,10 +9,16 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
-#include "proxy.h"
+#include "addr.h"
+#include "limits.h"
+#include "parse.h"
+#include "secret.h"
 
 enum {
 	EMPTY_LINES_MAX = 4, /* before a request line, RFC 9112 2.2 */

@@ -10,10 +10,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "proxy.h"
+#include "path.h"
+#include "sys.h"
 
 /* Whether nobody but root and we could have put a link into a directory. */
 static bool

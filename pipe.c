@@ -7,10 +7,16 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <sys/types.h>
+
 #include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <unistd.h>
 
-#include "proxy.h"
+#include "loop.h"
+#include "pipe.h"
+#include "sys.h"
 
 enum { RETRY_TIME = 1000 /* ms until another pipe is tried for */ };
 

@@ -12,18 +12,37 @@
 
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 #include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "proxy.h"
+#include "addr.h"
+#include "compiler.h"
+#include "conf.h"
+#include "explain.h"
+#include "gen.h"
+#include "limits.h"
+#include "log.h"
+#include "loop.h"
+#include "name.h"
+#include "notes.h"
+#include "path.h"
+#include "quota.h"
+#include "service.h"
+#include "share.h"
+#include "sys.h"
 
 enum {
 	STOP_TIME =

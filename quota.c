@@ -25,9 +25,20 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
-#include "proxy.h"
+#include "addr.h"
+#include "args.h"
+#include "conf.h"
+#include "loop.h"
+#include "quota.h"
+#include "secret.h"
+#include "share.h"
+#include "sys.h"
 
 enum {
 	COUNT_BITS = 18, /* of a word: connections, more than a worker has */

@@ -7,12 +7,16 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "proxy.h"
+#include "conf.h"
+#include "filter.h"
+#include "quote.h"
 
 /* Reads one more line, without its end; as getline() does. */
 static bool

@@ -9,11 +9,37 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy.h"
+#include "acl.h"
+#include "addr.h"
+#include "cache.h"
+#include "conf.h"
+#include "conn.h"
+#include "dial.h"
+#include "forward.h"
+#include "limits.h"
+#include "log.h"
+#include "loop.h"
+#include "own.h"
+#include "parent.h"
+#include "parse.h"
+#include "question.h"
+#include "reach.h"
+#include "relay.h"
+#include "reply.h"
+#include "resolve.h"
+#include "reverse.h"
+#include "rule.h"
+#include "target.h"
+#include "tunnel.h"
+#include "upstream.h"
+#include "who.h"
 
 static const struct conf *conf;
 

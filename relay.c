@@ -10,12 +10,22 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy.h"
+#include "conn.h"
+#include "loop.h"
+#include "pipe.h"
+#include "relay.h"
+#include "sys.h"
+#include "tunnel.h"
 
 enum {
 	READ_MIN = 16 * 1024,             /* bytes read at first */

@@ -9,11 +9,17 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "proxy.h"
+#include "addr.h"
+#include "conf.h"
+#include "page.h"
+#include "reply.h"
+#include "share.h"
 
 /* RFC 9110 9.3.6: neither Content-Length nor Transfer-Encoding. */
 const char reply_established[] = "HTTP/1.1 200 Connection established\r\n\r\n";

@@ -8,13 +8,39 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy.h"
+#include "acl.h"
+#include "addr.h"
+#include "auth.h"
+#include "conf.h"
+#include "conn.h"
+#include "exchange.h"
+#include "filter.h"
+#include "forward.h"
+#include "log.h"
+#include "loop.h"
+#include "own.h"
+#include "parse.h"
+#include "question.h"
+#include "reach.h"
+#include "relay.h"
+#include "reply.h"
+#include "request.h"
+#include "resolve.h"
+#include "reverse.h"
+#include "rule.h"
+#include "secret.h"
+#include "share.h"
+#include "stats.h"
+#include "tunnel.h"
 
 enum { HEAD_SIZE_MIN = 1024 /* bytes for a head that comes in pieces */ };
 

@@ -10,11 +10,26 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <sys/socket.h>
+#include <sys/types.h>
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "proxy.h"
+#include "addr.h"
+#include "args.h"
+#include "auth.h"
+#include "cache.h"
+#include "conf.h"
+#include "conn.h"
+#include "limits.h"
+#include "loop.h"
+#include "question.h"
+#include "quota.h"
+#include "resolve.h"
+#include "secret.h"
 
 enum {
 	PLACES_MAX = 256,   /* questions of a worker at a desk, at most */

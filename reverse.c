@@ -9,12 +9,17 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "proxy.h"
+#include "http.h"
+#include "parse.h"
+#include "reverse.h"
+#include "secret.h"
 
 enum {
 	MAPPING_PATH_MAX = 255, /* bytes of the path of a mapping */

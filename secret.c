@@ -7,7 +7,11 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
-#include "proxy.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "secret.h"
 
 struct sip {
 	uint64_t v[4];

@@ -13,13 +13,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "proxy.h"
+#include "addr.h"
+#include "limits.h"
+#include "log.h"
+#include "service.h"
 
 static size_t ngiven;
 

@@ -7,9 +7,16 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
-#include "proxy.h"
+#include "addr.h"
+#include "parse.h"
+#include "share.h"
+#include "stats.h"
 
 static struct {
 	struct share *share;

@@ -19,6 +19,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -28,7 +29,7 @@
 #include <sys/prctl.h>
 #endif
 
-#include "proxy.h"
+#include "sys.h"
 
 /* Where crypt() is not even declared by a header of its own, Linux lacks it. */
 #if defined(__linux__) && defined(__has_include)

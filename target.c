@@ -9,11 +9,19 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "proxy.h"
+#include "addr.h"
+#include "limits.h"
+#include "parse.h"
+#include "rule.h"
+#include "target.h"
+#include "who.h"
 
 /* clang-format off */
 #define V4(a, b, c, d, bits) \

@@ -7,11 +7,20 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "proxy.h"
+#include "addr.h"
+#include "limits.h"
+#include "loop.h"
+#include "parse.h"
+#include "rule.h"
+#include "target.h"
+#include "upstream.h"
 
 enum {
 	DEAD_TIME = 20000, /* ms that a dead parent is left out */

@@ -7,11 +7,14 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "proxy.h"
+#include "addr.h"
+#include "who.h"
 
 /* What the words behind a target are about. */
 enum who_part { WHO_NOTHING, WHO_USERS, WHO_CLIENTS };

@@ -8,13 +8,37 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "proxy.h"
+#include "args.h"
+#include "baton.h"
+#include "cache.h"
+#include "client.h"
+#include "conf.h"
+#include "conn.h"
+#include "known.h"
+#include "limits.h"
+#include "log.h"
+#include "loop.h"
+#include "lot.h"
+#include "orders.h"
+#include "pipe.h"
+#include "question.h"
+#include "quota.h"
+#include "resolve.h"
+#include "share.h"
+#include "sys.h"
+#include "worker.h"
 
 enum {
 	ACCEPTS_MAX = 8, /* in one turn of the loop */

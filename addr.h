@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef ADDR_H
+#define ADDR_H
+
+#include <sys/socket.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	ADDR_TEXT_SIZE = 80 /* bytes of "[IPv6%scope]:port" */
+};
+
+/*
+ * addr.c: an address is 16 bytes, IPv4 as ::ffff:a.b.c.d, so that one
+ * comparison serves both families.
+ */
+struct addr {
+	unsigned char ip[16];
+	uint32_t scope; /* IPv6 zone index, or 0 */
+	uint16_t port;  /* host byte order */
+};
+
+/* Addresses that begin with the same bits, 0 to 128. */
+struct block {
+	unsigned char net[16];
+	unsigned bits;
+};
+
+bool addr_is4(const struct addr *);
+bool addr_same_ip(const struct addr *, const struct addr *);
+bool addr_in_net(
+    const struct addr *, const unsigned char net[16], unsigned bits);
+bool addr_in_blocks(const struct addr *, const struct block *, size_t n);
+void addr_mask(unsigned char net[16], unsigned bits);
+void addr_from4(struct addr *, const unsigned char ip[4]);
+int addr_parse(struct addr *, const char *text);
+int addr_parse_net(struct addr *, unsigned *bits, const char *text);
+int addr_parse_block(struct block *, const char *text);
+void addr_from_sockaddr(struct addr *, const struct sockaddr_storage *);
+socklen_t addr_to_sockaddr(const struct addr *, struct sockaddr_storage *);
+const char *addr_text(const struct addr *, char text[ADDR_TEXT_SIZE]);
+const char *addr_text_port(const struct addr *, char text[ADDR_TEXT_SIZE]);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef ARGS_H
+#define ARGS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "log.h"
+#include "question.h"
+
+struct addr;
+struct baton;
+struct conf;
+struct logins;
+struct share;
+
+enum {
+	ARRIVE_TIME = 200, /* ms for clients on their way to a listener */
+	PAUSE_TIME = 100   /* ms a listener rests when all is full */
+};
+
+/* What a worker is given. Everything stays the caller's. */
+struct worker_args {
+	const struct conf *conf;
+	struct share *share;
+	size_t slot; /* its place in the share */
+	const struct baton *baton;
+	uint32_t index;   /* its place among the workers */
+	int master;       /* orders come, notes go; end of file: leave */
+	int desks[DESKS]; /* where questions go */
+	int answers;      /* where answers come from */
+	struct logs logs;
+	const int *listeners;
+	const struct addr *listening; /* what they are bound to */
+	size_t nlisteners;
+	size_t max_conns;     /* connections its descriptors allow */
+	size_t max_pipes;     /* and pipes */
+	size_t max_questions; /* at a desk at once */
+};
+
+/* What the desk is given. Everything stays the caller's. */
+struct desk_args {
+	int master;           /* notes go; end of file: leave */
+	int questions[DESKS]; /* where they come from */
+	const int *answers;   /* where they go, for each worker */
+	size_t nworkers;
+	unsigned connect_timeout; /* s: who waits longer has left */
+	struct logins *logins;    /* for those helpers that check passwords */
+};
+
+#endif

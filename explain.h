@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef EXPLAIN_H
+#define EXPLAIN_H
+
+#include <stdbool.h>
+
+struct addr;
+struct conf;
+
+bool explain(const struct conf *, const struct addr *client, const char *user,
+    const char *target);
+
+#endif

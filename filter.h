@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef FILTER_H
+#define FILTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "log.h"
+
+struct request;
+
+enum {
+	URL_SIZE = 26 * 1024 /* bytes of a URL that is all escapes */
+};
+
+enum filter_type { FILTER_BRE, FILTER_ERE, FILTER_FNMATCH };
+
+/* Filter and what belongs to it. */
+struct filter {
+	char *file;              /* owned, or NULL: there is no Filter */
+	unsigned long line;      /* of Filter in the configuration */
+	unsigned long deny_line; /* and of FilterDefaultDeny */
+	unsigned long case_line; /* and of FilterCaseSensitive */
+	enum filter_type type;
+	bool urls, default_deny;
+	bool case_sensitive;      /* for URLs */
+	struct pattern *patterns; /* owned; in the order of the file */
+	size_t n, size;
+};
+
+int filter_read(struct filter *,
+    void (*tell)(void *teller, enum log_level, const char *text), void *teller);
+void filter_free(struct filter *);
+bool filter_refuses(const struct filter *, const struct request *,
+    const char *head, char text[URL_SIZE], unsigned long *line);
+
+#endif

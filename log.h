@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LOG_H
+#define LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "compiler.h"
+
+struct addr;
+struct conf;
+
+enum {
+	LOG_LINE_SIZE = 1024 /* bytes of a log line */
+};
+
+enum log_level {
+	LOG_LEVEL_CRITICAL,
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARNING,
+	LOG_LEVEL_NOTICE,
+	LOG_LEVEL_CONNECT,
+	LOG_LEVEL_INFO
+};
+
+/* Where lines go. The descriptors are -1 where there is nothing to write. */
+struct logs {
+	int fd;
+	int access;
+	bool syslog;
+	enum log_level level;
+	bool bare; /* no time and level, for standard error at the start */
+};
+
+/* What the access log says of a connection that has ended. */
+struct record {
+	const struct addr *client;
+	const char *user;   /* or NULL */
+	const char *target; /* as asked, or NULL */
+	const struct addr *dialled;
+	int status; /* 0: no answer was sent */
+	const char *reason;
+	uint64_t up, down; /* bytes */
+	int64_t ms;
+};
+
+void log_init(bool foreground);
+const char *log_open(struct logs *, const struct conf *, bool foreground);
+void log_detach(void);
+void log_close(struct logs *);
+void log_use(const struct logs *);
+void log_line(enum log_level, const char *format, ...) PRINTF_LIKE(2, 3);
+void log_batch(void);
+int64_t log_due(void);
+void log_flush(void);
+bool log_wants(enum log_level);
+void log_access(const struct record *);
+size_t log_escape(char *out, size_t size, const char *text, size_t len);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LOGIN_H
+#define LOGIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "secret.h"
+
+/* One user of an AuthFile. */
+struct login {
+	char *name; /* owned */
+	/* In the blocks: gone with them. */
+	const char *hash;
+	const char *file;
+	unsigned long line;
+	size_t order; /* in which they were read */
+};
+
+enum { LOGIN_KINDS_MAX = 32 /* kinds of hashes, with their costs */ };
+
+/* The users of all AuthFiles, sorted by name. */
+struct logins {
+	bool wanted; /* there is an AuthFile, with users or without */
+	/* Secret, of this configuration: for all its digests. */
+	unsigned char key[SECRET_KEY_SIZE];
+	struct login *list;
+	size_t n, size;
+	struct login_block *blocks; /* NULL once they are forgotten */
+	/* What is known while the files are read. */
+	const char *file;
+	unsigned long weak; /* the first line with a hash of MD5, or 0 */
+	const char *kinds[LOGIN_KINDS_MAX]; /* a hash of each */
+	size_t nkinds, probes;
+};
+
+const char *login_begin(struct logins *, const char *file);
+const char *login_add(struct logins *, unsigned long line, char *text);
+const struct login *login_index(struct logins *, const struct login **before);
+const struct login *login_find(const struct logins *, const char *name);
+const char *login_name(const struct logins *, const char *name);
+bool login_check(const struct logins *, const char *name, const char *password,
+    bool *failed);
+void login_forget(struct logins *);
+void login_free(struct logins *);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LOT_H
+#define LOT_H
+
+#include <poll.h>
+#include <stddef.h>
+
+struct conn;
+
+enum {
+	WOKEN_MAX = 64 /* parked tunnels woken at once */
+};
+
+int lot_init(size_t max_conns);
+int lot_fd(void);
+int lot_park(struct conn *, const int events[2]);
+void lot_leave(struct conn *);
+int lot_poll(struct pollfd *set, size_t n, int timeout);
+size_t lot_woken(struct conn **conns, size_t max);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef PIPE_H
+#define PIPE_H
+
+#include <sys/types.h>
+
+#include <stddef.h>
+
+enum {
+	PIPE_SIZE = 1024 * 1024, /* bytes that a pipe for that has room for */
+	PIPES_MAX = 32           /* pipes of a worker for that */
+};
+
+struct pipe {
+	int in, out; /* -1: it is not open */
+	size_t len;  /* bytes in it */
+	struct pipe *next;
+};
+
+void pipe_init(size_t max);
+struct pipe *pipe_take(void);
+void pipe_give(struct pipe *);
+void pipe_rest(void);
+ssize_t pipe_fill(struct pipe *, int from, size_t max);
+int pipe_drain(struct pipe *, int to);
+
+#endif

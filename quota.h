@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef QUOTA_H
+#define QUOTA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct addr;
+struct share;
+struct worker_args;
+
+enum quota_kind {
+	QUOTA_CONNECTIONS, /* new ones, for MaxRatePerHost */
+	QUOTA_REFUSALS,    /* of those above it, with an answer */
+	QUOTA_FAILURES,    /* to log in */
+	QUOTA_WAITERS,     /* those who have to wait for that, at once */
+	QUOTA_CHECKS,      /* passwords that are being checked, at once */
+	QUOTA_KINDS
+};
+
+int quota_init(struct share *);
+void quota_begin(const struct worker_args *);
+bool quota_enter(const struct addr *client, bool *counted);
+void quota_leave(const struct addr *client);
+void quota_forget(size_t slot);
+int64_t quota_wait(enum quota_kind, const struct addr *client);
+int64_t quota_take(enum quota_kind, const struct addr *client);
+void quota_charge(enum quota_kind, const struct addr *client, int n);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef QUOTE_H
+#define QUOTE_H
+
+#include <stdbool.h>
+
+struct conf;
+struct filter;
+
+enum { QUOTE_SIZE = 200 /* bytes of a line that is shown, with its NUL */ };
+
+bool quote_line(const struct conf *, unsigned long line, char text[QUOTE_SIZE]);
+bool quote_pattern(
+    const struct filter *, unsigned long line, char text[QUOTE_SIZE]);
+unsigned long quote_find(
+    const struct conf *, const char *directive, const char *word);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef RELAY_H
+#define RELAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tunnel.h"
+
+struct conn;
+
+enum {
+	RELAY_SIZE = 256 * 1024, /* bytes copied at once for a busy tunnel */
+	SPLICE_SIZE = 256 * 1024 /* bytes moved at once for a busier one */
+};
+
+enum relay_state { RELAY_GOES_ON, RELAY_DONE, RELAY_LOST };
+
+void relay_limit(unsigned rate);
+int64_t relay_resumes(const struct conn *);
+short relay_events(const struct conn *, enum side);
+enum relay_state relay_ready(
+    struct conn *, enum side, short revents, enum side *lost);
+enum relay_state relay_flush(struct conn *, enum side, enum side *lost);
+size_t relay_most(size_t);
+bool relay_rests(const struct conn *, enum side);
+void relay_charge(struct conn *, enum side, size_t got);
+int relay_pass(struct conn *, enum side, const char *bytes, size_t);
+void relay_drop(struct conn *, enum side);
+int relay_keep(struct conn *, enum side, const char *bytes, size_t);
+bool relay_holds(const struct conn *, enum side);
+bool relay_owes(const struct conn *, enum side);
+void relay_quiet(struct conn *);
+void relay_free(struct conn *);
+void socket_linger(int fd, bool gracefully);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef REVERSE_H
+#define REVERSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct request;
+
+/* One ReversePath: what is below a path is asked for below a URL. */
+struct mapping {
+	char *path; /* owned; ends in "/", as the URL does */
+	char *url;  /* owned */
+	char *host; /* owned; as it is in a request for the URL */
+	uint16_t port;
+	size_t base; /* where its path begins in the URL */
+	bool named;  /* it says itself that it is for a local address */
+	unsigned long line;
+};
+
+/* They, in the order of the file, and what belongs to them. */
+struct reverse {
+	struct mapping *list; /* owned */
+	size_t n;
+	bool only, magic;
+	char *base_url; /* owned; ends in "/"; or NULL */
+	unsigned long only_line;
+};
+
+enum { REVERSE_COOKIE_SIZE = 512 /* bytes of a Set-Cookie, with its NUL */ };
+
+const char *reverse_add(
+    struct reverse *, unsigned long line, const char *path, const char *url);
+const struct mapping *reverse_hidden(const struct reverse *);
+const char *reverse_base(struct reverse *, const char *text);
+void reverse_free(struct reverse *);
+void reverse_map(
+    const struct reverse *, struct request *, char **head, size_t *len);
+const char *reverse_refuses(const struct reverse *, const struct request *,
+    const char *target, int *status);
+void reverse_cookie(const struct mapping *, char text[REVERSE_COOKIE_SIZE]);
+const struct mapping *reverse_location(const struct reverse *,
+    const struct mapping *, const char *url, size_t len, size_t *skip);
+
+#endif

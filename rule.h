@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef RULE_H
+#define RULE_H
+
+#include <stdbool.h>
+
+#include "addr.h"
+
+enum rule_kind { RULE_NET, RULE_NAME, RULE_SUFFIX, RULE_ANY };
+
+/* One Allow or Deny. */
+struct rule {
+	bool allow;
+	enum rule_kind kind;
+	struct addr net; /* RULE_NET */
+	unsigned bits;   /* RULE_NET: 0 to 128 */
+	char *name;      /* the others: with the dot of a suffix */
+	unsigned long line;
+};
+
+enum verdict { ACL_ALLOW, ACL_DENY, ACL_ASK };
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SERVICE_H
+#define SERVICE_H
+
+#include <stddef.h>
+
+struct addr;
+
+enum { SERVICE_FIRST = 3 /* descriptors that are handed over begin here */ };
+
+size_t service_init(void);
+size_t service_sockets(void);
+int service_socket(size_t i, struct addr *at);
+void service_ready(void);
+void service_reloading(void);
+void service_stopping(void);
+
+#endif

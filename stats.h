@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef STATS_H
+#define STATS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "addr.h"
+#include "share.h"
+
+struct request;
+
+/* StatHost: a folded name, or an address. */
+struct stat_host {
+	char *name; /* owned */
+	bool literal;
+	struct addr addr;
+};
+
+void stats_init(struct share *, size_t slot);
+void stats_count(enum tally);
+void stats_count_error(const char *error);
+void stats_sum(struct stats *);
+bool stats_asked(const struct stat_host *, const struct request *);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SYS_H
+#define SYS_H
+
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum sys_dir { SYS_DIR_FOLLOW, SYS_DIR_NOFOLLOW };
+
+void sys_close_from(int first);
+int sys_accept(int listener, struct sockaddr_storage *);
+int sys_socket(int family);
+bool sys_accept_inherits(void);
+bool sys_tells_failures(void);
+void sys_accept_late(int listener, bool on);
+void sys_bind_late(int fd);
+int sys_reuseport(int fd, bool on);
+int sys_unsent(int fd);
+int sys_pipe(int fds[2], int size);
+ssize_t sys_splice(int from, int to, size_t len);
+int sys_drop(uid_t, gid_t);
+int sys_chroot(const char *dir);
+int sys_syslog_open(void);
+int sys_syslog_connect(int fd);
+int sys_syslog_send(int fd, const char *line, size_t len);
+void *sys_share(size_t);
+int sys_random(void *to, size_t len);
+bool sys_has_crypt(void);
+char *sys_crypt(const char *password, const char *setting);
+int sys_bell(int bell[2]);
+void sys_bell_ring(int fd);
+void sys_bell_hear(int fd);
+unsigned sys_processors(void);
+void sys_die_with_parent(void);
+int sys_open_dir(int at, const char *name, enum sys_dir);
+int sys_send(int fd, const void *message, size_t, const int *fds, size_t nfds);
+ssize_t sys_receive(int fd, void *message, size_t, int *fds, size_t nfds);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef TARGET_H
+#define TARGET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rule.h"
+
+struct addr;
+struct asker;
+struct who;
+
+enum {
+	NET_KINDS_MAX = 64 /* kinds of rules for blocks told apart */
+};
+
+/* One AllowTo or DenyTo, or a part of one. */
+struct target_rule {
+	bool allow;
+	bool wholesale; /* a part of "private" */
+	uint16_t port_min, port_max;
+	enum rule_kind kind;
+	unsigned bits;         /* RULE_NET: 0 to 128 */
+	unsigned char net[16]; /* RULE_NET */
+	char *name;            /* owned; RULE_SUFFIX: with its dot */
+	const struct who *who; /* or NULL: everybody */
+	unsigned long line;
+	uint32_t next; /* the next with the same key */
+};
+
+/* The rules for targets, in the order of the file, and their index. */
+struct targets {
+	struct target_rule *rules;
+	size_t n, size;
+	struct who *whos; /* owned: all that rules refer to */
+	bool has_allow;
+	bool bits[129];     /* lengths of blocks that there are */
+	uint32_t any;       /* the first with RULE_ANY, or UINT32_MAX */
+	uint32_t first_net; /* the first with RULE_NET likewise */
+	/* The first rules with RULE_NET of each verdict, ports and who, and
+	 * the first of a kind that is not among them, or UINT32_MAX. */
+	uint32_t net_kinds[NET_KINDS_MAX];
+	size_t nnet_kinds;
+	uint32_t other_net;
+	uint32_t *table; /* the first of each key */
+	size_t mask;     /* places in the table, less one */
+};
+
+bool name_fold(char *name);
+const char *target_add(struct targets *, bool allow, unsigned long line,
+    char *text, const char **at);
+int target_index(struct targets *);
+void target_free(struct targets *);
+enum verdict target_name(const struct targets *, const char *name,
+    uint16_t port, const struct asker *, const struct target_rule **rule);
+enum verdict target_unresolved(const struct targets *, const char *name,
+    uint16_t port, const struct asker *, const struct target_rule **rule);
+enum verdict target_addr(const struct targets *, const char *name,
+    const struct addr *, const struct asker *, const struct target_rule **rule);
+
+#endif

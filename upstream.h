@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef UPSTREAM_H
+#define UPSTREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "addr.h"
+#include "rule.h"
+
+struct request;
+
+enum upstream_kind {
+	UPSTREAM_NONE, /* no parent */
+	UPSTREAM_HTTP,
+	UPSTREAM_SOCKS4,
+	UPSTREAM_SOCKS5
+};
+
+/* One Upstream: a parent proxy, and for which targets it is. */
+struct upstream {
+	enum upstream_kind kind;
+	char *host;   /* owned, without brackets; NULL: no parent */
+	bool literal; /* host is an address: addr */
+	struct addr addr;
+	uint16_t port;
+	char *user, *password; /* owned, or NULL */
+	struct rule site;      /* owned; RULE_ANY: all that have no other */
+	unsigned long line;
+};
+
+/* In the order of the file. */
+struct upstreams {
+	struct upstream *list;
+	size_t n;
+};
+
+const char *upstream_add(struct upstreams *, unsigned long line, char *text);
+void upstream_free(struct upstreams *);
+int upstream_init(const struct upstreams *);
+const struct upstream *upstream_pick(
+    const struct upstreams *, const struct request *, uint64_t *tried);
+unsigned upstream_left(
+    const struct upstreams *, const struct request *, uint64_t tried);
+void upstream_dead(const struct upstreams *, const struct upstream *);
+void upstream_alive(const struct upstreams *, const struct upstream *);
+const char *upstream_kind(const struct upstream *);
+bool upstream_has_substitute(const struct upstreams *, const struct upstream *);
+
+#endif
