@@ -24,24 +24,35 @@ LIBS = `echo 'int main(void) { return 0; }' >try$$$$.c; \
 	echo -lcrypt; rm -f try$$$$ try$$$$.c`
 WARN = -std=c11 -pedantic -Wall -Wextra -Wshadow -Wmissing-prototypes \
 	-Wstrict-prototypes -Wpointer-arith -Wcast-qual -Wconversion
-DEFS = -DADIT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLOT_$(LOT)
+ROOMS = -Ibase -Iipc -Iio -Ihttp -Ipolicy -Iconf -Iconn -Idesk -Imaster -Icli
+DEFS = -DADIT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLOT_$(LOT) \
+	$(ROOMS)
 
-# name.o comes last: a program of another name has its own in its place.
-PARTS = acl.o addr.o auth.o baton.o cache.o client.o conf.o conn.o desk.o dial.o \
-	exchange.o explain.o filter.o forward.o gen.o helper.o hosts.o http.o \
-	known.o log.o login.o loop.o lot.o notes.o own.o page.o parent.o parse.o \
-	path.o pipe.o proxy.o quota.o quote.o reach.o relay.o reply.o request.o \
-	resolve.o reverse.o secret.o service.o stats.o sys.o target.o upstream.o \
-	who.o worker.o
-OBJS = $(PARTS) name.o
+# The rooms of the house; proxy.h says what each is for.
+BASE = base/addr.o base/log.o base/safefile.o base/secret.o base/sys.o
+IPC = ipc/baton.o
+IO = io/loop.o io/lot.o io/pipe.o io/race.o io/relay.o
+HTTP = parse.o http/http.o http/page.o http/reverse.o
+POLICY = acl.o policy/authcache.o policy/filter.o policy/login.o \
+	policy/quota.o policy/target.o policy/upstream.o policy/who.o
+CONF = conf/conf.o
+CONN = worker.o conn/ask.o conn/auth.o conn/client.o conn/conn.o \
+	conn/exchange.o conn/forward.o conn/namecache.o conn/parent.o \
+	conn/reach.o conn/reply.o conn/request.o conn/self.o conn/stats.o
+DESK = desk/desk.o desk/helper.o desk/hosts.o
+MASTER = proxy.o master/gen.o master/service.o
+CLI = cli/explain.o cli/hints.o cli/quote.o
 
-HEADERS = acl.h addr.h args.h auth.h baton.h cache.h client.h compiler.h \
-	conf.h conn.h desk.h dial.h exchange.h explain.h filter.h forward.h gen.h \
-	helper.h hosts.h http.h known.h limits.h log.h login.h loop.h lot.h name.h \
-	notes.h orders.h own.h page.h parent.h parse.h path.h pipe.h proxy.h \
-	question.h quota.h quote.h reach.h relay.h reply.h request.h resolve.h \
-	reverse.h rule.h secret.h service.h share.h stats.h sys.h target.h tunnel.h \
-	upstream.h who.h worker.h
+# program.o comes last: a program of another name has its own in its place.
+PARTS = $(BASE) $(IPC) $(IO) $(HTTP) $(POLICY) $(CONF) $(CONN) $(DESK) \
+	$(MASTER) $(CLI)
+OBJS = $(PARTS) base/program.o
+
+SOURCES = *.c base/*.c ipc/*.c io/*.c http/*.c policy/*.c conf/*.c conn/*.c \
+	desk/*.c master/*.c cli/*.c
+
+HEADERS = proxy.h base/*.h ipc/*.h io/*.h http/*.h policy/*.h conf/*.h conn/*.h \
+	desk/*.h master/*.h cli/*.h
 
 # For init systems and others: installed as examples, since only a package can
 # know where each belongs; etc/debian/build does.
@@ -58,9 +69,9 @@ adit: $(OBJS)
 tinyproxy: $(PARTS) tinyproxy.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(PARTS) tinyproxy.o $(LIBS)
 
-tinyproxy.o: name.c $(HEADERS) Makefile
+tinyproxy.o: base/program.c $(HEADERS) Makefile
 	$(CC) $(WARN) -DPROGRAM='"tinyproxy"' -DSYSCONFDIR='"$(TINYPROXYDIR)"' \
-		$(CPPFLAGS) $(CFLAGS) -c -o $@ name.c
+		$(ROOMS) $(CPPFLAGS) $(CFLAGS) -c -o $@ base/program.c
 
 .c.o:
 	$(CC) $(WARN) $(DEFS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
@@ -71,16 +82,16 @@ run: adit
 	./adit -d
 
 check: adit tinyproxy
-	@CC='$(CC)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' LIBS="$(LIBS)" sh tests/run
+	@CC='$(CC)' ROOMS='$(ROOMS)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' LIBS="$(LIBS)" sh tests/run
 
 bench: adit
-	@CC='$(CC)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' sh tests/bench
+	@CC='$(CC)' ROOMS='$(ROOMS)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' sh tests/bench
 
 lint:
-	clang-format --dry-run -Werror *.c *.h tests/*.c tests/*.h
+	clang-format --dry-run -Werror *.c *.h */*.c */*.h
 	cppcheck -q --std=c11 --error-exitcode=1 --inline-suppr \
 		--enable=warning,performance,portability \
-		$(DEFS) -D__linux__ *.c
+		$(DEFS) -D__linux__ $(SOURCES)
 	cd man && mandoc -Tlint -Wwarning adit.8 adit.conf.5
 
 install: adit

@@ -15,8 +15,8 @@
 
 #include "acl.h"
 #include "addr.h"
+#include "bounds.h"
 #include "conf.h"
-#include "limits.h"
 #include "rule.h"
 #include "target.h"
 #include "who.h"

@@ -16,7 +16,7 @@
 #include <strings.h>
 
 #include "addr.h"
-#include "limits.h"
+#include "bounds.h"
 #include "parse.h"
 #include "secret.h"
 

@@ -29,17 +29,17 @@
 #include <unistd.h>
 
 #include "addr.h"
+#include "bounds.h"
 #include "compiler.h"
 #include "conf.h"
 #include "explain.h"
 #include "gen.h"
-#include "limits.h"
+#include "hints.h"
 #include "log.h"
 #include "loop.h"
-#include "name.h"
-#include "notes.h"
-#include "path.h"
+#include "program.h"
 #include "quota.h"
+#include "safefile.h"
 #include "service.h"
 #include "share.h"
 #include "sys.h"
@@ -88,7 +88,7 @@ pidfile_remove(void)
 {
 	if (m.pidfile == NULL)
 		return;
-	if (path_remove(m.pidfile, m.pid_fd) != 0)
+	if (safefile_remove(m.pidfile, m.pid_fd) != 0)
 		log_line(LOG_LEVEL_WARNING, "PidFile %s: %s", m.pidfile,
 		    strerror(errno));
 	free(m.pidfile);
@@ -320,7 +320,7 @@ pidfile_write(const char *path)
 
 	if (path == NULL)
 		return;
-	m.pid_fd = path_create(path);
+	m.pid_fd = safefile_create(path);
 	if (m.pid_fd < 0)
 		fail(STATUS_SYSTEM, "PidFile %s: %s", path, strerror(errno));
 	gen_private(&m.pid_fd);
@@ -462,7 +462,7 @@ start(struct gen *gen)
 	greet(gen);
 	log_use(&gen->logs);
 	log_start(gen);
-	if (gen_start(gen, loop_clock()) != 0)
+	if (gen_start(gen, clock_ms()) != 0)
 		fail(STATUS_SYSTEM, "cannot start the workers: %s",
 		    strerror(errno));
 	m.coming = gen;
@@ -506,7 +506,7 @@ take_over(struct gen *gen)
 	gen_accept(gen);
 	log_all(&gen->logs);
 	log_close(&old->logs);
-	gen_drain(old, gen, loop_clock());
+	gen_drain(old, gen, clock_ms());
 }
 
 /* Opens the log files again, for a rotation; all processes go over. */
@@ -551,7 +551,7 @@ reload_begin(void)
 		    strerror(errno));
 		return -1;
 	}
-	if (gen_start(gen, loop_clock()) == 0)
+	if (gen_start(gen, clock_ms()) == 0)
 		return 0;
 	log_line(
 	    LOG_LEVEL_ERROR, "Cannot start the workers: %s", strerror(errno));
@@ -592,7 +592,7 @@ stop(void)
 	log_line(LOG_LEVEL_NOTICE, "Shutting down.");
 	service_stopping();
 	m.phase = STOPPING;
-	m.kill_at = loop_clock() + STOP_TIME;
+	m.kill_at = clock_ms() + STOP_TIME;
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
 		gen_stop(gen, false);
 }
@@ -609,7 +609,7 @@ drain(void)
 		reload_failed();
 	service_stopping();
 	m.live->announced = true;
-	gen_drain(m.live, NULL, loop_clock());
+	gen_drain(m.live, NULL, clock_ms());
 }
 
 /* Does what the signals ask for, or leaves it for when it can be done. */
@@ -734,7 +734,7 @@ wait_for_events(void)
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
 		if (n + CHILDREN_MAX <= sizeof(pfds) / sizeof(*pfds))
 			n += gen_watch(gen, pfds + n);
-	poll(pfds, (nfds_t)n, sleep_time(loop_clock()));
+	poll(pfds, (nfds_t)n, sleep_time(clock_ms()));
 	while (read(signals[0], bytes, sizeof(bytes)) == sizeof(bytes))
 		;
 }
@@ -755,7 +755,7 @@ turn(void)
 	int64_t now;
 
 	wait_for_events();
-	now = loop_clock();
+	now = clock_ms();
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
 		gen_notes(gen);
 	reap(now);
@@ -777,7 +777,7 @@ test(const struct options *o, const struct conf *conf)
 	struct addr client;
 
 	if (request == NULL) {
-		notes_print(conf);
+		hints_print(conf);
 		printf("%s: %s: the configuration is right\n", program,
 		    m.file != NULL ? m.file : "none, built-in");
 		return 0;

@@ -1,62 +1,84 @@
 /* SPDX-License-Identifier: ISC */
-/* All headers; nothing is defined here. */
+/*
+ * The house: what each room is for, and its headers.  Nothing is defined
+ * here.  A room knows those above it in this file, and never those below.
+ */
 #ifndef PROXY_H
 #define PROXY_H
 
-#include "acl.h"
+/* base: what every process needs: system calls, the log, addresses, the clock */
 #include "addr.h"
-#include "args.h"
-#include "auth.h"
-#include "baton.h"
-#include "cache.h"
-#include "client.h"
+#include "bounds.h"
 #include "compiler.h"
-#include "conf.h"
-#include "conn.h"
-#include "desk.h"
-#include "dial.h"
-#include "exchange.h"
-#include "explain.h"
-#include "filter.h"
-#include "forward.h"
-#include "gen.h"
-#include "helper.h"
-#include "hosts.h"
-#include "http.h"
-#include "known.h"
-#include "limits.h"
 #include "log.h"
-#include "login.h"
+#include "program.h"
+#include "safefile.h"
+#include "secret.h"
+#include "sys.h"
+
+/* ipc: what the processes say to each other */
+#include "args.h"
+#include "baton.h"
+#include "orders.h"
+#include "question.h"
+#include "share.h"
+
+/* io: bytes between sockets: the poll set, the lot, the race, the relay */
 #include "loop.h"
 #include "lot.h"
-#include "name.h"
-#include "notes.h"
-#include "orders.h"
-#include "own.h"
-#include "page.h"
-#include "parent.h"
-#include "parse.h"
-#include "path.h"
 #include "pipe.h"
-#include "question.h"
-#include "quota.h"
-#include "quote.h"
-#include "reach.h"
+#include "race.h"
 #include "relay.h"
-#include "reply.h"
-#include "request.h"
-#include "resolve.h"
-#include "reverse.h"
-#include "rule.h"
-#include "secret.h"
-#include "service.h"
-#include "share.h"
-#include "stats.h"
-#include "sys.h"
-#include "target.h"
 #include "tunnel.h"
+
+/* http: HTTP as text: requests, answers, pages */
+#include "http.h"
+#include "page.h"
+#include "parse.h"
+#include "reverse.h"
+
+/* policy: who may do what: rules, users, limits, parents */
+#include "acl.h"
+#include "authcache.h"
+#include "filter.h"
+#include "login.h"
+#include "quota.h"
+#include "rule.h"
+#include "target.h"
 #include "upstream.h"
 #include "who.h"
+
+/* conf: the configuration file */
+#include "conf.h"
+
+/* conn: a connection and its life, in a worker */
+#include "ask.h"
+#include "auth.h"
+#include "client.h"
+#include "conn.h"
+#include "exchange.h"
+#include "forward.h"
+#include "namecache.h"
+#include "parent.h"
+#include "reach.h"
+#include "reply.h"
+#include "request.h"
+#include "self.h"
+#include "stats.h"
 #include "worker.h"
+
+/* desk: what blocks: names and passwords */
+#include "desk.h"
+#include "helper.h"
+#include "hosts.h"
+
+/* master: generations of children, and the sockets they serve */
+#include "gen.h"
+#include "service.h"
+
+/* cli: what -t says */
+#include "explain.h"
+#include "hints.h"
+#include "quote.h"
 
 #endif

@@ -21,21 +21,21 @@
 #include <unistd.h>
 
 #include "args.h"
+#include "ask.h"
+#include "authcache.h"
 #include "baton.h"
-#include "cache.h"
+#include "bounds.h"
 #include "client.h"
 #include "conf.h"
 #include "conn.h"
-#include "known.h"
-#include "limits.h"
 #include "log.h"
 #include "loop.h"
 #include "lot.h"
+#include "namecache.h"
 #include "orders.h"
 #include "pipe.h"
 #include "question.h"
 #include "quota.h"
-#include "resolve.h"
 #include "share.h"
 #include "sys.h"
 #include "worker.h"
@@ -195,7 +195,7 @@ listen_pass(void)
 static void
 listen_pause(bool out)
 {
-	w.paused_until = loop_now() + PAUSE_TIME;
+	w.paused_until = clock_now() + PAUSE_TIME;
 	w.paused_count = conn_count();
 	w.out = out;
 	listen_update();
@@ -210,8 +210,8 @@ complain_of_clients(void)
 	atomic_llong *logged = &w.args->share->full_logged;
 	long long last = atomic_load(logged);
 
-	if ((last == 0 || loop_now() - last >= 60000) &&
-	    atomic_compare_exchange_strong(logged, &last, loop_now()))
+	if ((last == 0 || clock_now() - last >= 60000) &&
+	    atomic_compare_exchange_strong(logged, &last, clock_now()))
 		log_line(LOG_LEVEL_WARNING,
 		    "Maximum number of connections "
 		    "reached. Refusing new "
@@ -221,9 +221,9 @@ complain_of_clients(void)
 static void
 complain_of_accept(int error)
 {
-	if (w.complained != 0 && loop_now() - w.complained < 60000)
+	if (w.complained != 0 && clock_now() - w.complained < 60000)
 		return;
-	w.complained = loop_now();
+	w.complained = clock_now();
 	log_line(
 	    LOG_LEVEL_ERROR, "Accept returned an error (%s)", strerror(error));
 }
@@ -323,7 +323,7 @@ listener_ready(size_t i, int max)
 		accepted = accept_one(w.args->listeners[i]);
 	if (accepted == ACCEPTED_NEVER ||
 	    (w.draining && accepted == ACCEPTED_NOBODY &&
-		loop_now() >= w.leave_at))
+		clock_now() >= w.leave_at))
 		listener_close(i);
 }
 
@@ -342,7 +342,7 @@ drained(void)
 static void
 listeners_leave(void)
 {
-	if (w.abandoned == 0 || loop_now() < w.leave_at)
+	if (w.abandoned == 0 || clock_now() < w.leave_at)
 		return;
 	for (size_t i = 0; i < w.args->nlisteners && w.paused_until == 0; i++)
 		if (w.abandoned >> i & 1)
@@ -395,7 +395,7 @@ listen_aside(void)
 	unsigned load;
 
 	if (w.draining || w.listening || w.paused_until != 0 ||
-	    loop_now() - conn_ended_at() > ASIDE_TIME ||
+	    clock_now() - conn_ended_at() > ASIDE_TIME ||
 	    holder >= w.args->baton->nworkers)
 		return;
 	load = baton_load(w.args->baton, holder);
@@ -442,8 +442,8 @@ drain(uint64_t abandoned)
 	w.draining = true;
 	conn_drain();
 	w.abandoned = abandoned;
-	w.leave_at = loop_now() + ARRIVE_TIME;
-	w.drained_at = loop_now() + w.conf->drain_timeout * INT64_C(1000);
+	w.leave_at = clock_now() + ARRIVE_TIME;
+	w.drained_at = clock_now() + w.conf->drain_timeout * INT64_C(1000);
 	for (size_t i = 0; i < w.args->nlisteners; i++) {
 		if (w.open >> i & 1)
 			listener_ready(i, LISTEN_BACKLOG);
@@ -537,13 +537,13 @@ own_event(unsigned which, short revents)
 	if (which == OWN_MASTER)
 		master_ready();
 	else if (which == OWN_ANSWERS)
-		resolve_receive();
+		ask_receive();
 	else if (which == OWN_BELL)
 		bell_heard();
 	else if (which >= OWN_LISTENER)
 		listener_event(which - OWN_LISTENER);
 	else if (revents & POLLOUT)
-		resolve_send((enum desk)(which - OWN_DESK));
+		ask_send((enum desk)(which - OWN_DESK));
 	/* While draining, a desk that dies is not replaced. */
 	if (which >= OWN_ANSWERS && which < OWN_LOT &&
 	    revents & (POLLHUP | POLLERR))
@@ -564,20 +564,20 @@ sleep_time(void)
 	int64_t until = deadline_next();
 
 	until = earlier(until, conn_park_at());
-	until = earlier(until, cache_tidy_at());
-	until = earlier(until, known_tidy_at());
+	until = earlier(until, namecache_tidy_at());
+	until = earlier(until, authcache_tidy_at());
 	until = earlier(until, log_due());
 	if (w.paused_until != 0)
 		until = earlier(until, w.paused_until);
 	if (w.draining)
 		until = earlier(until, w.drained_at);
-	if (w.abandoned != 0 && loop_now() < w.leave_at)
+	if (w.abandoned != 0 && clock_now() < w.leave_at)
 		until = earlier(until, w.leave_at);
 	if (until < 0)
 		return -1;
-	if (until <= loop_now())
+	if (until <= clock_now())
 		return 0;
-	return until - loop_now() > 60000 ? 60000 : (int)(until - loop_now());
+	return until - clock_now() > 60000 ? 60000 : (int)(until - clock_now());
 }
 
 /* One turn: sleeps, then does what can be done without waiting. */
@@ -591,7 +591,7 @@ turn(void)
 	for (unsigned desk = 0; desk < DESKS; desk++)
 		if (w.slots[OWN_DESK + desk] >= 0)
 			watch_set(w.slots[OWN_DESK + desk],
-			    resolve_waiting((enum desk)desk) ? POLLOUT : 0);
+			    ask_waiting((enum desk)desk) ? POLLOUT : 0);
 	watch_poll(sleep_time());
 	/* The lot first: one side of a tunnel that is busy may lie there. */
 	if (lot_fd() < 0 || watch_take((size_t)w.slots[OWN_LOT], &c, &which))
@@ -608,17 +608,17 @@ turn(void)
 	while ((c = deadline_due()) != NULL)
 		conn_expire(c);
 	if (w.paused_until != 0 &&
-	    (loop_now() >= w.paused_until || conn_count() < w.paused_count))
+	    (clock_now() >= w.paused_until || conn_count() < w.paused_count))
 		w.paused_until = 0;
 	listeners_leave();
 	listen_aside();
 	place_give_back();
 	listen_update();
 	conn_park_quiet();
-	cache_tidy();
-	known_tidy(loop_now());
+	namecache_tidy();
+	authcache_tidy(clock_now());
 	dismiss_desk();
-	if (log_due() >= 0 && log_due() <= loop_now())
+	if (log_due() >= 0 && log_due() <= clock_now())
 		log_flush();
 }
 
@@ -637,7 +637,7 @@ worker_run(const struct worker_args *args)
 	w.log_fd = args->logs.fd;
 	w.access_fd = args->logs.access;
 	quota_begin(args);
-	resolve_init(args);
+	ask_init(args);
 	pipe_init(args->max_pipes);
 	if (conn_init(args) != 0 || loop_init(args->max_conns) != 0 ||
 	    lot_init(args->max_conns) != 0) {
@@ -660,7 +660,7 @@ worker_run(const struct worker_args *args)
 	sys_send(args->master, &ready, sizeof(ready), NULL, 0);
 	while (!w.draining ||
 	    ((conn_count() > 0 || w.abandoned != 0) &&
-		loop_now() < w.drained_at))
+		clock_now() < w.drained_at))
 		turn();
 	leave(END_DRAINED);
 }

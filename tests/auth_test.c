@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: auth.c secret.c known.c parse.c addr.c */
+/* LINK: conn/auth.c base/secret.c policy/authcache.c parse.c base/addr.c */
 /*
  * Has credentials delayed for every debt that an address can have, to the
  * millisecond: whoever has to wait does so until a time that is to come, since
@@ -20,7 +20,7 @@ static int64_t debt;
 /* Stands for what auth.c asks others. */
 
 int64_t
-loop_now(void)
+clock_now(void)
 {
 	return NOW;
 }
@@ -46,7 +46,7 @@ quota_charge(enum quota_kind kind, const struct addr *client, int n)
 }
 
 bool
-resolve_joins(struct conn *c)
+ask_joins(struct conn *c)
 {
 	(void)c;
 	return false;

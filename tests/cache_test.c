@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: cache.c addr.c */
+/* LINK: conn/namecache.c base/addr.c */
 /*
  * Tries what a worker remembers of names, with a clock of our own.
  */
@@ -17,7 +17,7 @@ enum { MANY = 20000, LIFE = 10000 };
 static int64_t now = 1;
 
 int64_t
-loop_now(void)
+clock_now(void)
 {
 	return now;
 }
@@ -30,7 +30,7 @@ put(const char *name, unsigned char first, size_t n)
 	memset(addrs, 0, sizeof(addrs));
 	for (size_t i = 0; i < n; i++)
 		addrs[i].ip[0] = (unsigned char)(first + i);
-	cache_put(name, addrs, n);
+	namecache_put(name, addrs, n);
 }
 
 /* Whether a name is known with just these addresses. */
@@ -38,7 +38,7 @@ static bool
 knows(const char *name, unsigned char first, size_t n)
 {
 	size_t found = 0;
-	const struct addr *addrs = cache_find(name, &found);
+	const struct addr *addrs = namecache_find(name, &found);
 
 	if (addrs == NULL || found != n)
 		return false;
@@ -53,7 +53,7 @@ is_unknown(const char *name)
 {
 	size_t n;
 
-	return cache_find(name, &n) == NULL;
+	return namecache_find(name, &n) == NULL;
 }
 
 static size_t
@@ -73,7 +73,7 @@ static void
 try_one(void)
 {
 	must(is_unknown("a.example"), "nothing is known at first");
-	must(cache_tidy_at() < 0, "an empty cache wakes nobody");
+	must(namecache_tidy_at() < 0, "an empty cache wakes nobody");
 	put("a.example", 1, 2);
 	put("b.example", 9, ADDRS_MAX);
 	must(knows("a.example", 1, 2), "a name is known");
@@ -81,8 +81,8 @@ try_one(void)
 	must(is_unknown("a.exampl"), "a part of it is not");
 	put("a.example", 5, 1);
 	must(knows("a.example", 5, 1), "the new replaces the old");
-	cache_forget("a.example");
-	cache_forget("c.example");
+	namecache_forget("a.example");
+	namecache_forget("c.example");
 	must(is_unknown("a.example"), "a name is forgotten");
 	must(knows("b.example", 9, ADDRS_MAX), "and no other");
 }
@@ -96,13 +96,13 @@ try_time(void)
 	put("b.example", 2, 1);
 	now++;
 	must(is_unknown("a.example"), "and then not any more");
-	must(cache_tidy_at() >= 0 && cache_tidy_at() <= now, "it is tidied");
-	cache_tidy();
+	must(namecache_tidy_at() >= 0 && namecache_tidy_at() <= now, "it is tidied");
+	namecache_tidy();
 	must(knows("b.example", 2, 1), "what is good stays");
-	must(cache_tidy_at() > now, "and is tidied later");
-	now = cache_tidy_at();
-	cache_tidy();
-	must(cache_tidy_at() < 0, "an empty cache wakes nobody again");
+	must(namecache_tidy_at() > now, "and is tidied later");
+	now = namecache_tidy_at();
+	namecache_tidy();
+	must(namecache_tidy_at() < 0, "an empty cache wakes nobody again");
 }
 
 static void
@@ -122,8 +122,8 @@ try_many(void)
 	must(known >= 900, "and hardly fewer");
 	now += LIFE;
 	must(count_known() == 0, "all are too old in the end");
-	cache_tidy();
-	must(cache_tidy_at() < 0, "and nothing is left of them");
+	namecache_tidy();
+	must(namecache_tidy_at() < 0, "and nothing is left of them");
 }
 
 static struct addr
@@ -142,7 +142,7 @@ rule_matches(const char *rule, unsigned n)
 	struct addr a = client(n);
 	bool matches;
 
-	if (!cache_find_client(rule, &a, &matches))
+	if (!namecache_find_client(rule, &a, &matches))
 		return '?';
 	return matches ? 'y' : 'n';
 }
@@ -152,7 +152,7 @@ put_client(const char *rule, unsigned n, bool matches)
 {
 	struct addr a = client(n);
 
-	cache_put_client(rule, &a, matches);
+	namecache_put_client(rule, &a, matches);
 }
 
 static void
@@ -172,7 +172,7 @@ try_clients(void)
 	must(rule_matches("b.example", 1) == '?', "one that is not known");
 	put_client("a.example", 1, false);
 	must(rule_matches("a.example", 1) == 'n', "the new replaces the old");
-	cache_forget("a.example");
+	namecache_forget("a.example");
 	must(rule_matches("a.example", 2) == 'n', "names are forgotten alone");
 	now += LIFE;
 	must(rule_matches("a.example", 2) == '?', "in the end it is forgotten");
@@ -183,8 +183,8 @@ try_clients(void)
 	must(rule_matches("a.example", MANY - 1) == 'y', "the newest is known");
 	must(rule_matches("a.example", 0) == '?', "there is room for some");
 	now += LIFE;
-	cache_tidy();
-	must(cache_tidy_at() < 0, "nothing is left");
+	namecache_tidy();
+	must(namecache_tidy_at() < 0, "nothing is left");
 }
 
 int

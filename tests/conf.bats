@@ -668,7 +668,7 @@ bool_directive() {
 # that have an effect and are not deprecated.
 conf_directives() {
 	sed -n 's/^[[:blank:]]*{ *"\([A-Za-z]*\)", *\(take_[a-z0-9_]*\).*/\1 \2/p' \
-	    "$BATS_TEST_DIRNAME/../conf.c" |
+	    "$BATS_TEST_DIRNAME/../conf/conf.c" |
 		if [ -n "$1" ]; then
 			grep -vE 'take_(obsolete|filter_extended)'
 		else

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: filter.c addr.c */
+/* LINK: policy/filter.c base/addr.c */
 /*
  * Tries filters on targets: what is refused, and by which line.  The one
  * argument is a directory to write in.

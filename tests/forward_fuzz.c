@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* LINK: conn/forward.c http/http.c parse.c base/addr.c base/secret.c http/reverse.c */
 /*
  * An entry for libFuzzer: whatever a client and a server say, in whatever
  * pieces, what forward.c passes on to the one and the other is nothing, a part
@@ -81,7 +82,7 @@ relay_most(size_t size)
 /* And for own.c and parent.c. */
 
 bool
-own_via_entry(char text[OWN_VIA_SIZE], bool minor)
+self_via_entry(char text[OWN_VIA_SIZE], bool minor)
 {
 	memcpy(text, minor ? "1.1 a" : "1.0 a", 6);
 	return true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: login.c secret.c sys.c */
+/* LINK: policy/login.c base/secret.c base/sys.c */
 /*
  * Tries the lines of user files, and users by the thousand; the exit status is
  * 77 where there is no crypt().  With a hash as its argument, it says by its

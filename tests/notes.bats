@@ -229,7 +229,7 @@ cases() {
 	fails grep -E "note: User" "$NOTES"
 	# All that there are.
 	[ "$(sort -u "$DIR/seen" | wc -l)" = "$(sed -n '/line_hints\[\]/,/^};/p' \
-	    "$BATS_TEST_DIRNAME/../notes.c" | grep -cE '^	\{ "')" ]
+	    "$BATS_TEST_DIRNAME/../cli/hints.c" | grep -cE '^	\{ "')" ]
 }
 
 @test "notes: the same of further lines is told in short, with the place" {

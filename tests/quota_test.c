@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: quota.c addr.c secret.c */
+/* LINK: policy/quota.c base/addr.c base/secret.c */
 /*
  * Tries what is counted of one address, with a clock of our own, and with one
  * process that is now this worker and now another.
@@ -26,7 +26,7 @@ static struct conf conf;
 static unsigned seed = 1;
 
 int64_t
-loop_now(void)
+clock_now(void)
 {
 	return now;
 }

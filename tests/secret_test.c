@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: secret.c known.c */
+/* LINK: base/secret.c policy/authcache.c */
 /*
  * Tries the digests against what the reference implementation and OpenSSL
  * make of the same bytes, and what is remembered of credentials.
@@ -74,20 +74,20 @@ test_known(void)
 {
 	struct digest a = digest_of(1), b = digest_of(2);
 
-	must(known_find(&a, 1) == NULL, "nobody is known at first");
-	must(known_tidy_at() == -1, "there is nothing to tidy");
-	known_put(&a, "alice", 1);
-	must(strcmp(known_find(&a, 1), "alice") == 0, "who is put is found");
-	must(strcmp(known_find(&a, LIFE), "alice") == 0, "for a while");
-	must(known_find(&a, LIFE + 1) == NULL, "and then no more");
-	must(known_find(&b, 1) == NULL, "others are not found");
+	must(authcache_find(&a, 1) == NULL, "nobody is known at first");
+	must(authcache_tidy_at() == -1, "there is nothing to tidy");
+	authcache_put(&a, "alice", 1);
+	must(strcmp(authcache_find(&a, 1), "alice") == 0, "who is put is found");
+	must(strcmp(authcache_find(&a, LIFE), "alice") == 0, "for a while");
+	must(authcache_find(&a, LIFE + 1) == NULL, "and then no more");
+	must(authcache_find(&b, 1) == NULL, "others are not found");
 	b = a;
 	b.half[1] ^= 1;
-	must(known_find(&b, 1) == NULL, "all of a digest counts");
-	must(known_tidy_at() == LIFE + 1, "it is tidied then");
-	known_tidy(LIFE + 1);
-	must(known_find(&a, 1) == NULL, "and is really gone");
-	must(known_tidy_at() == -1, "there is nothing left to tidy");
+	must(authcache_find(&b, 1) == NULL, "all of a digest counts");
+	must(authcache_tidy_at() == LIFE + 1, "it is tidied then");
+	authcache_tidy(LIFE + 1);
+	must(authcache_find(&a, 1) == NULL, "and is really gone");
+	must(authcache_tidy_at() == -1, "there is nothing left to tidy");
 }
 
 static void
@@ -98,19 +98,19 @@ test_many(void)
 
 	for (int i = 0; i < MANY; i++) {
 		digest = digest_of(i);
-		known_put(&digest, "somebody", i);
-		must(known_find(&digest, i) != NULL, "the last is known");
+		authcache_put(&digest, "somebody", i);
+		must(authcache_find(&digest, i) != NULL, "the last is known");
 	}
 	for (int i = 0; i < MANY; i++) {
 		digest = digest_of(i);
-		known += known_find(&digest, MANY) != NULL;
+		known += authcache_find(&digest, MANY) != NULL;
 	}
 	must(known <= ROOM && known > ROOM * 9 / 10, "as many as fit");
 	digest = digest_of(MANY - 1);
-	known_put(&digest, "again", MANY);
-	must(strcmp(known_find(&digest, MANY), "again") == 0, "put again");
-	known_tidy(2 * LIFE + MANY);
-	must(known_find(&digest, MANY) == NULL, "all are gone");
+	authcache_put(&digest, "again", MANY);
+	must(strcmp(authcache_find(&digest, MANY), "again") == 0, "put again");
+	authcache_tidy(2 * LIFE + MANY);
+	must(authcache_find(&digest, MANY) == NULL, "all are gone");
 }
 
 int

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: addr.c target.c who.c parse.c secret.c */
+/* LINK: base/addr.c policy/target.c policy/who.c parse.c base/secret.c */
 /*
  * Compares the index of the rules for targets with a walk through them that
  * knows no index, and counts what a verdict costs.

@@ -82,11 +82,14 @@ driver() {
 	"$DRIVER"
 }
 
-# fuzz NAME SOURCE...: lets libFuzzer try NAME_fuzz.c, from $DIR/corpus on.
+# fuzz NAME: lets libFuzzer try NAME_fuzz.c, with the files that a line in it
+# names, from $DIR/corpus on.
 fuzz() {
-	local name=$1 top=$BATS_TEST_DIRNAME/..
+	local top=$BATS_TEST_DIRNAME/.. source=$BATS_TEST_DIRNAME/$1_fuzz.c
+	local files rooms
 
-	shift
+	read -ra files < <(sed -n 's,^/\* LINK: \(.*\) \*/$,\1,p' "$source")
+	read -ra rooms < <(sed -n 's/^ROOMS = //p' "$top/Makefile")
 	command -v clang >/dev/null || skip "needs clang"
 	echo 'int LLVMFuzzerTestOneInput(const char *p, unsigned long n)' \
 	    '{ return p == 0 && n != 0; }' >"$DIR/try.c"
@@ -94,7 +97,7 @@ fuzz() {
 		skip "needs clang with libFuzzer"
 	clang -g -O1 -fsanitize=fuzzer,address,undefined \
 	    -fno-sanitize-recover=all -o "$DIR/fuzz" \
-	    "$BATS_TEST_DIRNAME/${name}_fuzz.c" "${@/#/$top/}"
+	    "${rooms[@]/#-I/-I$top/}" "$source" "${files[@]/#/$top/}"
 	unset ASAN_OPTIONS UBSAN_OPTIONS
 	"$DIR/fuzz" -runs=200000 -max_total_time=20 -max_len=512 -seed=1 \
 	    "$DIR/corpus" >"$DIR/fuzz.err" 2>&1
@@ -112,7 +115,7 @@ fuzz() {
 	    >"$DIR/corpus/plain"
 	printf 'PUT http://h HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nMax-Forwards: 1\r\n\r\n0\r\n\r\n' \
 	    >"$DIR/corpus/chunked"
-	fuzz parse parse.c addr.c secret.c
+	fuzz parse
 }
 
 @test "units: no bytes that a server can think of change where its answer ends" {
@@ -122,7 +125,7 @@ fuzz() {
 	    >"$DIR/corpus/length"
 	printf 'HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n' \
 	    >"$DIR/corpus/chunked"
-	fuzz http http.c parse.c addr.c secret.c
+	fuzz http
 }
 
 @test "units: whatever client and server say, no more than one plain message goes on" {
@@ -145,5 +148,5 @@ fuzz() {
 	    >"$DIR/corpus/mapped"
 	printf 'GET /x HTTP/1.1\r\nHost: x\r\nCookie: yummy_magical_cookie=/a/\r\n\r\n\0\0HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab' \
 	    >"$DIR/corpus/baked"
-	fuzz forward forward.c http.c parse.c addr.c secret.c reverse.c
+	fuzz forward
 }

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef CONF_H
+#define CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "addr.h"
+#include "bounds.h"
+#include "filter.h"
+#include "log.h"
+#include "login.h"
+#include "page.h"
+#include "reverse.h"
+#include "stats.h"
+#include "target.h"
+#include "upstream.h"
+
+struct rule;
+struct user;
+
+enum {
+	BIND_MAX = 16 /* addresses of Bind */
+};
+
+/* A configuration. Times are in seconds. Owns all it points to. */
+struct conf {
+	char *file; /* absolute path, or NULL: the built-in configuration */
+	char *user, *group;
+	char *realm;
+	char *logfile, *accesslog, *pidfile, *chroot;
+	enum log_level loglevel;
+	bool syslog, bind_same;
+	uint16_t port;
+	unsigned timeout, header_timeout, connect_timeout;
+	unsigned tunnel_timeout, drain_timeout;
+	unsigned max_clients; /* 0: what the descriptors allow */
+	unsigned max_clients_per_host, max_rate_per_host; /* 0: no limit */
+	unsigned rate_limit; /* bytes per second; 0: no limit */
+	unsigned workers;    /* 0: auto */
+	size_t nlisten, nbind, nrules, nusers;
+	struct addr listen[LISTEN_MAX];
+	struct addr bind[BIND_MAX];
+	struct rule *rules;
+	struct targets targets;
+	struct upstreams upstreams;
+	char *via_name; /* or NULL */
+	bool disable_via, xtinyproxy;
+	char **
+	    anonymous; /* owned: the fields that pass; all, if there are none */
+	struct add_header {
+		char *name, *value;
+	} * add_headers; /* owned */
+	size_t nanonymous, nadd_headers;
+	struct filter filter;
+	struct reverse reverse;
+	struct pages pages;
+	struct stat_host stat_host;
+	struct user *users;
+	struct logins logins;
+	bool has_ports; /* there is a ConnectPort */
+	unsigned char ports[65536 / 8];
+};
+
+struct conf *conf_read(const char *file,
+    void (*say)(enum log_level, const char *text), int *status);
+struct conf *conf_builtin(void);
+void conf_free(struct conf *);
+bool conf_has_user(const struct conf *, const char *name);
+FILE *conf_open(const struct conf *);
+char *conf_split(char *line, char **arg);
+
+#endif

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The worker's side of looking up names, and of checking passwords: it asks at
+ * the desks, keeps those that want the same together, and lets wait in line
+ * who finds no room.  The hosts desk knows the hosts file and nothing else, and
+ * answers at once.  The names desk knows that too, and all other names, but a
+ * question may keep its place there for as long as a name server likes.  The
+ * users desk knows who may pass.  It never blocks.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "addr.h"
+#include "args.h"
+#include "ask.h"
+#include "auth.h"
+#include "bounds.h"
+#include "conf.h"
+#include "conn.h"
+#include "loop.h"
+#include "namecache.h"
+#include "question.h"
+#include "quota.h"
+#include "secret.h"
+
+enum {
+	PLACES_MAX = 256,   /* questions of a worker at a desk, at most */
+	PLACE_EXTRA = 5000, /* ms after ConnectTimeout: no answer will come */
+	JOIN_TIME = 5000,   /* ms: a question that is older may be lost */
+	ANSWERS_MAX = 64    /* taken in one turn of the loop */
+};
+
+struct list {
+	struct conn *first, *last;
+};
+
+/*
+ * A question that was sent, and the connections that wait for its answer.  It
+ * keeps its place when they have left: the desk is busy with it all the same,
+ * and who comes and goes must not fill the line there.
+ */
+struct asked {
+	bool open;         /* there is no answer yet */
+	int64_t since;     /* ms: when it was asked */
+	uint32_t serial;   /* counts up, so that a late answer finds nobody */
+	struct list conns; /* empty unless it is open */
+	enum question_kind kind;
+	struct addr client; /* QUESTION_CLIENT */
+	char name[HOST_SIZE];
+	struct digest digest; /* QUESTION_USER, in place of the name */
+};
+
+static struct {
+	const struct worker_args *args;
+	pid_t pid;
+	size_t nplaces;
+	size_t used[DESKS]; /* places that were ever needed */
+	struct asked asked[DESKS][PLACES_MAX];
+	struct list waiting[DESKS]; /* those who found no place or no room */
+} asker;
+
+/* To be called in a worker before it asks. */
+void
+ask_init(const struct worker_args *args)
+{
+	asker.args = args;
+	asker.pid = getpid();
+	asker.nplaces =
+	    args->max_questions < PLACES_MAX ? args->max_questions : PLACES_MAX;
+}
+
+static void
+list_add(struct list *list, struct conn *c)
+{
+	struct setup *s = c->setup;
+
+	s->list = list;
+	s->prev = list->last;
+	*(s->prev != NULL ? &s->prev->setup->next : &list->first) = c;
+	list->last = c;
+}
+
+static void
+list_remove(struct conn *c)
+{
+	struct setup *s = c->setup;
+
+	*(s->prev != NULL ? &s->prev->setup->next : &s->list->first) = s->next;
+	*(s->next != NULL ? &s->next->setup->prev : &s->list->last) = s->prev;
+	s->next = s->prev = NULL;
+	s->list = NULL;
+}
+
+/* Whether a place has the question that a connection would ask. */
+static bool
+is_asked(const struct asked *a, const struct conn *c)
+{
+	const struct setup *s = c->setup;
+
+	if (!a->open || clock_now() - a->since >= JOIN_TIME ||
+	    a->kind != s->kind)
+		return false;
+	if (s->kind == QUESTION_USER)
+		return secret_same(&a->digest, &s->credentials->digest);
+	return strcmp(a->name, s->name) == 0 &&
+	    (s->kind != QUESTION_CLIENT ||
+		addr_same_ip(&a->client, &c->client));
+}
+
+/* Whether the desk that took a question must have died. */
+static bool
+is_lost(const struct asked *a)
+{
+	return clock_now() - a->since >=
+	    asker.args->conf->connect_timeout * INT64_C(1000) + PLACE_EXTRA;
+}
+
+/*
+ * The place of a question: one where the same is asked already, or one that is
+ * free, or NULL.  A new one is touched only when it is needed.
+ */
+static struct asked *
+place_find(const struct conn *c)
+{
+	enum desk desk = c->setup->desk;
+	struct asked *found = NULL, *places = asker.asked[desk];
+	size_t used = asker.used[desk];
+
+	for (size_t i = 0; i < used; i++) {
+		struct asked *a = &places[i];
+
+		if (is_asked(a, c))
+			return a;
+		if (found == NULL &&
+		    (!a->open || (a->conns.first == NULL && is_lost(a))))
+			found = a;
+	}
+	if (found == NULL && used < asker.nplaces)
+		found = &places[used];
+	return found;
+}
+
+/* Writes down what is asked, for the desk and at the place. */
+static void
+question_fill(struct question *q, struct asked *a, const struct setup *s)
+{
+	const struct credentials *p = s->credentials;
+	const char *name = s->kind == QUESTION_USER ? p->user : s->name;
+	size_t len = strlen(name) + 1;
+
+	memcpy(q->text, name, len);
+	q->len = (uint32_t)len;
+	a->kind = s->kind;
+	if (s->kind == QUESTION_USER) {
+		strcpy(q->text + len, p->password);
+		q->len += (uint32_t)strlen(p->password) + 1;
+		a->digest = p->digest;
+	} else {
+		memcpy(a->name, name, len);
+	}
+}
+
+static bool
+place_ask(struct asked *a, const struct conn *c)
+{
+	const struct setup *s = c->setup;
+	uint32_t place = (uint32_t)(a - asker.asked[s->desk]);
+	struct question q = { .kind = s->kind,
+		.client = c->client,
+		.ticket = { .pid = asker.pid,
+		    .worker = asker.args->index,
+		    .desk = s->desk,
+		    .place = place,
+		    .serial = ++a->serial } };
+
+	if (place == asker.used[s->desk])
+		asker.used[s->desk]++;
+	a->client = c->client;
+	question_fill(&q, a, s);
+	a->since = clock_now();
+	a->open = question_send(asker.args->desks[s->desk], &q) == 0;
+	question_wipe(&q);
+	if (a->open && a->kind == QUESTION_USER)
+		quota_charge(QUOTA_CHECKS, &a->client, 1);
+	return a->open;
+}
+
+/* Asks, or joins those who have; false when that must wait. */
+static bool
+ask(struct conn *c)
+{
+	struct asked *a = place_find(c);
+
+	if (a == NULL || (!is_asked(a, c) && !place_ask(a, c)))
+		return false;
+	list_add(&a->conns, c);
+	return true;
+}
+
+static void
+ask_at(struct conn *c, enum desk desk)
+{
+	c->setup->desk = desk;
+	if (!ask(c))
+		list_add(&asker.waiting[desk], c);
+}
+
+/*
+ * Asks a question for a connection, or lets it wait in line until there is
+ * room.  What is being asked already is not asked again.  While all
+ * places at the names desk are taken, the hosts desk may know the answer.  The
+ * name, of less than HOST_SIZE bytes, must live as long as the connection's
+ * setup.
+ */
+void
+ask_question(struct conn *c, enum question_kind kind, const char *name)
+{
+	c->setup->kind = kind;
+	c->setup->name = name;
+	c->setup->desk = DESK_NAMES;
+	ask_at(c, place_find(c) != NULL ? DESK_NAMES : DESK_HOSTS);
+}
+
+/* The same for the credentials of a connection, which the users desk judges. */
+void
+ask_user(struct conn *c)
+{
+	c->setup->kind = QUESTION_USER;
+	ask_at(c, DESK_USERS);
+}
+
+/* Whether the desk has that question already, so that none is added. */
+bool
+ask_joins(struct conn *c)
+{
+	const struct asked *places = asker.asked[DESK_USERS];
+
+	c->setup->kind = QUESTION_USER;
+	for (size_t i = 0; i < asker.used[DESK_USERS]; i++)
+		if (is_asked(&places[i], c))
+			return true;
+	return false;
+}
+
+/*
+ * The answer does not help a connection.  Returns whether it asks where more
+ * is known.
+ */
+bool
+ask_on(struct conn *c)
+{
+	if (c->setup->desk != DESK_HOSTS)
+		return false;
+	ask_at(c, DESK_NAMES);
+	return true;
+}
+
+/* A connection does not want its answer any more, if it still waits for one. */
+void
+ask_cancel(struct conn *c)
+{
+	if (c->setup->list != NULL)
+		list_remove(c);
+}
+
+/* Whether there is somebody who could ask if the desk took the question. */
+bool
+ask_waiting(enum desk desk)
+{
+	const struct conn *c = asker.waiting[desk].first;
+
+	return c != NULL && place_find(c) != NULL;
+}
+
+/* The desk takes questions again. */
+void
+ask_send(enum desk desk)
+{
+	struct list *list = &asker.waiting[desk];
+	struct conn *c;
+
+	while (ask_waiting(desk)) {
+		c = list->first;
+		list_remove(c);
+		if (ask(c))
+			continue;
+		/* To the end of the line, where it can do no harm. */
+		list_add(list, c);
+		return;
+	}
+}
+
+/*
+ * Keeps an answer for those who will ask again soon.  That a client is not what
+ * a rule says, only the names desk knows.
+ */
+static void
+answer_remember(const struct asked *a, enum desk desk, const struct answer *ans)
+{
+	if (ans->error != 0 || a->kind == QUESTION_USER)
+		return;
+	if (a->kind == QUESTION_NAME)
+		namecache_put(a->name, ans->addrs, ans->naddrs);
+	else if (ans->matches || desk == DESK_NAMES)
+		namecache_put_client(a->name, &a->client, ans->matches);
+}
+
+/* Hands an answer to all who wait for it. */
+static void
+answer_deliver(const struct answer *answer)
+{
+	const struct ticket *t = &answer->ticket;
+	struct asked *a;
+	struct conn *c;
+
+	if (t->pid != asker.pid || t->desk >= DESKS || t->place >= PLACES_MAX)
+		return;
+	a = &asker.asked[t->desk][t->place];
+	if (!a->open || a->serial != t->serial)
+		return;
+	answer_remember(a, t->desk, answer);
+	if (a->kind == QUESTION_USER)
+		quota_charge(QUOTA_CHECKS, &a->client, -1);
+	/* It is not lost, whatever the clock says. */
+	a->since = clock_now();
+	while ((c = a->conns.first) != NULL) {
+		list_remove(c);
+		conn_answer(c, answer);
+	}
+	/* Only now: whoever asks again at once must not be answered here. */
+	a->open = false;
+}
+
+/* Takes some of the answers that have come. */
+void
+ask_receive(void)
+{
+	struct answer answer;
+
+	for (int i = 0; i < ANSWERS_MAX; i++) {
+		if (answer_receive(asker.args->answers, &answer) != 1)
+			return;
+		answer_deliver(&answer);
+	}
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef ASK_H
+#define ASK_H
+
+#include <stdbool.h>
+
+#include "question.h"
+
+struct conn;
+struct worker_args;
+
+void ask_init(const struct worker_args *);
+void ask_question(struct conn *, enum question_kind, const char *name);
+void ask_user(struct conn *);
+bool ask_joins(struct conn *);
+bool ask_on(struct conn *);
+void ask_cancel(struct conn *);
+bool ask_waiting(enum desk);
+void ask_send(enum desk);
+void ask_receive(void);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef AUTH_H
+#define AUTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bounds.h"
+#include "rule.h"
+#include "secret.h"
+
+struct answer;
+struct conf;
+struct conn;
+
+/* What a client says to be; both names are padded with NULs. */
+struct credentials {
+	struct digest digest; /* of both */
+	int64_t check_at;     /* ms: not before that */
+	int64_t until;        /* ms: it must be done by then, or 0 */
+	bool waits;           /* counts among QUOTA_WAITERS */
+	char user[CREDENTIAL_SIZE], password[CREDENTIAL_SIZE];
+};
+
+enum auth_wait { AUTH_NOW, AUTH_LATER, AUTH_NEVER };
+
+bool auth_wanted(const struct conf *);
+enum verdict auth_begin(
+    struct conn *, const struct conf *, const char *value, size_t len);
+enum auth_wait auth_delay(struct conn *, const struct conf *);
+enum verdict auth_check(struct conn *, const struct conf *);
+bool auth_crowded(struct conn *);
+bool auth_end(struct conn *, const struct conf *, const struct answer *);
+void auth_forget(struct conn *);
+
+#endif

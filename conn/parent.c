@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What is said to a parent proxy until the tunnel through it stands: CONNECT
+ * for http, SOCKS4 with names (4a), and SOCKS5 with or without credentials.
+ * What a parent says is bounded and hostile like all else; nothing of it but
+ * a status gets further than this file, and no byte of the tunnel is sent
+ * before it has agreed.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "addr.h"
+#include "bounds.h"
+#include "parent.h"
+#include "parse.h"
+#include "upstream.h"
+
+enum {
+	STEPS_MAX = 8,       /* in one turn of the loop */
+	INTERIM_MAX = 16,    /* answers with 1xx */
+	SOCKS4_REPLY = 8,    /* bytes */
+	SOCKS4_GRANTED = 90, /* its code */
+	SOCKS5 = 5,          /* the version, RFC 1928 */
+	SOCKS5_IPV4 = 1,     /* kinds of addresses */
+	SOCKS5_NAME = 3,
+	SOCKS5_IPV6 = 4,
+	SOCKS5_OPEN = 0,     /* methods */
+	SOCKS5_PASSWORD = 2, /* RFC 1929 */
+	STATUSES = 200       /* those from 400 on */
+};
+
+/* The message that is awaited. */
+enum step { HTTP_HEAD, SOCKS4_ANSWER, METHOD, PASSWORD, SOCKS5_ANSWER };
+
+/* The answers. */
+
+static enum parent_state
+broken(struct parent *p, int status, const char *error, const char *detail)
+{
+	p->status = status;
+	p->error = error;
+	p->detail = detail;
+	return PARENT_BROKEN;
+}
+
+static enum parent_state
+malformed(struct parent *p)
+{
+	return broken(p, 502, "http_protocol_error",
+	    "gave an answer that makes no sense.");
+}
+
+static enum parent_state
+refused(struct parent *p, int status, const char *error, const char *detail)
+{
+	broken(p, status, error, detail);
+	return PARENT_REFUSED;
+}
+
+/* It has agreed: what follows behind the first bytes is the tunnel's. */
+static enum parent_state
+agreed(struct parent *p, size_t bytes)
+{
+	p->at = bytes;
+	return PARENT_AGREED;
+}
+
+/* Makes what stands in bytes the next message, and says what answers it. */
+static enum parent_state
+message(struct parent *p, size_t len, int awaited)
+{
+	p->at = 0;
+	p->len = len;
+	p->scanned = 0;
+	p->step = awaited;
+	return PARENT_SENDS;
+}
+
+/* The messages.  Each has room: the parts of a request have their limits. */
+
+static size_t
+put(struct parent *p, size_t at, const void *bytes, size_t len)
+{
+	memcpy(p->bytes + at, bytes, len);
+	return at + len;
+}
+
+static size_t
+put_byte(struct parent *p, size_t at, unsigned byte)
+{
+	p->bytes[at] = (char)(unsigned char)byte;
+	return at + 1;
+}
+
+static size_t
+put_port(struct parent *p, size_t at)
+{
+	at = put_byte(p, at, p->request->port >> 8);
+	return put_byte(p, at, p->request->port & 0xff);
+}
+
+/* RFC 4648 4.  Returns the end of what it has written. */
+static char *
+base64(char *out, const char *text)
+{
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	size_t len = strlen(text);
+
+	for (size_t i = 0; i < len; i += 3) {
+		unsigned char in[3] = { 0 };
+
+		memcpy(in, text + i, len - i < 3 ? len - i : 3);
+		*out++ = digits[in[0] >> 2];
+		*out++ = digits[(in[0] & 3) << 4 | in[1] >> 4];
+		*out++ =
+		    len - i < 2 ? '=' : digits[(in[1] & 15) << 2 | in[2] >> 6];
+		*out++ = len - i < 3 ? '=' : digits[in[2] & 63];
+	}
+	return out;
+}
+
+/*
+ * Writes the field with the credentials for a parent, RFC 9110 11.7.2, which
+ * has 1024 bytes at most.  Returns its length; 0: it gets none.
+ */
+size_t
+parent_credentials(char *out, const struct upstream *u)
+{
+	static const char name[] = "Proxy-Authorization: Basic ";
+	char pair[2 * CREDENTIAL_SIZE], *end;
+
+	if (u->user == NULL)
+		return 0;
+	snprintf(pair, sizeof(pair), "%s:%s", u->user, u->password);
+	memcpy(out, name, sizeof(name) - 1);
+	end = base64(out + sizeof(name) - 1, pair);
+	memcpy(end, "\r\n", 2);
+	return (size_t)(end + 2 - out);
+}
+
+/* RFC 9110 9.3.6 and 11.7.2. */
+static enum parent_state
+http_request(struct parent *p)
+{
+	char where[HOST_SIZE + 8];
+	size_t at;
+
+	snprintf(where, sizeof(where),
+	    strchr(p->request->host, ':') != NULL ? "[%s]:%u" : "%s:%u",
+	    p->request->host, (unsigned)p->request->port);
+	at = (size_t)snprintf(p->bytes, sizeof(p->bytes),
+	    "CONNECT %s HTTP/1.1\r\nHost: %s\r\n", where, where);
+	at += parent_credentials(p->bytes + at, p->upstream);
+	at += (size_t)snprintf(
+	    p->bytes + at, sizeof(p->bytes) - at, "%s\r\n", p->via);
+	return message(p, at, HTTP_HEAD);
+}
+
+/* With a name in place of an address where there is no IPv4 one: SOCKS4a. */
+static enum parent_state
+socks4_request(struct parent *p)
+{
+	const struct request *req = p->request;
+	bool has_ip = req->literal && addr_is4(&req->addr);
+	const char *user = p->upstream->user != NULL ? p->upstream->user : "";
+	size_t at = put(p, 0, "\4\1", 2);
+
+	at = put_port(p, at);
+	at = put(
+	    p, at, has_ip ? (const char *)req->addr.ip + 12 : "\0\0\0\1", 4);
+	at = put(p, at, user, strlen(user) + 1);
+	if (!has_ip)
+		at = put(p, at, req->host, strlen(req->host) + 1);
+	return message(p, at, SOCKS4_ANSWER);
+}
+
+static enum parent_state
+socks5_greeting(struct parent *p)
+{
+	bool has_password = p->upstream->user != NULL;
+	size_t at = put_byte(p, 0, SOCKS5);
+
+	at = put_byte(p, at, has_password ? 2 : 1);
+	at = put_byte(p, at, SOCKS5_OPEN);
+	if (has_password)
+		at = put_byte(p, at, SOCKS5_PASSWORD);
+	return message(p, at, METHOD);
+}
+
+static enum parent_state
+socks5_password(struct parent *p)
+{
+	const char *user = p->upstream->user, *password = p->upstream->password;
+	size_t at = put_byte(p, 0, 1);
+
+	at = put_byte(p, at, (unsigned)strlen(user));
+	at = put(p, at, user, strlen(user));
+	at = put_byte(p, at, (unsigned)strlen(password));
+	at = put(p, at, password, strlen(password));
+	return message(p, at, PASSWORD);
+}
+
+static enum parent_state
+socks5_request(struct parent *p)
+{
+	const struct request *req = p->request;
+	size_t at = put_byte(p, 0, SOCKS5), len = strlen(req->host);
+
+	at = put(p, at, "\1\0", 2);
+	if (!req->literal) {
+		at = put_byte(p, at, SOCKS5_NAME);
+		at = put_byte(p, at, (unsigned)len);
+		at = put(p, at, req->host, len);
+	} else if (addr_is4(&req->addr)) {
+		at = put_byte(p, at, SOCKS5_IPV4);
+		at = put(p, at, req->addr.ip + 12, 4);
+	} else {
+		at = put_byte(p, at, SOCKS5_IPV6);
+		at = put(p, at, req->addr.ip, 16);
+	}
+	at = put_port(p, at);
+	return message(p, at, SOCKS5_ANSWER);
+}
+
+/* What answers them. */
+
+/* The error of a status that a parent has sent, RFC 9209 2.1.4. */
+static const char *
+received(int status)
+{
+	static char texts[STATUSES][64];
+	char *text = texts[status - 400];
+	const char *error = status == 504 ? "connection_timeout"
+	    : status >= 500               ? "destination_unavailable"
+					  : "http_request_denied";
+
+	snprintf(
+	    text, sizeof(texts[0]), "%s; received-status=%d", error, status);
+	return text;
+}
+
+/* What a status means that comes instead of a tunnel. */
+static enum parent_state
+http_refusal(struct parent *p, int status)
+{
+	/* Its challenge is for us, RFC 9110 11.7.1, and not for the client. */
+	if (status == 401 || status == 407)
+		return broken(
+		    p, 502, received(status), "wants other credentials.");
+	if (status >= 400 && status < 400 + STATUSES)
+		return refused(p, status, received(status),
+		    "The parent proxy has refused this target.");
+	return malformed(p);
+}
+
+/* The length of a head that is complete; 0: not yet; -1: it is none. */
+static ssize_t
+head_length(struct parent *p)
+{
+	static const char begin[] = "HTTP/1.";
+	size_t first = p->len < 7 ? p->len : 7;
+
+	if (memcmp(p->bytes, begin, first) != 0)
+		return -1;
+	for (size_t i = p->scanned; i < p->len; i++) {
+		if (p->bytes[i] == '\0' ||
+		    (p->bytes[i] == '\n' && p->bytes[i - 1] != '\r'))
+			return -1;
+		if (i >= 3 && memcmp(p->bytes + i - 3, "\r\n\r\n", 4) == 0)
+			return (ssize_t)i + 1;
+	}
+	p->scanned = p->len;
+	return p->len == sizeof(p->bytes) ? -1 : 0;
+}
+
+/* The status of "HTTP/1.1 200 ..."; 0 if there is none. */
+static int
+status_parse(const char *line)
+{
+	int status = 0;
+
+	if (line[7] < '0' || line[7] > '9' || line[8] != ' ')
+		return 0;
+	for (int i = 9; i < 12; i++) {
+		if (line[i] < '0' || line[i] > '9')
+			return 0;
+		status = status * 10 + line[i] - '0';
+	}
+	return line[12] == ' ' || line[12] == '\r' ? status : 0;
+}
+
+/* An answer to CONNECT, behind those that only say that one will come. */
+static enum parent_state
+http_head(struct parent *p)
+{
+	for (;;) {
+		ssize_t len = head_length(p);
+		int status;
+
+		if (len == 0)
+			return PARENT_READS;
+		status = len < 0 ? 0 : status_parse(p->bytes);
+		if (status >= 200 && status <= 299)
+			return agreed(p, (size_t)len);
+		if (status < 100 || status == 101 ||
+		    (status < 200 && p->interim++ == INTERIM_MAX))
+			return malformed(p);
+		if (status >= 200)
+			return http_refusal(p, status);
+		p->len -= (size_t)len;
+		p->scanned = 0;
+		memmove(p->bytes, p->bytes + len, p->len);
+	}
+}
+
+static unsigned
+byte_at(const struct parent *p, size_t at)
+{
+	return (unsigned char)p->bytes[at];
+}
+
+static enum parent_state
+socks4_answer(struct parent *p)
+{
+	if (byte_at(p, 0) != 0)
+		return malformed(p);
+	if (p->len < SOCKS4_REPLY)
+		return PARENT_READS;
+	if (byte_at(p, 1) == SOCKS4_GRANTED)
+		return agreed(p, SOCKS4_REPLY);
+	if (byte_at(p, 1) > SOCKS4_GRANTED && byte_at(p, 1) <= 93)
+		return refused(p, 502, "destination_unavailable",
+		    "The parent proxy has refused this target.");
+	return malformed(p);
+}
+
+/* Which of the methods that were offered it has chosen. */
+static enum parent_state
+socks5_method(struct parent *p)
+{
+	if (byte_at(p, 0) != SOCKS5 || p->len > 2)
+		return malformed(p);
+	if (p->len < 2)
+		return PARENT_READS;
+	if (byte_at(p, 1) == SOCKS5_OPEN)
+		return socks5_request(p);
+	if (byte_at(p, 1) == SOCKS5_PASSWORD && p->upstream->user != NULL)
+		return socks5_password(p);
+	return byte_at(p, 1) != 0xff
+	    ? malformed(p)
+	    : broken(p, 502, "http_request_denied", "wants other credentials.");
+}
+
+static enum parent_state
+socks5_verdict(struct parent *p)
+{
+	if (p->len > 2)
+		return malformed(p);
+	if (p->len < 2)
+		return PARENT_READS;
+	if (byte_at(p, 1) != 0)
+		return broken(
+		    p, 502, "http_request_denied", "wants other credentials.");
+	return socks5_request(p);
+}
+
+static enum parent_state
+socks5_refusal(struct parent *p, unsigned code)
+{
+	static const struct {
+		int status;
+		const char *error, *detail;
+	} refusals[] = {
+		[1] = { 502, "destination_unavailable",
+		    "The parent proxy could not reach the target." },
+		[2] = { 502, "destination_ip_prohibited",
+		    "The parent proxy does not allow this target." },
+		[3] = { 502, "destination_ip_unroutable",
+		    "The parent proxy has no route to the target." },
+		[4] = { 502, "destination_ip_unroutable",
+		    "The parent proxy has no route to the target." },
+		[5] = { 502, "connection_refused",
+		    "The target refused the connection." },
+		[6] = { 504, "connection_timeout",
+		    "The target did not answer in time." },
+		[7] = { 502, "destination_unavailable",
+		    "The parent proxy does not know how to connect." },
+		[8] = { 502, "destination_unavailable",
+		    "The parent proxy does not know this kind of address." },
+	};
+
+	if (code >= sizeof(refusals) / sizeof(*refusals))
+		return malformed(p);
+	return refused(p, refusals[code].status, refusals[code].error,
+	    refusals[code].detail);
+}
+
+/* RFC 1928 6: the length depends on the kind of address in it. */
+static enum parent_state
+socks5_answer(struct parent *p)
+{
+	size_t len = 4 + 2;
+
+	if (byte_at(p, 0) != SOCKS5)
+		return malformed(p);
+	if (p->len >= 2 && byte_at(p, 1) != 0)
+		return socks5_refusal(p, byte_at(p, 1));
+	if (p->len < 5)
+		return PARENT_READS;
+	switch (byte_at(p, 3)) {
+	case SOCKS5_IPV4:
+		len += 4;
+		break;
+	case SOCKS5_IPV6:
+		len += 16;
+		break;
+	case SOCKS5_NAME:
+		len += 1 + byte_at(p, 4);
+		break;
+	default:
+		return malformed(p);
+	}
+	return p->len < len ? PARENT_READS : agreed(p, len);
+}
+
+/*
+ * Begins to ask a parent for a tunnel to the target of a request.  All three
+ * must live as long as this goes on; via is a whole field, or "".
+ */
+void
+parent_begin(struct parent *p, const struct upstream *u,
+    const struct request *request, const char *via)
+{
+	p->upstream = u;
+	p->request = request;
+	p->via = via;
+	p->interim = 0;
+	p->state = u->kind == UPSTREAM_HTTP ? http_request(p)
+	    : u->kind == UPSTREAM_SOCKS4    ? socks4_request(p)
+					    : socks5_greeting(p);
+}
+
+/*
+ * Takes what a parent has said: bytes[0] to bytes[len - 1], which is one byte
+ * at least.  Returns PARENT_READS if more must come, PARENT_SENDS when
+ * bytes[at] to bytes[len - 1] are to be said next, or how it ended.
+ */
+enum parent_state
+parent_take(struct parent *p)
+{
+	switch (p->step) {
+	case HTTP_HEAD:
+		return http_head(p);
+	case SOCKS4_ANSWER:
+		return socks4_answer(p);
+	case METHOD:
+		return socks5_method(p);
+	case PASSWORD:
+		return socks5_verdict(p);
+	default:
+		return socks5_answer(p);
+	}
+}
+
+/* Sends what there is to say, as far as the socket takes it. */
+static enum parent_state
+parent_send(struct parent *p, int fd)
+{
+	ssize_t n = send(fd, p->bytes + p->at, p->len - p->at, MSG_NOSIGNAL);
+
+	if (n < 0)
+		return PARENT_BROKEN;
+	p->at += (size_t)n;
+	if (p->at < p->len)
+		return PARENT_SENDS;
+	p->len = 0;
+	return PARENT_READS;
+}
+
+static enum parent_state
+parent_receive(struct parent *p, int fd)
+{
+	ssize_t n = recv(fd, p->bytes + p->len, sizeof(p->bytes) - p->len, 0);
+
+	if (n <= 0) {
+		errno = n == 0 ? ECONNRESET : errno;
+		return PARENT_BROKEN;
+	}
+	p->len += (size_t)n;
+	return parent_take(p);
+}
+
+/*
+ * Goes on as far as the socket lets it.  Returns, and keeps in state:
+ * PARENT_SENDS or PARENT_READS when that is to be waited for; PARENT_AGREED,
+ * and bytes[at] to bytes[len - 1] are the tunnel's; PARENT_REFUSED when the
+ * parent does not want this target, or PARENT_BROKEN when it is of no use,
+ * with the status, error and detail that the client gets; the detail of the
+ * latter goes on behind "The parent proxy".
+ */
+enum parent_state
+parent_talk(struct parent *p, int fd)
+{
+	for (int i = 0; i < STEPS_MAX; i++) {
+		enum parent_state before = p->state;
+
+		if (before != PARENT_SENDS && before != PARENT_READS)
+			break;
+		p->error = NULL;
+		p->state = before == PARENT_SENDS ? parent_send(p, fd)
+						  : parent_receive(p, fd);
+		if (p->state != PARENT_BROKEN || p->error != NULL)
+			continue;
+		if (errno == EAGAIN || errno == EINTR) {
+			p->state = before;
+			break;
+		}
+		return broken(p, 502, "connection_terminated",
+		    "has closed the connection.");
+	}
+	return p->state;
+}

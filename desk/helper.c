@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A helper: does what can only be done by blocking, one question after the
+ * other, for the desk that forked it.  It decides nothing, keeps nothing, and
+ * knows nobody but the desk.
+ */
+#define _XOPEN_SOURCE 700
+
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "acl.h"
+#include "addr.h"
+#include "bounds.h"
+#include "helper.h"
+#include "login.h"
+#include "loop.h"
+#include "question.h"
+#include "sys.h"
+
+enum { NICENESS = 5 /* of who checks passwords */ };
+
+static struct addrinfo *
+look_up(const char *name, int *error)
+{
+	struct addrinfo hints, *list = NULL;
+
+	memset(&hints, 0, sizeof(hints));
+	hints.ai_family = AF_UNSPEC;
+	hints.ai_socktype = SOCK_STREAM;
+	*error = getaddrinfo(name, NULL, &hints, &list);
+	return *error == 0 ? list : NULL;
+}
+
+static void
+addr_of(struct addr *addr, const struct addrinfo *ai)
+{
+	struct sockaddr_storage ss;
+
+	memset(&ss, 0, sizeof(ss));
+	if (ai->ai_addrlen <= sizeof(ss))
+		memcpy(&ss, ai->ai_addr, ai->ai_addrlen);
+	addr_from_sockaddr(addr, &ss);
+}
+
+static void
+name_answer(const char *name, struct answer *answer)
+{
+	struct addrinfo *list = look_up(name, &answer->error), *ai;
+
+	for (ai = list; ai != NULL && answer->naddrs < ADDRS_MAX;
+	     ai = ai->ai_next)
+		addr_of(&answer->addrs[answer->naddrs++], ai);
+	if (list != NULL)
+		freeaddrinfo(list);
+}
+
+/* Whether an address is one of a name's. */
+static bool
+name_has(const char *name, const struct addr *wanted, int *error)
+{
+	struct addrinfo *list = look_up(name, error), *ai;
+	bool found = false;
+	struct addr addr;
+
+	for (ai = list; ai != NULL && !found; ai = ai->ai_next) {
+		addr_of(&addr, ai);
+		found = addr_same_ip(&addr, wanted);
+	}
+	if (list != NULL)
+		freeaddrinfo(list);
+	return found;
+}
+
+/* Whether a look-up has failed, rather than found that there is nothing. */
+static bool
+is_failure(int error)
+{
+	return error == EAI_AGAIN || error == EAI_FAIL || error == EAI_MEMORY ||
+	    error == EAI_SYSTEM || error == EAI_OVERFLOW;
+}
+
+/*
+ * Looks up the name of an address.  Returns 0, or getnameinfo()'s error.  Where
+ * that would be the same for a failure as for an address without a name, it is
+ * taken for a failure when it was long in coming, since a failure is waited for:
+ * a name server that is dead must not let in whom it would denounce.
+ */
+static int
+name_of(const struct addr *client, char *name, size_t size)
+{
+	struct sockaddr_storage ss;
+	const void *sa = &ss;
+	socklen_t len = addr_to_sockaddr(client, &ss);
+	int64_t began = clock_ms();
+	int error =
+	    getnameinfo(sa, len, name, (socklen_t)size, NULL, 0, NI_NAMEREQD);
+
+	if (error == EAI_NONAME && !sys_tells_failures() &&
+	    clock_ms() - began >= LOOKUP_LATE)
+		return EAI_AGAIN;
+	return error;
+}
+
+/*
+ * Whether a client is what a rule with a name says: its address is one of
+ * the name's; or it has a name that matches and that leads back to it, since
+ * whoever owns an address may call it what he likes.
+ */
+static void
+client_answer(
+    const char *rule, const struct addr *client, struct answer *answer)
+{
+	char name[HOST_SIZE];
+	int forward = 0, reverse;
+
+	if (rule[0] != '.')
+		answer->matches = name_has(rule, client, &forward);
+	if (answer->matches)
+		return;
+	reverse = name_of(client, name, sizeof(name));
+	if (reverse == 0 && acl_name_matches(rule, name))
+		answer->matches = name_has(name, client, &reverse);
+	if (is_failure(reverse))
+		answer->error = reverse;
+	else if (is_failure(forward))
+		answer->error = forward;
+}
+
+static void
+user_answer(const struct logins *logins, const struct question *q,
+    struct answer *answer)
+{
+	bool failed;
+
+	memset(answer, 0, sizeof(*answer));
+	answer->matches =
+	    login_check(logins, q->text, question_password(q), &failed);
+	if (failed)
+		answer->error = EAI_MEMORY;
+}
+
+/*
+ * Answers a question about names, which can take as long as name servers like.
+ */
+void
+helper_answer(const struct question *q, struct answer *answer)
+{
+	memset(answer, 0, sizeof(*answer));
+	if (q->kind == QUESTION_CLIENT)
+		client_answer(q->text, &q->client, answer);
+	else
+		name_answer(q->text, answer);
+}
+
+/*
+ * A helper's life: answers the questions of its desk, and ends with status 0
+ * when the desk asks no more.  One that is there to check passwords has the
+ * users; what it does takes a processor's time, and tunnels come first.
+ */
+_Noreturn void
+helper_run(int desk, const struct logins *logins)
+{
+	struct question q;
+	struct answer answer;
+	ssize_t n;
+
+	sys_die_with_parent();
+	if (logins != NULL && nice(NICENESS) == -1)
+		errno = 0;
+	for (;;) {
+		n = recv(desk, &q, sizeof(q), 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (!question_fits(&q, n))
+			_exit(0);
+		if (q.kind == QUESTION_USER && logins != NULL)
+			user_answer(logins, &q, &answer);
+		else
+			helper_answer(&q, &answer);
+		question_wipe(&q);
+		if (answer_send(desk, &answer) != 0)
+			_exit(71);
+	}
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The hosts file, hosts(5): it is kept in memory, sorted by name, and read
+ * again when it has changed.  It is looked at in place of the library so that
+ * its names are found without ever waiting for a name server.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <sys/stat.h>
+
+#include <netdb.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "acl.h"
+#include "addr.h"
+#include "bounds.h"
+#include "hosts.h"
+#include "question.h"
+
+#define HOSTS_FILE "/etc/hosts"
+
+/* One name of the hosts file. */
+struct host {
+	char *name; /* owned */
+	struct addr addr;
+	size_t order; /* in the file */
+};
+
+static struct host *hosts;
+static size_t nhosts, hosts_size;
+static struct stat hosts_stat;
+
+static int
+host_compare(const void *a, const void *b)
+{
+	const struct host *x = a, *y = b;
+	int order = strcasecmp(x->name, y->name);
+
+	if (order != 0)
+		return order;
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+static void
+hosts_add(const char *name, const struct addr *addr)
+{
+	if (nhosts == hosts_size) {
+		size_t size = hosts_size == 0 ? 64 : 2 * hosts_size;
+		struct host *grown = realloc(hosts, size * sizeof(*hosts));
+
+		if (grown == NULL)
+			return;
+		hosts = grown;
+		hosts_size = size;
+	}
+	hosts[nhosts].name = strdup(name);
+	hosts[nhosts].addr = *addr;
+	hosts[nhosts].order = nhosts;
+	if (hosts[nhosts].name != NULL)
+		nhosts++;
+}
+
+/* "address name alias ... # comment", hosts(5). */
+static void
+hosts_line(char *line)
+{
+	char *save, *word;
+	struct addr addr;
+
+	line[strcspn(line, "#\n")] = '\0';
+	word = strtok_r(line, " \t\r", &save);
+	if (word == NULL || addr_parse(&addr, word) != 0)
+		return;
+	while ((word = strtok_r(NULL, " \t\r", &save)) != NULL)
+		hosts_add(word, &addr);
+}
+
+/* Reads the hosts file again if it is not the one that was read. */
+static void
+hosts_refresh(void)
+{
+	struct stat st;
+	char *line = NULL;
+	size_t size = 0;
+	FILE *f;
+
+	if (stat(HOSTS_FILE, &st) != 0)
+		memset(&st, 0, sizeof(st));
+	if (st.st_ino == hosts_stat.st_ino &&
+	    st.st_size == hosts_stat.st_size &&
+	    st.st_mtim.tv_sec == hosts_stat.st_mtim.tv_sec &&
+	    st.st_mtim.tv_nsec == hosts_stat.st_mtim.tv_nsec)
+		return;
+	hosts_stat = st;
+	while (nhosts > 0)
+		free(hosts[--nhosts].name);
+	f = fopen(HOSTS_FILE, "r");
+	if (f == NULL)
+		return;
+	while (getline(&line, &size, f) > 0)
+		hosts_line(line);
+	free(line);
+	fclose(f);
+	qsort(hosts, nhosts, sizeof(*hosts), host_compare);
+}
+
+static void
+hosts_name(const char *name, struct answer *answer)
+{
+	size_t low = 0, high;
+
+	for (high = nhosts; low < high;) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcasecmp(hosts[middle].name, name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < nhosts && answer->naddrs < ADDRS_MAX &&
+	     strcasecmp(hosts[low].name, name) == 0;
+	     low++)
+		answer->addrs[answer->naddrs++] = hosts[low].addr;
+	answer->error = answer->naddrs > 0 ? 0 : EAI_NONAME;
+}
+
+/* Both ways between a client and its names are in the file. */
+static void
+hosts_client(const char *rule, const struct addr *client, struct answer *answer)
+{
+	for (size_t i = 0; i < nhosts && !answer->matches; i++)
+		answer->matches = addr_same_ip(&hosts[i].addr, client) &&
+		    acl_name_matches(rule, hosts[i].name);
+}
+
+/*
+ * Puts into an empty answer what the hosts file has to say to a question.
+ * Returns whether it knows.
+ */
+bool
+hosts_answer(const struct question *q, struct answer *answer)
+{
+	hosts_refresh();
+	if (q->kind == QUESTION_CLIENT) {
+		hosts_client(q->text, &q->client, answer);
+		return answer->matches;
+	}
+	hosts_name(q->text, answer);
+	return answer->error == 0;
+}

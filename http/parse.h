@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef PARSE_H
+#define PARSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "addr.h"
+#include "bounds.h"
+
+struct mapping;
+
+enum {
+	HEAD_MAX = 65536,        /* bytes of a request head */
+	REQUEST_LINE_MAX = 8192, /* bytes of a request line */
+	VIAS_MAX = 8,            /* Via fields of a request */
+	OPTIONS_MAX = 8,         /* Connection fields of a message */
+	OPTIONS_SIZE = 512       /* bytes in all of them */
+};
+
+enum parse_result { PARSE_OK, PARSE_MORE, PARSE_BAD };
+
+/* A part of the caller's buffer; the buffer may move between two calls. */
+struct slice {
+	size_t at;
+	size_t len;
+};
+
+struct request {
+	/* The answer. */
+	size_t length;              /* PARSE_OK: bytes of the whole head */
+	int status;                 /* PARSE_BAD: what to answer */
+	const char *why;            /* PARSE_BAD: what is wrong, a sentence */
+	struct slice line;          /* the request line, without its CR LF */
+	struct slice target;        /* the request target as it was sent */
+	struct slice credentials;   /* value of Proxy-Authorization */
+	struct slice via[VIAS_MAX]; /* values of Via */
+	unsigned nvias; /* how many there are; those that find no room too */
+	char host[HOST_SIZE]; /* lower case, no brackets, no last dot */
+	bool literal;         /* host is an address: addr */
+	struct addr addr;
+	uint16_t port;
+	/* What the parser has to remember from one call to the next. */
+	size_t next;    /* where the next line begins */
+	size_t scanned; /* bytes known to hold no end of that line */
+	int empty;      /* empty lines before the request line */
+	bool has_host, has_length, has_credentials;
+	bool wrong_target; /* of another method than CONNECT */
+	bool takes_paths;  /* set by the caller: origin-form is one */
+	/* Another method than CONNECT, to be forwarded: */
+	bool plain;
+	bool is_head; /* HEAD: no answer to it has content */
+	bool minor;   /* HTTP/1.1, not HTTP/1.0 */
+	bool chunked; /* there is content, in chunks */
+	bool upgrade; /* there is an Upgrade */
+	bool limited; /* there is a Max-Forwards: forwards */
+	uint32_t forwards;
+	uint64_t content; /* bytes of content, with has_length */
+	struct slice method;
+	struct slice path;                 /* and query; may be empty */
+	struct slice options[OPTIONS_MAX]; /* values of Connection */
+	unsigned noptions;
+	size_t options_size; /* bytes of all of them */
+	bool origin;         /* the target is a path alone, RFC 9112 3.2.1 */
+	const struct mapping *mapping; /* of such a one: reverse.c */
+};
+
+enum parse_result parse_head(struct request *, const char *head, size_t len);
+bool parse_is_token(const char *, size_t len);
+bool parse_ends_in_number(const char *host);
+int parse_authority(struct request *, const char *text, size_t len);
+int parse_url(struct request *, const char *text, size_t len);
+int parse_basic(const char *value, size_t len, char user[CREDENTIAL_SIZE],
+    char password[CREDENTIAL_SIZE]);
+
+#endif

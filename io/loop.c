@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a worker waits for: the poll set, and the deadlines of its connections.
+ * The set is kept from turn to turn and changed in place; it holds a few
+ * descriptors of the worker's own and those of the connections that are busy.
+ * Nothing here knows what the descriptors and deadlines mean.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "bounds.h"
+#include "conn.h"
+#include "loop.h"
+#include "lot.h"
+#include "race.h"
+
+enum { OWN_MAX = LISTEN_MAX + 8 /* descriptors that are no connection's */ };
+
+/* Whose a descriptor in the set is; *slot is kept right when it moves. */
+struct watch {
+	struct conn *conn;
+	int *slot;
+	unsigned which;
+};
+
+static struct pollfd *set;
+static struct watch *watches;
+static size_t nset, set_size;
+
+static int64_t now; /* ms, when poll() returned last */
+
+static struct conn **heap; /* the conn whose alarm is first at 1 */
+static size_t nheap;
+
+/* How many descriptors the set holds at most with so many connections. */
+size_t
+watch_max(size_t max_conns)
+{
+	return OWN_MAX + max_conns * (2 + RACE_MAX);
+}
+
+/*
+ * Makes room for so many connections; memory that is never touched costs
+ * nothing.  Returns 0, or -1 with errno.
+ */
+int
+loop_init(size_t max_conns)
+{
+	set_size = watch_max(max_conns);
+	set = calloc(set_size, sizeof(*set));
+	watches = calloc(set_size, sizeof(*watches));
+	heap = calloc(max_conns + 1, sizeof(*heap));
+	now = clock_ms();
+	return set == NULL || watches == NULL || heap == NULL ? -1 : 0;
+}
+
+/* Milliseconds of a clock that is never set. */
+int64_t
+clock_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/*
+ * Puts a descriptor into the set, and its place into *slot, which must live
+ * as long as it is there.  Returns 0, or -1 when the set is full.
+ */
+int
+watch_add(int fd, short events, struct conn *c, unsigned which, int *slot)
+{
+	if (nset == set_size) {
+		errno = ENOBUFS;
+		return -1;
+	}
+	set[nset] = (struct pollfd){ .fd = fd, .events = events };
+	watches[nset] = (struct watch){ c, slot, which };
+	*slot = (int)nset++;
+	return 0;
+}
+
+/* Changes what a descriptor in the set is watched for. */
+void
+watch_set(int slot, short events)
+{
+	set[slot].events = events;
+}
+
+/* Takes a descriptor out of the set, if it is in; *slot becomes -1. */
+void
+watch_remove(int *slot)
+{
+	size_t at = (size_t)*slot;
+
+	if (*slot < 0)
+		return;
+	assert(at < nset && watches[at].slot == slot);
+	nset--;
+	set[at] = set[nset];
+	watches[at] = watches[nset];
+	*watches[at].slot = (int)at;
+	*slot = -1;
+}
+
+/* How many descriptors are in the set. */
+size_t
+watch_count(void)
+{
+	return nset;
+}
+
+/* Waits up to timeout ms, or for ever with -1, as poll() does. */
+int
+watch_poll(int timeout)
+{
+	int n = lot_poll(set, nset, timeout);
+
+	now = clock_ms();
+	return n;
+}
+
+/* The time of this turn of the loop, in ms of clock_ms(). */
+int64_t
+clock_now(void)
+{
+	return now;
+}
+
+/*
+ * What happened to the descriptor at a place, and whose it is.  To be asked
+ * from the last place to the first, so that a place that is filled again
+ * while that goes on is not asked twice.
+ */
+short
+watch_take(size_t at, struct conn **conn, unsigned *which)
+{
+	short revents;
+
+	if (at >= nset)
+		return 0;
+	revents = set[at].revents;
+	set[at].revents = 0;
+	*conn = watches[at].conn;
+	*which = watches[at].which;
+	return revents;
+}
+
+/* Whose the descriptor at a place is: NULL, the worker's own, or none. */
+struct conn *
+watch_conn(size_t at)
+{
+	return at < nset ? watches[at].conn : NULL;
+}
+
+static void
+heap_put(size_t at, struct conn *c)
+{
+	heap[at] = c;
+	c->heap_at = at;
+}
+
+static void
+heap_up(size_t at, struct conn *c)
+{
+	for (; at > 1 && heap[at / 2]->alarm > c->alarm; at /= 2)
+		heap_put(at, heap[at / 2]);
+	heap_put(at, c);
+}
+
+static void
+heap_down(size_t at, struct conn *c)
+{
+	for (size_t child; (child = 2 * at) <= nheap; at = child) {
+		if (child < nheap &&
+		    heap[child + 1]->alarm < heap[child]->alarm)
+			child++;
+		if (heap[child]->alarm >= c->alarm)
+			break;
+		heap_put(at, heap[child]);
+	}
+	heap_put(at, c);
+}
+
+/*
+ * Gives a connection its one deadline, in ms of clock_ms().  A later one
+ * than before costs nothing: the old alarm rings and is set anew.
+ */
+void
+deadline_set(struct conn *c, int64_t when)
+{
+	c->deadline = when;
+	if (c->heap_at == 0) {
+		c->alarm = when;
+		heap_up(++nheap, c);
+	} else if (when < c->alarm) {
+		c->alarm = when;
+		heap_up(c->heap_at, c);
+	}
+}
+
+/* Takes a connection's deadline away. */
+void
+deadline_clear(struct conn *c)
+{
+	struct conn *last;
+	size_t at = c->heap_at;
+
+	if (at == 0)
+		return;
+	c->heap_at = 0;
+	last = heap[nheap--];
+	if (last == c)
+		return;
+	heap_up(at, last);
+	heap_down(last->heap_at, last);
+}
+
+/* A connection whose deadline has passed and is now cleared, or NULL. */
+struct conn *
+deadline_due(void)
+{
+	while (nheap > 0 && heap[1]->alarm <= now) {
+		struct conn *c = heap[1];
+
+		if (c->deadline <= now) {
+			deadline_clear(c);
+			return c;
+		}
+		c->alarm = c->deadline;
+		heap_down(1, c);
+	}
+	return NULL;
+}
+
+/* When deadline_due() is to be asked next, or -1: never. */
+int64_t
+deadline_next(void)
+{
+	return nheap > 0 ? heap[1]->alarm : -1;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LOOP_H
+#define LOOP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct conn;
+
+int loop_init(size_t max_conns);
+size_t watch_max(size_t max_conns);
+int64_t clock_ms(void);
+int64_t clock_now(void);
+int watch_add(int fd, short events, struct conn *, unsigned which, int *slot);
+void watch_set(int slot, short events);
+void watch_remove(int *slot);
+size_t watch_count(void);
+int watch_poll(int timeout);
+short watch_take(size_t at, struct conn **, unsigned *which);
+struct conn *watch_conn(size_t at);
+void deadline_set(struct conn *, int64_t when);
+void deadline_clear(struct conn *);
+struct conn *deadline_due(void);
+int64_t deadline_next(void);
+
+#endif

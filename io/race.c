@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * From addresses to a connected socket: the race of RFC 8305.  The families
+ * take turns, IPv6 first; a new attempt starts when the last has failed or has
+ * been under way for RACE_DELAY; the first to connect wins.  Only addresses
+ * that the caller hands in are ever dialled, and deadlines are the caller's.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "addr.h"
+#include "bounds.h"
+#include "conf.h"
+#include "conn.h"
+#include "loop.h"
+#include "race.h"
+#include "relay.h"
+#include "sys.h"
+#include "tunnel.h"
+
+enum { KEEPALIVE_FROM = 3600 /* s of Timeout */ };
+
+/*
+ * Sets a race up over 1 to ADDRS_MAX addresses; they are copied, in the order
+ * of RFC 8305 4.
+ */
+void
+race_init(struct race *race, const struct addr *addrs, size_t n)
+{
+	bool want4 = false, used[ADDRS_MAX] = { false };
+
+	memset(race, 0, sizeof(*race));
+	for (size_t taken = 0; taken < n; taken++) {
+		size_t pick = n;
+
+		for (size_t i = n; i-- > 0;)
+			if (!used[i] &&
+			    (pick == n || addr_is4(&addrs[i]) == want4 ||
+				addr_is4(&addrs[pick]) != want4))
+				pick = i;
+		used[pick] = true;
+		want4 = !addr_is4(&addrs[pick]);
+		race->addrs[race->naddrs++] = addrs[pick];
+	}
+}
+
+/* How much an error tells: the highest of all attempts is reported. */
+static int
+error_rank(int error)
+{
+	switch (error) {
+	case 0:
+		return 0;
+	case ENETUNREACH:
+	case EHOSTUNREACH:
+	case ENETDOWN:
+	case EADDRNOTAVAIL:
+	case EAFNOSUPPORT:
+		return 1;
+	case ECONNREFUSED:
+		return 3;
+	default:
+		return 2;
+	}
+}
+
+static void
+race_failed(struct race *race, int error)
+{
+	if (error_rank(error) > error_rank(race->error))
+		race->error = error;
+}
+
+/* Binds to the first address of Bind that can be had for the family. */
+static int
+bind_source(int fd, const struct conf *conf, bool is4)
+{
+	struct sockaddr_storage ss;
+	socklen_t len;
+
+	errno = EADDRNOTAVAIL;
+	for (size_t i = 0; i < conf->nbind; i++) {
+		const void *sa = &ss;
+
+		if (addr_is4(&conf->bind[i]) != is4)
+			continue;
+		len = addr_to_sockaddr(&conf->bind[i], &ss);
+		if (bind(fd, sa, len) == 0)
+			return 0;
+	}
+	return -1;
+}
+
+/* Binds to the address that the client's connection came in by. */
+static int
+bind_same(int fd, int client, bool is4)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct addr local;
+	void *sa = &ss;
+
+	if (getsockname(client, sa, &len) != 0)
+		return -1;
+	addr_from_sockaddr(&local, &ss);
+	if (addr_is4(&local) != is4) {
+		errno = EADDRNOTAVAIL;
+		return -1;
+	}
+	local.port = 0;
+	len = addr_to_sockaddr(&local, &ss);
+	return bind(fd, sa, len);
+}
+
+static int
+bind_local(int fd, const struct conn *c, const struct conf *conf, bool is4)
+{
+	if (conf->nbind == 0 && !conf->bind_same)
+		return 0;
+	sys_bind_late(fd);
+	if (conf->bind_same)
+		return bind_same(fd, c->end[CLIENT].fd, is4);
+	return bind_source(fd, conf, is4);
+}
+
+/*
+ * Makes the winner the connection's server, and ends the others.  Whether it
+ * is still there is asked only where Timeout would not notice much sooner.
+ */
+static enum race_state
+race_won(struct conn *c, struct attempt *a, const struct conf *conf)
+{
+	struct race *race = &c->setup->race;
+	int on = 1;
+
+	c->end[SERVER].fd = a->end.fd;
+	c->server = race->addrs[a->addr];
+	watch_remove(&a->end.slot);
+	a->end.fd = -1;
+	race_end(race);
+	socket_linger(c->end[SERVER].fd, false);
+	setsockopt(
+	    c->end[SERVER].fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (conf->timeout >= KEEPALIVE_FROM)
+		setsockopt(c->end[SERVER].fd, SOL_SOCKET, SO_KEEPALIVE, &on,
+		    sizeof(on));
+	return RACE_WON;
+}
+
+static void
+attempt_close(struct attempt *a)
+{
+	watch_remove(&a->end.slot);
+	if (a->end.fd >= 0)
+		close(a->end.fd);
+	a->end.fd = -1;
+}
+
+/* Ends all attempts that are under way. */
+void
+race_end(struct race *race)
+{
+	for (unsigned i = 0; i < race->nattempts; i++)
+		attempt_close(&race->attempts[i]);
+	race->nattempts = 0;
+}
+
+/* A place for one more attempt, that of the oldest when all are taken. */
+static struct attempt *
+attempt_place(struct race *race)
+{
+	struct attempt *oldest = &race->attempts[0];
+
+	for (unsigned i = 0; i < race->nattempts; i++) {
+		struct attempt *a = &race->attempts[i];
+
+		if (a->end.fd < 0)
+			return a;
+		if (a->addr < oldest->addr)
+			oldest = a;
+	}
+	if (race->nattempts < RACE_MAX)
+		return &race->attempts[race->nattempts++];
+	attempt_close(oldest);
+	return oldest;
+}
+
+/*
+ * Starts to connect to the next address.  Returns RACE_WON when that was all,
+ * RACE_RUNS when it is under way, RACE_LOST when it failed at once.
+ */
+static enum race_state
+attempt_start(struct conn *c, const struct conf *conf)
+{
+	struct race *race = &c->setup->race;
+	const struct addr *to = &race->addrs[race->next];
+	struct attempt *a = attempt_place(race);
+	struct sockaddr_storage ss;
+	const void *sa = &ss;
+	socklen_t len = addr_to_sockaddr(to, &ss);
+
+	a->addr = race->next++;
+	a->end.slot = -1;
+	a->end.fd = sys_socket(ss.ss_family);
+	if (a->end.fd >= 0 &&
+	    bind_local(a->end.fd, c, conf, addr_is4(to)) == 0) {
+		if (connect(a->end.fd, sa, len) == 0)
+			return race_won(c, a, conf);
+		if (errno == EINPROGRESS &&
+		    watch_add(a->end.fd, POLLOUT, c,
+			(unsigned)(a - race->attempts) + ATTEMPT,
+			&a->end.slot) == 0)
+			return RACE_RUNS;
+	}
+	race_failed(race, errno);
+	attempt_close(a);
+	return RACE_LOST;
+}
+
+static bool
+race_runs(const struct race *race)
+{
+	for (unsigned i = 0; i < race->nattempts; i++)
+		if (race->attempts[i].end.fd >= 0)
+			return true;
+	return false;
+}
+
+/*
+ * Starts an attempt, and as many more as fail at once.  To be called first,
+ * when next_at has come, and by race_event().  Returns RACE_WON with the
+ * server's descriptor and address in the connection, RACE_LOST with the error
+ * in the race, or RACE_RUNS.
+ */
+enum race_state
+race_start(struct conn *c, const struct conf *conf, int64_t now)
+{
+	struct race *race = &c->setup->race;
+	enum race_state state = RACE_LOST;
+
+	while (state == RACE_LOST && race->next < race->naddrs)
+		state = attempt_start(c, conf);
+	race->next_at =
+	    race->next < race->naddrs ? now + RACE_DELAY : INT64_MAX;
+	if (state == RACE_LOST && race_runs(race))
+		return RACE_RUNS;
+	return state;
+}
+
+/*
+ * Takes the outcome of an attempt, which poll() tells of: an error comes with
+ * more than POLLOUT.  Returns as race_start() does.
+ */
+enum race_state
+race_event(struct conn *c, const struct conf *conf, unsigned which,
+    short revents, int64_t now)
+{
+	struct race *race = &c->setup->race;
+	struct attempt *a = &race->attempts[which - ATTEMPT];
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (revents != POLLOUT &&
+	    getsockopt(a->end.fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+		error = errno;
+	if (error == 0)
+		return race_won(c, a, conf);
+	race_failed(race, error);
+	attempt_close(a);
+	return race_start(c, conf, now);
+}

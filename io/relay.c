@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Moving bytes between the two sockets of a tunnel.  Bytes go through one
+ * large buffer of the worker, or, when a flow keeps filling that, through a
+ * pipe without being copied; only what the other side would not take yet stays
+ * with the tunnel, and while anything does its source is not read; nor is it
+ * for a moment when it was faster than RateLimit.  An end of file is passed on
+ * as one, and nothing here decides when a tunnel that is alive has to end.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conn.h"
+#include "loop.h"
+#include "pipe.h"
+#include "relay.h"
+#include "sys.h"
+#include "tunnel.h"
+
+enum {
+	READ_MIN = 16 * 1024,             /* bytes read at first */
+	RATE_PARTS = 8,                   /* of a second, are read at once */
+	RATE_CREDIT = 125000,             /* us that may be made up for */
+	KEPT_TOTAL_MAX = 64 * 1024 * 1024 /* bytes kept when reads get small */
+};
+
+static char buffer[RELAY_SIZE];
+static size_t kept_total; /* bytes, of all tunnels */
+
+/* RateLimit, or 0; and how much to read at once because of it. */
+static unsigned rate; /* bytes per second */
+static size_t rate_size = SIZE_MAX;
+
+static enum side
+other(enum side side)
+{
+	return side == CLIENT ? SERVER : CLIENT;
+}
+
+/* Lets each flow of a tunnel have so many bytes per second; 0: no limit. */
+void
+relay_limit(unsigned bytes)
+{
+	rate = bytes;
+	rate_size = rate != 0 ? rate / RATE_PARTS : SIZE_MAX;
+}
+
+/*
+ * How long, in us, a side may not be read; less than nothing: for how long it
+ * might have been read already.  The time wraps around after an hour, and so
+ * does that of a side that was quiet for long; but no rest is longer than
+ * what is read at once makes necessary.
+ */
+static int32_t
+side_rest(const struct conn *c, enum side side)
+{
+	int32_t rest = (int32_t)(c->rest[side] - (uint32_t)(clock_now() * 1000));
+
+	return rest > 2 * RATE_CREDIT || rest < -RATE_CREDIT ? -RATE_CREDIT
+							     : rest;
+}
+
+/* Whether a side is not to be read for now, because of RateLimit. */
+bool
+relay_rests(const struct conn *c, enum side side)
+{
+	return rate != 0 && side_rest(c, side) > 0;
+}
+
+/*
+ * So much was read from a side.  Who reads late, as everybody does by some
+ * part of a millisecond, makes up for it.
+ */
+void
+relay_charge(struct conn *c, enum side side, size_t got)
+{
+	uint64_t us;
+
+	if (rate == 0)
+		return;
+	us = ((uint64_t)got * 1000000 + rate - 1) / rate;
+	c->rest[side] =
+	    (uint32_t)(clock_now() * 1000 + side_rest(c, side) + (int64_t)us);
+}
+
+/* When the first side that rests may be read again, in ms, or INT64_MAX. */
+int64_t
+relay_resumes(const struct conn *c)
+{
+	int64_t when = INT64_MAX;
+
+	for (enum side side = CLIENT; side <= SERVER; side++)
+		if (relay_rests(c, side)) {
+			int64_t at =
+			    clock_now() + (side_rest(c, side) + 999) / 1000;
+
+			when = at < when ? at : when;
+		}
+	return when;
+}
+
+/* Whether bytes of a flow wait for its destination to take them. */
+static bool
+flow_holds(const struct flow *f)
+{
+	return f->kept != NULL || f->pipe != NULL;
+}
+
+/* Whether bytes that came from a side wait here for the other. */
+bool
+relay_holds(const struct conn *c, enum side side)
+{
+	return flow_holds(&c->flow[side]);
+}
+
+/* Whether a side is read, now or when it has rested. */
+static bool
+side_open(const struct conn *c, enum side side)
+{
+	return !c->flow[side].eof && !relay_holds(c, side);
+}
+
+/* Whether a side is read now. */
+static bool
+side_reads(const struct conn *c, enum side side)
+{
+	return side_open(c, side) && !relay_rests(c, side);
+}
+
+/* What a side of a tunnel is to be watched for. */
+short
+relay_events(const struct conn *c, enum side side)
+{
+	int events = 0;
+
+	if (side_reads(c, side))
+		events |= POLLIN;
+	if (relay_holds(c, other(side)))
+		events |= POLLOUT;
+	return (short)events;
+}
+
+/*
+ * Keeps bytes that came from a side until the other takes them.  Returns 0,
+ * or -1 with ENOMEM.
+ */
+int
+relay_keep(struct conn *c, enum side side, const char *bytes, size_t len)
+{
+	struct flow *f = &c->flow[side];
+
+	f->kept = malloc(len);
+	if (f->kept == NULL)
+		return -1;
+	memcpy(f->kept, bytes, len);
+	f->at = 0;
+	f->len = (uint32_t)len;
+	kept_total += len;
+	return 0;
+}
+
+static void
+flow_release(struct flow *f)
+{
+	if (f->pipe != NULL)
+		pipe_give(f->pipe);
+	f->pipe = NULL;
+	if (f->kept == NULL)
+		return;
+	kept_total -= f->len;
+	free(f->kept);
+	f->kept = NULL;
+	f->at = f->len = 0;
+}
+
+/*
+ * Whether bytes that came from a side are still on their way to the other,
+ * here or in the kernel.
+ */
+bool
+relay_owes(const struct conn *c, enum side side)
+{
+	return flow_holds(&c->flow[side]) ||
+	    sys_unsent(c->end[other(side)].fd) > 0;
+}
+
+/* Lets a flow begin with copies of little again. */
+static void
+flow_restart(struct flow *f)
+{
+	f->size = READ_MIN;
+	f->spliced = false;
+}
+
+/* A tunnel has become quiet: what wakes it may be little. */
+void
+relay_quiet(struct conn *c)
+{
+	flow_restart(&c->flow[CLIENT]);
+	flow_restart(&c->flow[SERVER]);
+}
+
+/* Frees what the flows of a connection keep. */
+void
+relay_free(struct conn *c)
+{
+	flow_release(&c->flow[CLIENT]);
+	flow_release(&c->flow[SERVER]);
+}
+
+/*
+ * Chooses what close() says to the peer: a reset, and what is not sent yet is
+ * dropped; or, gracefully, that all has been said.  The sockets of a tunnel
+ * are set to reset for as long as it lives: so the end of a process that
+ * crashes does not make half an answer look complete.
+ */
+void
+socket_linger(int fd, bool gracefully)
+{
+	struct linger linger = { .l_onoff = !gracefully, .l_linger = 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+static bool
+is_passing(int error)
+{
+	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR ||
+	    error == ENOBUFS;
+}
+
+/*
+ * Tells the destination of the end of a flow when all of it is delivered.
+ * The last of the two flows needs no shutdown(): close() says the same.
+ */
+static enum relay_state
+flow_end(struct conn *c, enum side side)
+{
+	struct flow *f = &c->flow[side], *back = &c->flow[other(side)];
+
+	if (!f->eof || flow_holds(f))
+		return RELAY_GOES_ON;
+	if (back->shut)
+		return RELAY_DONE;
+	if (!f->shut)
+		shutdown(c->end[other(side)].fd, SHUT_WR);
+	f->shut = true;
+	return RELAY_GOES_ON;
+}
+
+/* Sends what waits as far as a socket takes it.  Returns 0 or -1 with errno. */
+static int
+flow_send(struct flow *f, int to)
+{
+	ssize_t n;
+
+	if (f->pipe != NULL)
+		return pipe_drain(f->pipe, to);
+	n = send(to, f->kept + f->at, f->len - f->at, MSG_NOSIGNAL);
+	if (n < 0)
+		return -1;
+	f->at += (uint32_t)n;
+	return 0;
+}
+
+/*
+ * Sends what waits of the bytes that came from a side.  Returns RELAY_LOST
+ * with the side that is gone, RELAY_DONE when both flows have ended, or
+ * RELAY_GOES_ON.
+ */
+enum relay_state
+relay_flush(struct conn *c, enum side side, enum side *lost)
+{
+	struct flow *f = &c->flow[side];
+
+	if (!flow_holds(f))
+		return RELAY_GOES_ON;
+	if (flow_send(f, c->end[other(side)].fd) != 0 && !is_passing(errno)) {
+		*lost = other(side);
+		return RELAY_LOST;
+	}
+	if (f->pipe != NULL ? f->pipe->len > 0 : f->at < f->len)
+		return RELAY_GOES_ON;
+	flow_release(f);
+	return flow_end(c, side);
+}
+
+/*
+ * How much to copy at once: little at first, and more with each time that
+ * all was taken, so that a side which takes nothing leaves little to keep.
+ * A flow that fills the buffer is not copied any more.
+ */
+static void
+flow_adapt(struct flow *f, size_t got, bool all_taken)
+{
+	if (!all_taken)
+		f->size = READ_MIN;
+	else if (got == f->size && f->size < RELAY_SIZE)
+		f->size *= 2;
+	else if (got == f->size)
+		f->spliced = true;
+}
+
+static size_t
+flow_size(struct flow *f)
+{
+	if (f->size == 0 || kept_total > KEPT_TOTAL_MAX)
+		f->size = READ_MIN;
+	return f->size < rate_size ? f->size : rate_size;
+}
+
+/* How much of so many bytes may be read at once. */
+size_t
+relay_most(size_t size)
+{
+	if (size > rate_size)
+		size = rate_size;
+	return kept_total > KEPT_TOTAL_MAX && size > READ_MIN ? READ_MIN : size;
+}
+
+/*
+ * Sends bytes that came from a side, which has none that wait, to the other,
+ * and keeps those that it does not take.  Returns 0, or -1 with errno when the
+ * other is gone or there is no memory.
+ */
+int
+relay_pass(struct conn *c, enum side side, const char *bytes, size_t len)
+{
+	ssize_t sent = send(c->end[other(side)].fd, bytes, len, MSG_NOSIGNAL);
+
+	if (sent < 0 && !is_passing(errno))
+		return -1;
+	if (sent < 0)
+		sent = 0;
+	if ((size_t)sent == len)
+		return 0;
+	return relay_keep(c, side, bytes + sent, len - (size_t)sent);
+}
+
+/* Drops what came from a side and waits for the other. */
+void
+relay_drop(struct conn *c, enum side side)
+{
+	flow_release(&c->flow[side]);
+}
+
+/* Reads once from a side, and sends to the other what it takes. */
+static enum relay_state
+flow_copy(struct conn *c, enum side side, enum side *lost)
+{
+	struct flow *f = &c->flow[side];
+	ssize_t got;
+
+	got = recv(c->end[side].fd, buffer, flow_size(f), 0);
+	if (got < 0)
+		return is_passing(errno) ? RELAY_GOES_ON : RELAY_LOST;
+	if (got == 0) {
+		f->eof = true;
+		return flow_end(c, side);
+	}
+	f->bytes += (uint64_t)got;
+	relay_charge(c, side, (size_t)got);
+	if (relay_pass(c, side, buffer, (size_t)got) != 0) {
+		if (errno != ENOMEM)
+			*lost = other(side);
+		return RELAY_LOST;
+	}
+	flow_adapt(f, (size_t)got, f->kept == NULL);
+	return RELAY_GOES_ON;
+}
+
+/*
+ * The same without copying.  Nothing, or an end of file, may also mean that
+ * urgent data is in the way, so what it is comes out by a copy.
+ */
+static enum relay_state
+flow_splice(struct conn *c, enum side side, struct pipe *p, enum side *lost)
+{
+	struct flow *f = &c->flow[side];
+	ssize_t got = pipe_fill(p, c->end[side].fd,
+	    rate_size < SPLICE_SIZE ? rate_size : SPLICE_SIZE);
+
+	if (got > 0) {
+		f->bytes += (uint64_t)got;
+		relay_charge(c, side, (size_t)got);
+		f->pipe = p;
+		if (got < READ_MIN)
+			flow_restart(f);
+		return relay_flush(c, side, lost);
+	}
+	pipe_give(p);
+	if (got < 0 && !is_passing(errno))
+		return RELAY_LOST;
+	flow_restart(f);
+	return flow_copy(c, side, lost);
+}
+
+/* Reads once from a side, in the way that costs least. */
+static enum relay_state
+flow_pump(struct conn *c, enum side side, enum side *lost)
+{
+	struct pipe *p = NULL;
+
+	*lost = side;
+	if (c->flow[side].spliced)
+		p = pipe_take();
+	if (p != NULL)
+		return flow_splice(c, side, p, lost);
+	return flow_copy(c, side, lost);
+}
+
+/* Whether a socket that is not being read has failed. */
+static bool
+has_failed(int fd)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 ||
+	    error != 0;
+}
+
+/*
+ * Does what poll() says can be done at one side of a tunnel: one read at most,
+ * and one write each way, so that no tunnel holds the others up.  Returns
+ * RELAY_LOST with the side that was reset or failed, RELAY_DONE when both
+ * flows have ended, or RELAY_GOES_ON.
+ */
+enum relay_state
+relay_ready(struct conn *c, enum side side, short revents, enum side *lost)
+{
+	enum relay_state state = RELAY_GOES_ON;
+	bool reading = side_reads(c, side);
+
+	*lost = side;
+	if (revents & (POLLERR | POLLHUP | POLLNVAL) && !reading) {
+		/* What came before a reset is read when the side has rested. */
+		if (!side_open(c, side) && has_failed(c->end[side].fd))
+			return RELAY_LOST;
+		c->end[side].hung_up = true;
+	}
+	if (revents & POLLOUT)
+		state = relay_flush(c, other(side), lost);
+	if (state == RELAY_GOES_ON && reading &&
+	    revents & (POLLIN | POLLERR | POLLHUP))
+		state = flow_pump(c, side, lost);
+	return state;
+}

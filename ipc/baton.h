@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef BATON_H
+#define BATON_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bounds.h"
+#include "share.h"
+
+enum { NOBODY = 0xffff /* no worker has this number */ };
+
+/* Who listens.  It owns the bells; those not open here are -1. */
+struct baton {
+	struct share *share;
+	size_t nworkers;
+	size_t slots[WORKERS_MAX]; /* of the workers, in the share */
+	int bells[WORKERS_MAX][2]; /* heard at 0, rung at 1 */
+};
+
+void baton_init(struct baton *, struct share *);
+int baton_add(struct baton *, size_t slot);
+void baton_close(struct baton *);
+void baton_keep(struct baton *, uint32_t me);
+uint32_t baton_holder(const struct baton *);
+void baton_give(const struct baton *, uint32_t worker);
+void baton_pass(const struct baton *, uint32_t me, uint32_t to);
+void baton_ring(const struct baton *, uint32_t worker);
+void baton_hear(const struct baton *, uint32_t me);
+enum slot_state baton_state(
+    const struct baton *, uint32_t worker, enum slot_state);
+enum slot_state baton_state_of(const struct baton *, uint32_t worker);
+unsigned baton_load(const struct baton *, uint32_t worker);
+void baton_forget(const struct baton *, uint32_t worker);
+uint32_t baton_next(
+    const struct baton *, uint32_t me, size_t max_conns, uint64_t *bound);
+
+#endif

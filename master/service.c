@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a service manager hands over and wants to hear, as systemd has it:
+ * listening sockets by LISTEN_FDS, see sd_listen_fds(3), and the state of the
+ * service in datagrams, see sd_notify(3).  Both come by the environment, and
+ * without it nothing here has an effect.  This is the master's alone.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "addr.h"
+#include "bounds.h"
+#include "log.h"
+#include "service.h"
+
+static size_t ngiven;
+
+/* A number of the environment, of at most max; 0 where there is none. */
+static unsigned long
+env_number(const char *name, unsigned long max)
+{
+	const char *text = getenv(name);
+	unsigned long n;
+
+	if (text == NULL || text[0] == '\0' ||
+	    text[strspn(text, "0123456789")] != '\0')
+		return 0;
+	errno = 0;
+	n = strtoul(text, NULL, 10);
+	return errno != 0 || n > max ? max : n;
+}
+
+/*
+ * Finds out how many descriptors, from SERVICE_FIRST on, were handed over to
+ * this process; it may be more than LISTEN_MAX by one.  To be called before
+ * any descriptor is opened or closed.
+ */
+size_t
+service_init(void)
+{
+	if (env_number("LISTEN_PID", INT32_MAX) == (unsigned long)getpid())
+		ngiven = env_number("LISTEN_FDS", LISTEN_MAX + 1);
+	return ngiven;
+}
+
+/* How many that are. */
+size_t
+service_sockets(void)
+{
+	return ngiven;
+}
+
+/* Appends the name of a socket, if it has one, as " (name)". */
+static void
+name_of(char *text, size_t size, size_t i)
+{
+	const char *names = getenv("LISTEN_FDNAMES");
+
+	text[0] = '\0';
+	for (; names != NULL && i > 0; i--) {
+		names = strchr(names, ':');
+		if (names != NULL)
+			names++;
+	}
+	if (names != NULL && strcspn(names, ":") > 0)
+		snprintf(
+		    text, size, " (%.*s)", (int)strcspn(names, ":"), names);
+}
+
+static bool
+is_listening(int fd)
+{
+	int type = 0, listens = 0;
+	socklen_t len = sizeof(type);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0)
+		return false;
+	len = sizeof(listens);
+	return type == SOCK_STREAM &&
+	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 &&
+	    listens != 0;
+}
+
+/*
+ * Takes one of the sockets that were handed over; the caller owns it then.
+ * Stores what it is bound to.  Returns a descriptor that does not block, or -1
+ * after an error message in the log.
+ */
+int
+service_socket(size_t i, struct addr *at)
+{
+	int fd = SERVICE_FIRST + (int)i, flags = fcntl(fd, F_GETFL);
+	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(ss);
+	char name[80];
+	void *sa = &ss;
+
+	if (is_listening(fd) && getsockname(fd, sa, &len) == 0 &&
+	    (ss.ss_family == AF_INET || ss.ss_family == AF_INET6) &&
+	    flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0) {
+		addr_from_sockaddr(at, &ss);
+		return fd;
+	}
+	name_of(name, sizeof(name), i);
+	log_line(LOG_LEVEL_ERROR,
+	    "Descriptor %d%s from the service manager is not a listening TCP "
+	    "socket",
+	    fd, name);
+	return -1;
+}
+
+/* The address of NOTIFY_SOCKET; returns its length, or 0 without one. */
+static socklen_t
+notify_address(struct sockaddr_un *un)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	size_t len = path != NULL ? strlen(path) : 0;
+
+	if (len < 2 || len >= sizeof(un->sun_path) ||
+	    (path[0] != '/' && path[0] != '@'))
+		return 0;
+	memset(un, 0, sizeof(*un));
+	un->sun_family = AF_UNIX;
+	memcpy(un->sun_path, path, len);
+	/* A name that is no file's begins with a NUL and has none behind. */
+	if (path[0] == '@')
+		un->sun_path[0] = '\0';
+	else
+		len++;
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+}
+
+/* Sends a message to the service manager, if there is one that listens. */
+static void
+notify(const char *message)
+{
+	struct timeval patience = { .tv_sec = 1 };
+	struct sockaddr_un un;
+	socklen_t len = notify_address(&un);
+	const void *sa = &un;
+	int fd;
+
+	if (len == 0 || (fd = socket(AF_UNIX, SOCK_DGRAM, 0)) < 0)
+		return;
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	if (sendto(fd, message, strlen(message), 0, sa, len) < 0)
+		log_line(
+		    LOG_LEVEL_WARNING, "NOTIFY_SOCKET: %s", strerror(errno));
+	close(fd);
+}
+
+/* Tells the service manager that the service, or a reload, is ready. */
+void
+service_ready(void)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "READY=1\nMAINPID=%ld", (long)getpid());
+	notify(text);
+}
+
+/* Tells it that a reload begins; service_ready() is to follow. */
+void
+service_reloading(void)
+{
+	struct timespec now;
+	char text[64];
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
+	    (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+	notify(text);
+}
+
+/* Tells it that the end has begun. */
+void
+service_stopping(void)
+{
+	notify("STOPPING=1");
+}

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The users of the files that AuthFile names, with their hashes: reads them,
+ * one line after the other, finds them by name, and checks a password with
+ * crypt(3).  A check takes as long as the hash wants, which is why only
+ * helpers do it.  No hash and no password ever leaves this file, in a message
+ * least of all.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bounds.h"
+#include "login.h"
+#include "secret.h"
+#include "sys.h"
+
+enum {
+	HASH_MAX = 384,                 /* bytes */
+	LOGIN_BLOCK_SIZE = 1024 * 1024, /* bytes */
+	DES_LENGTH = 13,                /* bytes of the oldest kind of hash */
+	PROBES_MAX = 64                 /* checks while the files are read */
+};
+
+/* The letters that hashes are written with. */
+#define LETTERS                                                                \
+	"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+/*
+ * Where the hashes are, and nothing else, so that all of them can be forgotten
+ * without a look at any user.
+ */
+struct login_block {
+	struct login_block *next;
+	size_t used;
+	char text[LOGIN_BLOCK_SIZE];
+};
+
+/* What is no hash that crypt() could check, or should not be one. */
+static const struct refusal {
+	const char *prefix, *why;
+} refusals[] = {
+	{ "$apr1$",
+	    "htpasswd's MD5 ($apr1$) is not a hash of crypt(3); make one with "
+	    "htpasswd -B" },
+	{ "{",
+	    "{SHA} and the like are not hashes of crypt(3); make one with "
+	    "htpasswd -B" },
+	{ "$3$",
+	    "a hash without a salt ($3$) is too weak; make one with "
+	    "openssl passwd -6" },
+	{ "_", "a DES hash is too weak; make one with openssl passwd -6" },
+	{ "!", "this is no hash; to lock a user, take the line out" },
+	{ "*", "this is no hash; to lock a user, take the line out" },
+};
+
+/* The part of a hash behind its last '$'. */
+static const char *
+hash_tail(const char *hash)
+{
+	return strrchr(hash, '$') + 1;
+}
+
+/*
+ * How many bytes of a hash tell its kind and cost: up to the salt, which has
+ * the last '$' but one before it; but bcrypt has no '$' behind its salt.
+ */
+static size_t
+hash_prefix(const char *hash)
+{
+	size_t len = (size_t)(hash_tail(hash) - hash) - 1;
+
+	if (strncmp(hash, "$2", 2) == 0)
+		return len;
+	while (len > 0 && hash[len - 1] != '$')
+		len--;
+	return len;
+}
+
+/* Whether two hashes are of the same kind, cost and length. */
+static bool
+hash_alike(const char *a, const char *b)
+{
+	size_t len = hash_prefix(a);
+
+	return len == hash_prefix(b) && memcmp(a, b, len) == 0 &&
+	    strlen(hash_tail(a)) == strlen(hash_tail(b));
+}
+
+/* Why a hash cannot be one whatever this system knows, or NULL. */
+static const char *
+hash_refused(const char *hash)
+{
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++)
+		if (strncmp(hash, refusals[i].prefix,
+			strlen(refusals[i].prefix)) == 0)
+			return refusals[i].why;
+	if (strlen(hash) == DES_LENGTH && hash[strspn(hash, LETTERS)] == '\0')
+		return "a DES hash is too weak, if it is one; make one with "
+		       "openssl passwd -6";
+	if (hash[0] != '$' || strchr(hash + 1, '$') == NULL)
+		return "this is no hash but plain text, perhaps; make one with "
+		       "openssl passwd -6";
+	if (strlen(hash) > HASH_MAX)
+		return "the hash is too long";
+	if (hash_tail(hash)[strspn(hash_tail(hash), LETTERS)] != '\0')
+		return "the hash is damaged: there is something else than "
+		       "letters, digits, . and / behind the last $";
+	return NULL;
+}
+
+/*
+ * Asks crypt() whether it knows this kind of hash: it must make one that
+ * begins like it and is as long.
+ */
+static const char *
+hash_probe(const char *hash)
+{
+	const char *made = sys_crypt("", hash);
+
+	if (made == NULL || made[0] == '*' ||
+	    strncmp(made, hash, hash_prefix(hash)) != 0)
+		return "crypt(3) of this system does not know such a hash, or "
+		       "not with these parameters";
+	if (strlen(made) != strlen(hash) ||
+	    strncmp(made, hash, (size_t)(hash_tail(hash) - hash)) != 0)
+		return "the hash is damaged: it is not as long as others of "
+		       "its kind";
+	return NULL;
+}
+
+static bool
+kind_known(const struct logins *l, const char *hash)
+{
+	for (size_t i = 0; i < l->nkinds; i++)
+		if (hash_alike(l->kinds[i], hash))
+			return true;
+	return false;
+}
+
+/*
+ * Why a hash cannot be checked, or NULL.  A check takes its time; so only the
+ * first of each kind and cost is tried, and the others are compared with it.
+ */
+static const char *
+hash_wrong(struct logins *l, const char *hash)
+{
+	const char *wrong = hash_refused(hash);
+
+	if (wrong != NULL || kind_known(l, hash))
+		return wrong;
+	if (l->nkinds == LOGIN_KINDS_MAX || l->probes == PROBES_MAX)
+		return "there are too many kinds of hashes, or damaged ones";
+	l->probes++;
+	return hash_probe(hash);
+}
+
+/* Keeps a text among the hashes.  Returns the copy, or NULL. */
+static char *
+block_add(struct logins *l, const char *text)
+{
+	struct login_block *b = l->blocks;
+	size_t size = strlen(text) + 1;
+	char *copy;
+
+	if (b == NULL || sizeof(b->text) - b->used < size) {
+		b = malloc(sizeof(*b));
+		if (b == NULL)
+			return NULL;
+		b->next = l->blocks;
+		b->used = 0;
+		l->blocks = b;
+	}
+	copy = b->text + b->used;
+	b->used += size;
+	memcpy(copy, text, size);
+	return copy;
+}
+
+/* Makes room for one more. */
+static int
+list_grow(struct logins *l)
+{
+	size_t size = l->size == 0 ? 16 : 2 * l->size;
+	struct login *grown = NULL;
+
+	if (l->n < l->size)
+		return 0;
+	if (size <= SIZE_MAX / sizeof(*grown))
+		grown = realloc(l->list, size * sizeof(*grown));
+	if (grown == NULL)
+		return -1;
+	l->list = grown;
+	l->size = size;
+	return 0;
+}
+
+static int
+login_keep(
+    struct logins *l, unsigned long line, const char *name, const char *hash)
+{
+	struct login *login;
+
+	if (list_grow(l) != 0)
+		return -1;
+	login = &l->list[l->n];
+	*login = (struct login){ .hash = block_add(l, hash),
+		.name = strdup(name),
+		.file = l->file,
+		.line = line,
+		.order = l->n };
+	if (login->hash == NULL || login->name == NULL) {
+		free(login->name);
+		return -1;
+	}
+	l->n++;
+	if (!kind_known(l, hash))
+		l->kinds[l->nkinds++] = login->hash;
+	return 0;
+}
+
+/*
+ * Begins with a user file, whose name is kept.  Returns NULL, or why that
+ * cannot be.
+ */
+const char *
+login_begin(struct logins *l, const char *file)
+{
+	if (!sys_has_crypt())
+		return "this adit was built where there is no crypt(3), and "
+		       "cannot check hashes";
+	l->weak = 0;
+	l->file = block_add(l, file);
+	return l->file != NULL ? NULL : strerror(ENOMEM);
+}
+
+/*
+ * Takes one line of a user file, "user:hash", which is changed.  Returns NULL,
+ * or what is wrong with it, a text without any part of the line.
+ */
+const char *
+login_add(struct logins *l, unsigned long line, char *text)
+{
+	char *hash = strchr(text, ':');
+	const char *wrong;
+
+	if (hash == NULL)
+		return "there must be user:hash";
+	*hash++ = '\0';
+	if (text[0] == '\0')
+		return "there is no user before the colon";
+	if (strlen(text) >= CREDENTIAL_SIZE)
+		return "a user has 255 bytes at most";
+	if (hash[0] == '\0')
+		return "there is no hash behind the colon";
+	if (strchr(hash, ':') != NULL)
+		return "there is a second colon; user:hash is all there may "
+		       "be, since nothing else, such as the last day of an "
+		       "account, would be heeded";
+	/* They are the same, and not every system knows both. */
+	if (strncmp(hash, "$2y$", 4) == 0)
+		hash[2] = 'b';
+	wrong = hash_wrong(l, hash);
+	if (wrong != NULL)
+		return wrong;
+	if (strncmp(hash, "$1$", 3) == 0 && l->weak == 0)
+		l->weak = line;
+	return login_keep(l, line, text, hash) == 0 ? NULL : strerror(ENOMEM);
+}
+
+static int
+login_compare(const void *a, const void *b)
+{
+	const struct login *x = a, *y = b;
+	int order = strcmp(x->name, y->name);
+
+	if (order != 0)
+		return order;
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+/*
+ * To be called at the end of each file: sorts all users for login_find().
+ * Returns NULL, or the first user in the files whom a line before has named,
+ * *before.
+ */
+const struct login *
+login_index(struct logins *l, const struct login **before)
+{
+	const struct login *found = NULL;
+
+	if (l->n > 1)
+		qsort(l->list, l->n, sizeof(*l->list), login_compare);
+	for (size_t i = 1; i < l->n; i++) {
+		if (strcmp(l->list[i - 1].name, l->list[i].name) != 0 ||
+		    (found != NULL && l->list[i].order > found->order))
+			continue;
+		found = &l->list[i];
+		*before = &l->list[i - 1];
+	}
+	return found;
+}
+
+/* The user of an AuthFile with this name, or NULL. */
+const struct login *
+login_find(const struct logins *l, const char *name)
+{
+	size_t low = 0, high = l->n;
+	int order;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		order = strcmp(name, l->list[middle].name);
+		if (order == 0)
+			return &l->list[middle];
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}
+
+/* The name of a user as it is kept with the configuration, or NULL. */
+const char *
+login_name(const struct logins *l, const char *name)
+{
+	const struct login *login = login_find(l, name);
+
+	return login != NULL ? login->name : NULL;
+}
+
+/*
+ * Checks a password, and takes as long for it as the hash of the user wants.
+ * For a name that is no user's it takes as long as for some user, always the
+ * same one, so that nobody finds out by the time which users there are.
+ * Returns whether user and password are right; *failed says that crypt() did
+ * not work, for want of memory perhaps.
+ */
+bool
+login_check(const struct logins *l, const char *name, const char *password,
+    bool *failed)
+{
+	const struct login *login = login_find(l, name), *stand_in = login;
+	struct digest digest = secret_digest(l->key, name, strlen(name));
+	bool right = false;
+	char *made;
+
+	*failed = false;
+	if (l->n == 0)
+		return false;
+	if (login == NULL)
+		stand_in = &l->list[digest.half[0] % l->n];
+	made = sys_crypt(password, stand_in->hash);
+	*failed = made == NULL || made[0] == '*';
+	if (!*failed) {
+		right = strcmp(made, stand_in->hash) == 0;
+		secret_wipe(made, strlen(made));
+	}
+	return login != NULL && right;
+}
+
+/*
+ * Forgets the hashes, in a process that need not know them.  Names can still
+ * be looked up, but nothing can be checked any more.
+ */
+void
+login_forget(struct logins *l)
+{
+	struct login_block *next;
+
+	for (; l->blocks != NULL; l->blocks = next) {
+		next = l->blocks->next;
+		secret_wipe(l->blocks->text, l->blocks->used);
+		free(l->blocks);
+	}
+}
+
+/* Frees all users. */
+void
+login_free(struct logins *l)
+{
+	login_forget(l);
+	for (size_t i = 0; i < l->n; i++)
+		free(l->list[i].name);
+	free(l->list);
+	l->list = NULL;
+	l->n = 0;
+}

@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The rules for targets, AllowTo and DenyTo: how one is written, an index that
+ * makes a hundred thousand of them as quick as ten, and the verdict on a name
+ * and an address.  Nothing here looks a name up, and after target_index()
+ * nothing is allocated.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <assert.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "addr.h"
+#include "bounds.h"
+#include "parse.h"
+#include "rule.h"
+#include "target.h"
+#include "who.h"
+
+/* clang-format off */
+#define V4(a, b, c, d, bits) \
+	{ { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d }, 96 + (bits) }
+
+/*
+ * What "private" stands for: the special-purpose blocks of RFC 6890 and of the
+ * IANA registries that it began, and multicast.  64:ff9b::/96 is not among
+ * them, since every IPv4 address can be reached by way of it: it is the IPv4
+ * address inside that counts.
+ */
+static const struct block private[] = {
+	V4(0, 0, 0, 0, 8), V4(10, 0, 0, 0, 8), V4(100, 64, 0, 0, 10),
+	V4(127, 0, 0, 0, 8), V4(169, 254, 0, 0, 16), V4(172, 16, 0, 0, 12),
+	V4(192, 0, 0, 0, 24), V4(192, 0, 2, 0, 24), V4(192, 31, 196, 0, 24),
+	V4(192, 52, 193, 0, 24), V4(192, 88, 99, 0, 24),
+	V4(192, 168, 0, 0, 16), V4(192, 175, 48, 0, 24),
+	V4(198, 18, 0, 0, 15), V4(198, 51, 100, 0, 24),
+	V4(203, 0, 113, 0, 24), V4(224, 0, 0, 0, 4), V4(240, 0, 0, 0, 4),
+	{ { 0 }, 96 },                                   /* ::/96 */
+	{ { 0, 0x64, 0xff, 0x9b, 0, 1 }, 48 },           /* 64:ff9b:1::/48 */
+	{ { 0x01, 0 }, 64 },                             /* 100::/64 */
+	{ { 0x01, 0, 0, 0, 0, 0, 0, 1 }, 64 },           /* 100:0:0:1::/64 */
+	{ { 0x20, 0x01 }, 23 },                          /* 2001::/23 */
+	{ { 0x20, 0x01, 0x0d, 0xb8 }, 32 },              /* 2001:db8::/32 */
+	{ { 0x20, 0x02 }, 16 },                          /* 2002::/16 */
+	{ { 0x26, 0x20, 0, 0x4f, 0x80, 0 }, 48 },        /* 2620:4f:8000::/48 */
+	{ { 0x3f, 0xff }, 20 },                          /* 3fff::/20 */
+	{ { 0x5f, 0 }, 16 },                             /* 5f00::/16 */
+	{ { 0xfc }, 7 }, { { 0xfe, 0x80 }, 10 },
+	{ { 0xfe, 0xc0 }, 10 }, { { 0xff }, 8 }
+};
+/* clang-format on */
+
+#define NONE UINT32_MAX
+
+enum { TARGET_SIZE = HOST_SIZE + 16 /* bytes of a target with its ports */ };
+
+/* Hashes are taken from the end of a key to its beginning. */
+static uint32_t
+hash_byte(uint32_t hash, unsigned char byte)
+{
+	return (hash ^ byte) * 16777619u;
+}
+
+static uint32_t
+hash_name(const char *name)
+{
+	uint32_t hash = 2166136261u;
+
+	for (size_t i = strlen(name); i-- > 0;)
+		hash = hash_byte(hash, (unsigned char)name[i]);
+	return hash;
+}
+
+static uint32_t
+hash_net(const unsigned char net[16], unsigned bits)
+{
+	uint32_t hash = hash_byte(2166136261u, (unsigned char)bits);
+
+	for (size_t i = 16; i-- > 0;)
+		hash = hash_byte(hash, net[i]);
+	return hash;
+}
+
+static uint32_t
+hash_rule(const struct target_rule *r)
+{
+	if (r->kind == RULE_NET)
+		return hash_net(r->net, r->bits);
+	return hash_name(r->name);
+}
+
+static bool
+same_key(const struct target_rule *a, const struct target_rule *b)
+{
+	if (a->kind != b->kind)
+		return false;
+	if (a->kind == RULE_NET)
+		return a->bits == b->bits && memcmp(a->net, b->net, 16) == 0;
+	return strcmp(a->name, b->name) == 0;
+}
+
+/* The place in the table that a key has, or would get. */
+static size_t
+place_of(const struct targets *t, const struct target_rule *key, uint32_t hash)
+{
+	size_t at = (hash ^ hash >> 15) & t->mask;
+
+	while (t->table[at] != NONE && !same_key(&t->rules[t->table[at]], key))
+		at = (at + 1) & t->mask;
+	return at;
+}
+
+static bool
+same_net_kind(const struct target_rule *a, const struct target_rule *b)
+{
+	return a->allow == b->allow && a->port_min == b->port_min &&
+	    a->port_max == b->port_max && a->who == b->who;
+}
+
+static bool
+net_kind_known(const struct targets *t, const struct target_rule *rule)
+{
+	for (size_t i = 0; i < t->nnet_kinds; i++)
+		if (same_net_kind(&t->rules[t->net_kinds[i]], rule))
+			return true;
+	return false;
+}
+
+/* Finds the first rule of each kind there is of those for blocks. */
+static void
+net_kinds_index(struct targets *t)
+{
+	t->nnet_kinds = 0;
+	t->other_net = NONE;
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->rules[i].kind != RULE_NET ||
+		    net_kind_known(t, &t->rules[i]))
+			continue;
+		if (t->nnet_kinds == NET_KINDS_MAX) {
+			t->other_net = (uint32_t)i;
+			break;
+		}
+		t->net_kinds[t->nnet_kinds++] = (uint32_t)i;
+	}
+}
+
+/*
+ * Makes the index when all rules are there.  Rules with the same key make a
+ * chain in the order of the file.  Returns 0, or -1 with ENOMEM.
+ */
+int
+target_index(struct targets *t)
+{
+	size_t size = 16;
+
+	while (size < 2 * t->n)
+		size *= 2;
+	t->table = malloc(size * sizeof(*t->table));
+	if (t->table == NULL)
+		return -1;
+	memset(t->table, 0xff, size * sizeof(*t->table));
+	t->mask = size - 1;
+	t->any = t->first_net = NONE;
+	for (size_t i = t->n; i-- > 0;) {
+		struct target_rule *r = &t->rules[i];
+		uint32_t *head = r->kind == RULE_ANY
+		    ? &t->any
+		    : &t->table[place_of(t, r, hash_rule(r))];
+
+		r->next = *head;
+		*head = (uint32_t)i;
+		if (r->kind == RULE_NET) {
+			t->bits[r->bits] = true;
+			t->first_net = (uint32_t)i;
+		}
+		t->has_allow = t->has_allow || r->allow;
+	}
+	net_kinds_index(t);
+	return 0;
+}
+
+/* Frees what a struct targets owns. */
+void
+target_free(struct targets *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		free(t->rules[i].name);
+	free(t->rules);
+	free(t->table);
+	who_free(t->whos);
+}
+
+/* Adds one rule, and its name, which it owns then.  Returns 0 or ENOMEM. */
+static const char *
+rule_add(struct targets *t, const struct target_rule *rule)
+{
+	size_t size = t->size == 0 ? 16 : 2 * t->size;
+	struct target_rule *grown = NULL;
+
+	if (t->n == t->size) {
+		if (size < NONE / 2)
+			grown = realloc(t->rules, size * sizeof(*grown));
+		if (grown == NULL) {
+			free(rule->name);
+			return strerror(ENOMEM);
+		}
+		t->rules = grown;
+		t->size = size;
+	}
+	t->rules[t->n++] = *rule;
+	return NULL;
+}
+
+static const char *
+add_private(struct targets *t, struct target_rule *rule)
+{
+	const char *error = NULL;
+
+	rule->kind = RULE_NET;
+	rule->wholesale = true;
+	for (size_t i = 0;
+	     error == NULL && i < sizeof(private) / sizeof(*private); i++) {
+		memcpy(rule->net, private[i].net, 16);
+		rule->bits = private[i].bits;
+		error = rule_add(t, rule);
+	}
+	return error;
+}
+
+static const char *
+add_net(struct targets *t, struct target_rule *rule, const char *text)
+{
+	struct block block;
+
+	if (addr_parse_block(&block, text) != 0)
+		return errno == EDOM
+		    ? "the address of a block ends in zero bits"
+		    : "no address, block, name, .suffix, private or *";
+	rule->kind = RULE_NET;
+	rule->bits = block.bits;
+	memcpy(rule->net, block.net, 16);
+	return rule_add(t, rule);
+}
+
+/*
+ * Whether it can be a name as clients ask for it, or a suffix with its dot in
+ * front; folds its case, and takes one last dot off.
+ */
+bool
+name_fold(char *name)
+{
+	size_t len = strlen(name);
+
+	if (len > 1 && name[len - 1] == '.')
+		name[--len] = '\0';
+	for (size_t i = 0; i < len; i++) {
+		if (name[i] >= 'A' && name[i] <= 'Z')
+			name[i] = (char)(name[i] + ('a' - 'A'));
+		else if (strchr("abcdefghijklmnopqrstuvwxyz0123456789-_.",
+			     name[i]) == NULL ||
+		    (name[i] == '.' && name[i + 1] == '.'))
+			return false;
+	}
+	return len > 0 && len < HOST_SIZE && strcmp(name, ".") != 0 &&
+	    !parse_ends_in_number(name);
+}
+
+static const char *
+add_name(struct targets *t, struct target_rule *rule, char *name)
+{
+	if (strpbrk(name, "/:") != NULL || !name_fold(name))
+		return add_net(t, rule, name);
+	rule->kind = name[0] == '.' ? RULE_SUFFIX : RULE_NAME;
+	rule->name = strdup(name);
+	return rule->name == NULL ? strerror(ENOMEM) : rule_add(t, rule);
+}
+
+static bool
+port_parse(const char *text, size_t len, uint16_t *port)
+{
+	unsigned long n = 0;
+
+	if (len == 0 || len > 5 || text[0] == '0')
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return false;
+		n = n * 10 + (unsigned long)(text[i] - '0');
+	}
+	*port = (uint16_t)n;
+	return n <= 65535;
+}
+
+/* "443" or "1024-65535". */
+static bool
+ports_parse(const char *text, struct target_rule *rule)
+{
+	size_t len = strcspn(text, "-");
+
+	if (!port_parse(text, len, &rule->port_min))
+		return false;
+	rule->port_max = rule->port_min;
+	if (text[len] == '\0')
+		return true;
+	text += len + 1;
+	return port_parse(text, strlen(text), &rule->port_max) &&
+	    rule->port_min <= rule->port_max;
+}
+
+/*
+ * Cuts the ports off: what is behind the only colon, or behind a bracket.
+ * Returns where the host begins, or NULL.
+ */
+static char *
+ports_cut(char *text, struct target_rule *rule)
+{
+	char *ports = NULL, *end;
+
+	rule->port_min = 0;
+	rule->port_max = 65535;
+	if (text[0] == '[') {
+		end = strchr(text, ']');
+		if (end == NULL || (end[1] != '\0' && end[1] != ':'))
+			return NULL;
+		ports = end[1] == ':' ? end + 2 : NULL;
+		*end = '\0';
+		text++;
+	} else if ((end = strchr(text, ':')) != NULL &&
+	    strchr(end + 1, ':') == NULL) {
+		ports = end + 1;
+		*end = '\0';
+	}
+	return ports != NULL && !ports_parse(ports, rule) ? NULL : text;
+}
+
+/* Adds the rule, or the rules, of one target. */
+static const char *
+add_target(struct targets *t, struct target_rule *rule, char *text)
+{
+	text = ports_cut(text, rule);
+	if (text == NULL)
+		return "ports are :1 to :65535 or :from-to, behind an IPv6 "
+		       "address in brackets";
+	if (strcmp(text, "*") == 0) {
+		rule->kind = RULE_ANY;
+		return rule_add(t, rule);
+	}
+	if (strcasecmp(text, "private") == 0)
+		return add_private(t, rule);
+	return add_name(t, rule, text);
+}
+
+/*
+ * Adds what stands behind an AllowTo or DenyTo: a target, and for whom the rule
+ * is; changes the text.  Returns NULL, or what is wrong; then *at is the word
+ * of the text that is.
+ */
+const char *
+target_add(struct targets *t, bool allow, unsigned long line, char *text,
+    const char **at)
+{
+	struct target_rule rule = { .allow = allow, .line = line };
+	size_t len = strcspn(text, " \t");
+	char *who = text + len + strspn(text + len, " \t");
+	char target[TARGET_SIZE];
+	const char *wrong;
+
+	text[len] = '\0';
+	if (*who != '\0') {
+		wrong = who_add(&t->whos, who, at);
+		if (wrong != NULL)
+			return wrong;
+		rule.who = t->whos;
+	}
+	*at = text;
+	if (len >= sizeof(target))
+		return "no target is so long";
+	memcpy(target, text, len + 1);
+	return add_target(t, &rule, target);
+}
+
+/* What else than the target decides whether a rule matches. */
+struct query {
+	uint16_t port;
+	const struct asker *asker;
+};
+
+/* Whether a rule is for the port, and for who asks. */
+static bool
+rule_holds(const struct target_rule *rule, const struct query *q)
+{
+	return rule->port_min <= q->port && q->port <= rule->port_max &&
+	    (rule->who == NULL || who_holds(rule->who, q->asker));
+}
+
+/* The first rule of a chain that holds, if it comes before best. */
+static uint32_t
+chain_first(
+    const struct targets *t, uint32_t at, const struct query *q, uint32_t best)
+{
+	for (; at < best; at = t->rules[at].next)
+		if (rule_holds(&t->rules[at], q))
+			return at;
+	return best;
+}
+
+static uint32_t
+find(const struct targets *t, const struct target_rule *key, uint32_t hash,
+    const struct query *q, uint32_t best)
+{
+	return chain_first(t, t->table[place_of(t, key, hash)], q, best);
+}
+
+/* The first rule that matches by name, or by nothing at all. */
+static uint32_t
+name_first(const struct targets *t, const char *name, const struct query *q)
+{
+	uint32_t hash = 2166136261u, best = chain_first(t, t->any, q, NONE);
+	char copy[HOST_SIZE];
+	size_t len = name == NULL ? 0 : strlen(name);
+	struct target_rule key = { .kind = RULE_SUFFIX };
+
+	if (len == 0 || len >= sizeof(copy))
+		return best;
+	memcpy(copy, name, len + 1);
+	for (size_t i = len; i-- > 0;) {
+		hash = hash_byte(hash, (unsigned char)copy[i]);
+		key.name = copy + i;
+		if (copy[i] == '.')
+			best = find(t, &key, hash, q, best);
+	}
+	key.kind = RULE_NAME;
+	return find(t, &key, hash, q, best);
+}
+
+/* The first rule before best that matches an address. */
+static uint32_t
+addr_first(const struct targets *t, const struct addr *a, const struct query *q,
+    uint32_t best)
+{
+	struct target_rule key = { .kind = RULE_NET };
+
+	if (t->first_net >= best)
+		return best;
+	memcpy(key.net, a->ip, 16);
+	for (key.bits = 129; key.bits-- > 0;) {
+		if (!t->bits[key.bits])
+			continue;
+		addr_mask(key.net, key.bits);
+		best = find(t, &key, hash_net(key.net, key.bits), q, best);
+	}
+	return best;
+}
+
+static enum verdict
+verdict_of(
+    const struct targets *t, uint32_t at, const struct target_rule **rule)
+{
+	*rule = at == NONE ? NULL : &t->rules[at];
+	if (at == NONE)
+		return t->has_allow ? ACL_DENY : ACL_ALLOW;
+	return t->rules[at].allow ? ACL_ALLOW : ACL_DENY;
+}
+
+/*
+ * Whether some address could make a rule match that comes before the one which
+ * decides by the name, and says something else.  It can be said of too many
+ * rules, but not of too few.
+ */
+static bool
+address_matters(const struct targets *t, const struct query *q,
+    enum verdict verdict, uint32_t first)
+{
+	for (size_t i = 0; i < t->nnet_kinds && t->net_kinds[i] < first; i++) {
+		const struct target_rule *r = &t->rules[t->net_kinds[i]];
+
+		if (r->allow != (verdict == ACL_ALLOW) && rule_holds(r, q))
+			return true;
+	}
+	return t->other_net < first;
+}
+
+/*
+ * The verdict on a target as it was asked for, a folded name or NULL, before
+ * its addresses are known; ACL_ASK when it depends on them.  *rule is the rule
+ * that decides, or NULL: there is none.
+ */
+enum verdict
+target_name(const struct targets *t, const char *name, uint16_t port,
+    const struct asker *asker, const struct target_rule **rule)
+{
+	struct query q = { .port = port, .asker = asker };
+	uint32_t first = name_first(t, name, &q);
+	enum verdict verdict = verdict_of(t, first, rule);
+
+	if (!address_matters(t, &q, verdict, first))
+		return verdict;
+	*rule = NULL;
+	return ACL_ASK;
+}
+
+/*
+ * The verdict on a target whose addresses nobody here will ever know: that of
+ * the first rule in the file which matches the name.
+ */
+enum verdict
+target_unresolved(const struct targets *t, const char *name, uint16_t port,
+    const struct asker *asker, const struct target_rule **rule)
+{
+	struct query q = { .port = port, .asker = asker };
+
+	return verdict_of(t, name_first(t, name, &q), rule);
+}
+
+/*
+ * The verdict on one address, with its port, that a target has: that of the
+ * first rule in the file which matches the name or the address.
+ */
+enum verdict
+target_addr(const struct targets *t, const char *name, const struct addr *a,
+    const struct asker *asker, const struct target_rule **rule)
+{
+	struct query q = { .port = a->port, .asker = asker };
+	uint32_t first = name_first(t, name, &q);
+
+	return verdict_of(t, addr_first(t, a, &q, first), rule);
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The parent proxies: how an Upstream is written, which of them a target goes
+ * through and in which order they are tried, and which were found dead lately.
+ * Nothing here speaks to a parent, see parent.c, or looks a name up.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "addr.h"
+#include "bounds.h"
+#include "loop.h"
+#include "parse.h"
+#include "rule.h"
+#include "target.h"
+#include "upstream.h"
+
+enum {
+	DEAD_TIME = 20000, /* ms that a dead parent is left out */
+	TRIED_MAX = 64     /* parents of one site that are tried */
+};
+
+/* When each may be tried again, in ms, as far as this process knows. */
+static int64_t *dead_until;
+
+static const char *const kinds[] = { [UPSTREAM_NONE] = "none",
+	[UPSTREAM_HTTP] = "http",
+	[UPSTREAM_SOCKS4] = "socks4",
+	[UPSTREAM_SOCKS5] = "socks5" };
+
+static const char out_of_memory[] = "out of memory";
+
+/* Takes the next word off the front of *text; "" when there is none. */
+static char *
+word_next(char **text)
+{
+	char *word = *text + strspn(*text, " \t");
+	size_t len = strcspn(word, " \t");
+
+	*text = word + len;
+	if (**text != '\0')
+		*(*text)++ = '\0';
+	*text += strspn(*text, " \t");
+	return word;
+}
+
+static bool
+kind_parse(const char *word, enum upstream_kind *kind)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (strcasecmp(word, kinds[i]) == 0) {
+			*kind = (enum upstream_kind)i;
+			return true;
+		}
+	return false;
+}
+
+/* user:password in front of the last @, which is taken off. */
+static const char *
+credentials_parse(struct upstream *u, char **text)
+{
+	char *at = strrchr(*text, '@'), *colon = strchr(*text, ':');
+
+	if (at == NULL)
+		return NULL;
+	if (colon == NULL || colon > at || colon == *text)
+		return "credentials are user:password@ in front of the host";
+	*at = *colon = '\0';
+	if (colon - *text >= CREDENTIAL_SIZE ||
+	    at - colon - 1 >= CREDENTIAL_SIZE)
+		return "user and password have 255 bytes at most";
+	u->user = strdup(*text);
+	u->password = strdup(colon + 1);
+	*text = at + 1;
+	return u->user == NULL || u->password == NULL ? out_of_memory : NULL;
+}
+
+/*
+ * Where the parent is.  Port 0 is what files written for tinyproxy have for
+ * nowhere: nothing can be connected to there.
+ */
+static const char *
+where_parse(struct upstream *u, char *text)
+{
+	struct request where = { .literal = false };
+	size_t len = strlen(text);
+	bool nowhere = len > 2 && strcmp(text + len - 2, ":0") == 0;
+
+	if (nowhere)
+		text[len - 1] = '1';
+	if (parse_authority(&where, text, len) != 0)
+		return "the parent must be [user:password@]host:port";
+	u->literal = where.literal;
+	u->addr = where.addr;
+	u->port = nowhere ? 0 : where.port;
+	u->host = strdup(where.host);
+	return u->host == NULL ? out_of_memory : NULL;
+}
+
+/* "a.b.c.d/e.f.g.h": makes it a.b.c.d/bits. */
+static bool
+dotted_mask(struct rule *site, char *text)
+{
+	char *slash = strchr(text, '/');
+	struct addr mask;
+	unsigned bits = 0;
+
+	if (slash == NULL || addr_parse(&mask, slash + 1) != 0 ||
+	    !addr_is4(&mask))
+		return false;
+	while (bits < 32 && (mask.ip[12 + bits / 8] >> (7 - bits % 8) & 1) != 0)
+		bits++;
+	for (unsigned i = bits; i < 32; i++)
+		if ((mask.ip[12 + i / 8] >> (7 - i % 8) & 1) != 0)
+			return false;
+	*slash = '\0';
+	site->bits = 96 + bits;
+	return addr_parse(&site->net, text) == 0 && addr_is4(&site->net);
+}
+
+/* Which targets: a name, .suffix, "." (names without a dot), or addresses. */
+static const char *
+site_parse(struct rule *site, char *text)
+{
+	site->kind = RULE_NET;
+	if (addr_parse_net(&site->net, &site->bits, text) == 0 ||
+	    dotted_mask(site, text))
+		return NULL;
+	site->kind = text[0] == '.' ? RULE_SUFFIX : RULE_NAME;
+	if (strcmp(text, ".") != 0 && !name_fold(text))
+		return "the site is no name, .suffix, \".\", address or block";
+	site->name = strdup(text);
+	return site->name == NULL ? out_of_memory : NULL;
+}
+
+static const char *
+quoted_site(struct rule *site, char *text)
+{
+	size_t len = strlen(text);
+
+	if (len < 3 || text[0] != '"' ||
+	    strchr(text + 1, '"') != text + len - 1)
+		return "the site must stand in double quotes: \"...\"";
+	text[len - 1] = '\0';
+	return site_parse(site, text + 1);
+}
+
+static void
+upstream_clear(struct upstream *u)
+{
+	free(u->host);
+	free(u->user);
+	free(u->password);
+	free(u->site.name);
+}
+
+static const char *
+upstream_parse(struct upstream *u, char *text)
+{
+	const char *wrong;
+	char *where;
+
+	if (!kind_parse(word_next(&text), &u->kind))
+		return "it must begin with http, socks4, socks5 or none";
+	u->site.kind = RULE_ANY;
+	if (u->kind == UPSTREAM_NONE)
+		return quoted_site(&u->site, text);
+	where = word_next(&text);
+	wrong = credentials_parse(u, &where);
+	if (wrong == NULL)
+		wrong = where_parse(u, where);
+	if (wrong == NULL && *text != '\0')
+		wrong = quoted_site(&u->site, text);
+	return wrong;
+}
+
+/*
+ * Adds what stands behind an Upstream; changes the text.  Returns NULL, or
+ * what is wrong with it, which never repeats the credentials.
+ */
+const char *
+upstream_add(struct upstreams *us, unsigned long line, char *text)
+{
+	struct upstream u = { .line = line }, *grown;
+	const char *wrong = upstream_parse(&u, text);
+
+	grown = wrong != NULL
+	    ? NULL
+	    : realloc(us->list, (us->n + 1) * sizeof(*us->list));
+	if (grown == NULL) {
+		upstream_clear(&u);
+		return wrong != NULL ? wrong : out_of_memory;
+	}
+	us->list = grown;
+	us->list[us->n++] = u;
+	return NULL;
+}
+
+/* Frees what a struct upstreams owns. */
+void
+upstream_free(struct upstreams *us)
+{
+	for (size_t i = 0; i < us->n; i++)
+		upstream_clear(&us->list[i]);
+	free(us->list);
+}
+
+static bool
+site_matches(const struct rule *site, const struct request *req)
+{
+	size_t host = strlen(req->host), len;
+
+	if (site->kind == RULE_NET)
+		return req->literal &&
+		    addr_in_net(&req->addr, site->net.ip, site->bits);
+	if (site->kind == RULE_ANY || req->literal)
+		return false;
+	if (strcmp(site->name, ".") == 0)
+		return strchr(req->host, '.') == NULL;
+	len = strlen(site->name);
+	if (site->kind == RULE_NAME)
+		return strcmp(site->name, req->host) == 0;
+	return host > len && strcmp(req->host + host - len, site->name) == 0;
+}
+
+static bool
+same_site(const struct rule *a, const struct rule *b)
+{
+	if (a->kind != b->kind)
+		return false;
+	if (a->kind == RULE_NET)
+		return a->bits == b->bits && addr_same_ip(&a->net, &b->net);
+	return a->kind == RULE_ANY || strcmp(a->name, b->name) == 0;
+}
+
+/*
+ * The first choice for a target, tinyproxy's: the last line whose site
+ * matches; or the first of those without a site; or NULL.
+ */
+static const struct upstream *
+first_choice(const struct upstreams *us, const struct request *req)
+{
+	for (size_t i = us->n; i-- > 0;)
+		if (site_matches(&us->list[i].site, req))
+			return &us->list[i];
+	for (size_t i = 0; i < us->n; i++)
+		if (us->list[i].site.kind == RULE_ANY)
+			return &us->list[i];
+	return NULL;
+}
+
+/*
+ * The choice after one: the next line for the same site, in the direction in
+ * which the first was found.  A line with none ends the search: who asked for
+ * a parent is never connected directly instead.
+ */
+static const struct upstream *
+next_choice(const struct upstreams *us, const struct upstream *u)
+{
+	bool down = u->site.kind != RULE_ANY;
+	size_t i = (size_t)(u - us->list);
+
+	if (u->kind == UPSTREAM_NONE)
+		return NULL;
+	while (down ? i-- > 0 : ++i < us->n)
+		if (same_site(&us->list[i].site, &u->site))
+			return us->list[i].kind == UPSTREAM_NONE ? NULL
+								 : &us->list[i];
+	return NULL;
+}
+
+/* Whether another parent is tried for the same targets, before it or after. */
+bool
+upstream_has_substitute(const struct upstreams *us, const struct upstream *u)
+{
+	bool before = false;
+
+	for (size_t i = 0; i < us->n; i++)
+		if (next_choice(us, &us->list[i]) == u)
+			before = true;
+	return before || next_choice(us, u) != NULL;
+}
+
+/* To be called in a worker before it chooses.  Returns 0, or -1 with errno. */
+int
+upstream_init(const struct upstreams *us)
+{
+	if (us->n == 0)
+		return 0;
+	dead_until = calloc(us->n, sizeof(*dead_until));
+	return dead_until == NULL ? -1 : 0;
+}
+
+/* A parent could not be used: for a while others are tried before it. */
+void
+upstream_dead(const struct upstreams *us, const struct upstream *u)
+{
+	dead_until[u - us->list] = clock_now() + DEAD_TIME;
+}
+
+/* A parent has answered. */
+void
+upstream_alive(const struct upstreams *us, const struct upstream *u)
+{
+	dead_until[u - us->list] = 0;
+}
+
+static bool
+is_dead(const struct upstreams *us, const struct upstream *u)
+{
+	return dead_until != NULL && clock_now() < dead_until[u - us->list];
+}
+
+/*
+ * The next Upstream to try for a target, which is noted in *tried (0 before
+ * the first), or NULL when there is no other.  The dead ones come last.
+ */
+const struct upstream *
+upstream_pick(
+    const struct upstreams *us, const struct request *req, uint64_t *tried)
+{
+	const struct upstream *u;
+	int i;
+
+	for (int dead = 0; dead <= 1; dead++)
+		for (u = first_choice(us, req), i = 0;
+		     u != NULL && i < TRIED_MAX; u = next_choice(us, u), i++) {
+			if ((*tried >> i & 1) != 0 || (!dead && is_dead(us, u)))
+				continue;
+			*tried |= UINT64_C(1) << i;
+			return u;
+		}
+	return NULL;
+}
+
+/* How many are left to try for a target. */
+unsigned
+upstream_left(
+    const struct upstreams *us, const struct request *req, uint64_t tried)
+{
+	unsigned n = 0;
+
+	while (upstream_pick(us, req, &tried) != NULL)
+		n++;
+	return n;
+}
+
+/* What a kind of parent is called in the log and in the file. */
+const char *
+upstream_kind(const struct upstream *u)
+{
+	return kinds[u->kind];
+}
