@@ -29,8 +29,9 @@ DEFS = -DADIT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLOT_$(LOT)
 	$(ROOMS)
 
 # The rooms of the house; proxy.h says what each is for.
-BASE = base/addr.o base/log.o base/safefile.o base/secret.o base/sys.o
-IPC = ipc/baton.o
+BASE = base/addr.o base/clock.o base/log.o base/name.o base/safefile.o \
+	base/secret.o base/socket.o base/sys.o
+IPC = ipc/baton.o ipc/question.o ipc/share.o
 IO = io/loop.o io/lot.o io/pipe.o io/race.o io/relay.o
 HTTP = parse.o http/http.o http/page.o http/reverse.o
 POLICY = acl.o policy/authcache.o policy/filter.o policy/login.o \

@@ -17,6 +17,7 @@
 #include "addr.h"
 #include "bounds.h"
 #include "conf.h"
+#include "name.h"
 #include "rule.h"
 #include "target.h"
 #include "who.h"
@@ -54,26 +55,6 @@ acl_answer(const struct rule *rule, bool matches, bool failed)
 	if (rule->allow)
 		return matches ? ACL_ALLOW : ACL_ASK;
 	return matches || failed ? ACL_DENY : ACL_ASK;
-}
-
-/*
- * Whether a name is what a rule says: ".suffix" is anything below suffix,
- * "name" is the name or anything below it.  Case and a last dot do not
- * count; labels are matched whole.
- */
-bool
-acl_name_matches(const char *rule, const char *name)
-{
-	size_t name_len = strlen(name), rule_len = strlen(rule);
-
-	if (name_len > 0 && name[name_len - 1] == '.')
-		name_len--;
-	if (name_len < rule_len || rule_len == 0 ||
-	    strncasecmp(name + name_len - rule_len, rule, rule_len) != 0)
-		return false;
-	if (name_len == rule_len)
-		return rule[0] != '.';
-	return rule[0] == '.' || name[name_len - rule_len - 1] == '.';
 }
 
 /* Whether a CONNECT to the port is allowed. */
@@ -178,7 +159,7 @@ acl_name(const char *name, const struct addr *client)
 	if (IN(client, loopback))
 		return true;
 	for (size_t i = 0; i < COUNT(names); i++)
-		if (acl_name_matches(names[i], name))
+		if (name_matches(names[i], name))
 			return false;
 	return true;
 }

@@ -17,6 +17,7 @@
 
 #include "addr.h"
 #include "bounds.h"
+#include "name.h"
 #include "parse.h"
 #include "secret.h"
 
@@ -119,22 +120,6 @@ name_copy(char host[HOST_SIZE], const char *s, size_t len)
 	return label == 0 ? 0 : len;
 }
 
-/*
- * Whether the last label of a name is a number, decimal or hexadecimal.
- * Resolvers take such a name for an IPv4 address in one of many forms.
- */
-bool
-parse_ends_in_number(const char *host)
-{
-	const char *dot = strrchr(host, '.');
-	const char *label = dot != NULL ? dot + 1 : host;
-
-	if (label[strspn(label, "0123456789")] == '\0')
-		return true;
-	return label[0] == '0' && (label[1] == 'x' || label[1] == 'X') &&
-	    label[2 + strspn(label + 2, "0123456789abcdefABCDEF")] == '\0';
-}
-
 /* An IPv6 address without brackets and without a zone. */
 static int
 host_parse6(struct request *req, const char *s, size_t len)
@@ -157,7 +142,7 @@ host_parse(struct request *req, const char *s, size_t len)
 {
 	if (name_copy(req->host, s, len) == 0)
 		return -1;
-	req->literal = parse_ends_in_number(req->host);
+	req->literal = name_ends_in_number(req->host);
 	if (!req->literal)
 		return 0;
 	return s[len - 1] == '.' ? -1 : addr_parse(&req->addr, req->host);

@@ -30,13 +30,13 @@
 
 #include "addr.h"
 #include "bounds.h"
+#include "clock.h"
 #include "compiler.h"
 #include "conf.h"
 #include "explain.h"
 #include "gen.h"
 #include "hints.h"
 #include "log.h"
-#include "loop.h"
 #include "program.h"
 #include "quota.h"
 #include "safefile.h"
@@ -442,6 +442,23 @@ prepare(const char *file)
 	return gen;
 }
 
+/*
+ * Opens the logs that a configuration names; in the foreground standard output
+ * is the log when it names none.  Returns as log_open() does.
+ */
+static const char *
+logs_open(struct logs *logs, const struct conf *conf)
+{
+	struct log_places places = { .file = conf->logfile,
+		.access = conf->accesslog,
+		.syslog = conf->syslog,
+		.level = conf->loglevel };
+
+	if (places.file == NULL && m.foreground)
+		places.file = "/dev/stdout";
+	return log_open(logs, &places);
+}
+
 static void
 start(struct gen *gen)
 {
@@ -450,7 +467,7 @@ start(struct gen *gen)
 
 	if (gen_listen(gen, NULL) != 0)
 		quit(STATUS_SYSTEM);
-	path = log_open(&gen->logs, conf, m.foreground);
+	path = logs_open(&gen->logs, conf);
 	if (path != NULL)
 		fail(STATUS_SYSTEM, "%s: %s", path, strerror(errno));
 	if (!m.foreground && conf->logfile == NULL && !conf->syslog)
@@ -514,7 +531,7 @@ static void
 logs_reopen(void)
 {
 	struct logs logs;
-	const char *path = log_open(&logs, m.live->conf, m.foreground);
+	const char *path = logs_open(&logs, m.live->conf);
 
 	if (path != NULL) {
 		log_line(LOG_LEVEL_ERROR, "Cannot reopen %s: %s", path,
@@ -545,7 +562,7 @@ reload_begin(void)
 	m.coming = gen;
 	if (gen_identity(gen) != 0 || gen_listen(gen, m.live) != 0)
 		return -1;
-	path = log_open(&gen->logs, conf, m.foreground);
+	path = logs_open(&gen->logs, conf);
 	if (path != NULL) {
 		log_line(LOG_LEVEL_ERROR, "Cannot open %s: %s", path,
 		    strerror(errno));
@@ -706,20 +723,16 @@ gens_tidy(int64_t now)
 static int
 sleep_time(int64_t now)
 {
-	int64_t until = m.phase == STOPPING ? m.kill_at : -1, at;
+	int64_t until = m.phase == STOPPING ? m.kill_at : -1;
 
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next) {
-		at = gen_restart_next(gen);
+		int64_t at = gen_restart_next(gen);
+
 		if (gen->state == GEN_DRAINING && !gen->stopped)
 			at = gen->kill_at;
-		if (at >= 0 && (until < 0 || at < until))
-			until = at;
+		until = clock_earlier(until, at);
 	}
-	if (until < 0)
-		return -1;
-	if (until <= now)
-		return 0;
-	return until - now > 60000 ? 60000 : (int)(until - now);
+	return clock_sleep(until, now);
 }
 
 /* Sleeps until something happens. */

@@ -9,11 +9,14 @@
 /* base: what every process needs: system calls, the log, addresses, the clock */
 #include "addr.h"
 #include "bounds.h"
+#include "clock.h"
 #include "compiler.h"
 #include "log.h"
+#include "name.h"
 #include "program.h"
 #include "safefile.h"
 #include "secret.h"
+#include "socket.h"
 #include "sys.h"
 
 /* ipc: what the processes say to each other */

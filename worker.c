@@ -26,6 +26,7 @@
 #include "baton.h"
 #include "bounds.h"
 #include "client.h"
+#include "clock.h"
 #include "conf.h"
 #include "conn.h"
 #include "log.h"
@@ -95,21 +96,12 @@ my_count(void)
 static bool
 place_take(void)
 {
-	struct share *share = w.args->share;
-	size_t nslots = atomic_load(&share->nslots);
-	unsigned long total = 0;
-
 	if (conn_count() >= w.args->max_conns)
 		return false;
 	atomic_store(my_count(), (unsigned)conn_count() + 1);
 	if (w.conf->max_clients == 0)
 		return true;
-	/* Other workers could have written there what they like. */
-	if (nslots > SLOTS_MAX)
-		nslots = SLOTS_MAX;
-	for (size_t i = 0; i < nslots; i++)
-		total += atomic_load(&share->slots[i].clients);
-	if (total <= w.conf->max_clients)
+	if (share_clients(w.args->share) <= w.conf->max_clients)
 		return true;
 	atomic_store(my_count(), (unsigned)conn_count());
 	return false;
@@ -550,34 +542,23 @@ own_event(unsigned which, short revents)
 		watch_remove(&w.slots[which]);
 }
 
-/* The earlier of two times, of which -1 is never. */
-static int64_t
-earlier(int64_t a, int64_t b)
-{
-	return a < 0 || (b >= 0 && b < a) ? b : a;
-}
-
 /* How long poll() may sleep, in ms. */
 static int
 sleep_time(void)
 {
 	int64_t until = deadline_next();
 
-	until = earlier(until, conn_park_at());
-	until = earlier(until, namecache_tidy_at());
-	until = earlier(until, authcache_tidy_at());
-	until = earlier(until, log_due());
+	until = clock_earlier(until, conn_park_at());
+	until = clock_earlier(until, namecache_tidy_at());
+	until = clock_earlier(until, authcache_tidy_at());
+	until = clock_earlier(until, log_due());
 	if (w.paused_until != 0)
-		until = earlier(until, w.paused_until);
+		until = clock_earlier(until, w.paused_until);
 	if (w.draining)
-		until = earlier(until, w.drained_at);
+		until = clock_earlier(until, w.drained_at);
 	if (w.abandoned != 0 && clock_now() < w.leave_at)
-		until = earlier(until, w.leave_at);
-	if (until < 0)
-		return -1;
-	if (until <= clock_now())
-		return 0;
-	return until - clock_now() > 60000 ? 60000 : (int)(until - clock_now());
+		until = clock_earlier(until, w.leave_at);
+	return clock_sleep(until, clock_now());
 }
 
 /* One turn: sleeps, then does what can be done without waiting. */
@@ -640,7 +621,7 @@ worker_run(const struct worker_args *args)
 	ask_init(args);
 	pipe_init(args->max_pipes);
 	if (conn_init(args) != 0 || loop_init(args->max_conns) != 0 ||
-	    lot_init(args->max_conns) != 0) {
+	    lot_init(args->max_conns, watch_max(args->max_conns)) != 0) {
 		log_line(LOG_LEVEL_CRITICAL, "Worker: %s", strerror(errno));
 		_exit(71);
 	}

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct sockaddr_storage;
+
 enum {
 	ADDR_TEXT_SIZE = 80 /* bytes of "[IPv6%scope]:port" */
 };

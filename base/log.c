@@ -23,10 +23,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "conf.h"
-#include "conn.h"
+#include "addr.h"
+#include "clock.h"
 #include "log.h"
-#include "loop.h"
 #include "program.h"
 #include "safefile.h"
 #include "sys.h"
@@ -44,10 +43,10 @@ static const struct level {
 };
 
 enum {
-	BATCH_SIZE = 16384,      /* bytes of lines that are written together */
-	BATCH_TIME = PARK_AFTER, /* ms from the first of them to that */
-	LEVEL_LEN = 10,          /* bytes of "CRITICAL  " */
-	TIME_LEN = 15            /* bytes of "Nov 23 21:43:05" */
+	BATCH_SIZE = 16384, /* bytes of lines that are written together */
+	BATCH_TIME = 20,    /* ms from the first of them to that */
+	LEVEL_LEN = 10,     /* bytes of "CRITICAL  " */
+	TIME_LEN = 15       /* bytes of "Nov 23 21:43:05" */
 };
 
 /* A descriptor to write lines to, and those that are not written yet. */
@@ -122,29 +121,26 @@ file_open(const char *path)
 }
 
 /*
- * Opens the logs that a configuration names; in the foreground standard
- * output is the log when it names none.  Returns NULL, or the path that could
- * not be opened with errno, and then nothing is open.
+ * Opens the log, syslog or the file or neither, and the access log if file
+ * is not NULL; sets the level.  Returns NULL, or the path that could not be
+ * opened with errno, and then nothing is open.
  */
 const char *
-log_open(struct logs *logs, const struct conf *conf, bool foreground)
+log_open(struct logs *logs, const struct log_places *places)
 {
-	const char *file = conf->logfile;
-
-	*logs = (struct logs){ -1, -1, conf->syslog, conf->loglevel, false };
-	if (file == NULL && foreground)
-		file = "/dev/stdout";
-	if (conf->syslog)
+	*logs = (struct logs){ -1, -1, places->syslog, places->level, false };
+	if (places->syslog)
 		logs->fd = sys_syslog_open();
-	else if (file != NULL && (logs->fd = file_open(file)) < 0)
-		return file;
-	if (conf->accesslog != NULL &&
-	    (logs->access = file_open(conf->accesslog)) < 0) {
+	else if (places->file != NULL &&
+	    (logs->fd = file_open(places->file)) < 0)
+		return places->file;
+	if (places->access != NULL &&
+	    (logs->access = file_open(places->access)) < 0) {
 		int error = errno;
 
 		log_close(logs);
 		errno = error;
-		return conf->accesslog;
+		return places->access;
 	}
 	return NULL;
 }

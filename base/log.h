@@ -9,7 +9,6 @@
 #include "compiler.h"
 
 struct addr;
-struct conf;
 
 enum {
 	LOG_LINE_SIZE = 1024 /* bytes of a log line */
@@ -22,6 +21,13 @@ enum log_level {
 	LOG_LEVEL_NOTICE,
 	LOG_LEVEL_CONNECT,
 	LOG_LEVEL_INFO
+};
+
+/* Where they are to go: paths are NULL where there is none. */
+struct log_places {
+	const char *file, *access;
+	bool syslog; /* in place of the file */
+	enum log_level level;
 };
 
 /* Where lines go. The descriptors are -1 where there is nothing to write. */
@@ -46,7 +52,7 @@ struct record {
 };
 
 void log_init(bool foreground);
-const char *log_open(struct logs *, const struct conf *, bool foreground);
+const char *log_open(struct logs *, const struct log_places *);
 void log_detach(void);
 void log_close(struct logs *);
 void log_use(const struct logs *);

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct sockaddr_storage;
+
 enum sys_dir { SYS_DIR_FOLLOW, SYS_DIR_NOFOLLOW };
 
 void sys_close_from(int first);

@@ -32,6 +32,7 @@
 #include "filter.h"
 #include "log.h"
 #include "login.h"
+#include "name.h"
 #include "page.h"
 #include "parse.h"
 #include "program.h"
@@ -405,7 +406,7 @@ rule_add(struct reader *r, char *arg, bool allow)
 	if (arg[len - 1] == '.')
 		arg[--len] = '\0';
 	rule->kind = arg[0] == '.' ? RULE_SUFFIX : RULE_NAME;
-	if (!is_word(arg) || len >= HOST_SIZE || parse_ends_in_number(arg))
+	if (!is_word(arg) || len >= HOST_SIZE || name_ends_in_number(arg))
 		return FAIL(r,
 		    "\"%.60s\" is no address, block a.b.c.d/0 to 32 or "
 		    "IPv6/0 to 128, name or .suffix",

@@ -7,6 +7,7 @@
 struct answer;
 struct conf;
 struct conn;
+struct sockaddr_storage;
 
 void client_init(const struct conf *);
 void client_accepted(int fd, const struct sockaddr_storage *from);

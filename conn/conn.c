@@ -35,6 +35,7 @@
 #include "ask.h"
 #include "auth.h"
 #include "client.h"
+#include "clock.h"
 #include "conf.h"
 #include "conn.h"
 #include "exchange.h"
@@ -55,6 +56,7 @@
 #include "secret.h"
 #include "self.h"
 #include "share.h"
+#include "socket.h"
 #include "stats.h"
 #include "tunnel.h"
 
@@ -122,17 +124,11 @@ conn_unsettled(void)
 bool
 conn_has_room(void)
 {
-	const struct share *share = k.args->share;
-	size_t nslots = atomic_load(&share->nslots);
-	unsigned long total = 0;
-
 	if (k.draining || k.count > k.args->max_conns / 2)
 		return false;
 	if (k.conf->max_clients == 0)
 		return true;
-	for (size_t i = 0; i < nslots && i < SLOTS_MAX; i++)
-		total += atomic_load(&share->slots[i].clients);
-	return total <= k.conf->max_clients / 2;
+	return share_clients(k.args->share) <= k.conf->max_clients / 2;
 }
 
 /* Connections and their descriptors. */

@@ -15,6 +15,7 @@
 
 struct credentials;
 struct exchange;
+struct list;
 struct parent;
 struct reply;
 struct upstream;

@@ -15,15 +15,16 @@
 #include <string.h>
 
 #include "addr.h"
+#include "clock.h"
 #include "conf.h"
 #include "conn.h"
 #include "exchange.h"
 #include "forward.h"
-#include "loop.h"
 #include "lot.h"
 #include "reach.h"
 #include "relay.h"
 #include "request.h"
+#include "socket.h"
 #include "tunnel.h"
 #include "upstream.h"
 

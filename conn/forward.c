@@ -36,6 +36,7 @@
 #include "reverse.h"
 #include "secret.h"
 #include "self.h"
+#include "socket.h"
 #include "tunnel.h"
 #include "upstream.h"
 
@@ -663,13 +664,6 @@ forward_events(const struct conn *c, enum side side)
 	return (short)events;
 }
 
-static bool
-is_passing(int error)
-{
-	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR ||
-	    error == ENOBUFS;
-}
-
 /* Takes content of the request. */
 static enum forward_state
 client_read(struct conn *c)
@@ -680,7 +674,7 @@ client_read(struct conn *c)
 		n;
 	size_t used;
 
-	if (got < 0 && is_passing(errno))
+	if (got < 0 && socket_is_passing(errno))
 		return FORWARD_GOES_ON;
 	if (got <= 0)
 		return FORWARD_CLIENT_LOST;
@@ -832,7 +826,7 @@ server_read(struct conn *c)
 		size = e->size - e->bytes_len;
 	}
 	n = recv(c->end[SERVER].fd, to, size, 0);
-	if (n < 0 && is_passing(errno))
+	if (n < 0 && socket_is_passing(errno))
 		return FORWARD_GOES_ON;
 	if (n <= 0)
 		return server_ended(c, n == 0);

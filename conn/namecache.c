@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "addr.h"
-#include "loop.h"
+#include "clock.h"
 #include "namecache.h"
 
 enum {
@@ -184,7 +184,8 @@ namecache_forget(const char *name)
  * a client, whose port does not count.  *matches is the answer then.
  */
 bool
-namecache_find_client(const char *rule, const struct addr *client, bool *matches)
+namecache_find_client(
+    const char *rule, const struct addr *client, bool *matches)
 {
 	const struct entry *e =
 	    entry_find((struct key){ .name = rule, .client = client });

@@ -66,12 +66,9 @@ stats_count_error(const char *error)
 void
 stats_sum(struct stats *sum)
 {
-	size_t nslots = atomic_load(&k.share->nslots);
+	size_t nslots = share_slots(k.share);
 
 	memset(sum, 0, sizeof(*sum));
-	/* Other workers could have written there what they like. */
-	if (nslots > SLOTS_MAX)
-		nslots = SLOTS_MAX;
 	for (size_t i = 0; i < nslots; i++) {
 		struct share_slot *slot = &k.share->slots[i];
 

@@ -28,12 +28,11 @@
 #include "addr.h"
 #include "args.h"
 #include "authcache.h"
-#include "bounds.h"
+#include "clock.h"
 #include "desk.h"
 #include "helper.h"
 #include "hosts.h"
 #include "login.h"
-#include "loop.h"
 #include "orders.h"
 #include "question.h"
 #include "secret.h"
@@ -85,75 +84,6 @@ static struct {
 	size_t nmatters;
 	int64_t fork_at; /* ms: no fork() before that */
 } d;
-
-/* The messages. */
-
-/*
- * Sends a question, and of it what is used.  Returns 0, or -1 with errno.
- */
-int
-question_send(int fd, const struct question *q)
-{
-	return sys_send(
-	    fd, q, offsetof(struct question, text) + q->len, NULL, 0);
-}
-
-/* Whether len bytes that were received are a question, whole and no more. */
-bool
-question_fits(const struct question *q, ssize_t len)
-{
-	size_t least = offsetof(struct question, text), nuls = 0;
-
-	if (len <= (ssize_t)least || q->len > sizeof(q->text) ||
-	    (size_t)len != least + q->len || q->text[q->len - 1] != '\0')
-		return false;
-	for (size_t i = 0; i < q->len; i++)
-		nuls += q->text[i] == '\0';
-	if (q->kind == QUESTION_USER)
-		return nuls == 2;
-	return nuls == 1 && q->len <= HOST_SIZE;
-}
-
-/* The password in a QUESTION_USER. */
-const char *
-question_password(const struct question *q)
-{
-	return q->text + strlen(q->text) + 1;
-}
-
-/* Wipes the password in a question, if there is one. */
-void
-question_wipe(struct question *q)
-{
-	if (q->kind == QUESTION_USER)
-		secret_wipe(q->text, sizeof(q->text));
-}
-
-/* Sends an answer, and of it what is used.  Returns 0, or -1 with errno. */
-int
-answer_send(int fd, const struct answer *answer)
-{
-	return sys_send(fd, answer,
-	    offsetof(struct answer, addrs) +
-		answer->naddrs * sizeof(*answer->addrs),
-	    NULL, 0);
-}
-
-/*
- * Receives an answer.  Returns 1; 0 when the other end is gone, or not in its
- * right mind; or -1 with errno EAGAIN or EINTR.
- */
-int
-answer_receive(int fd, struct answer *answer)
-{
-	size_t least = offsetof(struct answer, addrs);
-	ssize_t n = sys_receive(fd, answer, sizeof(*answer), NULL, 0);
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return -1;
-	return n >= (ssize_t)least && answer->naddrs <= ADDRS_MAX &&
-	    (size_t)n == least + answer->naddrs * sizeof(*answer->addrs);
-}
 
 /* An answer that finds no room is lost; its question times out. */
 static void
@@ -543,19 +473,13 @@ questions_take(enum desk desk)
 static int
 sleep_time(void)
 {
-	int64_t now = clock_ms(), until = authcache_tidy_at(), due;
+	int64_t now = clock_ms(), until = authcache_tidy_at();
 
-	if ((d.names.first != NULL || d.users.first != NULL) &&
-	    d.fork_at > now && (until < 0 || d.fork_at < until))
-		until = d.fork_at;
-	for (size_t i = 0; i < d.nhelpers; i++) {
-		due = helper_due(&d.helpers[i]);
-		if (due >= 0 && (until < 0 || due < until))
-			until = due;
-	}
-	if (until < 0)
-		return -1;
-	return until > now ? (int)(until - now) : 0;
+	if ((d.names.first != NULL || d.users.first != NULL) && d.fork_at > now)
+		until = clock_earlier(until, d.fork_at);
+	for (size_t i = 0; i < d.nhelpers; i++)
+		until = clock_earlier(until, helper_due(&d.helpers[i]));
+	return clock_sleep(until, now);
 }
 
 static void

@@ -18,12 +18,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "acl.h"
 #include "addr.h"
 #include "bounds.h"
+#include "clock.h"
 #include "helper.h"
 #include "login.h"
-#include "loop.h"
+#include "name.h"
 #include "question.h"
 #include "sys.h"
 
@@ -128,7 +128,7 @@ client_answer(
 	if (answer->matches)
 		return;
 	reverse = name_of(client, name, sizeof(name));
-	if (reverse == 0 && acl_name_matches(rule, name))
+	if (reverse == 0 && name_matches(rule, name))
 		answer->matches = name_has(name, client, &reverse);
 	if (is_failure(reverse))
 		answer->error = reverse;

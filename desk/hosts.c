@@ -16,10 +16,10 @@
 #include <string.h>
 #include <strings.h>
 
-#include "acl.h"
 #include "addr.h"
 #include "bounds.h"
 #include "hosts.h"
+#include "name.h"
 #include "question.h"
 
 #define HOSTS_FILE "/etc/hosts"
@@ -135,7 +135,7 @@ hosts_client(const char *rule, const struct addr *client, struct answer *answer)
 {
 	for (size_t i = 0; i < nhosts && !answer->matches; i++)
 		answer->matches = addr_same_ip(&hosts[i].addr, client) &&
-		    acl_name_matches(rule, hosts[i].name);
+		    name_matches(rule, hosts[i].name);
 }
 
 /*

@@ -68,7 +68,6 @@ struct request {
 
 enum parse_result parse_head(struct request *, const char *head, size_t len);
 bool parse_is_token(const char *, size_t len);
-bool parse_ends_in_number(const char *host);
 int parse_authority(struct request *, const char *text, size_t len);
 int parse_url(struct request *, const char *text, size_t len);
 int parse_basic(const char *value, size_t len, char user[CREDENTIAL_SIZE],

@@ -13,9 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "bounds.h"
+#include "clock.h"
 #include "conn.h"
 #include "loop.h"
 #include "lot.h"
@@ -33,8 +33,6 @@ struct watch {
 static struct pollfd *set;
 static struct watch *watches;
 static size_t nset, set_size;
-
-static int64_t now; /* ms, when poll() returned last */
 
 static struct conn **heap; /* the conn whose alarm is first at 1 */
 static size_t nheap;
@@ -57,18 +55,8 @@ loop_init(size_t max_conns)
 	set = calloc(set_size, sizeof(*set));
 	watches = calloc(set_size, sizeof(*watches));
 	heap = calloc(max_conns + 1, sizeof(*heap));
-	now = clock_ms();
+	clock_turn();
 	return set == NULL || watches == NULL || heap == NULL ? -1 : 0;
-}
-
-/* Milliseconds of a clock that is never set. */
-int64_t
-clock_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 /*
@@ -124,15 +112,8 @@ watch_poll(int timeout)
 {
 	int n = lot_poll(set, nset, timeout);
 
-	now = clock_ms();
+	clock_turn();
 	return n;
-}
-
-/* The time of this turn of the loop, in ms of clock_ms(). */
-int64_t
-clock_now(void)
-{
-	return now;
 }
 
 /*
@@ -228,10 +209,10 @@ deadline_clear(struct conn *c)
 struct conn *
 deadline_due(void)
 {
-	while (nheap > 0 && heap[1]->alarm <= now) {
+	while (nheap > 0 && heap[1]->alarm <= clock_now()) {
 		struct conn *c = heap[1];
 
-		if (c->deadline <= now) {
+		if (c->deadline <= clock_now()) {
 			deadline_clear(c);
 			return c;
 		}

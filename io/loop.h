@@ -9,8 +9,6 @@ struct conn;
 
 int loop_init(size_t max_conns);
 size_t watch_max(size_t max_conns);
-int64_t clock_ms(void);
-int64_t clock_now(void);
 int watch_add(int fd, short events, struct conn *, unsigned which, int *slot);
 void watch_set(int slot, short events);
 void watch_remove(int *slot);

@@ -20,7 +20,6 @@
 #include <unistd.h>
 
 #include "conn.h"
-#include "loop.h"
 #include "lot.h"
 #include "tunnel.h"
 
@@ -80,11 +79,15 @@ wake(struct conn *c, struct conn **conns, size_t n)
 
 #ifdef LOT_IS_EPOLL
 
-/* Makes the lot.  Returns 0, or -1 with errno. */
+/*
+ * Makes the lot, for so many connections, beside a poll set with so many
+ * descriptors at most.  Returns 0, or -1 with errno.
+ */
 int
-lot_init(size_t max_conns)
+lot_init(size_t max_conns, size_t set_size)
 {
 	(void)max_conns;
+	(void)set_size;
 	lot = epoll_create1(0);
 	return lot < 0 ? -1 : 0;
 }
@@ -134,11 +137,15 @@ lot_woken(struct conn **conns, size_t max)
 
 #ifdef LOT_IS_KQUEUE
 
-/* Makes the lot.  Returns 0, or -1 with errno. */
+/*
+ * Makes the lot, for so many connections, beside a poll set with so many
+ * descriptors at most.  Returns 0, or -1 with errno.
+ */
 int
-lot_init(size_t max_conns)
+lot_init(size_t max_conns, size_t set_size)
 {
 	(void)max_conns;
+	(void)set_size;
 	lot = kqueue();
 	return lot < 0 ? -1 : 0;
 }
@@ -216,11 +223,14 @@ clock_ns(void)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-/* Makes the lot.  Returns 0, or -1 with errno. */
+/*
+ * Makes the lot, for so many connections, beside a poll set with so many
+ * descriptors at most.  Returns 0, or -1 with errno.
+ */
 int
-lot_init(size_t max_conns)
+lot_init(size_t max_conns, size_t set_size)
 {
-	all = calloc(2 * max_conns + watch_max(max_conns), sizeof(*all));
+	all = calloc(2 * max_conns + set_size, sizeof(*all));
 	tunnels = calloc(max_conns, sizeof(*tunnels));
 	return all == NULL || tunnels == NULL ? -1 : 0;
 }

@@ -6,12 +6,13 @@
 #include <stddef.h>
 
 struct conn;
+struct pollfd;
 
 enum {
 	WOKEN_MAX = 64 /* parked tunnels woken at once */
 };
 
-int lot_init(size_t max_conns);
+int lot_init(size_t max_conns, size_t set_size);
 int lot_fd(void);
 int lot_park(struct conn *, const int events[2]);
 void lot_leave(struct conn *);

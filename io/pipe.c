@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <unistd.h>
 
-#include "loop.h"
+#include "clock.h"
 #include "pipe.h"
 #include "sys.h"
 

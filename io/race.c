@@ -25,7 +25,7 @@
 #include "conn.h"
 #include "loop.h"
 #include "race.h"
-#include "relay.h"
+#include "socket.h"
 #include "sys.h"
 #include "tunnel.h"
 

@@ -20,10 +20,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "conn.h"
-#include "loop.h"
 #include "pipe.h"
 #include "relay.h"
+#include "socket.h"
 #include "sys.h"
 #include "tunnel.h"
 
@@ -64,7 +65,8 @@ relay_limit(unsigned bytes)
 static int32_t
 side_rest(const struct conn *c, enum side side)
 {
-	int32_t rest = (int32_t)(c->rest[side] - (uint32_t)(clock_now() * 1000));
+	int32_t rest =
+	    (int32_t)(c->rest[side] - (uint32_t)(clock_now() * 1000));
 
 	return rest > 2 * RATE_CREDIT || rest < -RATE_CREDIT ? -RATE_CREDIT
 							     : rest;
@@ -219,27 +221,6 @@ relay_free(struct conn *c)
 }
 
 /*
- * Chooses what close() says to the peer: a reset, and what is not sent yet is
- * dropped; or, gracefully, that all has been said.  The sockets of a tunnel
- * are set to reset for as long as it lives: so the end of a process that
- * crashes does not make half an answer look complete.
- */
-void
-socket_linger(int fd, bool gracefully)
-{
-	struct linger linger = { .l_onoff = !gracefully, .l_linger = 0 };
-
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-}
-
-static bool
-is_passing(int error)
-{
-	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR ||
-	    error == ENOBUFS;
-}
-
-/*
  * Tells the destination of the end of a flow when all of it is delivered.
  * The last of the two flows needs no shutdown(): close() says the same.
  */
@@ -285,7 +266,8 @@ relay_flush(struct conn *c, enum side side, enum side *lost)
 
 	if (!flow_holds(f))
 		return RELAY_GOES_ON;
-	if (flow_send(f, c->end[other(side)].fd) != 0 && !is_passing(errno)) {
+	if (flow_send(f, c->end[other(side)].fd) != 0 &&
+	    !socket_is_passing(errno)) {
 		*lost = other(side);
 		return RELAY_LOST;
 	}
@@ -338,7 +320,7 @@ relay_pass(struct conn *c, enum side side, const char *bytes, size_t len)
 {
 	ssize_t sent = send(c->end[other(side)].fd, bytes, len, MSG_NOSIGNAL);
 
-	if (sent < 0 && !is_passing(errno))
+	if (sent < 0 && !socket_is_passing(errno))
 		return -1;
 	if (sent < 0)
 		sent = 0;
@@ -363,7 +345,7 @@ flow_copy(struct conn *c, enum side side, enum side *lost)
 
 	got = recv(c->end[side].fd, buffer, flow_size(f), 0);
 	if (got < 0)
-		return is_passing(errno) ? RELAY_GOES_ON : RELAY_LOST;
+		return socket_is_passing(errno) ? RELAY_GOES_ON : RELAY_LOST;
 	if (got == 0) {
 		f->eof = true;
 		return flow_end(c, side);
@@ -399,7 +381,7 @@ flow_splice(struct conn *c, enum side side, struct pipe *p, enum side *lost)
 		return relay_flush(c, side, lost);
 	}
 	pipe_give(p);
-	if (got < 0 && !is_passing(errno))
+	if (got < 0 && !socket_is_passing(errno))
 		return RELAY_LOST;
 	flow_restart(f);
 	return flow_copy(c, side, lost);

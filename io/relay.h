@@ -33,6 +33,5 @@ bool relay_holds(const struct conn *, enum side);
 bool relay_owes(const struct conn *, enum side);
 void relay_quiet(struct conn *);
 void relay_free(struct conn *);
-void socket_linger(int fd, bool gracefully);
 
 #endif

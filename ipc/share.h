@@ -3,6 +3,7 @@
 #define SHARE_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "bounds.h"
@@ -59,5 +60,8 @@ enum slot_state {
 	SLOT_READY, /* it can listen, or does */
 	SLOT_RESTS  /* it listens again when anybody's client leaves */
 };
+
+size_t share_slots(const struct share *);
+unsigned long share_clients(const struct share *);
 
 #endif

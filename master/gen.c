@@ -44,9 +44,9 @@
 #include "program.h"
 #include "question.h"
 #include "quota.h"
-#include "relay.h"
 #include "service.h"
 #include "share.h"
+#include "socket.h"
 #include "sys.h"
 #include "worker.h"
 

@@ -16,6 +16,7 @@
 #include "question.h"
 
 struct conf;
+struct pollfd;
 struct share;
 
 enum {

@@ -23,7 +23,6 @@ struct user {
 enum verdict acl_client(
     const struct conf *, const struct addr *client, size_t *rule);
 enum verdict acl_answer(const struct rule *, bool matches, bool failed);
-bool acl_name_matches(const char *rule, const char *name);
 bool acl_port(const struct conf *, uint16_t port);
 bool acl_name(const char *name, const struct addr *client);
 bool acl_is_loopback(const struct addr *, unsigned bits);

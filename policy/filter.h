@@ -7,6 +7,7 @@
 
 #include "log.h"
 
+struct pattern;
 struct request;
 
 enum {

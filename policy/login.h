@@ -7,6 +7,8 @@
 
 #include "secret.h"
 
+struct login_block;
+
 /* One user of an AuthFile. */
 struct login {
 	char *name; /* owned */

@@ -33,8 +33,8 @@
 
 #include "addr.h"
 #include "args.h"
+#include "clock.h"
 #include "conf.h"
-#include "loop.h"
 #include "quota.h"
 #include "secret.h"
 #include "share.h"
@@ -169,11 +169,9 @@ static uint64_t
 count_total(uint64_t hash)
 {
 	struct share *share = q.share;
-	size_t nslots = atomic_load(&share->nslots);
+	size_t nslots = share_slots(share);
 	uint64_t total = 0;
 
-	if (nslots > SLOTS_MAX)
-		nslots = SLOTS_MAX;
 	for (size_t slot = 0; slot < nslots; slot++) {
 		atomic_ullong *word;
 

@@ -18,7 +18,7 @@
 
 #include "addr.h"
 #include "bounds.h"
-#include "parse.h"
+#include "name.h"
 #include "rule.h"
 #include "target.h"
 #include "who.h"
@@ -246,29 +246,6 @@ add_net(struct targets *t, struct target_rule *rule, const char *text)
 	rule->bits = block.bits;
 	memcpy(rule->net, block.net, 16);
 	return rule_add(t, rule);
-}
-
-/*
- * Whether it can be a name as clients ask for it, or a suffix with its dot in
- * front; folds its case, and takes one last dot off.
- */
-bool
-name_fold(char *name)
-{
-	size_t len = strlen(name);
-
-	if (len > 1 && name[len - 1] == '.')
-		name[--len] = '\0';
-	for (size_t i = 0; i < len; i++) {
-		if (name[i] >= 'A' && name[i] <= 'Z')
-			name[i] = (char)(name[i] + ('a' - 'A'));
-		else if (strchr("abcdefghijklmnopqrstuvwxyz0123456789-_.",
-			     name[i]) == NULL ||
-		    (name[i] == '.' && name[i + 1] == '.'))
-			return false;
-	}
-	return len > 0 && len < HOST_SIZE && strcmp(name, ".") != 0 &&
-	    !parse_ends_in_number(name);
 }
 
 static const char *

@@ -48,7 +48,6 @@ struct targets {
 	size_t mask;     /* places in the table, less one */
 };
 
-bool name_fold(char *name);
 const char *target_add(struct targets *, bool allow, unsigned long line,
     char *text, const char **at);
 int target_index(struct targets *);

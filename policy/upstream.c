@@ -16,10 +16,10 @@
 
 #include "addr.h"
 #include "bounds.h"
-#include "loop.h"
+#include "clock.h"
+#include "name.h"
 #include "parse.h"
 #include "rule.h"
-#include "target.h"
 #include "upstream.h"
 
 enum {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: acl.c base/addr.c policy/target.c policy/who.c parse.c base/secret.c */
+/* LINK: acl.c base/addr.c policy/target.c policy/who.c parse.c base/secret.c base/name.c */
 /*
  * Judges the rows of acl.verdicts by the rules in acl.rules, and by the
  * floors that need no rule.
@@ -359,7 +359,7 @@ verdict_test(struct row *row)
 		addr_test(row);
 	else if (strcmp(kind, "name") == 0)
 		row_check_bool(row, row->word[3],
-		    acl_name_matches(row->word[1], row->word[2]));
+		    name_matches(row->word[1], row->word[2]));
 	else
 		row_die(row, "no such kind of row");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: conn/auth.c base/secret.c policy/authcache.c parse.c base/addr.c */
+/* LINK: conn/auth.c base/secret.c policy/authcache.c parse.c base/addr.c base/name.c */
 /*
  * Has credentials delayed for every debt that an address can have, to the
  * millisecond: whoever has to wait does so until a time that is to come, since

@@ -96,7 +96,8 @@ try_time(void)
 	put("b.example", 2, 1);
 	now++;
 	must(is_unknown("a.example"), "and then not any more");
-	must(namecache_tidy_at() >= 0 && namecache_tidy_at() <= now, "it is tidied");
+	must(namecache_tidy_at() >= 0 && namecache_tidy_at() <= now,
+	    "it is tidied");
 	namecache_tidy();
 	must(knows("b.example", 2, 1), "what is good stays");
 	must(namecache_tidy_at() > now, "and is tidied later");

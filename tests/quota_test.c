@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: policy/quota.c base/addr.c base/secret.c */
+/* LINK: policy/quota.c base/addr.c base/secret.c ipc/share.c */
 /*
  * Tries what is counted of one address, with a clock of our own, and with one
  * process that is now this worker and now another.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: http/reverse.c parse.c http/http.c base/addr.c base/secret.c */
+/* LINK: http/reverse.c parse.c http/http.c base/addr.c base/secret.c base/name.c */
 /*
  * Makes mappings of a table, and has requests, cookies and redirections go
  * through them; then requests that are made at random.  Whatever is asked for,

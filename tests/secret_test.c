@@ -77,7 +77,8 @@ test_known(void)
 	must(authcache_find(&a, 1) == NULL, "nobody is known at first");
 	must(authcache_tidy_at() == -1, "there is nothing to tidy");
 	authcache_put(&a, "alice", 1);
-	must(strcmp(authcache_find(&a, 1), "alice") == 0, "who is put is found");
+	must(
+	    strcmp(authcache_find(&a, 1), "alice") == 0, "who is put is found");
 	must(strcmp(authcache_find(&a, LIFE), "alice") == 0, "for a while");
 	must(authcache_find(&a, LIFE + 1) == NULL, "and then no more");
 	must(authcache_find(&b, 1) == NULL, "others are not found");
