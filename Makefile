@@ -33,7 +33,8 @@ BASE = base/addr.o base/clock.o base/log.o base/name.o base/safefile.o \
 	base/secret.o base/socket.o base/sys.o
 IPC = ipc/baton.o ipc/question.o ipc/share.o
 IO = io/loop.o io/lot.o io/pipe.o io/race.o io/relay.o
-HTTP = parse.o http/http.o http/page.o http/reverse.o
+HTTP = parse.o http/fields.o http/http.o http/page.o http/reverse.o \
+	http/rewrite.o http/via.o
 POLICY = acl.o policy/authcache.o policy/filter.o policy/login.o \
 	policy/quota.o policy/target.o policy/upstream.o policy/who.o
 CONF = conf/conf.o

@@ -16,7 +16,6 @@
 #include "acl.h"
 #include "addr.h"
 #include "bounds.h"
-#include "conf.h"
 #include "name.h"
 #include "rule.h"
 #include "target.h"
@@ -31,17 +30,17 @@
  * rules of which none matches none is.
  */
 enum verdict
-acl_client(const struct conf *conf, const struct addr *client, size_t *rule)
+acl_client(const struct acl *acl, const struct addr *client, size_t *rule)
 {
-	for (; *rule < conf->nrules; (*rule)++) {
-		const struct rule *r = &conf->rules[*rule];
+	for (; *rule < acl->nrules; (*rule)++) {
+		const struct rule *r = &acl->rules[*rule];
 
 		if (r->kind != RULE_NET)
 			return ACL_ASK;
 		if (addr_in_net(client, r->net.ip, r->bits))
 			return r->allow ? ACL_ALLOW : ACL_DENY;
 	}
-	return conf->nrules == 0 ? ACL_ALLOW : ACL_DENY;
+	return acl->nrules == 0 ? ACL_ALLOW : ACL_DENY;
 }
 
 /*
@@ -59,9 +58,9 @@ acl_answer(const struct rule *rule, bool matches, bool failed)
 
 /* Whether a CONNECT to the port is allowed. */
 bool
-acl_port(const struct conf *conf, uint16_t port)
+acl_port(const struct acl *acl, uint16_t port)
 {
-	return !conf->has_ports || (conf->ports[port / 8] >> port % 8 & 1) != 0;
+	return !acl->has_ports || (acl->ports[port / 8] >> port % 8 & 1) != 0;
 }
 
 /* clang-format off */
@@ -250,19 +249,19 @@ acl_floor(const struct addr *target, const struct asker *asker,
  * when that one is.  *rule is the rule that has decided, or NULL.
  */
 bool
-acl_target(const struct conf *conf, const char *name, const struct addr *target,
+acl_target(const struct acl *acl, const char *name, const struct addr *target,
     const struct asker *asker, const struct target_rule **rule)
 {
 	struct addr inner[EMBEDDED_MAX];
 	size_t n = embedded_all(inner, target);
 	const struct target_rule *r;
 
-	if (target_addr(&conf->targets, name, target, asker, rule) !=
+	if (target_addr(&acl->targets, name, target, asker, rule) !=
 		ACL_ALLOW ||
 	    acl_floor(target, asker, *rule) != NULL)
 		return false;
 	for (size_t i = 0; i < n; i++) {
-		if (target_addr(&conf->targets, name, &inner[i], asker, &r) ==
+		if (target_addr(&acl->targets, name, &inner[i], asker, &r) ==
 			ACL_DENY &&
 		    r != NULL && r->kind == RULE_NET) {
 			*rule = r;
@@ -288,13 +287,13 @@ difference(const char a[CREDENTIAL_SIZE], const char b[CREDENTIAL_SIZE])
  * leaves them, or NULL.  The time depends on the number of users alone.
  */
 const char *
-acl_user(const struct conf *conf, const char name[CREDENTIAL_SIZE],
+acl_user(const struct acl *acl, const char name[CREDENTIAL_SIZE],
     const char password[CREDENTIAL_SIZE])
 {
 	const char *found = NULL;
 
-	for (size_t i = 0; i < conf->nusers; i++) {
-		const struct user *u = &conf->users[i];
+	for (size_t i = 0; i < acl->nusers; i++) {
+		const struct user *u = &acl->users[i];
 
 		if ((difference(u->name, name) |
 			difference(u->password, password)) == 0)

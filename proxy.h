@@ -35,10 +35,13 @@
 #include "tunnel.h"
 
 /* http: HTTP as text: requests, answers, pages */
+#include "fields.h"
 #include "http.h"
 #include "page.h"
 #include "parse.h"
 #include "reverse.h"
+#include "rewrite.h"
+#include "via.h"
 
 /* policy: who may do what: rules, users, limits, parents */
 #include "acl.h"

@@ -39,6 +39,7 @@
 #include "quota.h"
 #include "share.h"
 #include "sys.h"
+#include "tunnel.h"
 #include "worker.h"
 
 enum {
@@ -565,7 +566,7 @@ sleep_time(void)
 static void
 turn(void)
 {
-	struct conn *c;
+	struct tunnel *t;
 	unsigned which;
 	short revents;
 
@@ -575,19 +576,19 @@ turn(void)
 			    ask_waiting((enum desk)desk) ? POLLOUT : 0);
 	watch_poll(sleep_time());
 	/* The lot first: one side of a tunnel that is busy may lie there. */
-	if (lot_fd() < 0 || watch_take((size_t)w.slots[OWN_LOT], &c, &which))
+	if (lot_fd() < 0 || watch_take((size_t)w.slots[OWN_LOT], &t, &which))
 		conn_wake_parked();
 	for (size_t i = watch_count(); i-- > 0;) {
-		revents = watch_take(i, &c, &which);
+		revents = watch_take(i, &t, &which);
 		if (revents == 0)
 			continue;
-		if (c == NULL)
+		if (t == NULL)
 			own_event(which, revents);
 		else
-			conn_event(c, which, revents);
+			conn_event(conn_of(t), which, revents);
 	}
-	while ((c = deadline_due()) != NULL)
-		conn_expire(c);
+	while ((t = deadline_due()) != NULL)
+		conn_expire(conn_of(t));
 	if (w.paused_until != 0 &&
 	    (clock_now() >= w.paused_until || conn_count() < w.paused_count))
 		w.paused_until = 0;
@@ -617,7 +618,8 @@ worker_run(const struct worker_args *args)
 	w.conf = args->conf;
 	w.log_fd = args->logs.fd;
 	w.access_fd = args->logs.access;
-	quota_begin(args);
+	quota_begin(args->slot, w.conf->max_clients_per_host,
+	    w.conf->max_rate_per_host);
 	ask_init(args);
 	pipe_init(args->max_pipes);
 	if (conn_init(args) != 0 || loop_init(args->max_conns) != 0 ||

@@ -17,14 +17,11 @@
 
 #include "acl.h"
 #include "addr.h"
-#include "args.h"
-#include "auth.h"
 #include "bounds.h"
 #include "clock.h"
 #include "conf.h"
 #include "explain.h"
 #include "filter.h"
-#include "gen.h"
 #include "helper.h"
 #include "hosts.h"
 #include "log.h"
@@ -89,7 +86,7 @@ say_target(bool allowed, const struct target_rule *rule)
 		say_line(allowed ? "allowed by" : "refused by", rule->line);
 	else if (!allowed)
 		puts("refused: no AllowTo matches");
-	else if (e.conf->targets.n == 0)
+	else if (e.conf->acl.targets.n == 0)
 		puts("allowed: there is no AllowTo and no DenyTo");
 	else
 		puts("allowed: no DenyTo matches");
@@ -161,13 +158,14 @@ client_goes(void)
 	size_t at = 0;
 
 	limits_say();
-	while ((verdict = acl_client(e.conf, e.asker.client, &at)) == ACL_ASK &&
-	    (verdict = client_ask(&e.conf->rules[at])) == ACL_ASK)
+	while ((verdict = acl_client(&e.conf->acl, e.asker.client, &at)) ==
+		ACL_ASK &&
+	    (verdict = client_ask(&e.conf->acl.rules[at])) == ACL_ASK)
 		at++;
 	printf("client %s: ", e.client);
-	if (at < e.conf->nrules)
+	if (at < e.conf->acl.nrules)
 		say_line(verdict == ACL_ALLOW ? "allowed by" : "refused by",
-		    e.conf->rules[at].line);
+		    e.conf->acl.rules[at].line);
 	else
 		puts(verdict == ACL_ALLOW
 			? "allowed: there is no Allow and no Deny"
@@ -227,7 +225,7 @@ user_goes(const char *user)
 
 	log_escape(shown, sizeof(shown), user, strlen(user));
 	printf("user %s: ", shown);
-	if (!auth_wanted(e.conf)) {
+	if (!conf_wants_users(e.conf)) {
 		printf("nobody is asked for credentials%s\n",
 		    given ? ", and no rule sees the name" : "");
 		return true;
@@ -326,11 +324,11 @@ port_goes(void)
 		puts("allowed: ConnectPort is for CONNECT alone");
 		return true;
 	}
-	if (!acl_port(e.conf, e.request.port)) {
+	if (!acl_port(&e.conf->acl, e.request.port)) {
 		puts("refused: no ConnectPort names it");
 		return refuse(REFUSED, "http_request_denied");
 	}
-	if (e.conf->has_ports)
+	if (e.conf->acl.has_ports)
 		say_line("allowed by", quote_find(e.conf, "ConnectPort", port));
 	else
 		puts("allowed: there is no ConnectPort");
@@ -386,8 +384,8 @@ address_goes(const struct addr *addr)
 	const struct request *req = &e.request;
 	const struct target_rule *rule;
 	char text[ADDR_TEXT_SIZE];
-	bool allowed = acl_target(
-	    e.conf, req->literal ? NULL : req->host, addr, &e.asker, &rule);
+	bool allowed = acl_target(&e.conf->acl, req->literal ? NULL : req->host,
+	    addr, &e.asker, &rule);
 	bool denied = rule != NULL && !rule->allow;
 	bool own = allowed && self_socket(addr);
 
@@ -396,7 +394,7 @@ address_goes(const struct addr *addr)
 	    !addr_in_net(addr, rule->net, rule->bits))
 		say_line("refused, for the IPv4 address in it, by", rule->line);
 	else if (!allowed && !denied &&
-	    (rule != NULL || !e.conf->targets.has_allow))
+	    (rule != NULL || !e.conf->acl.targets.has_allow))
 		printf("refused by a floor: %s\n",
 		    acl_floor(addr, &e.asker, rule));
 	else if (own)
@@ -492,8 +490,8 @@ parent_takes_name(void)
 {
 	const struct request *req = &e.request;
 	const struct target_rule *rule;
-	bool allowed = target_unresolved(&e.conf->targets, req->host, req->port,
-			   &e.asker, &rule) == ACL_ALLOW;
+	bool allowed = target_unresolved(&e.conf->acl.targets, req->host,
+			   req->port, &e.asker, &rule) == ACL_ALLOW;
 
 	printf("target %s: looked up by the parent, ", e.target);
 	if (allowed && !acl_name(req->host, e.asker.client)) {
@@ -528,7 +526,7 @@ name_goes(void)
 	const struct request *req = &e.request;
 	const struct target_rule *rule;
 	enum verdict verdict = target_name(
-	    &e.conf->targets, req->host, req->port, &e.asker, &rule);
+	    &e.conf->acl.targets, req->host, req->port, &e.asker, &rule);
 
 	printf("target %s: ", e.target);
 	if (verdict == ACL_ASK)
@@ -569,12 +567,8 @@ explain(const struct conf *conf, const struct addr *client, const char *user,
     const char *target)
 {
 	static struct addr listening[LISTEN_MAX];
-	static struct worker_args args;
 
-	args.conf = conf;
-	args.listening = listening;
-	args.nlisteners = gen_addresses(conf, listening);
-	self_init(&args);
+	self_use(listening, conf_addresses(conf, listening), NULL);
 	e.conf = conf;
 	e.asker.client = client;
 	addr_text(client, e.client);

@@ -15,7 +15,6 @@
 #include <strings.h>
 
 #include "acl.h"
-#include "auth.h"
 #include "conf.h"
 #include "filter.h"
 #include "hints.h"
@@ -55,9 +54,9 @@ is_yes(const struct line *l)
 static const struct rule *
 rule_of(const struct line *l)
 {
-	for (size_t i = 0; i < l->conf->nrules; i++)
-		if (l->conf->rules[i].line == l->number)
-			return &l->conf->rules[i];
+	for (size_t i = 0; i < l->conf->acl.nrules; i++)
+		if (l->conf->acl.rules[i].line == l->number)
+			return &l->conf->acl.rules[i];
 	return NULL;
 }
 
@@ -211,7 +210,7 @@ lacks_credentials(const struct line *l)
 	const struct upstream *u = upstream_of(l);
 
 	return u != NULL && u->kind == UPSTREAM_HTTP && u->user == NULL &&
-	    !auth_wanted(l->conf);
+	    !conf_wants_users(l->conf);
 }
 
 static bool
@@ -242,10 +241,10 @@ static bool
 admits_strangers(const struct line *l)
 {
 	const struct conf *conf = l->conf;
-	bool strangers = conf->nrules == 0;
+	bool strangers = conf->acl.nrules == 0;
 
-	for (size_t i = 0; i < conf->nrules; i++) {
-		const struct rule *rule = &conf->rules[i];
+	for (size_t i = 0; i < conf->acl.nrules; i++) {
+		const struct rule *rule = &conf->acl.rules[i];
 
 		if (rule->allow &&
 		    (rule->kind != RULE_NET ||
@@ -258,20 +257,20 @@ admits_strangers(const struct line *l)
 static bool
 opens_networks(const struct line *l)
 {
-	return admits_strangers(l) && !l->conf->targets.has_allow;
+	return admits_strangers(l) && !l->conf->acl.targets.has_allow;
 }
 
 static bool
 admits_everybody(const struct line *l)
 {
-	return l->conf->nrules == 0 && !auth_wanted(l->conf) &&
+	return l->conf->acl.nrules == 0 && !conf_wants_users(l->conf) &&
 	    admits_strangers(l);
 }
 
 static bool
 wants_credentials(const struct line *l)
 {
-	return auth_wanted(l->conf);
+	return conf_wants_users(l->conf);
 }
 
 static const char only_plain[] =

@@ -29,6 +29,7 @@
 #include "bounds.h"
 #include "compiler.h"
 #include "conf.h"
+#include "fields.h"
 #include "filter.h"
 #include "log.h"
 #include "login.h"
@@ -37,9 +38,9 @@
 #include "parse.h"
 #include "program.h"
 #include "reverse.h"
+#include "rewrite.h"
 #include "rule.h"
 #include "secret.h"
-#include "stats.h"
 #include "sys.h"
 #include "target.h"
 #include "upstream.h"
@@ -389,14 +390,14 @@ static int
 rule_add(struct reader *r, char *arg, bool allow)
 {
 	struct rule *rules =
-	    grow(r, r->conf->rules, r->conf->nrules, sizeof(*rules));
+	    grow(r, r->conf->acl.rules, r->conf->acl.nrules, sizeof(*rules));
 	struct rule *rule;
 	size_t len = strlen(arg);
 
 	if (rules == NULL)
 		return -1;
-	r->conf->rules = rules;
-	rule = &rules[r->conf->nrules++];
+	r->conf->acl.rules = rules;
+	rule = &rules[r->conf->acl.nrules++];
 	memset(rule, 0, sizeof(*rule));
 	rule->allow = allow;
 	rule->line = r->line;
@@ -435,7 +436,7 @@ take_target(struct reader *r, const struct directive *d, char *arg)
 	bool allow = d->name[0] == 'A';
 	const char *at, *wrong;
 
-	wrong = target_add(&r->conf->targets, allow, r->line, arg, &at);
+	wrong = target_add(&r->conf->acl.targets, allow, r->line, arg, &at);
 	return wrong == NULL ? 0 : FAIL(r, "\"%.60s\": %s", at, wrong);
 }
 
@@ -542,9 +543,9 @@ take_connect_port(struct reader *r, const struct directive *d, char *arg)
 
 	if (number(r, arg, d->min, d->max, &n) != 0)
 		return -1;
-	r->conf->has_ports = true;
+	r->conf->acl.has_ports = true;
 	if (n != 0)
-		r->conf->ports[n / 8] |= (unsigned char)(1u << n % 8);
+		r->conf->acl.ports[n / 8] |= (unsigned char)(1u << n % 8);
 	return 0;
 }
 
@@ -581,11 +582,12 @@ take_basic_auth(struct reader *r, const struct directive *d, char *arg)
 	if (name >= CREDENTIAL_SIZE || strlen(password) >= CREDENTIAL_SIZE)
 		return FAIL(r, "user and password have %d bytes at most",
 		    CREDENTIAL_SIZE - 1);
-	users = grow(r, r->conf->users, r->conf->nusers, sizeof(*users));
+	users =
+	    grow(r, r->conf->acl.users, r->conf->acl.nusers, sizeof(*users));
 	if (users == NULL)
 		return -1;
-	r->conf->users = users;
-	user = &users[r->conf->nusers++];
+	r->conf->acl.users = users;
+	user = &users[r->conf->acl.nusers++];
 	memset(user, 0, sizeof(*user));
 	memcpy(user->name, arg, name);
 	strcpy(user->password, password);
@@ -628,27 +630,13 @@ take_anonymous(struct reader *r, const struct directive *d, char *arg)
 	if (name == NULL || *arg != '\0' || !parse_is_token(name, strlen(name)))
 		return FAIL(r,
 		    "the value must be the name of a field in double quotes");
-	list = grow(r, conf->anonymous, conf->nanonymous, sizeof(*list));
+	list =
+	    grow(r, conf->headers.passed, conf->headers.npassed, sizeof(*list));
 	if (list == NULL)
 		return -1;
-	conf->anonymous = list;
-	list[conf->nanonymous] = NULL;
-	return set_string(r, &list[conf->nanonymous++], name);
-}
-
-/* Fields that say what a message is, or whose it is on the way. */
-static bool
-is_of_message(const char *name)
-{
-	static const char *const names[] = { "Connection", "Content-Length",
-		"Host", "Keep-Alive", "Max-Forwards", "Proxy-Authenticate",
-		"Proxy-Authorization", "Proxy-Connection", "TE", "Trailer",
-		"Transfer-Encoding", "Upgrade", "Via" };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (strcasecmp(name, names[i]) == 0)
-			return true;
-	return false;
+	conf->headers.passed = list;
+	list[conf->headers.npassed] = NULL;
+	return set_string(r, &list[conf->headers.npassed++], name);
 }
 
 static int
@@ -656,27 +644,28 @@ take_add_header(struct reader *r, const struct directive *d, char *arg)
 {
 	struct conf *conf = r->conf;
 	char *name = quoted_next(&arg), *value = quoted_next(&arg);
-	struct add_header *list, *added;
+	struct header_added *list, *added;
 
 	(void)d;
 	if (name == NULL || value == NULL || *arg != '\0' ||
 	    !parse_is_token(name, strlen(name)) ||
 	    strlen(name) + strlen(value) > ADD_HEADER_MAX ||
-	    conf->nadd_headers == ADD_HEADERS_MAX)
+	    conf->headers.nadded == ADD_HEADERS_MAX)
 		return FAIL(r,
 		    "the value must be the name of a field and what is in it, "
 		    "each in double quotes, %d bytes at most; %d times at most",
 		    ADD_HEADER_MAX, ADD_HEADERS_MAX);
-	if (is_of_message(name))
+	if ((field_traits(name, strlen(name)) & FIELD_FIXED) != 0)
 		return FAIL(r,
 		    "%s says where a message goes or ends; it cannot be added",
 		    name);
-	list = grow(r, conf->add_headers, conf->nadd_headers, sizeof(*list));
+	list =
+	    grow(r, conf->headers.added, conf->headers.nadded, sizeof(*list));
 	if (list == NULL)
 		return -1;
-	conf->add_headers = list;
-	added = &list[conf->nadd_headers++];
-	*added = (struct add_header){ NULL, NULL };
+	conf->headers.added = list;
+	added = &list[conf->headers.nadded++];
+	*added = (struct header_added){ NULL, NULL };
 	return set_string(r, &added->name, name) != 0
 	    ? -1
 	    : set_string(r, &added->value, value);
@@ -908,7 +897,7 @@ static const struct directive directives[] = {
 	{ "User", take_word, AT(user), 0, 0 },
 	{ "ViaProxyName", take_via_name, AT(via_name), 0, 0 },
 	{ "Workers", take_workers, AT(workers), 1, WORKERS_MAX },
-	{ "XTinyproxy", take_bool, AT(xtinyproxy), 0, 0 }
+	{ "XTinyproxy", take_bool, AT(headers.xtinyproxy), 0, 0 }
 };
 /* clang-format on */
 
@@ -1030,12 +1019,38 @@ reverse_check(struct reader *r)
 	r->keyword = NULL;
 }
 
+/* Whether clients must say who they are. */
+bool
+conf_wants_users(const struct conf *conf)
+{
+	return conf->acl.nusers > 0 || conf->logins.wanted;
+}
+
+/*
+ * The addresses that a configuration listens on, with its port: all of this
+ * machine when it names none.  Returns how many.
+ */
+size_t
+conf_addresses(const struct conf *conf, struct addr at[LISTEN_MAX])
+{
+	static const struct addr everywhere[] = {
+		{ .ip = { [10] = 0xff, 0xff } }, { .ip = { 0 } }
+	};
+	size_t n = conf->nlisten > 0 ? conf->nlisten : 2;
+
+	memcpy(
+	    at, conf->nlisten > 0 ? conf->listen : everywhere, n * sizeof(*at));
+	for (size_t i = 0; i < n; i++)
+		at[i].port = conf->port;
+	return n;
+}
+
 /* Whether there is such a user, whatever his password is. */
 bool
 conf_has_user(const struct conf *conf, const char *name)
 {
-	for (size_t i = 0; i < conf->nusers; i++)
-		if (strcmp(conf->users[i].name, name) == 0)
+	for (size_t i = 0; i < conf->acl.nusers; i++)
+		if (strcmp(conf->acl.users[i].name, name) == 0)
 			return true;
 	return login_name(&conf->logins, name) != NULL;
 }
@@ -1063,7 +1078,7 @@ users_check(struct reader *r, const struct target_rule *rule)
 static void
 targets_check(struct reader *r)
 {
-	const struct targets *t = &r->conf->targets;
+	const struct targets *t = &r->conf->acl.targets;
 	const struct who *checked = NULL;
 
 	for (size_t i = 0; i < t->n; i++)
@@ -1083,7 +1098,7 @@ file_check(struct reader *r)
 	if (r->conf->port == 0 && r->status == 0)
 		say(r, LOG_LEVEL_ERROR,
 		    "Port: missing; say where to listen, as in Port 8888");
-	if (!r->conf->has_ports)
+	if (!r->conf->acl.has_ports)
 		say(r, LOG_LEVEL_WARNING,
 		    "ConnectPort: none given, so that CONNECT to every port "
 		    "is allowed; add ConnectPort 443");
@@ -1106,27 +1121,28 @@ conf_free(struct conf *conf)
 {
 	if (conf == NULL)
 		return;
-	for (size_t i = 0; i < conf->nrules; i++)
-		free(conf->rules[i].name);
-	free(conf->rules);
-	target_free(&conf->targets);
+	for (size_t i = 0; i < conf->acl.nrules; i++)
+		free(conf->acl.rules[i].name);
+	free(conf->acl.rules);
+	target_free(&conf->acl.targets);
 	upstream_free(&conf->upstreams);
-	for (size_t i = 0; i < conf->nanonymous; i++)
-		free(conf->anonymous[i]);
-	free(conf->anonymous);
-	for (size_t i = 0; i < conf->nadd_headers; i++) {
-		free(conf->add_headers[i].name);
-		free(conf->add_headers[i].value);
+	for (size_t i = 0; i < conf->headers.npassed; i++)
+		free(conf->headers.passed[i]);
+	free(conf->headers.passed);
+	for (size_t i = 0; i < conf->headers.nadded; i++) {
+		free(conf->headers.added[i].name);
+		free(conf->headers.added[i].value);
 	}
-	free(conf->add_headers);
+	free(conf->headers.added);
 	free(conf->via_name);
 	filter_free(&conf->filter);
 	reverse_free(&conf->reverse);
 	pages_free(&conf->pages);
 	free(conf->stat_host.name);
-	if (conf->users != NULL)
-		secret_wipe(conf->users, conf->nusers * sizeof(*conf->users));
-	free(conf->users);
+	if (conf->acl.users != NULL)
+		secret_wipe(conf->acl.users,
+		    conf->acl.nusers * sizeof(*conf->acl.users));
+	free(conf->acl.users);
 	login_free(&conf->logins);
 	free(conf->file);
 	free(conf->user);
@@ -1171,7 +1187,7 @@ conf_parse(const char *file, FILE *f,
 	} else {
 		file_parse(&r, f, line_parse);
 		file_check(&r);
-		if (target_index(&r.conf->targets) != 0 ||
+		if (target_index(&r.conf->acl.targets) != 0 ||
 		    sys_random(
 			r.conf->logins.key, sizeof(r.conf->logins.key)) != 0)
 			say(&r, LOG_LEVEL_ERROR, "%s", strerror(errno));

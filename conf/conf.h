@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "acl.h"
 #include "addr.h"
 #include "bounds.h"
 #include "filter.h"
@@ -14,12 +15,10 @@
 #include "login.h"
 #include "page.h"
 #include "reverse.h"
-#include "stats.h"
-#include "target.h"
+#include "rewrite.h"
 #include "upstream.h"
 
 struct rule;
-struct user;
 
 enum {
 	BIND_MAX = 16 /* addresses of Bind */
@@ -40,34 +39,27 @@ struct conf {
 	unsigned max_clients_per_host, max_rate_per_host; /* 0: no limit */
 	unsigned rate_limit; /* bytes per second; 0: no limit */
 	unsigned workers;    /* 0: auto */
-	size_t nlisten, nbind, nrules, nusers;
+	size_t nlisten, nbind;
 	struct addr listen[LISTEN_MAX];
 	struct addr bind[BIND_MAX];
-	struct rule *rules;
-	struct targets targets;
+	struct acl acl;
 	struct upstreams upstreams;
 	char *via_name; /* or NULL */
-	bool disable_via, xtinyproxy;
-	char **
-	    anonymous; /* owned: the fields that pass; all, if there are none */
-	struct add_header {
-		char *name, *value;
-	} * add_headers; /* owned */
-	size_t nanonymous, nadd_headers;
+	bool disable_via;
+	struct header_rules headers;
 	struct filter filter;
 	struct reverse reverse;
 	struct pages pages;
 	struct stat_host stat_host;
-	struct user *users;
 	struct logins logins;
-	bool has_ports; /* there is a ConnectPort */
-	unsigned char ports[65536 / 8];
 };
 
 struct conf *conf_read(const char *file,
     void (*say)(enum log_level, const char *text), int *status);
 struct conf *conf_builtin(void);
 void conf_free(struct conf *);
+size_t conf_addresses(const struct conf *, struct addr at[LISTEN_MAX]);
+bool conf_wants_users(const struct conf *);
 bool conf_has_user(const struct conf *, const char *name);
 FILE *conf_open(const struct conf *);
 char *conf_split(char *line, char **arg);

@@ -41,13 +41,6 @@ enum {
 	CROWD_TIME = 100   /* ms to the next look, see auth_crowded() */
 };
 
-/* Whether clients must say who they are. */
-bool
-auth_wanted(const struct conf *conf)
-{
-	return conf->nusers > 0 || conf->logins.wanted;
-}
-
 /* The digest of "user", a NUL, and "password". */
 static struct digest
 digest_of(const struct conf *conf, const struct credentials *p)
@@ -179,7 +172,7 @@ auth_check(struct conn *c, const struct conf *conf)
 	c->user = authcache_find(&p->digest, clock_now());
 	if (c->user != NULL)
 		return ACL_ALLOW;
-	c->user = acl_user(conf, p->user, p->password);
+	c->user = acl_user(&conf->acl, p->user, p->password);
 	if (c->user != NULL) {
 		authcache_put(&p->digest, c->user, clock_now());
 		return ACL_ALLOW;

@@ -25,7 +25,6 @@ struct credentials {
 
 enum auth_wait { AUTH_NOW, AUTH_LATER, AUTH_NEVER };
 
-bool auth_wanted(const struct conf *);
 enum verdict auth_begin(
     struct conn *, const struct conf *, const char *value, size_t len);
 enum auth_wait auth_delay(struct conn *, const struct conf *);

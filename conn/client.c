@@ -69,9 +69,9 @@ client_deny(struct conn *c)
 	addr_text(&c->client, client);
 	log_line(
 	    LOG_LEVEL_NOTICE, "Unauthorized connection from \"%s\".", client);
-	if (rule < conf->nrules)
+	if (rule < conf->acl.nrules)
 		log_line(LOG_LEVEL_INFO, "Refused client %s: line %lu of %s",
-		    client, conf->rules[rule].line, conf->file);
+		    client, conf->acl.rules[rule].line, conf->file);
 	else
 		log_line(LOG_LEVEL_INFO, "Refused client %s: no rule matches",
 		    client);
@@ -91,8 +91,8 @@ client_verdict(struct conn *c)
 	enum verdict verdict;
 	bool matches;
 
-	while ((verdict = acl_client(conf, &c->client, at)) == ACL_ASK) {
-		rule = &conf->rules[*at];
+	while ((verdict = acl_client(&conf->acl, &c->client, at)) == ACL_ASK) {
+		rule = &conf->acl.rules[*at];
 		if (!namecache_find_client(rule->name, &c->client, &matches))
 			break;
 		if (matches)
@@ -117,7 +117,7 @@ client_obey(struct conn *c, enum verdict verdict)
 		conn_state(c, CONN_RULE);
 		conn_watch(c);
 		ask_question(
-		    c, QUESTION_CLIENT, conf->rules[c->setup->rule].name);
+		    c, QUESTION_CLIENT, conf->acl.rules[c->setup->rule].name);
 	}
 }
 
@@ -125,7 +125,7 @@ client_obey(struct conn *c, enum verdict verdict)
 void
 client_named(struct conn *c, const struct answer *answer)
 {
-	const struct rule *rule = &conf->rules[c->setup->rule];
+	const struct rule *rule = &conf->acl.rules[c->setup->rule];
 	enum verdict verdict;
 
 	if (!answer->matches && ask_on(c))
@@ -203,7 +203,7 @@ limit_refuse(struct conn *c)
 {
 	size_t rule = 0;
 
-	if (acl_client(conf, &c->client, &rule) == ACL_DENY)
+	if (acl_client(&conf->acl, &c->client, &rule) == ACL_DENY)
 		client_deny(c);
 	else
 		conn_refuse(c, 503, "connection_limit_reached",

@@ -59,6 +59,7 @@
 #include "socket.h"
 #include "stats.h"
 #include "tunnel.h"
+#include "via.h"
 
 enum { WASTE_SIZE = 16384 /* bytes to throw away at once */ };
 
@@ -86,14 +87,23 @@ conn_init(const struct worker_args *args)
 	k.args = args;
 	k.conf = args->conf;
 	k.park_at = -1;
-	self_init(args);
+	self_use(args->listening, args->nlisteners, args->share);
+	via_use(args->share->token, k.conf->via_name, k.conf->disable_via);
 	relay_limit(k.conf->rate_limit);
 	stats_init(args->share, args->slot);
+	reply_use(&k.conf->pages, k.conf->realm);
 	client_init(k.conf);
 	request_init(k.conf);
 	exchange_init(k.conf);
 	k.conns = calloc(args->max_conns, sizeof(*k.conns));
 	return k.conns == NULL ? -1 : reach_init(k.conf);
+}
+
+/* The connection that a tunnel is a part of; NULL for NULL. */
+struct conn *
+conn_of(struct tunnel *t)
+{
+	return (struct conn *)t;
 }
 
 /* How many connections there are. */
@@ -167,8 +177,8 @@ conn_new(int fd, const struct addr *client)
 		k.free = c;
 		return NULL;
 	}
-	c->end[CLIENT] = (struct end){ .fd = fd, .slot = -1 };
-	c->end[SERVER] = (struct end){ .fd = -1, .slot = -1 };
+	c->tunnel.end[CLIENT] = (struct end){ .fd = fd, .slot = -1 };
+	c->tunnel.end[SERVER] = (struct end){ .fd = -1, .slot = -1 };
 	c->began = clock_now();
 	c->client = *client;
 	k.count++;
@@ -179,23 +189,24 @@ conn_new(int fd, const struct addr *client)
 static int
 conn_events(const struct conn *c, enum side side)
 {
-	if (c->end[side].fd < 0)
+	if (c->tunnel.end[side].fd < 0)
 		return -1;
 	if (c->state == CONN_RELAY || c->state == CONN_FORWARD) {
-		short events = c->state == CONN_RELAY ? relay_events(c, side)
-						      : forward_events(c, side);
+		short events = c->state == CONN_RELAY
+		    ? relay_events(&c->tunnel, side)
+		    : forward_events(c, side);
 
-		return events == 0 && c->end[side].hung_up ? -1 : events;
+		return events == 0 && c->tunnel.end[side].hung_up ? -1 : events;
 	}
 	if (c->state == CONN_FLUSH && side == c->lost)
 		return -1;
 	if (c->state == CONN_FLUSH)
-		return relay_holds(c, c->lost) ? POLLOUT
-		    : c->end[side].hung_up     ? -1
-					       : 0;
+		return relay_holds(&c->tunnel, c->lost) ? POLLOUT
+		    : c->tunnel.end[side].hung_up       ? -1
+							: 0;
 	if (c->state == CONN_LINGER && side == CLIENT)
-		return (c->flow[CLIENT].eof ? 0 : POLLIN) |
-		    (relay_holds(c, SERVER) ? POLLOUT : 0);
+		return (c->tunnel.flow[CLIENT].eof ? 0 : POLLIN) |
+		    (relay_holds(&c->tunnel, SERVER) ? POLLOUT : 0);
 	if (side == SERVER)
 		return c->state != CONN_PARENT                ? -1
 		    : c->setup->parent->state == PARENT_SENDS ? POLLOUT
@@ -208,15 +219,15 @@ void
 conn_watch(struct conn *c)
 {
 	for (enum side side = CLIENT; side <= SERVER; side++) {
-		struct end *end = &c->end[side];
+		struct end *end = &c->tunnel.end[side];
 		int events = conn_events(c, side);
 
 		if (events < 0)
 			watch_remove(&end->slot);
 		else if (end->slot >= 0)
 			watch_set(end->slot, (short)events);
-		else if (watch_add(end->fd, (short)events, c, (unsigned)side,
-			     &end->slot) != 0)
+		else if (watch_add(end->fd, (short)events, &c->tunnel,
+			     (unsigned)side, &end->slot) != 0)
 			assert(0 && "the poll set has room for all");
 	}
 }
@@ -280,8 +291,8 @@ conn_state(struct conn *c, enum conn_state state)
 		if (state == CONN_RELAY && conf->tunnel_timeout != 0 &&
 		    c->since + conf->tunnel_timeout * INT64_C(1000) < when)
 			when = c->since + conf->tunnel_timeout * INT64_C(1000);
-		if (conf->rate_limit != 0 && relay_resumes(c) < when)
-			when = relay_resumes(c);
+		if (conf->rate_limit != 0 && relay_resumes(&c->tunnel) < when)
+			when = relay_resumes(&c->tunnel);
 		break;
 	case CONN_FLUSH:
 		/* No event tells of it; the looks become rarer. */
@@ -289,7 +300,7 @@ conn_state(struct conn *c, enum conn_state state)
 		break;
 	case CONN_LINGER:
 		when = c->active + LINGER_TIME;
-		if (relay_holds(c, SERVER))
+		if (relay_holds(&c->tunnel, SERVER))
 			when = c->active + FLUSH_TIME;
 		if (c->since + REPLY_TIME < when)
 			when = c->since + REPLY_TIME;
@@ -300,7 +311,7 @@ conn_state(struct conn *c, enum conn_state state)
 	if (c->setup != NULL && c->setup->left_at != 0 &&
 	    c->setup->left_at < when)
 		when = c->setup->left_at;
-	deadline_set(c, when);
+	deadline_set(&c->tunnel, when);
 }
 
 /* Writes the line of a connection, or of one request of it, to the access log. */
@@ -323,8 +334,8 @@ conn_record(const struct conn *c, enum ending ending)
 		.dialled = &c->server,
 		.status = c->status,
 		.reason = c->error != NULL ? c->error : words[ending],
-		.up = c->flow[CLIENT].bytes,
-		.down = c->flow[SERVER].bytes,
+		.up = c->tunnel.flow[CLIENT].bytes,
+		.down = c->tunnel.flow[SERVER].bytes,
 		.ms = clock_now() - c->began,
 	};
 
@@ -335,10 +346,10 @@ conn_record(const struct conn *c, enum ending ending)
 void
 conn_server_close(struct conn *c)
 {
-	watch_remove(&c->end[SERVER].slot);
-	if (c->end[SERVER].fd >= 0)
-		close(c->end[SERVER].fd);
-	c->end[SERVER] = (struct end){ .fd = -1, .slot = -1 };
+	watch_remove(&c->tunnel.end[SERVER].slot);
+	if (c->tunnel.end[SERVER].fd >= 0)
+		close(c->tunnel.end[SERVER].fd);
+	c->tunnel.end[SERVER] = (struct end){ .fd = -1, .slot = -1 };
 }
 
 /*
@@ -359,22 +370,22 @@ conn_close(struct conn *c, enum ending ending)
 		log_line(LOG_LEVEL_INFO,
 		    "Closed connection between local client (fd:%d) and "
 		    "remote client (fd:%d)",
-		    c->end[CLIENT].fd, c->end[SERVER].fd);
+		    c->tunnel.end[CLIENT].fd, c->tunnel.end[SERVER].fd);
 	if (c->counted)
 		quota_leave(&c->client);
-	lot_leave(c);
+	lot_leave(&c->tunnel);
 	conn_setup_free(c);
-	relay_free(c);
+	relay_free(&c->tunnel);
 	forward_free(c->exchange);
 	c->exchange = NULL;
-	deadline_clear(c);
+	deadline_clear(&c->tunnel);
 	for (enum side side = CLIENT; side <= SERVER; side++) {
-		watch_remove(&c->end[side].slot);
-		if (c->end[side].fd < 0)
+		watch_remove(&c->tunnel.end[side].slot);
+		if (c->tunnel.end[side].fd < 0)
 			continue;
 		if (!reset)
-			socket_linger(c->end[side].fd, true);
-		close(c->end[side].fd);
+			socket_linger(c->tunnel.end[side].fd, true);
+		close(c->tunnel.end[side].fd);
 	}
 	free(c->target);
 	c->target = NULL;
@@ -411,7 +422,7 @@ request_text(const struct conn *c)
 static int
 reply_send(struct conn *c, const char *reply, size_t len)
 {
-	int fd = c->end[CLIENT].fd;
+	int fd = c->tunnel.end[CLIENT].fd;
 	ssize_t n = send(fd, reply, len, MSG_NOSIGNAL);
 
 	if (n == (ssize_t)len)
@@ -420,8 +431,8 @@ reply_send(struct conn *c, const char *reply, size_t len)
 		return -1;
 	if (n < 0)
 		n = 0;
-	c->flow[SERVER].eof = true;
-	return relay_keep(c, SERVER, reply + n, len - (size_t)n);
+	c->tunnel.flow[SERVER].eof = true;
+	return relay_keep(&c->tunnel, SERVER, reply + n, len - (size_t)n);
 }
 
 /*
@@ -442,15 +453,15 @@ conn_reply(struct conn *c, struct reply *r)
 		r->bodiless = c->setup->request.is_head;
 	else if (c->exchange != NULL)
 		r->bodiless = c->exchange->request.is_head;
-	len = reply_make(&text, r, k.conf);
+	len = reply_make(&text, r);
 	c->status = r->status;
 	c->error = r->error != NULL ? r->error
 	    : r->stats != NULL      ? "statistics"
 				    : "redirected";
 	stats_count_error(c->error);
-	lot_leave(c);
+	lot_leave(&c->tunnel);
 	conn_setup_free(c);
-	relay_free(c);
+	relay_free(&c->tunnel);
 	forward_free(c->exchange);
 	c->exchange = NULL;
 	conn_server_close(c);
@@ -493,20 +504,21 @@ static void
 conn_linger(struct conn *c)
 {
 	static char waste[WASTE_SIZE];
-	struct flow *in = &c->flow[CLIENT], *out = &c->flow[SERVER];
+	struct flow *in = &c->tunnel.flow[CLIENT],
+		    *out = &c->tunnel.flow[SERVER];
 	uint32_t left = out->len - out->at;
 	enum side lost;
 	ssize_t n = -1;
 
-	if (relay_flush(c, SERVER, &lost) == RELAY_LOST) {
+	if (relay_flush(&c->tunnel, SERVER, &lost) == RELAY_LOST) {
 		conn_close(c, END_REFUSED);
 		return;
 	}
 	if (!in->eof)
-		n = recv(c->end[CLIENT].fd, waste, sizeof(waste), 0);
+		n = recv(c->tunnel.end[CLIENT].fd, waste, sizeof(waste), 0);
 	in->eof = in->eof || n == 0;
 	if ((n < 0 && !in->eof && errno != EAGAIN && errno != EINTR) ||
-	    (in->eof && !relay_holds(c, SERVER))) {
+	    (in->eof && !relay_holds(&c->tunnel, SERVER))) {
 		conn_close(c, END_REFUSED);
 		return;
 	}
@@ -532,7 +544,7 @@ void
 conn_busy(struct conn *c)
 {
 	c->active = clock_now();
-	c->turn = k.turn;
+	c->tunnel.turn = k.turn;
 	conn_look_soon();
 }
 
@@ -550,7 +562,7 @@ lost_ending(enum side lost)
 void
 conn_lost(struct conn *c, enum side lost)
 {
-	if (!relay_owes(c, lost)) {
+	if (!relay_owes(&c->tunnel, lost)) {
 		conn_close(c, lost_ending(lost));
 		return;
 	}
@@ -569,10 +581,12 @@ conn_flush(struct conn *c, short revents)
 	conn_busy(c);
 	/* Both directions may have ended before all is acknowledged. */
 	if (revents & POLLHUP)
-		c->end[c->lost == CLIENT ? SERVER : CLIENT].hung_up = true;
+		c->tunnel.end[c->lost == CLIENT ? SERVER : CLIENT].hung_up =
+		    true;
 	if (revents & (POLLERR | POLLNVAL) ||
-	    relay_flush(c, c->lost, &lost) == RELAY_LOST ||
-	    !relay_owes(c, c->lost) || clock_now() - c->since >= FLUSH_TIME) {
+	    relay_flush(&c->tunnel, c->lost, &lost) == RELAY_LOST ||
+	    !relay_owes(&c->tunnel, c->lost) ||
+	    clock_now() - c->since >= FLUSH_TIME) {
 		conn_close(c, lost_ending(c->lost));
 		return;
 	}
@@ -606,7 +620,7 @@ conn_resume(struct conn *c)
 	conn_state(c, CONN_RELAY);
 	if (k.conf->rate_limit == 0)
 		return;
-	lot_leave(c);
+	lot_leave(&c->tunnel);
 	conn_watch(c);
 	conn_look_soon();
 }
@@ -622,25 +636,26 @@ conn_establish(struct conn *c)
 		log_line(LOG_LEVEL_CONNECT,
 		    "Established connection to host \"%s\" using file "
 		    "descriptor %d.",
-		    c->setup->request.host, c->end[SERVER].fd);
+		    c->setup->request.host, c->tunnel.end[SERVER].fd);
 	if (c->exchange != NULL) {
 		exchange_start(c);
 		return;
 	}
 	c->status = 200;
 	for (enum side side = CLIENT; side <= SERVER; side++)
-		c->flow[side].bytes = c->flow[side].len;
+		c->tunnel.flow[side].bytes = c->tunnel.flow[side].len;
 	conn_setup_free(c);
 	conn_busy(c);
 	conn_state(c, CONN_RELAY);
-	if (send(c->end[CLIENT].fd, reply_established, reply_established_len,
+	if (send(c->tunnel.end[CLIENT].fd, reply_established,
+		reply_established_len,
 		MSG_NOSIGNAL) != (ssize_t)reply_established_len) {
 		conn_close(c, END_CLIENT_RESET);
 		return;
 	}
-	state = relay_flush(c, CLIENT, &lost);
+	state = relay_flush(&c->tunnel, CLIENT, &lost);
 	if (state == RELAY_GOES_ON)
-		state = relay_flush(c, SERVER, &lost);
+		state = relay_flush(&c->tunnel, SERVER, &lost);
 	conn_relayed(c, state, lost);
 }
 
@@ -648,7 +663,7 @@ static void
 conn_relay(struct conn *c, enum side side, short revents)
 {
 	enum side lost;
-	enum relay_state state = relay_ready(c, side, revents, &lost);
+	enum relay_state state = relay_ready(&c->tunnel, side, revents, &lost);
 
 	conn_busy(c);
 	conn_relayed(c, state, lost);
@@ -685,7 +700,7 @@ conn_early(struct conn *c, short revents)
 	char byte;
 
 	if ((revents & POLLIN) && !c->setup->deaf)
-		n = recv(c->end[CLIENT].fd, &byte, 1, MSG_PEEK);
+		n = recv(c->tunnel.end[CLIENT].fd, &byte, 1, MSG_PEEK);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (gone || n < 0) {
@@ -693,7 +708,7 @@ conn_early(struct conn *c, short revents)
 		return;
 	}
 	c->setup->deaf = true;
-	if (n == 0 && !relay_holds(c, CLIENT) && c->exchange == NULL) {
+	if (n == 0 && !relay_holds(&c->tunnel, CLIENT) && c->exchange == NULL) {
 		c->setup->left_at = clock_now() + LEAVE_TIME;
 		conn_state(c, c->state);
 	}
@@ -794,12 +809,12 @@ conn_expire(struct conn *c)
 void
 conn_wake_parked(void)
 {
-	struct conn *woken[WOKEN_MAX];
+	struct tunnel *woken[WOKEN_MAX];
 	size_t n = lot_woken(woken, WOKEN_MAX);
 
 	for (size_t i = 0; i < n; i++) {
-		conn_busy(woken[i]);
-		conn_watch(woken[i]);
+		conn_busy(conn_of(woken[i]));
+		conn_watch(conn_of(woken[i]));
 	}
 }
 
@@ -809,12 +824,12 @@ conn_park(struct conn *c)
 	const int events[2] = { conn_events(c, CLIENT),
 		conn_events(c, SERVER) };
 
-	if (lot_park(c, events) != 0)
+	if (lot_park(&c->tunnel, events) != 0)
 		return;
 	if (clock_now() - c->active >= PARK_AFTER)
-		relay_quiet(c);
-	watch_remove(&c->end[CLIENT].slot);
-	watch_remove(&c->end[SERVER].slot);
+		relay_quiet(&c->tunnel);
+	watch_remove(&c->tunnel.end[CLIENT].slot);
+	watch_remove(&c->tunnel.end[SERVER].slot);
 }
 
 /* Whether a connection may be quiet for long. */
@@ -834,7 +849,7 @@ static bool
 is_quiet(const struct conn *c)
 {
 	return clock_now() - c->active >= PARK_AFTER ||
-	    (lot_fd() >= 0 && k.turn - c->turn >= PARK_TURNS);
+	    (lot_fd() >= 0 && k.turn - c->tunnel.turn >= PARK_TURNS);
 }
 
 /*
@@ -852,7 +867,7 @@ conn_park_quiet(void)
 		return;
 	k.looked = k.turn;
 	for (size_t i = watch_count(); i-- > 0;) {
-		struct conn *c = watch_conn(i);
+		struct conn *c = conn_of(watch_tunnel(i));
 
 		if (c == NULL || !is_parkable(c))
 			continue;

@@ -86,15 +86,12 @@ struct setup {
  * the target; times are in ms of the monotonic clock.
  */
 struct conn {
+	struct tunnel tunnel; /* first: see conn_of() */
 	enum conn_state state;
 	enum side lost; /* CONN_FLUSH */
-	bool parked;    /* in the lot, not in the poll set */
 	bool counted;   /* for MaxClientsPerHost */
 	char minor;     /* of the request's HTTP version, a digit */
 	bool recorded;  /* its last request is over, and has its record */
-	uint32_t turn;  /* of the loop, when it was active last */
-	struct end end[2];
-	struct flow flow[2];
 	struct addr client, server;
 	struct setup *setup;
 	struct exchange *exchange; /* owned: plain HTTP */
@@ -102,14 +99,11 @@ struct conn {
 	const char *user;  /* the configuration's, once it is known, or NULL */
 	const char *error; /* refused: one of RFC 9209's types, or what else */
 	int status;
-	uint32_t rest[2]; /* us, RateLimit: when a side is read again */
 	int64_t began, since, active; /* accepted; state entered; last byte */
-	int64_t deadline, alarm;      /* when due; when the heap has it */
-	size_t heap_at;               /* its place among the deadlines, or 0 */
-	size_t lot_at;                /* its place in a lot that has places */
 	struct conn *next_free;
 };
 
+struct conn *conn_of(struct tunnel *);
 int conn_init(const struct worker_args *);
 size_t conn_count(void);
 int64_t conn_ended_at(void);

@@ -24,6 +24,7 @@
 #include "reach.h"
 #include "relay.h"
 #include "request.h"
+#include "rewrite.h"
 #include "socket.h"
 #include "tunnel.h"
 #include "upstream.h"
@@ -35,14 +36,15 @@ void
 exchange_init(const struct conf *new_conf)
 {
 	conf = new_conf;
+	forward_use(&conf->headers, &conf->reverse);
 }
 
 /* Forgets a request that is over, but not what the client owes RateLimit. */
 static void
 exchange_forget(struct conn *c)
 {
-	relay_free(c);
-	memset(c->flow, 0, sizeof(c->flow));
+	relay_free(&c->tunnel);
+	memset(c->tunnel.flow, 0, sizeof(c->tunnel.flow));
 	c->exchange = NULL;
 	free(c->target);
 	c->target = NULL;
@@ -80,8 +82,9 @@ exchange_done(struct conn *c)
 	if (e->upstream != NULL)
 		upstream_alive(&conf->upstreams, e->upstream);
 	/* A server that was not given all of the request shall notice. */
-	if (e->up.done && !relay_holds(c, CLIENT) && c->end[SERVER].fd >= 0)
-		socket_linger(c->end[SERVER].fd, true);
+	if (e->up.done && !relay_holds(&c->tunnel, CLIENT) &&
+	    c->tunnel.end[SERVER].fd >= 0)
+		socket_linger(c->tunnel.end[SERVER].fd, true);
 	conn_record(c, END_FORWARDED);
 	c->recorded = true;
 	conn_server_close(c);
@@ -89,8 +92,8 @@ exchange_done(struct conn *c)
 		exchange_next(c);
 		return;
 	}
-	relay_free(c);
-	if (shutdown(c->end[CLIENT].fd, SHUT_WR) != 0) {
+	relay_free(&c->tunnel);
+	if (shutdown(c->tunnel.end[CLIENT].fd, SHUT_WR) != 0) {
 		conn_close(c, END_FORWARDED);
 		return;
 	}
@@ -112,10 +115,11 @@ exchange_switched(struct conn *c)
 	c->exchange = NULL;
 	conn_state(c, CONN_RELAY);
 	if (e->next_len > 0) {
-		c->flow[CLIENT].bytes += e->next_len;
-		state = relay_keep(c, CLIENT, e->next, e->next_len) != 0
+		c->tunnel.flow[CLIENT].bytes += e->next_len;
+		state =
+		    relay_keep(&c->tunnel, CLIENT, e->next, e->next_len) != 0
 		    ? RELAY_LOST
-		    : relay_flush(c, CLIENT, &lost);
+		    : relay_flush(&c->tunnel, CLIENT, &lost);
 	}
 	forward_free(e);
 	conn_relayed(c, state, lost);
@@ -125,7 +129,7 @@ exchange_switched(struct conn *c)
 static bool
 exchange_unanswered(const struct conn *c)
 {
-	return !c->exchange->answered && !relay_holds(c, SERVER);
+	return !c->exchange->answered && !relay_holds(&c->tunnel, SERVER);
 }
 
 /*
@@ -153,7 +157,7 @@ exchange_silent(struct conn *c)
 
 	if (!exchange_unanswered(c))
 		conn_close(c, c->exchange->over ? END_FORWARDED : END_IDLE);
-	else if (!c->exchange->up.done && !relay_holds(c, CLIENT))
+	else if (!c->exchange->up.done && !relay_holds(&c->tunnel, CLIENT))
 		conn_refuse(c, 408, "http_request_error",
 		    "The content of the request did not come in time.");
 	else
@@ -164,7 +168,7 @@ exchange_silent(struct conn *c)
 void
 exchange_expire(struct conn *c)
 {
-	lot_leave(c);
+	lot_leave(&c->tunnel);
 	if (clock_now() - c->active >= conf->timeout * INT64_C(1000)) {
 		exchange_silent(c);
 		return;
@@ -221,7 +225,7 @@ exchange_start(struct conn *c)
 	conn_setup_free(c);
 	conn_busy(c);
 	conn_state(c, CONN_FORWARD);
-	exchange_goes_on(c, forward_begin(c, u, conf));
+	exchange_goes_on(c, forward_begin(c, u));
 }
 
 /* A request is for this proxy itself. */

@@ -129,21 +129,22 @@ base64(char *out, const char *text)
 }
 
 /*
- * Writes the field with the credentials for a parent, RFC 9110 11.7.2, which
- * has 1024 bytes at most.  Returns its length; 0: it gets none.
+ * Writes the field with the credentials for a parent, RFC 9110 11.7.2, or ""
+ * if it gets none.  Returns the length.
  */
 size_t
-parent_credentials(char *out, const struct upstream *u)
+parent_credentials(char out[PARENT_CREDENTIALS_SIZE], const struct upstream *u)
 {
 	static const char name[] = "Proxy-Authorization: Basic ";
 	char pair[2 * CREDENTIAL_SIZE], *end;
 
+	out[0] = '\0';
 	if (u->user == NULL)
 		return 0;
 	snprintf(pair, sizeof(pair), "%s:%s", u->user, u->password);
 	memcpy(out, name, sizeof(name) - 1);
 	end = base64(out + sizeof(name) - 1, pair);
-	memcpy(end, "\r\n", 2);
+	memcpy(end, "\r\n", 3);
 	return (size_t)(end + 2 - out);
 }
 

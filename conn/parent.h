@@ -8,6 +8,7 @@ struct request;
 struct upstream;
 
 enum {
+	PARENT_CREDENTIALS_SIZE = 1024, /* bytes of a field, with its NUL */
 	PARENT_SIZE = 16384 /* bytes of a message of a parent proxy */
 };
 
@@ -34,7 +35,8 @@ struct parent {
 	char bytes[PARENT_SIZE];
 };
 
-size_t parent_credentials(char *out, const struct upstream *);
+size_t parent_credentials(
+    char out[PARENT_CREDENTIALS_SIZE], const struct upstream *);
 void parent_begin(struct parent *, const struct upstream *,
     const struct request *, const char *via);
 enum parent_state parent_take(struct parent *);

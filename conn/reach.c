@@ -41,6 +41,8 @@
 #include "upstream.h"
 #include "who.h"
 
+enum { KEEPALIVE_FROM = 3600 /* s of Timeout, which notices later */ };
+
 static const struct conf *conf;
 
 static bool parent_failed(
@@ -52,6 +54,10 @@ int
 reach_init(const struct conf *new_conf)
 {
 	conf = new_conf;
+	race_use(&(struct race_rules){ .bind = conf->bind,
+	    .nbind = conf->nbind,
+	    .bind_same = conf->bind_same,
+	    .keepalive = conf->timeout >= KEEPALIVE_FROM });
 	return upstream_init(&conf->upstreams);
 }
 
@@ -235,8 +241,8 @@ target_allowed(
 	const struct target_rule *rule;
 
 	*line = 0;
-	if (acl_target(
-		conf, req->literal ? NULL : req->host, target, &asker, &rule))
+	if (acl_target(&conf->acl, req->literal ? NULL : req->host, target,
+		&asker, &rule))
 		return !self_socket(target);
 	if (rule != NULL && !rule->allow)
 		*line = rule->line;
@@ -252,7 +258,7 @@ log_parent(const struct conn *c)
 	    "Established connection to %s proxy \"%s\" using file descriptor "
 	    "%d.",
 	    u->kind == UPSTREAM_HTTP ? "upstream" : upstream_kind(u), u->host,
-	    c->end[SERVER].fd);
+	    c->tunnel.end[SERVER].fd);
 }
 
 static void
@@ -264,7 +270,8 @@ dialled(struct conn *c, enum race_state state)
 		conn_state(c, CONN_CONNECT);
 		conn_watch(c);
 	} else {
-		self_remember(c->end[SERVER].fd, &c->server);
+		c->server = c->setup->race.addrs[c->setup->race.winner];
+		self_remember(c->tunnel.end[SERVER].fd, &c->server);
 		if (c->setup->upstream != NULL)
 			log_parent(c);
 		if (c->setup->upstream != NULL &&
@@ -300,7 +307,7 @@ reach_dial(struct conn *c, const struct addr *addrs, size_t n)
 		return;
 	}
 	race_init(&c->setup->race, allowed, nallowed);
-	dialled(c, race_start(c, conf, clock_now()));
+	dialled(c, race_start(&c->setup->race, &c->tunnel));
 }
 
 /* Begins to look up who is to be reached; some addresses need not be. */
@@ -382,7 +389,8 @@ parent_agreed(struct conn *c)
 	upstream_alive(&conf->upstreams, c->setup->upstream);
 	if (len > 0 && c->exchange != NULL)
 		reach_failed(c, &early, "get an answer from", early.what);
-	else if (len > 0 && relay_keep(c, SERVER, p->bytes + p->at, len) != 0)
+	else if (len > 0 &&
+	    relay_keep(&c->tunnel, SERVER, p->bytes + p->at, len) != 0)
 		conn_no_memory(c);
 	else
 		conn_establish(c);
@@ -395,7 +403,7 @@ parent_event(struct conn *c)
 	struct parent *p = c->setup->parent;
 	struct failure failure;
 
-	switch (parent_talk(p, c->end[SERVER].fd)) {
+	switch (parent_talk(p, c->tunnel.end[SERVER].fd)) {
 	case PARENT_AGREED:
 		parent_agreed(c);
 		break;
@@ -442,8 +450,8 @@ parent_allowed(const struct conn *c, const struct target_rule **rule)
 	const struct request *req = &c->setup->request;
 	struct asker asker = conn_asker(c);
 
-	return target_unresolved(&conf->targets, req->host, req->port, &asker,
-		   rule) == ACL_ALLOW &&
+	return target_unresolved(&conf->acl.targets, req->host, req->port,
+		   &asker, rule) == ACL_ALLOW &&
 	    acl_name(req->host, &c->client);
 }
 
@@ -477,8 +485,8 @@ reach_route(struct conn *c)
 	const struct target_rule *rule;
 
 	if (!req->literal &&
-	    target_name(&conf->targets, req->host, req->port, &asker, &rule) ==
-		ACL_DENY) {
+	    target_name(&conf->acl.targets, req->host, req->port, &asker,
+		&rule) == ACL_DENY) {
 		refuse_name(c, rule != NULL ? rule->line : 0);
 		return;
 	}
@@ -509,7 +517,8 @@ reach_event(struct conn *c, unsigned which, short revents)
 	if (c->state == CONN_PARENT)
 		parent_event(c);
 	else
-		dialled(c, race_event(c, conf, which, revents, clock_now()));
+		dialled(
+		    c, race_event(&c->setup->race, &c->tunnel, which, revents));
 }
 
 /* The time for a step on the way is over. */
@@ -526,5 +535,5 @@ reach_expire(struct conn *c)
 	else if (clock_now() >= reach_until(c))
 		unreached(c, ETIMEDOUT);
 	else
-		dialled(c, race_start(c, conf, clock_now()));
+		dialled(c, race_start(&c->setup->race, &c->tunnel));
 }

@@ -16,7 +16,6 @@
 #include <time.h>
 
 #include "addr.h"
-#include "conf.h"
 #include "page.h"
 #include "reply.h"
 #include "share.h"
@@ -45,6 +44,22 @@ static const char stat_page[] =
     "<tr><th>Denied by rules</th><td>{deniedconns}</td></tr>\n"
     "<tr><th>Refused by limits</th><td>{refusedconns}</td></tr>\n"
     "</table>\n<hr>\n<p>adit</p></body></html>\n";
+
+static struct {
+	const struct pages *pages;
+	const char *realm;
+} rules;
+
+/*
+ * To be called in a worker before the first reply: what the administrator has
+ * written, and the realm of 407.  Both stay the caller's.
+ */
+void
+reply_use(const struct pages *pages, const char *realm)
+{
+	rules.pages = pages;
+	rules.realm = realm;
+}
 
 /* The reason phrases of RFC 9110 15. */
 const char *
@@ -202,7 +217,7 @@ count_text(char text[24], uint64_t n)
  * *text is where it stands until the next one is made.  Returns the length.
  */
 size_t
-reply_make(const char **text, const struct reply *r, const struct conf *conf)
+reply_make(const char **text, const struct reply *r)
 {
 	static char buffer[FIELDS_MAX + PAGE_MAX];
 	static const struct stats nothing;
@@ -232,8 +247,8 @@ reply_make(const char **text, const struct reply *r, const struct conf *conf)
 	if (r->stats == NULL)
 		nvalues -= TALLIES + 1;
 	page_len =
-	    page_make(page, r, template_of(r, &conf->pages), values, nvalues);
-	fields_len = fields_make(fields, r, date, page_len, conf->realm);
+	    page_make(page, r, template_of(r, rules.pages), values, nvalues);
+	fields_len = fields_make(fields, r, date, page_len, rules.realm);
 	*text = memcpy(page - fields_len, fields, fields_len);
 	return r->bodiless ? fields_len : fields_len + page_len;
 }

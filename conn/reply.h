@@ -7,6 +7,7 @@
 
 struct addr;
 struct conf;
+struct pages;
 struct stats;
 
 /* A reply of our own, and what its page may say.  Only status must be there. */
@@ -23,7 +24,8 @@ struct reply {
 	bool bodiless; /* the page is left out, as an answer to HEAD has it */
 };
 
-size_t reply_make(const char **text, const struct reply *, const struct conf *);
+void reply_use(const struct pages *, const char *realm);
+size_t reply_make(const char **text, const struct reply *);
 const char *reply_reason(int status);
 extern const char reply_established[];
 extern const size_t reply_established_len;

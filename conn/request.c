@@ -41,6 +41,7 @@
 #include "share.h"
 #include "stats.h"
 #include "tunnel.h"
+#include "via.h"
 
 enum { HEAD_SIZE_MIN = 1024 /* bytes for a head that comes in pieces */ };
 
@@ -67,7 +68,8 @@ log_request(const struct conn *c, const char *head)
 	log_escape(
 	    target, sizeof(target), head + req->target.at, req->target.len);
 	log_line(LOG_LEVEL_CONNECT,
-	    "Request (file descriptor %d): %.*s %s %.8s", c->end[CLIENT].fd,
+	    "Request (file descriptor %d): %.*s %s %.8s",
+	    c->tunnel.end[CLIENT].fd,
 	    (int)(req->method.len < 40 ? req->method.len : 40),
 	    head + req->method.at, target,
 	    head + req->target.at + req->target.len + 1);
@@ -144,7 +146,7 @@ request_permit(struct conn *c)
 		request_statistics(c);
 		return;
 	}
-	if (!req->plain && !acl_port(conf, req->port)) {
+	if (!req->plain && !acl_port(&conf->acl, req->port)) {
 		log_line(LOG_LEVEL_INFO, "Refused CONNECT method on port %u",
 		    (unsigned)req->port);
 		conn_refuse(c, 403, "http_request_denied",
@@ -180,7 +182,7 @@ user_mistrust(struct conn *c)
 
 	log_line(LOG_LEVEL_INFO,
 	    "Failed auth attempt (file descriptor: %d), ip %s",
-	    c->end[CLIENT].fd, addr_text(&c->client, client));
+	    c->tunnel.end[CLIENT].fd, addr_text(&c->client, client));
 	user_unknown(c);
 }
 
@@ -279,11 +281,11 @@ request_identify(struct conn *c, char *head)
 	const struct slice *s = &req->credentials;
 	enum verdict verdict = ACL_ALLOW;
 
-	if (auth_wanted(conf) && !req->has_credentials) {
+	if (conf_wants_users(conf) && !req->has_credentials) {
 		user_unknown(c);
 		return;
 	}
-	if (auth_wanted(conf))
+	if (conf_wants_users(conf))
 		verdict = auth_begin(c, conf, head + s->at, s->len);
 	credentials_wipe(c, head);
 	if (verdict != ACL_ASK)
@@ -300,7 +302,7 @@ request_identify(struct conn *c, char *head)
 static bool
 is_loop(const struct conn *c, const char *head)
 {
-	return self_made(&c->client) || self_via(&c->setup->request, head);
+	return self_made(&c->client) || via_is_loop(&c->setup->request, head);
 }
 
 static void
@@ -315,7 +317,7 @@ refuse_loop(struct conn *c, char *head, size_t len)
 		c->exchange = forward_new(req, head, len);
 	log_line(LOG_LEVEL_CONNECT,
 	    "Prevented endless loop (file descriptor %d): %s",
-	    c->end[CLIENT].fd, addr_text(&c->client, client));
+	    c->tunnel.end[CLIENT].fd, addr_text(&c->client, client));
 	conn_refuse(c, 502, "proxy_loop_detected",
 	    "The request has come back to the proxy that sent it.");
 }
@@ -334,11 +336,11 @@ request_keep(struct conn *c, const char *head, size_t len)
 		return 0;
 	}
 	if (len > req->length &&
-	    relay_keep(c, CLIENT, head + req->length, len - req->length) != 0)
+	    relay_keep(
+		&c->tunnel, CLIENT, head + req->length, len - req->length) != 0)
 		return -1;
-	return conf->upstreams.n == 0
-	    ? 0
-	    : self_via_field(&c->setup->via, req, head);
+	return conf->upstreams.n == 0 ? 0
+				      : via_field(&c->setup->via, req, head);
 }
 
 static void
@@ -495,7 +497,8 @@ request_read(struct conn *c)
 	s = c->setup;
 	head = s->head != NULL ? s->head : head_buffer;
 	size = s->head != NULL ? s->head_size : sizeof(head_buffer);
-	n = recv(c->end[CLIENT].fd, head + s->head_len, size - s->head_len, 0);
+	n = recv(c->tunnel.end[CLIENT].fd, head + s->head_len,
+	    size - s->head_len, 0);
 	if (n > 0 && c->recorded)
 		request_again(c);
 	if (n > 0)

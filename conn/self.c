@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How this proxy recognises itself: the sockets that it listens on, the
- * connections that it has made and that somebody has led back to it, and its
- * token in the Via of a request that has come around through others, RFC 9110
- * 7.6.3.  It only says so; what becomes of it is the caller's.
+ * How this proxy recognises itself: the sockets that it listens on, and the
+ * connections that it has made and that somebody has led back to it; what a
+ * request says of the way that it has come is via.c's.  It only says so; what
+ * becomes of it is the caller's.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -19,11 +19,7 @@
 #include <unistd.h>
 
 #include "addr.h"
-#include "args.h"
-#include "bounds.h"
 #include "clock.h"
-#include "conf.h"
-#include "parse.h"
 #include "self.h"
 #include "share.h"
 
@@ -32,16 +28,21 @@ enum {
 };
 
 static struct {
-	const struct worker_args *args;
+	const struct addr *listening; /* what its sockets are bound to */
+	size_t nlisteners;
 	struct share *share;
 } own;
 
-/* To be called in a worker before anything else here. */
+/*
+ * To be called before anything else here: what the listening sockets are bound
+ * to, and what all workers share; both stay the caller's.
+ */
 void
-self_init(const struct worker_args *args)
+self_use(const struct addr *listening, size_t nlisteners, struct share *share)
 {
-	own.args = args;
-	own.share = args->share;
+	own.listening = listening;
+	own.nlisteners = nlisteners;
+	own.share = share;
 }
 
 /*
@@ -60,8 +61,8 @@ self_socket(const struct addr *target)
 	bool wild = false, bound;
 	int fd;
 
-	for (size_t i = 0; i < own.args->nlisteners; i++) {
-		const struct addr *at = &own.args->listening[i];
+	for (size_t i = 0; i < own.nlisteners; i++) {
+		const struct addr *at = &own.listening[i];
 
 		if (at->port != target->port)
 			continue;
@@ -111,8 +112,8 @@ seconds(void)
 static bool
 is_own_port(uint16_t port)
 {
-	for (size_t i = 0; i < own.args->nlisteners; i++)
-		if (own.args->listening[i].port == port)
+	for (size_t i = 0; i < own.nlisteners; i++)
+		if (own.listening[i].port == port)
 			return true;
 	return false;
 }
@@ -150,83 +151,4 @@ self_made(const struct addr *from)
 	found = atomic_load(made_place(word));
 	return (found & ~UINT64_C(0xffff)) == word &&
 	    ((seconds() - found) & 0xffff) <= MADE_LIFE / 1000;
-}
-
-/* Requests that come back. */
-
-static bool
-has_token(const char *s, size_t len)
-{
-	size_t token = TOKEN_SIZE - 1;
-
-	for (size_t i = 0; i + token <= len; i++)
-		if (memcmp(s + i, own.share->token, token) == 0)
-			return true;
-	return false;
-}
-
-/*
- * Whether a request has been here before.  One that has been through more
- * proxies than its Via can be kept of counts as one, too.
- */
-bool
-self_via(const struct request *req, const char *head)
-{
-	size_t total = 0;
-
-	if (req->nvias > VIAS_MAX)
-		return true;
-	for (unsigned i = 0; i < req->nvias; i++) {
-		if (has_token(head + req->via[i].at, req->via[i].len))
-			return true;
-		total += req->via[i].len + 2;
-	}
-	return total > VIA_SIZE;
-}
-
-/*
- * What this proxy adds to the Via of a message that came as HTTP/1.1, or as
- * HTTP/1.0, RFC 9110 7.6.3.  Returns false if it is to add nothing.
- */
-bool
-self_via_entry(char text[OWN_VIA_SIZE], bool minor)
-{
-	const struct conf *conf = own.args->conf;
-
-	snprintf(text, OWN_VIA_SIZE, "1.%d %.120s-%s (adit)", minor,
-	    conf->via_name != NULL ? conf->via_name : "adit", own.share->token);
-	return !conf->disable_via;
-}
-
-/*
- * Makes the Via field that goes to a parent, with what the request came with
- * and who we are, in *field, which the caller frees; NULL if there is none.
- * The request is one that self_via() has looked at.  Returns 0, or -1 with
- * ENOMEM.
- */
-int
-self_via_field(char **field, const struct request *req, const char *head)
-{
-	size_t size = VIA_SIZE + OWN_VIA_SIZE + 16, at;
-	const char *separator = "";
-	char entry[OWN_VIA_SIZE];
-	bool adds = self_via_entry(entry, req->minor);
-
-	*field = NULL;
-	if (!adds && req->nvias == 0)
-		return 0;
-	*field = malloc(size);
-	if (*field == NULL)
-		return -1;
-	at = (size_t)snprintf(*field, size, "Via: ");
-	for (unsigned i = 0; i < req->nvias; i++) {
-		at += (size_t)snprintf(*field + at, size - at, "%s%.*s",
-		    separator, (int)req->via[i].len, head + req->via[i].at);
-		separator = ", ";
-	}
-	if (adds)
-		at += (size_t)snprintf(
-		    *field + at, size - at, "%s%s", separator, entry);
-	snprintf(*field + at, size - at, "\r\n");
-	return 0;
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "addr.h"
+#include "page.h"
 #include "parse.h"
 #include "share.h"
 #include "stats.h"

@@ -5,17 +5,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "addr.h"
 #include "share.h"
 
 struct request;
-
-/* StatHost: a folded name, or an address. */
-struct stat_host {
-	char *name; /* owned */
-	bool literal;
-	struct addr addr;
-};
+struct stat_host;
 
 void stats_init(struct share *, size_t slot);
 void stats_count(enum tally);

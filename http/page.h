@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#include "addr.h"
+
 enum {
 	TEMPLATE_MAX = 64 * 1024, /* bytes of the template of a page */
 	VALUES_MAX = 64 * 1024,   /* bytes of all values in a page */
@@ -28,6 +30,13 @@ struct pages {
 	size_t n;
 	struct page error; /* of all other errors */
 	struct page stat;
+};
+
+/* StatHost, whose page they are: a folded name, or an address. */
+struct stat_host {
+	char *name; /* owned */
+	bool literal;
+	struct addr addr;
 };
 
 /* What a {name} in a template stands for; NULL: it stays as it is. */

@@ -16,16 +16,16 @@
 
 #include "bounds.h"
 #include "clock.h"
-#include "conn.h"
 #include "loop.h"
 #include "lot.h"
 #include "race.h"
+#include "tunnel.h"
 
 enum { OWN_MAX = LISTEN_MAX + 8 /* descriptors that are no connection's */ };
 
 /* Whose a descriptor in the set is; *slot is kept right when it moves. */
 struct watch {
-	struct conn *conn;
+	struct tunnel *tunnel;
 	int *slot;
 	unsigned which;
 };
@@ -34,7 +34,7 @@ static struct pollfd *set;
 static struct watch *watches;
 static size_t nset, set_size;
 
-static struct conn **heap; /* the conn whose alarm is first at 1 */
+static struct tunnel **heap; /* the conn whose alarm is first at 1 */
 static size_t nheap;
 
 /* How many descriptors the set holds at most with so many connections. */
@@ -64,14 +64,14 @@ loop_init(size_t max_conns)
  * as long as it is there.  Returns 0, or -1 when the set is full.
  */
 int
-watch_add(int fd, short events, struct conn *c, unsigned which, int *slot)
+watch_add(int fd, short events, struct tunnel *t, unsigned which, int *slot)
 {
 	if (nset == set_size) {
 		errno = ENOBUFS;
 		return -1;
 	}
 	set[nset] = (struct pollfd){ .fd = fd, .events = events };
-	watches[nset] = (struct watch){ c, slot, which };
+	watches[nset] = (struct watch){ t, slot, which };
 	*slot = (int)nset++;
 	return 0;
 }
@@ -122,7 +122,7 @@ watch_poll(int timeout)
  * while that goes on is not asked twice.
  */
 short
-watch_take(size_t at, struct conn **conn, unsigned *which)
+watch_take(size_t at, struct tunnel **tunnel, unsigned *which)
 {
 	short revents;
 
@@ -130,45 +130,45 @@ watch_take(size_t at, struct conn **conn, unsigned *which)
 		return 0;
 	revents = set[at].revents;
 	set[at].revents = 0;
-	*conn = watches[at].conn;
+	*tunnel = watches[at].tunnel;
 	*which = watches[at].which;
 	return revents;
 }
 
 /* Whose the descriptor at a place is: NULL, the worker's own, or none. */
-struct conn *
-watch_conn(size_t at)
+struct tunnel *
+watch_tunnel(size_t at)
 {
-	return at < nset ? watches[at].conn : NULL;
+	return at < nset ? watches[at].tunnel : NULL;
 }
 
 static void
-heap_put(size_t at, struct conn *c)
+heap_put(size_t at, struct tunnel *t)
 {
-	heap[at] = c;
-	c->heap_at = at;
+	heap[at] = t;
+	t->heap_at = at;
 }
 
 static void
-heap_up(size_t at, struct conn *c)
+heap_up(size_t at, struct tunnel *t)
 {
-	for (; at > 1 && heap[at / 2]->alarm > c->alarm; at /= 2)
+	for (; at > 1 && heap[at / 2]->alarm > t->alarm; at /= 2)
 		heap_put(at, heap[at / 2]);
-	heap_put(at, c);
+	heap_put(at, t);
 }
 
 static void
-heap_down(size_t at, struct conn *c)
+heap_down(size_t at, struct tunnel *t)
 {
 	for (size_t child; (child = 2 * at) <= nheap; at = child) {
 		if (child < nheap &&
 		    heap[child + 1]->alarm < heap[child]->alarm)
 			child++;
-		if (heap[child]->alarm >= c->alarm)
+		if (heap[child]->alarm >= t->alarm)
 			break;
 		heap_put(at, heap[child]);
 	}
-	heap_put(at, c);
+	heap_put(at, t);
 }
 
 /*
@@ -176,48 +176,48 @@ heap_down(size_t at, struct conn *c)
  * than before costs nothing: the old alarm rings and is set anew.
  */
 void
-deadline_set(struct conn *c, int64_t when)
+deadline_set(struct tunnel *t, int64_t when)
 {
-	c->deadline = when;
-	if (c->heap_at == 0) {
-		c->alarm = when;
-		heap_up(++nheap, c);
-	} else if (when < c->alarm) {
-		c->alarm = when;
-		heap_up(c->heap_at, c);
+	t->deadline = when;
+	if (t->heap_at == 0) {
+		t->alarm = when;
+		heap_up(++nheap, t);
+	} else if (when < t->alarm) {
+		t->alarm = when;
+		heap_up(t->heap_at, t);
 	}
 }
 
 /* Takes a connection's deadline away. */
 void
-deadline_clear(struct conn *c)
+deadline_clear(struct tunnel *t)
 {
-	struct conn *last;
-	size_t at = c->heap_at;
+	struct tunnel *last;
+	size_t at = t->heap_at;
 
 	if (at == 0)
 		return;
-	c->heap_at = 0;
+	t->heap_at = 0;
 	last = heap[nheap--];
-	if (last == c)
+	if (last == t)
 		return;
 	heap_up(at, last);
 	heap_down(last->heap_at, last);
 }
 
 /* A connection whose deadline has passed and is now cleared, or NULL. */
-struct conn *
+struct tunnel *
 deadline_due(void)
 {
 	while (nheap > 0 && heap[1]->alarm <= clock_now()) {
-		struct conn *c = heap[1];
+		struct tunnel *t = heap[1];
 
-		if (c->deadline <= clock_now()) {
-			deadline_clear(c);
-			return c;
+		if (t->deadline <= clock_now()) {
+			deadline_clear(t);
+			return t;
 		}
-		c->alarm = c->deadline;
-		heap_down(1, c);
+		t->alarm = t->deadline;
+		heap_down(1, t);
 	}
 	return NULL;
 }

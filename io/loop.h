@@ -5,20 +5,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct conn;
+struct tunnel;
 
 int loop_init(size_t max_conns);
 size_t watch_max(size_t max_conns);
-int watch_add(int fd, short events, struct conn *, unsigned which, int *slot);
+int watch_add(int fd, short events, struct tunnel *, unsigned which, int *slot);
 void watch_set(int slot, short events);
 void watch_remove(int *slot);
 size_t watch_count(void);
 int watch_poll(int timeout);
-short watch_take(size_t at, struct conn **, unsigned *which);
-struct conn *watch_conn(size_t at);
-void deadline_set(struct conn *, int64_t when);
-void deadline_clear(struct conn *);
-struct conn *deadline_due(void);
+short watch_take(size_t at, struct tunnel **, unsigned *which);
+struct tunnel *watch_tunnel(size_t at);
+void deadline_set(struct tunnel *, int64_t when);
+void deadline_clear(struct tunnel *);
+struct tunnel *deadline_due(void);
 int64_t deadline_next(void);
 
 #endif

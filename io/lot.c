@@ -19,7 +19,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "conn.h"
 #include "lot.h"
 #include "tunnel.h"
 
@@ -59,19 +58,19 @@ lot_poll(struct pollfd *set, size_t n, int timeout)
  * that one may still give finds the tunnel not parked, and is not repeated.
  */
 void
-lot_leave(struct conn *c)
+lot_leave(struct tunnel *t)
 {
-	c->parked = false;
+	t->parked = false;
 }
 
 /* Adds a tunnel to those that woke, once. */
 static size_t
-wake(struct conn *c, struct conn **conns, size_t n)
+wake(struct tunnel *t, struct tunnel **woken, size_t n)
 {
-	if (!c->parked)
+	if (!t->parked)
 		return n;
-	c->parked = false;
-	conns[n] = c;
+	t->parked = false;
+	woken[n] = t;
 	return n + 1;
 }
 
@@ -99,11 +98,11 @@ lot_init(size_t max_conns, size_t set_size)
  * Returns 0 or -1 with errno.
  */
 int
-lot_park(struct conn *c, const int events[2])
+lot_park(struct tunnel *t, const int events[2])
 {
 	for (enum side side = CLIENT; side <= SERVER; side++) {
-		struct end *end = &c->end[side];
-		struct epoll_event ev = { .data.ptr = c };
+		struct end *end = &t->end[side];
+		struct epoll_event ev = { .data.ptr = t };
 
 		if (events[side] < 0)
 			continue;
@@ -115,13 +114,13 @@ lot_park(struct conn *c, const int events[2])
 			return -1;
 		end->enrolled = true;
 	}
-	c->parked = true;
+	t->parked = true;
 	return 0;
 }
 
 /* Fills in tunnels that woke and have left the lot; returns how many. */
 size_t
-lot_woken(struct conn **conns, size_t max)
+lot_woken(struct tunnel **woken, size_t max)
 {
 	struct epoll_event ev[WOKEN_MAX];
 	size_t n = 0;
@@ -129,7 +128,7 @@ lot_woken(struct conn **conns, size_t max)
 
 	got = epoll_wait(lot, ev, max < WOKEN_MAX ? (int)max : WOKEN_MAX, 0);
 	for (int i = 0; i < got; i++)
-		n = wake(ev[i].data.ptr, conns, n);
+		n = wake(ev[i].data.ptr, woken, n);
 	return n;
 }
 
@@ -156,7 +155,7 @@ lot_init(size_t max_conns, size_t set_size)
  * parked: there is no event that would tell of its reset, and of that alone.
  */
 int
-lot_park(struct conn *c, const int events[2])
+lot_park(struct tunnel *t, const int events[2])
 {
 	struct kevent change[4];
 	int n = 0;
@@ -166,26 +165,26 @@ lot_park(struct conn *c, const int events[2])
 		return -1;
 	}
 	for (enum side side = CLIENT; side <= SERVER; side++) {
-		unsigned fd = (unsigned)c->end[side].fd;
+		unsigned fd = (unsigned)t->end[side].fd;
 
 		if (events[side] < 0)
 			continue;
 		if (events[side] & POLLIN)
 			EV_SET(&change[n++], fd, EVFILT_READ,
-			    EV_ADD | EV_ONESHOT, 0, 0, (void *)c);
+			    EV_ADD | EV_ONESHOT, 0, 0, (void *)t);
 		if (events[side] & POLLOUT)
 			EV_SET(&change[n++], fd, EVFILT_WRITE,
-			    EV_ADD | EV_ONESHOT, 0, 0, (void *)c);
+			    EV_ADD | EV_ONESHOT, 0, 0, (void *)t);
 	}
 	if (kevent(lot, change, n, NULL, 0, NULL) != 0)
 		return -1;
-	c->parked = true;
+	t->parked = true;
 	return 0;
 }
 
 /* Fills in tunnels that woke and have left the lot; returns how many. */
 size_t
-lot_woken(struct conn **conns, size_t max)
+lot_woken(struct tunnel **woken, size_t max)
 {
 	static const struct timespec at_once;
 	struct kevent ev[WOKEN_MAX];
@@ -195,7 +194,7 @@ lot_woken(struct conn **conns, size_t max)
 	got = kevent(
 	    lot, NULL, 0, ev, max < WOKEN_MAX ? (int)max : WOKEN_MAX, &at_once);
 	for (int i = 0; i < got; i++)
-		n = wake((void *)ev[i].udata, conns, n);
+		n = wake((void *)ev[i].udata, woken, n);
 	return n;
 }
 
@@ -210,7 +209,7 @@ enum { SHARE = 4 /* times as long as a look at the lot it rests after it */ };
  * is polled at once.  Pair i belongs to tunnels[i], whose place is lot_at.
  */
 static struct pollfd *all;
-static struct conn **tunnels;
+static struct tunnel **tunnels;
 static size_t nparked, nwoken_left;
 static int64_t rest_until; /* ns */
 
@@ -249,35 +248,35 @@ lot_fd(void)
  * Returns 0.
  */
 int
-lot_park(struct conn *c, const int events[2])
+lot_park(struct tunnel *t, const int events[2])
 {
 	for (enum side side = CLIENT; side <= SERVER; side++) {
 		struct pollfd *pfd = &all[2 * nparked + (size_t)side];
 
-		pfd->fd = events[side] < 0 ? -1 : c->end[side].fd;
+		pfd->fd = events[side] < 0 ? -1 : t->end[side].fd;
 		pfd->events = (short)events[side];
 		pfd->revents = 0;
 	}
-	c->lot_at = nparked;
-	tunnels[nparked++] = c;
-	c->parked = true;
+	t->lot_at = nparked;
+	tunnels[nparked++] = t;
+	t->parked = true;
 	return 0;
 }
 
 /* Drives a tunnel out. */
 void
-lot_leave(struct conn *c)
+lot_leave(struct tunnel *t)
 {
-	size_t at = c->lot_at;
+	size_t at = t->lot_at;
 
-	if (!c->parked)
+	if (!t->parked)
 		return;
-	assert(at < nparked && tunnels[at] == c);
+	assert(at < nparked && tunnels[at] == t);
 	nparked--;
 	tunnels[at] = tunnels[nparked];
 	tunnels[at]->lot_at = at;
 	memcpy(&all[2 * at], &all[2 * nparked], 2 * sizeof(*all));
-	c->parked = false;
+	t->parked = false;
 }
 
 /* Polls everything, and notes how long that took without waiting. */
@@ -323,7 +322,7 @@ lot_poll(struct pollfd *set, size_t n, int timeout)
 
 /* Fills in tunnels that woke and have left the lot; returns how many. */
 size_t
-lot_woken(struct conn **conns, size_t max)
+lot_woken(struct tunnel **woken, size_t max)
 {
 	size_t n = 0;
 
@@ -333,7 +332,7 @@ lot_woken(struct conn **conns, size_t max)
 		if (at >= nparked ||
 		    (all[2 * at].revents | all[2 * at + 1].revents) == 0)
 			continue;
-		conns[n++] = tunnels[at];
+		woken[n++] = tunnels[at];
 		lot_leave(tunnels[at]);
 	}
 	return n;

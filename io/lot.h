@@ -5,8 +5,8 @@
 #include <poll.h>
 #include <stddef.h>
 
-struct conn;
 struct pollfd;
+struct tunnel;
 
 enum {
 	WOKEN_MAX = 64 /* parked tunnels woken at once */
@@ -14,9 +14,9 @@ enum {
 
 int lot_init(size_t max_conns, size_t set_size);
 int lot_fd(void);
-int lot_park(struct conn *, const int events[2]);
-void lot_leave(struct conn *);
+int lot_park(struct tunnel *, const int events[2]);
+void lot_leave(struct tunnel *);
 int lot_poll(struct pollfd *set, size_t n, int timeout);
-size_t lot_woken(struct conn **conns, size_t max);
+size_t lot_woken(struct tunnel **woken, size_t max);
 
 #endif

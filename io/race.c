@@ -21,15 +21,21 @@
 
 #include "addr.h"
 #include "bounds.h"
-#include "conf.h"
-#include "conn.h"
+#include "clock.h"
 #include "loop.h"
 #include "race.h"
 #include "socket.h"
 #include "sys.h"
 #include "tunnel.h"
 
-enum { KEEPALIVE_FROM = 3600 /* s of Timeout */ };
+static struct race_rules rules;
+
+/* To be called in a worker before the first race; the addresses stay there. */
+void
+race_use(const struct race_rules *use)
+{
+	rules = *use;
+}
 
 /*
  * Sets a race up over 1 to ADDRS_MAX addresses; they are copied, in the order
@@ -84,18 +90,18 @@ race_failed(struct race *race, int error)
 
 /* Binds to the first address of Bind that can be had for the family. */
 static int
-bind_source(int fd, const struct conf *conf, bool is4)
+bind_source(int fd, bool is4)
 {
 	struct sockaddr_storage ss;
 	socklen_t len;
 
 	errno = EADDRNOTAVAIL;
-	for (size_t i = 0; i < conf->nbind; i++) {
+	for (size_t i = 0; i < rules.nbind; i++) {
 		const void *sa = &ss;
 
-		if (addr_is4(&conf->bind[i]) != is4)
+		if (addr_is4(&rules.bind[i]) != is4)
 			continue;
-		len = addr_to_sockaddr(&conf->bind[i], &ss);
+		len = addr_to_sockaddr(&rules.bind[i], &ss);
 		if (bind(fd, sa, len) == 0)
 			return 0;
 	}
@@ -124,37 +130,34 @@ bind_same(int fd, int client, bool is4)
 }
 
 static int
-bind_local(int fd, const struct conn *c, const struct conf *conf, bool is4)
+bind_local(int fd, const struct tunnel *t, bool is4)
 {
-	if (conf->nbind == 0 && !conf->bind_same)
+	if (rules.nbind == 0 && !rules.bind_same)
 		return 0;
 	sys_bind_late(fd);
-	if (conf->bind_same)
-		return bind_same(fd, c->end[CLIENT].fd, is4);
-	return bind_source(fd, conf, is4);
+	if (rules.bind_same)
+		return bind_same(fd, t->end[CLIENT].fd, is4);
+	return bind_source(fd, is4);
 }
 
 /*
- * Makes the winner the connection's server, and ends the others.  Whether it
- * is still there is asked only where Timeout would not notice much sooner.
+ * Makes the winner the tunnel's server, and ends the others.  Whether it is
+ * still there is asked only where the caller would not notice much sooner.
  */
 static enum race_state
-race_won(struct conn *c, struct attempt *a, const struct conf *conf)
+race_won(struct race *race, struct tunnel *t, struct attempt *a)
 {
-	struct race *race = &c->setup->race;
-	int on = 1;
+	int on = 1, fd = a->end.fd;
 
-	c->end[SERVER].fd = a->end.fd;
-	c->server = race->addrs[a->addr];
+	t->end[SERVER].fd = fd;
+	race->winner = a->addr;
 	watch_remove(&a->end.slot);
 	a->end.fd = -1;
 	race_end(race);
-	socket_linger(c->end[SERVER].fd, false);
-	setsockopt(
-	    c->end[SERVER].fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (conf->timeout >= KEEPALIVE_FROM)
-		setsockopt(c->end[SERVER].fd, SOL_SOCKET, SO_KEEPALIVE, &on,
-		    sizeof(on));
+	socket_linger(fd, false);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (rules.keepalive)
+		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	return RACE_WON;
 }
 
@@ -201,9 +204,8 @@ attempt_place(struct race *race)
  * RACE_RUNS when it is under way, RACE_LOST when it failed at once.
  */
 static enum race_state
-attempt_start(struct conn *c, const struct conf *conf)
+attempt_start(struct race *race, struct tunnel *t)
 {
-	struct race *race = &c->setup->race;
 	const struct addr *to = &race->addrs[race->next];
 	struct attempt *a = attempt_place(race);
 	struct sockaddr_storage ss;
@@ -213,12 +215,11 @@ attempt_start(struct conn *c, const struct conf *conf)
 	a->addr = race->next++;
 	a->end.slot = -1;
 	a->end.fd = sys_socket(ss.ss_family);
-	if (a->end.fd >= 0 &&
-	    bind_local(a->end.fd, c, conf, addr_is4(to)) == 0) {
+	if (a->end.fd >= 0 && bind_local(a->end.fd, t, addr_is4(to)) == 0) {
 		if (connect(a->end.fd, sa, len) == 0)
-			return race_won(c, a, conf);
+			return race_won(race, t, a);
 		if (errno == EINPROGRESS &&
-		    watch_add(a->end.fd, POLLOUT, c,
+		    watch_add(a->end.fd, POLLOUT, t,
 			(unsigned)(a - race->attempts) + ATTEMPT,
 			&a->end.slot) == 0)
 			return RACE_RUNS;
@@ -240,19 +241,18 @@ race_runs(const struct race *race)
 /*
  * Starts an attempt, and as many more as fail at once.  To be called first,
  * when next_at has come, and by race_event().  Returns RACE_WON with the
- * server's descriptor and address in the connection, RACE_LOST with the error
+ * server's descriptor in the tunnel and the winner in the race, RACE_LOST with the error
  * in the race, or RACE_RUNS.
  */
 enum race_state
-race_start(struct conn *c, const struct conf *conf, int64_t now)
+race_start(struct race *race, struct tunnel *t)
 {
-	struct race *race = &c->setup->race;
 	enum race_state state = RACE_LOST;
 
 	while (state == RACE_LOST && race->next < race->naddrs)
-		state = attempt_start(c, conf);
+		state = attempt_start(race, t);
 	race->next_at =
-	    race->next < race->naddrs ? now + RACE_DELAY : INT64_MAX;
+	    race->next < race->naddrs ? clock_now() + RACE_DELAY : INT64_MAX;
 	if (state == RACE_LOST && race_runs(race))
 		return RACE_RUNS;
 	return state;
@@ -263,10 +263,8 @@ race_start(struct conn *c, const struct conf *conf, int64_t now)
  * more than POLLOUT.  Returns as race_start() does.
  */
 enum race_state
-race_event(struct conn *c, const struct conf *conf, unsigned which,
-    short revents, int64_t now)
+race_event(struct race *race, struct tunnel *t, unsigned which, short revents)
 {
-	struct race *race = &c->setup->race;
 	struct attempt *a = &race->attempts[which - ATTEMPT];
 	int error = 0;
 	socklen_t len = sizeof(error);
@@ -275,8 +273,8 @@ race_event(struct conn *c, const struct conf *conf, unsigned which,
 	    getsockopt(a->end.fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
 		error = errno;
 	if (error == 0)
-		return race_won(c, a, conf);
+		return race_won(race, t, a);
 	race_failed(race, error);
 	attempt_close(a);
-	return race_start(c, conf, now);
+	return race_start(race, t);
 }

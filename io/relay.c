@@ -21,7 +21,6 @@
 #include <string.h>
 
 #include "clock.h"
-#include "conn.h"
 #include "pipe.h"
 #include "relay.h"
 #include "socket.h"
@@ -63,10 +62,10 @@ relay_limit(unsigned bytes)
  * what is read at once makes necessary.
  */
 static int32_t
-side_rest(const struct conn *c, enum side side)
+side_rest(const struct tunnel *t, enum side side)
 {
 	int32_t rest =
-	    (int32_t)(c->rest[side] - (uint32_t)(clock_now() * 1000));
+	    (int32_t)(t->rest[side] - (uint32_t)(clock_now() * 1000));
 
 	return rest > 2 * RATE_CREDIT || rest < -RATE_CREDIT ? -RATE_CREDIT
 							     : rest;
@@ -74,9 +73,9 @@ side_rest(const struct conn *c, enum side side)
 
 /* Whether a side is not to be read for now, because of RateLimit. */
 bool
-relay_rests(const struct conn *c, enum side side)
+relay_rests(const struct tunnel *t, enum side side)
 {
-	return rate != 0 && side_rest(c, side) > 0;
+	return rate != 0 && side_rest(t, side) > 0;
 }
 
 /*
@@ -84,27 +83,27 @@ relay_rests(const struct conn *c, enum side side)
  * part of a millisecond, makes up for it.
  */
 void
-relay_charge(struct conn *c, enum side side, size_t got)
+relay_charge(struct tunnel *t, enum side side, size_t got)
 {
 	uint64_t us;
 
 	if (rate == 0)
 		return;
 	us = ((uint64_t)got * 1000000 + rate - 1) / rate;
-	c->rest[side] =
-	    (uint32_t)(clock_now() * 1000 + side_rest(c, side) + (int64_t)us);
+	t->rest[side] =
+	    (uint32_t)(clock_now() * 1000 + side_rest(t, side) + (int64_t)us);
 }
 
 /* When the first side that rests may be read again, in ms, or INT64_MAX. */
 int64_t
-relay_resumes(const struct conn *c)
+relay_resumes(const struct tunnel *t)
 {
 	int64_t when = INT64_MAX;
 
 	for (enum side side = CLIENT; side <= SERVER; side++)
-		if (relay_rests(c, side)) {
+		if (relay_rests(t, side)) {
 			int64_t at =
-			    clock_now() + (side_rest(c, side) + 999) / 1000;
+			    clock_now() + (side_rest(t, side) + 999) / 1000;
 
 			when = at < when ? at : when;
 		}
@@ -120,34 +119,34 @@ flow_holds(const struct flow *f)
 
 /* Whether bytes that came from a side wait here for the other. */
 bool
-relay_holds(const struct conn *c, enum side side)
+relay_holds(const struct tunnel *t, enum side side)
 {
-	return flow_holds(&c->flow[side]);
+	return flow_holds(&t->flow[side]);
 }
 
 /* Whether a side is read, now or when it has rested. */
 static bool
-side_open(const struct conn *c, enum side side)
+side_open(const struct tunnel *t, enum side side)
 {
-	return !c->flow[side].eof && !relay_holds(c, side);
+	return !t->flow[side].eof && !relay_holds(t, side);
 }
 
 /* Whether a side is read now. */
 static bool
-side_reads(const struct conn *c, enum side side)
+side_reads(const struct tunnel *t, enum side side)
 {
-	return side_open(c, side) && !relay_rests(c, side);
+	return side_open(t, side) && !relay_rests(t, side);
 }
 
 /* What a side of a tunnel is to be watched for. */
 short
-relay_events(const struct conn *c, enum side side)
+relay_events(const struct tunnel *t, enum side side)
 {
 	int events = 0;
 
-	if (side_reads(c, side))
+	if (side_reads(t, side))
 		events |= POLLIN;
-	if (relay_holds(c, other(side)))
+	if (relay_holds(t, other(side)))
 		events |= POLLOUT;
 	return (short)events;
 }
@@ -157,9 +156,9 @@ relay_events(const struct conn *c, enum side side)
  * or -1 with ENOMEM.
  */
 int
-relay_keep(struct conn *c, enum side side, const char *bytes, size_t len)
+relay_keep(struct tunnel *t, enum side side, const char *bytes, size_t len)
 {
-	struct flow *f = &c->flow[side];
+	struct flow *f = &t->flow[side];
 
 	f->kept = malloc(len);
 	if (f->kept == NULL)
@@ -190,10 +189,10 @@ flow_release(struct flow *f)
  * here or in the kernel.
  */
 bool
-relay_owes(const struct conn *c, enum side side)
+relay_owes(const struct tunnel *t, enum side side)
 {
-	return flow_holds(&c->flow[side]) ||
-	    sys_unsent(c->end[other(side)].fd) > 0;
+	return flow_holds(&t->flow[side]) ||
+	    sys_unsent(t->end[other(side)].fd) > 0;
 }
 
 /* Lets a flow begin with copies of little again. */
@@ -206,18 +205,18 @@ flow_restart(struct flow *f)
 
 /* A tunnel has become quiet: what wakes it may be little. */
 void
-relay_quiet(struct conn *c)
+relay_quiet(struct tunnel *t)
 {
-	flow_restart(&c->flow[CLIENT]);
-	flow_restart(&c->flow[SERVER]);
+	flow_restart(&t->flow[CLIENT]);
+	flow_restart(&t->flow[SERVER]);
 }
 
 /* Frees what the flows of a connection keep. */
 void
-relay_free(struct conn *c)
+relay_free(struct tunnel *t)
 {
-	flow_release(&c->flow[CLIENT]);
-	flow_release(&c->flow[SERVER]);
+	flow_release(&t->flow[CLIENT]);
+	flow_release(&t->flow[SERVER]);
 }
 
 /*
@@ -225,16 +224,16 @@ relay_free(struct conn *c)
  * The last of the two flows needs no shutdown(): close() says the same.
  */
 static enum relay_state
-flow_end(struct conn *c, enum side side)
+flow_end(struct tunnel *t, enum side side)
 {
-	struct flow *f = &c->flow[side], *back = &c->flow[other(side)];
+	struct flow *f = &t->flow[side], *back = &t->flow[other(side)];
 
 	if (!f->eof || flow_holds(f))
 		return RELAY_GOES_ON;
 	if (back->shut)
 		return RELAY_DONE;
 	if (!f->shut)
-		shutdown(c->end[other(side)].fd, SHUT_WR);
+		shutdown(t->end[other(side)].fd, SHUT_WR);
 	f->shut = true;
 	return RELAY_GOES_ON;
 }
@@ -260,13 +259,13 @@ flow_send(struct flow *f, int to)
  * RELAY_GOES_ON.
  */
 enum relay_state
-relay_flush(struct conn *c, enum side side, enum side *lost)
+relay_flush(struct tunnel *t, enum side side, enum side *lost)
 {
-	struct flow *f = &c->flow[side];
+	struct flow *f = &t->flow[side];
 
 	if (!flow_holds(f))
 		return RELAY_GOES_ON;
-	if (flow_send(f, c->end[other(side)].fd) != 0 &&
+	if (flow_send(f, t->end[other(side)].fd) != 0 &&
 	    !socket_is_passing(errno)) {
 		*lost = other(side);
 		return RELAY_LOST;
@@ -274,7 +273,7 @@ relay_flush(struct conn *c, enum side side, enum side *lost)
 	if (f->pipe != NULL ? f->pipe->len > 0 : f->at < f->len)
 		return RELAY_GOES_ON;
 	flow_release(f);
-	return flow_end(c, side);
+	return flow_end(t, side);
 }
 
 /*
@@ -316,9 +315,9 @@ relay_most(size_t size)
  * other is gone or there is no memory.
  */
 int
-relay_pass(struct conn *c, enum side side, const char *bytes, size_t len)
+relay_pass(struct tunnel *t, enum side side, const char *bytes, size_t len)
 {
-	ssize_t sent = send(c->end[other(side)].fd, bytes, len, MSG_NOSIGNAL);
+	ssize_t sent = send(t->end[other(side)].fd, bytes, len, MSG_NOSIGNAL);
 
 	if (sent < 0 && !socket_is_passing(errno))
 		return -1;
@@ -326,33 +325,33 @@ relay_pass(struct conn *c, enum side side, const char *bytes, size_t len)
 		sent = 0;
 	if ((size_t)sent == len)
 		return 0;
-	return relay_keep(c, side, bytes + sent, len - (size_t)sent);
+	return relay_keep(t, side, bytes + sent, len - (size_t)sent);
 }
 
 /* Drops what came from a side and waits for the other. */
 void
-relay_drop(struct conn *c, enum side side)
+relay_drop(struct tunnel *t, enum side side)
 {
-	flow_release(&c->flow[side]);
+	flow_release(&t->flow[side]);
 }
 
 /* Reads once from a side, and sends to the other what it takes. */
 static enum relay_state
-flow_copy(struct conn *c, enum side side, enum side *lost)
+flow_copy(struct tunnel *t, enum side side, enum side *lost)
 {
-	struct flow *f = &c->flow[side];
+	struct flow *f = &t->flow[side];
 	ssize_t got;
 
-	got = recv(c->end[side].fd, buffer, flow_size(f), 0);
+	got = recv(t->end[side].fd, buffer, flow_size(f), 0);
 	if (got < 0)
 		return socket_is_passing(errno) ? RELAY_GOES_ON : RELAY_LOST;
 	if (got == 0) {
 		f->eof = true;
-		return flow_end(c, side);
+		return flow_end(t, side);
 	}
 	f->bytes += (uint64_t)got;
-	relay_charge(c, side, (size_t)got);
-	if (relay_pass(c, side, buffer, (size_t)got) != 0) {
+	relay_charge(t, side, (size_t)got);
+	if (relay_pass(t, side, buffer, (size_t)got) != 0) {
 		if (errno != ENOMEM)
 			*lost = other(side);
 		return RELAY_LOST;
@@ -366,39 +365,39 @@ flow_copy(struct conn *c, enum side side, enum side *lost)
  * urgent data is in the way, so what it is comes out by a copy.
  */
 static enum relay_state
-flow_splice(struct conn *c, enum side side, struct pipe *p, enum side *lost)
+flow_splice(struct tunnel *t, enum side side, struct pipe *p, enum side *lost)
 {
-	struct flow *f = &c->flow[side];
-	ssize_t got = pipe_fill(p, c->end[side].fd,
+	struct flow *f = &t->flow[side];
+	ssize_t got = pipe_fill(p, t->end[side].fd,
 	    rate_size < SPLICE_SIZE ? rate_size : SPLICE_SIZE);
 
 	if (got > 0) {
 		f->bytes += (uint64_t)got;
-		relay_charge(c, side, (size_t)got);
+		relay_charge(t, side, (size_t)got);
 		f->pipe = p;
 		if (got < READ_MIN)
 			flow_restart(f);
-		return relay_flush(c, side, lost);
+		return relay_flush(t, side, lost);
 	}
 	pipe_give(p);
 	if (got < 0 && !socket_is_passing(errno))
 		return RELAY_LOST;
 	flow_restart(f);
-	return flow_copy(c, side, lost);
+	return flow_copy(t, side, lost);
 }
 
 /* Reads once from a side, in the way that costs least. */
 static enum relay_state
-flow_pump(struct conn *c, enum side side, enum side *lost)
+flow_pump(struct tunnel *t, enum side side, enum side *lost)
 {
 	struct pipe *p = NULL;
 
 	*lost = side;
-	if (c->flow[side].spliced)
+	if (t->flow[side].spliced)
 		p = pipe_take();
 	if (p != NULL)
-		return flow_splice(c, side, p, lost);
-	return flow_copy(c, side, lost);
+		return flow_splice(t, side, p, lost);
+	return flow_copy(t, side, lost);
 }
 
 /* Whether a socket that is not being read has failed. */
@@ -419,22 +418,22 @@ has_failed(int fd)
  * flows have ended, or RELAY_GOES_ON.
  */
 enum relay_state
-relay_ready(struct conn *c, enum side side, short revents, enum side *lost)
+relay_ready(struct tunnel *t, enum side side, short revents, enum side *lost)
 {
 	enum relay_state state = RELAY_GOES_ON;
-	bool reading = side_reads(c, side);
+	bool reading = side_reads(t, side);
 
 	*lost = side;
 	if (revents & (POLLERR | POLLHUP | POLLNVAL) && !reading) {
 		/* What came before a reset is read when the side has rested. */
-		if (!side_open(c, side) && has_failed(c->end[side].fd))
+		if (!side_open(t, side) && has_failed(t->end[side].fd))
 			return RELAY_LOST;
-		c->end[side].hung_up = true;
+		t->end[side].hung_up = true;
 	}
 	if (revents & POLLOUT)
-		state = relay_flush(c, other(side), lost);
+		state = relay_flush(t, other(side), lost);
 	if (state == RELAY_GOES_ON && reading &&
 	    revents & (POLLIN | POLLERR | POLLHUP))
-		state = flow_pump(c, side, lost);
+		state = flow_pump(t, side, lost);
 	return state;
 }

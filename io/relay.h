@@ -8,8 +8,6 @@
 
 #include "tunnel.h"
 
-struct conn;
-
 enum {
 	RELAY_SIZE = 256 * 1024, /* bytes copied at once for a busy tunnel */
 	SPLICE_SIZE = 256 * 1024 /* bytes moved at once for a busier one */
@@ -18,20 +16,20 @@ enum {
 enum relay_state { RELAY_GOES_ON, RELAY_DONE, RELAY_LOST };
 
 void relay_limit(unsigned rate);
-int64_t relay_resumes(const struct conn *);
-short relay_events(const struct conn *, enum side);
+int64_t relay_resumes(const struct tunnel *);
+short relay_events(const struct tunnel *, enum side);
 enum relay_state relay_ready(
-    struct conn *, enum side, short revents, enum side *lost);
-enum relay_state relay_flush(struct conn *, enum side, enum side *lost);
+    struct tunnel *, enum side, short revents, enum side *lost);
+enum relay_state relay_flush(struct tunnel *, enum side, enum side *lost);
 size_t relay_most(size_t);
-bool relay_rests(const struct conn *, enum side);
-void relay_charge(struct conn *, enum side, size_t got);
-int relay_pass(struct conn *, enum side, const char *bytes, size_t);
-void relay_drop(struct conn *, enum side);
-int relay_keep(struct conn *, enum side, const char *bytes, size_t);
-bool relay_holds(const struct conn *, enum side);
-bool relay_owes(const struct conn *, enum side);
-void relay_quiet(struct conn *);
-void relay_free(struct conn *);
+bool relay_rests(const struct tunnel *, enum side);
+void relay_charge(struct tunnel *, enum side, size_t got);
+int relay_pass(struct tunnel *, enum side, const char *bytes, size_t);
+void relay_drop(struct tunnel *, enum side);
+int relay_keep(struct tunnel *, enum side, const char *bytes, size_t);
+bool relay_holds(const struct tunnel *, enum side);
+bool relay_owes(const struct tunnel *, enum side);
+void relay_quiet(struct tunnel *);
+void relay_free(struct tunnel *);
 
 #endif

@@ -32,4 +32,19 @@ struct flow {
 	uint64_t bytes;   /* received */
 };
 
+/*
+ * Two sockets and what goes between them.  Whoever has one has it as the first
+ * member of something larger.  It owns what its flows keep.
+ */
+struct tunnel {
+	struct end end[2];
+	struct flow flow[2];
+	uint32_t rest[2];        /* us, RateLimit: when a side is read again */
+	uint32_t turn;           /* of the loop, when it was active last */
+	bool parked;             /* in the lot, not in the poll set */
+	int64_t deadline, alarm; /* ms: when due; when the heap has it */
+	size_t heap_at;          /* its place among the deadlines, or 0 */
+	size_t lot_at;           /* its place in a lot that has places */
+};
+
 #endif

@@ -480,25 +480,6 @@ listen_each(struct gen *gen, const struct gen *old, const struct addr *addrs,
 }
 
 /*
- * The addresses that a configuration listens on, with its port: all of this
- * machine when it names none.  Returns how many.
- */
-size_t
-gen_addresses(const struct conf *conf, struct addr at[LISTEN_MAX])
-{
-	static const struct addr everywhere[] = {
-		{ .ip = { [10] = 0xff, 0xff } }, { .ip = { 0 } }
-	};
-	size_t n = conf->nlisten > 0 ? conf->nlisten : 2;
-
-	memcpy(
-	    at, conf->nlisten > 0 ? conf->listen : everywhere, n * sizeof(*at));
-	for (size_t i = 0; i < n; i++)
-		at[i].port = conf->port;
-	return n;
-}
-
-/*
  * Opens the listening sockets: those that the old generation has too are
  * shared with it, so that no client falls between.  Those that a service
  * manager has handed over take the place of all others, for good.  Returns 0,
@@ -508,7 +489,7 @@ int
 gen_listen(struct gen *gen, struct gen *old)
 {
 	struct addr at[LISTEN_MAX];
-	size_t n = gen_addresses(gen->conf, at);
+	size_t n = conf_addresses(gen->conf, at);
 	int result;
 
 	if (old == NULL && service_sockets() > 0)

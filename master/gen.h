@@ -66,7 +66,6 @@ struct gen {
 
 struct gen *gen_new(struct conf *, struct share *);
 int gen_identity(struct gen *);
-size_t gen_addresses(const struct conf *, struct addr at[LISTEN_MAX]);
 int gen_listen(struct gen *, struct gen *old);
 int gen_start(struct gen *, int64_t now);
 void gen_drain(struct gen *, const struct gen *successor, int64_t now);

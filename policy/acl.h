@@ -8,11 +8,11 @@
 
 #include "bounds.h"
 #include "rule.h"
+#include "target.h"
 
 struct addr;
 struct asker;
 struct conf;
-struct target_rule;
 
 /* One BasicAuth; both are padded with NULs for acl_user(). */
 struct user {
@@ -20,18 +20,28 @@ struct user {
 	char password[CREDENTIAL_SIZE];
 };
 
+/* The rules for clients, targets, ports and users; owns what it points to. */
+struct acl {
+	struct rule *rules; /* Allow and Deny, in the order of the file */
+	size_t nrules;
+	struct targets targets;
+	struct user *users; /* BasicAuth */
+	size_t nusers;
+	bool has_ports; /* there is a ConnectPort */
+	unsigned char ports[65536 / 8];
+};
+
 enum verdict acl_client(
-    const struct conf *, const struct addr *client, size_t *rule);
+    const struct acl *, const struct addr *client, size_t *rule);
 enum verdict acl_answer(const struct rule *, bool matches, bool failed);
-bool acl_port(const struct conf *, uint16_t port);
+bool acl_port(const struct acl *, uint16_t port);
 bool acl_name(const char *name, const struct addr *client);
 bool acl_is_loopback(const struct addr *, unsigned bits);
-bool acl_target(const struct conf *, const char *name,
-    const struct addr *target, const struct asker *,
-    const struct target_rule **rule);
+bool acl_target(const struct acl *, const char *name, const struct addr *target,
+    const struct asker *, const struct target_rule **rule);
 const char *acl_floor(const struct addr *target, const struct asker *,
     const struct target_rule *rule);
-const char *acl_user(const struct conf *, const char name[CREDENTIAL_SIZE],
+const char *acl_user(const struct acl *, const char name[CREDENTIAL_SIZE],
     const char password[CREDENTIAL_SIZE]);
 
 #endif

@@ -32,9 +32,7 @@
 #include <string.h>
 
 #include "addr.h"
-#include "args.h"
 #include "clock.h"
-#include "conf.h"
 #include "quota.h"
 #include "secret.h"
 #include "share.h"
@@ -83,17 +81,18 @@ quota_init(struct share *share)
 	return sys_random(q.key, sizeof(q.key));
 }
 
-/* In a worker: what its configuration allows, and what its slot is. */
+/*
+ * In a worker: its slot, and how many connections an address may have and how
+ * many new ones in a second; 0: no limit.
+ */
 void
-quota_begin(const struct worker_args *args)
+quota_begin(size_t slot, unsigned max_clients, unsigned max_rate)
 {
-	unsigned rate = args->conf->max_rate_per_host;
-
-	q.slot = args->slot;
-	q.max_clients = args->conf->max_clients_per_host;
-	if (rate > 0)
+	q.slot = slot;
+	q.max_clients = max_clients;
+	if (max_rate > 0)
 		q.rates[QUOTA_CONNECTIONS] =
-		    (struct rate){ 1000000 / rate, rate, rate };
+		    (struct rate){ 1000000 / max_rate, max_rate, max_rate };
 }
 
 /*

@@ -20,7 +20,7 @@ enum quota_kind {
 };
 
 int quota_init(struct share *);
-void quota_begin(const struct worker_args *);
+void quota_begin(size_t slot, unsigned max_clients, unsigned max_rate);
 bool quota_enter(const struct addr *client, bool *counted);
 void quota_leave(const struct addr *client);
 void quota_forget(size_t slot);

@@ -23,7 +23,7 @@ enum {
 
 struct set {
 	char name[32];
-	struct conf conf;
+	struct acl acl;
 	struct rule rules[RULES_MAX];
 	struct user users[RULES_MAX];
 };
@@ -139,29 +139,29 @@ static void
 set_read(struct row *row)
 {
 	struct set *set = nsets > 0 ? &sets[nsets - 1] : NULL;
-	struct conf *conf = set != NULL ? &set->conf : NULL;
+	struct acl *acl = set != NULL ? &set->acl : NULL;
 	unsigned port = (unsigned)atoi(row->word[1]);
 	struct user *user;
 
 	if (strcmp(row->word[0], "Rules") == 0 && nsets < SETS_MAX) {
 		set = &sets[nsets++];
 		snprintf(set->name, sizeof(set->name), "%.31s", row->word[1]);
-		set->conf.rules = set->rules;
-		set->conf.users = set->users;
-	} else if (set == NULL || conf->nrules == RULES_MAX ||
-	    conf->nusers == RULES_MAX) {
+		set->acl.rules = set->rules;
+		set->acl.users = set->users;
+	} else if (set == NULL || acl->nrules == RULES_MAX ||
+	    acl->nusers == RULES_MAX) {
 		row_die(row, "no place for this rule");
 	} else if (strcmp(row->word[0], "ConnectPort") == 0) {
-		conf->has_ports = true;
-		conf->ports[port / 8] |= (unsigned char)(1U << port % 8);
+		acl->has_ports = true;
+		acl->ports[port / 8] |= (unsigned char)(1U << port % 8);
 	} else if (strcmp(row->word[0], "BasicAuth") == 0) {
-		user = &set->users[conf->nusers++];
+		user = &set->users[acl->nusers++];
 		snprintf(user->name, CREDENTIAL_SIZE, "%s", row->word[1]);
 		snprintf(user->password, CREDENTIAL_SIZE, "%s", row->word[2]);
 	} else if (strstr(row->word[0], "To") != NULL) {
-		target_read(row, &conf->targets);
+		target_read(row, &acl->targets);
 	} else {
-		rule_read(row, &set->rules[conf->nrules++]);
+		rule_read(row, &set->rules[acl->nrules++]);
 	}
 }
 
@@ -181,14 +181,14 @@ client_test(const struct row *row)
 	size_t rule = 0;
 
 	for (;;) {
-		enum verdict verdict = acl_client(&set->conf, &client, &rule);
+		enum verdict verdict = acl_client(&set->acl, &client, &rule);
 
 		if (strlen(got) + 8 > sizeof(got))
 			break;
 		strcat(got, words[verdict]);
 		if (verdict != ACL_ASK)
 			break;
-		if (rule >= set->conf.nrules ||
+		if (rule >= set->acl.nrules ||
 		    set->rules[rule].kind == RULE_NET)
 			row_check(row, false, "a question about no name");
 		strcat(got, ",");
@@ -202,7 +202,7 @@ port_test(const struct row *row)
 {
 	uint16_t port = (uint16_t)strtoul(row->word[2], NULL, 10);
 
-	row_check_bool(row, row->word[3], acl_port(&row_set(row)->conf, port));
+	row_check_bool(row, row->word[3], acl_port(&row_set(row)->acl, port));
 }
 
 static void
@@ -214,7 +214,7 @@ user_test(const struct row *row)
 
 	strncpy(name, row->word[2], sizeof(name) - 1);
 	strncpy(password, row->word[3], sizeof(password) - 1);
-	user = acl_user(&set->conf, name, password);
+	user = acl_user(&set->acl, name, password);
 	row_check_bool(row, row->word[4], user != NULL);
 	if (user != NULL && strcmp(user, name) != 0)
 		row_check(row, false, user);
@@ -224,16 +224,16 @@ user_test(const struct row *row)
 static void
 target_test(const struct row *row)
 {
-	static struct conf conf;
+	static struct acl acl;
 	struct addr target = row_addr(row, row->word[1]);
 	struct addr client = row_addr(row, row->word[2]);
 	struct asker asker = { .client = &client };
 	const struct target_rule *rule;
 
-	if (conf.targets.table == NULL && target_index(&conf.targets) != 0)
+	if (acl.targets.table == NULL && target_index(&acl.targets) != 0)
 		row_die(row, "no memory");
 	row_check_bool(
-	    row, row->word[3], acl_target(&conf, NULL, &target, &asker, &rule));
+	    row, row->word[3], acl_target(&acl, NULL, &target, &asker, &rule));
 }
 
 /* "client" or "user@client". */
@@ -269,8 +269,8 @@ to_test(const struct row *row)
 	target.port = (uint16_t)atoi(port + 1);
 	client = row_asker(row, row->word[4], &asker);
 	verdict =
-	    target_name(&set->conf.targets, name, target.port, &asker, &rule);
-	allowed = acl_target(&set->conf, name, &target, &asker, &rule);
+	    target_name(&set->acl.targets, name, target.port, &asker, &rule);
+	allowed = acl_target(&set->acl, name, &target, &asker, &rule);
 	row_check_bool(row, row->word[5], allowed);
 	/* What is said early must hold. */
 	if (verdict == ACL_DENY)
@@ -399,11 +399,11 @@ main(int argc, char *argv[])
 	}
 	file_read(argv[1], set_read);
 	for (size_t i = 0; i < nsets; i++)
-		if (target_index(&sets[i].conf.targets) != 0)
+		if (target_index(&sets[i].acl.targets) != 0)
 			return 2;
 	file_read(argv[2], verdict_test);
 	for (size_t i = 0; i < nsets; i++)
-		target_free(&sets[i].conf.targets);
+		target_free(&sets[i].acl.targets);
 	printf("%u passed, %u failed\n", passed, failed);
 	return failed == 0 && passed > 0 ? 0 : 1;
 }

@@ -53,10 +53,10 @@ ask_joins(struct conn *c)
 }
 
 const char *
-acl_user(const struct conf *conf, const char name[CREDENTIAL_SIZE],
+acl_user(const struct acl *acl, const char name[CREDENTIAL_SIZE],
     const char password[CREDENTIAL_SIZE])
 {
-	(void)conf, (void)name, (void)password;
+	(void)acl, (void)name, (void)password;
 	return NULL;
 }
 

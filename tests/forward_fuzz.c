@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: conn/forward.c http/http.c parse.c base/addr.c base/secret.c http/reverse.c base/name.c base/socket.c */
+/* LINK: conn/forward.c http/http.c parse.c base/addr.c base/secret.c http/reverse.c http/rewrite.c http/fields.c base/name.c base/socket.c */
 /*
  * An entry for libFuzzer: whatever a client and a server say, in whatever
  * pieces, what forward.c passes on to the one and the other is nothing, a part
@@ -31,9 +31,9 @@ static size_t passed_len[2];
 /* Stands for relay.c: all is taken at once. */
 
 int
-relay_pass(struct conn *c, enum side side, const char *bytes, size_t len)
+relay_pass(struct tunnel *t, enum side side, const char *bytes, size_t len)
 {
-	(void)c;
+	(void)t;
 	assert(len <= PASSED_MAX - passed_len[side]);
 	memcpy(passed[side] + passed_len[side], bytes, len);
 	passed_len[side] += len;
@@ -41,36 +41,36 @@ relay_pass(struct conn *c, enum side side, const char *bytes, size_t len)
 }
 
 enum relay_state
-relay_flush(struct conn *c, enum side side, enum side *lost)
+relay_flush(struct tunnel *t, enum side side, enum side *lost)
 {
-	(void)c, (void)side, (void)lost;
+	(void)t, (void)side, (void)lost;
 	return RELAY_GOES_ON;
 }
 
 bool
-relay_holds(const struct conn *c, enum side side)
+relay_holds(const struct tunnel *t, enum side side)
 {
-	(void)c, (void)side;
+	(void)t, (void)side;
 	return false;
 }
 
 bool
-relay_rests(const struct conn *c, enum side side)
+relay_rests(const struct tunnel *t, enum side side)
 {
-	(void)c, (void)side;
+	(void)t, (void)side;
 	return false;
 }
 
 void
-relay_charge(struct conn *c, enum side side, size_t got)
+relay_charge(struct tunnel *t, enum side side, size_t got)
 {
-	(void)c, (void)side, (void)got;
+	(void)t, (void)side, (void)got;
 }
 
 void
-relay_drop(struct conn *c, enum side side)
+relay_drop(struct tunnel *t, enum side side)
 {
-	(void)c, (void)side;
+	(void)t, (void)side;
 }
 
 size_t
@@ -79,19 +79,20 @@ relay_most(size_t size)
 	return size;
 }
 
-/* And for own.c and parent.c. */
+/* And for via.c and parent.c. */
 
 bool
-self_via_entry(char text[OWN_VIA_SIZE], bool minor)
+via_entry(char text[VIA_ENTRY_SIZE], bool minor)
 {
 	memcpy(text, minor ? "1.1 a" : "1.0 a", 6);
 	return true;
 }
 
 size_t
-parent_credentials(char *out, const struct upstream *u)
+parent_credentials(char out[PARENT_CREDENTIALS_SIZE], const struct upstream *u)
 {
-	(void)out, (void)u;
+	(void)u;
+	out[0] = '\0';
 	return 0;
 }
 
@@ -306,7 +307,7 @@ feed(
 	int pair[2];
 
 	assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0);
-	c->end[side].fd = pair[0];
+	c->tunnel.end[side].fd = pair[0];
 	for (int part = 0; part < 2; part++) {
 		size_t from = part == 0 ? 0 : cut, to = part == 0 ? cut : len;
 
@@ -320,23 +321,25 @@ feed(
 	}
 	close(pair[0]);
 	close(pair[1]);
-	c->end[side].fd = -1;
+	c->tunnel.end[side].fd = -1;
 	return state;
 }
 
-/* A configuration with a mapping. */
-static const struct conf *
-conf_make(void)
+/* A mapping, as a configuration has it. */
+static const struct reverse *
+reverse_make(void)
 {
-	static struct conf conf;
+	static const struct header_rules rules;
+	static struct reverse reverse;
 
-	if (conf.reverse.n == 0) {
-		conf.reverse.magic = true;
-		assert(reverse_add(&conf.reverse, 1, "/a/", "http://h:81/p/") ==
-			NULL &&
-		    reverse_base(&conf.reverse, "https://b/c/") == NULL);
+	if (reverse.n == 0) {
+		reverse.magic = true;
+		assert(
+		    reverse_add(&reverse, 1, "/a/", "http://h:81/p/") == NULL &&
+		    reverse_base(&reverse, "https://b/c/") == NULL);
+		forward_use(&rules, &reverse);
 	}
-	return &conf;
+	return &reverse;
 }
 
 /* A request, of which some content comes late, and its answer. */
@@ -344,8 +347,8 @@ static void
 exchange_try(struct request *req, const uint8_t *asked, size_t asked_len,
     const uint8_t *answer, size_t answer_len)
 {
-	const struct conf *conf = conf_make();
-	struct conn c = { .end = { { .fd = -1 }, { .fd = -1 } } };
+	const struct reverse *reverse = reverse_make();
+	struct conn c = { .tunnel.end = { { .fd = -1 }, { .fd = -1 } } };
 	size_t late = (asked_len - req->length) * 2 / 3;
 	size_t first = asked_len - late;
 	enum forward_state state;
@@ -356,7 +359,7 @@ exchange_try(struct request *req, const uint8_t *asked, size_t asked_len,
 	assert(copy != NULL);
 	memcpy(copy, asked, first);
 	c.target = strndup(copy + req->target.at, req->target.len);
-	reverse_map(&conf->reverse, req, &head, &len);
+	reverse_map(reverse, req, &head, &len);
 	if (req->origin) {
 		free(c.target);
 		free(copy);
@@ -365,7 +368,7 @@ exchange_try(struct request *req, const uint8_t *asked, size_t asked_len,
 	c.exchange = forward_new(req, head, len);
 	free(copy);
 	assert(c.exchange != NULL && c.target != NULL);
-	state = forward_begin(&c, NULL, conf);
+	state = forward_begin(&c, NULL);
 	if (state == FORWARD_GOES_ON && !c.exchange->up.done)
 		state = feed(&c, CLIENT, asked + first, late, false);
 	if (passed_len[CLIENT] > 0)
@@ -377,7 +380,7 @@ exchange_try(struct request *req, const uint8_t *asked, size_t asked_len,
 		if (c.exchange->answered || passed_len[SERVER] > 0)
 			answer_check(c.exchange, state);
 	}
-	assert(c.flow[CLIENT].bytes <= asked_len);
+	assert(c.tunnel.flow[CLIENT].bytes <= asked_len);
 	forward_free(c.exchange);
 	free(c.target);
 }

@@ -22,7 +22,7 @@ enum {
 
 static int64_t now = 1000;
 static struct share share;
-static struct conf conf;
+static unsigned max_clients, max_rate;
 static unsigned seed = 1;
 
 int64_t
@@ -49,11 +49,9 @@ any(unsigned below)
 static void
 become(size_t slot)
 {
-	const struct worker_args args = { .conf = &conf, .slot = slot };
-
 	if (slot >= atomic_load(&share.nslots))
 		atomic_store(&share.nslots, (unsigned)slot + 1);
-	quota_begin(&args);
+	quota_begin(slot, max_clients, max_rate);
 }
 
 static struct addr
@@ -100,7 +98,7 @@ is_empty(void)
 static void
 try_clients(void)
 {
-	conf.max_clients_per_host = 3;
+	max_clients = 3;
 	become(7);
 	must(enters(host(1)) && enters(host(1)), "two may come");
 	become(SLOTS_MAX - 1);
@@ -112,7 +110,7 @@ try_clients(void)
 	become(7);
 	leaves(host(1));
 	must(enters(host(1)) && !enters(host(1)), "who leaves makes room");
-	conf.max_clients_per_host = 5;
+	max_clients = 5;
 	become(1);
 	must(enters(host(1)) && enters(host(1)) && !enters(host(1)),
 	    "workers with another limit count all");
@@ -131,7 +129,7 @@ try_addresses(void)
 {
 	struct addr a = host(1), b;
 
-	conf.max_clients_per_host = 1;
+	max_clients = 1;
 	become(0);
 	memset(&b, 0, sizeof(b));
 	must(addr_parse(&b, "::ffff:10.0.0.1") == 0, "an address is read");
@@ -159,7 +157,7 @@ try_all(void)
 	static unsigned counts[HOSTS][WORKERS];
 	unsigned total[HOSTS] = { 0 };
 
-	conf.max_clients_per_host = 9;
+	max_clients = 9;
 	for (int i = 0; i < STEPS; i++) {
 		unsigned h = any(HOSTS), worker = any(WORKERS);
 
@@ -194,7 +192,7 @@ try_many(void)
 	static bool counted[MANY];
 	unsigned n = 0;
 
-	conf.max_clients_per_host = 1;
+	max_clients = 1;
 	become(3);
 	for (unsigned i = 0; i < MANY; i++) {
 		struct addr a = host(i);
@@ -246,7 +244,7 @@ try_rate(unsigned rate)
 {
 	unsigned n = 0;
 
-	conf.max_rate_per_host = rate;
+	max_rate = rate;
 	become(0);
 	now += 10000;
 	while (takes(QUOTA_CONNECTIONS, 1))
@@ -332,7 +330,7 @@ try_rubbish(void)
 		must(takes(QUOTA_FAILURES, 1), "and over some day");
 	}
 	memset(&share, 0xff, sizeof(share));
-	conf.max_clients_per_host = 1;
+	max_clients = 1;
 	become(2);
 	enters(host(1));
 	leaves(host(1));

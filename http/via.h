@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: ISC */
+/* The Via field. */
+#ifndef VIA_H
+#define VIA_H
+
+#include <stdbool.h>
+
+#include "bounds.h"
+
+struct request;
+
+enum {
+	VIA_SIZE = 1024,     /* bytes of all Via that are handed on */
+	VIA_ENTRY_SIZE = 160 /* bytes of our part of one */
+};
+
+void via_use(const char token[TOKEN_SIZE], const char *name, bool disabled);
+bool via_is_loop(const struct request *, const char *head);
+bool via_entry(char text[VIA_ENTRY_SIZE], bool minor);
+int via_field(char **field, const struct request *, const char *head);
+
+#endif
