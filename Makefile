@@ -33,14 +33,15 @@ BASE = base/addr.o base/clock.o base/log.o base/name.o base/safefile.o \
 	base/secret.o base/socket.o base/sys.o
 IPC = ipc/baton.o ipc/question.o ipc/share.o
 IO = io/loop.o io/lot.o io/pipe.o io/race.o io/relay.o
-HTTP = parse.o http/fields.o http/http.o http/page.o http/reverse.o \
-	http/rewrite.o http/via.o
+HTTP = parse.o http/fields.o http/http.o http/page.o http/refusal.o \
+	http/reverse.o http/rewrite.o http/via.o
 POLICY = acl.o policy/authcache.o policy/filter.o policy/login.o \
 	policy/quota.o policy/target.o policy/upstream.o policy/who.o
 CONF = conf/conf.o
-CONN = worker.o conn/ask.o conn/auth.o conn/client.o conn/conn.o \
-	conn/exchange.o conn/forward.o conn/namecache.o conn/parent.o \
-	conn/reach.o conn/reply.o conn/request.o conn/self.o conn/stats.o
+CONN = worker.o conn/ask.o conn/auth.o conn/carry.o conn/client.o conn/conn.o \
+	conn/decision.o conn/exchange.o conn/forward.o conn/life.o \
+	conn/namecache.o conn/parent.o conn/parking.o conn/reach.o \
+	conn/reply.o conn/request.o conn/self.o conn/stats.o
 DESK = desk/desk.o desk/helper.o desk/hosts.o
 MASTER = proxy.o master/gen.o master/service.o
 CLI = cli/explain.o cli/hints.o cli/quote.o

@@ -19,6 +19,7 @@
 #include "bounds.h"
 #include "name.h"
 #include "parse.h"
+#include "refusal.h"
 #include "secret.h"
 
 enum {
@@ -63,10 +64,19 @@ is_control(char c)
 }
 
 static enum parse_result
-bad(struct request *req, int status, const char *why)
+malformed(struct request *req, const char *why)
 {
-	req->status = status;
+	req->refusal = REFUSE_MALFORMED;
 	req->why = why;
+	return PARSE_BAD;
+}
+
+/* What is wrong has a status of its own. */
+static enum parse_result
+refused(struct request *req, enum refusal refusal)
+{
+	req->refusal = refusal;
+	req->why = refusal_row(refusal)->sentence;
 	return PARSE_BAD;
 }
 
@@ -177,14 +187,14 @@ parse_authority(struct request *req, const char *s, size_t len)
 	return ok;
 }
 
-/* RFC 9112 2.3.  Returns the status to answer, 0 for a version we speak. */
-static int
+/* RFC 9112 2.3.  Returns what to answer, REFUSE_NOTHING for 1.0 and 1.1. */
+static enum refusal
 version_check(const char *s, size_t len)
 {
 	if (len != 8 || memcmp(s, "HTTP/", 5) != 0 || !is_digit(s[5]) ||
 	    s[6] != '.' || !is_digit(s[7]))
-		return 400;
-	return s[5] == '1' ? 0 : 505;
+		return REFUSE_MALFORMED;
+	return s[5] == '1' ? REFUSE_NOTHING : REFUSE_VERSION;
 }
 
 /* A host with or without a port, as it stands in an http URL. */
@@ -261,8 +271,8 @@ request_target(struct request *req, const char *head)
 		return PARSE_MORE;
 	}
 	if (parse_authority(req, head + t->at, t->len) != 0)
-		return bad(
-		    req, 400, "The target of a CONNECT must be host:port.");
+		return malformed(
+		    req, "The target of a CONNECT must be host:port.");
 	return PARSE_MORE;
 }
 
@@ -272,15 +282,16 @@ request_line(struct request *req, const char *head, size_t at, size_t len)
 {
 	const char *line = head + at, *space = memchr(line, ' ', len);
 	size_t method_len, target_len;
+	enum refusal refusal;
 
 	req->line = (struct slice){ at, len };
 	if (space == NULL)
-		return bad(req, 400, "The request line has no target.");
+		return malformed(req, "The request line has no target.");
 	method_len = (size_t)(space - line);
 	target_len = len - method_len - 1;
 	space = memchr(space + 1, ' ', target_len);
 	if (space == NULL)
-		return bad(req, 400, "The request line has no version.");
+		return malformed(req, "The request line has no version.");
 	target_len = (size_t)(space - line) - method_len - 1;
 	req->method = (struct slice){ at, method_len };
 	req->is_head = method_len == 4 && memcmp(line, "HEAD", 4) == 0;
@@ -288,16 +299,14 @@ request_line(struct request *req, const char *head, size_t at, size_t len)
 	/* Some readers take a tab for the end of a word, too. */
 	if (!parse_is_token(line, method_len) || target_len == 0 ||
 	    memchr(line, '\t', len) != NULL)
-		return bad(req, 400, "The request line is malformed.");
-	switch (version_check(space + 1, len - method_len - target_len - 2)) {
-	case 0:
-		req->minor = space[8] != '0';
-		return request_target(req, head);
-	case 505:
-		return bad(req, 505, "Only HTTP/1.0 and HTTP/1.1 are served.");
-	default:
-		return bad(req, 400, "The HTTP version is malformed.");
-	}
+		return malformed(req, "The request line is malformed.");
+	refusal = version_check(space + 1, len - method_len - target_len - 2);
+	if (refusal == REFUSE_MALFORMED)
+		return malformed(req, "The HTTP version is malformed.");
+	if (refusal != REFUSE_NOTHING)
+		return refused(req, refusal);
+	req->minor = space[8] != '0';
+	return request_target(req, head);
 }
 
 static bool
@@ -311,12 +320,12 @@ static enum parse_result
 field_host(struct request *req, const char *value, size_t len)
 {
 	if (req->has_host)
-		return bad(req, 400, "There are two Host fields.");
+		return malformed(req, "There are two Host fields.");
 	req->has_host = true;
 	for (size_t i = 0; i < len; i++)
 		if (!is_alpha(value[i]) && !is_digit(value[i]) &&
 		    !is_one_of(value[i], "-._~%!$&'()*+,;=:[]"))
-			return bad(req, 400, "The Host field is malformed.");
+			return malformed(req, "The Host field is malformed.");
 	return PARSE_MORE;
 }
 
@@ -345,12 +354,12 @@ static enum parse_result
 field_length(struct request *req, const char *value, size_t len)
 {
 	if (req->has_length || decimal_parse(&req->content, value, len) != 0)
-		return bad(req, 400,
-		    "Content-Length must be one number, and come once.");
+		return malformed(
+		    req, "Content-Length must be one number, and come once.");
 	req->has_length = true;
 	if (!req->plain && !req->wrong_target &&
 	    (req->content != 0 || len != 1))
-		return bad(req, 400, "A CONNECT has no content.");
+		return malformed(req, "A CONNECT has no content.");
 	return PARSE_MORE;
 }
 
@@ -358,10 +367,10 @@ static enum parse_result
 field_encoding(struct request *req, const char *value, size_t len)
 {
 	if (!req->plain && !req->wrong_target)
-		return bad(req, 400, "A CONNECT has no Transfer-Encoding.");
+		return malformed(req, "A CONNECT has no Transfer-Encoding.");
 	if (req->chunked || !name_is(value, len, "chunked"))
-		return bad(req, 400,
-		    "Transfer-Encoding must be chunked, and come once.");
+		return malformed(
+		    req, "Transfer-Encoding must be chunked, and come once.");
 	req->chunked = true;
 	return PARSE_MORE;
 }
@@ -370,8 +379,8 @@ static enum parse_result
 field_credentials(struct request *req, size_t at, size_t len)
 {
 	if (req->has_credentials)
-		return bad(
-		    req, 400, "There are two Proxy-Authorization fields.");
+		return malformed(
+		    req, "There are two Proxy-Authorization fields.");
 	req->has_credentials = true;
 	req->credentials = (struct slice){ at, len };
 	return PARSE_MORE;
@@ -383,8 +392,8 @@ field_forwards(struct request *req, const char *value, size_t len)
 	uint64_t n;
 
 	if (req->limited || decimal_parse(&n, value, len) != 0)
-		return bad(req, 400,
-		    "Max-Forwards must be one number, and come once.");
+		return malformed(
+		    req, "Max-Forwards must be one number, and come once.");
 	req->limited = true;
 	req->forwards = n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 	return PARSE_MORE;
@@ -396,7 +405,7 @@ field_connection(struct request *req, size_t at, size_t len)
 {
 	req->options_size += len;
 	if (req->noptions == OPTIONS_MAX || req->options_size > OPTIONS_SIZE)
-		return bad(req, 400, "There are too many Connection fields.");
+		return malformed(req, "There are too many Connection fields.");
 	req->options[req->noptions++] = (struct slice){ at, len };
 	return PARSE_MORE;
 }
@@ -409,7 +418,7 @@ field(struct request *req, const char *head, size_t at, size_t len)
 	size_t name_len = colon == NULL ? 0 : (size_t)(colon - line);
 
 	if (!parse_is_token(line, name_len))
-		return bad(req, 400, "A header field is malformed.");
+		return malformed(req, "A header field is malformed.");
 	at += name_len + 1;
 	len -= name_len + 1;
 	while (len > 0 && is_one_of(head[at], " \t"))
@@ -441,13 +450,13 @@ static enum parse_result
 head_check(struct request *req)
 {
 	if (req->wrong_target)
-		return bad(req, 400,
+		return malformed(req,
 		    "This is a proxy: the target must be an http URL, or "
 		    "host:port for CONNECT.");
 	if (req->plain && req->minor && !req->has_host)
-		return bad(req, 400, "There is no Host field.");
+		return malformed(req, "There is no Host field.");
 	if (req->chunked && (req->has_length || !req->minor))
-		return bad(req, 400,
+		return malformed(req,
 		    "Transfer-Encoding goes neither with Content-Length nor "
 		    "with HTTP/1.0.");
 	return PARSE_OK;
@@ -466,8 +475,8 @@ line(struct request *req, const char *head, size_t end)
 	if (req->line.len == 0)
 		return ++req->empty <= EMPTY_LINES_MAX
 		    ? PARSE_MORE
-		    : bad(req, 400,
-			  "There are empty lines instead of a request.");
+		    : malformed(
+			  req, "There are empty lines instead of a request.");
 	req->length = req->next;
 	return head_check(req);
 }
@@ -476,7 +485,7 @@ line(struct request *req, const char *head, size_t end)
  * Reads a request head.  The caller hands in all it has received so far, at
  * the same or another place, with the request as the last call left it (all
  * zero before the first).  Returns PARSE_MORE while the head is incomplete,
- * PARSE_OK with the answer, or PARSE_BAD with the status that the client
+ * PARSE_OK with the answer, or PARSE_BAD with the refusal that the client
  * gets.  What follows behind length bytes belongs to the tunnel.
  */
 enum parse_result
@@ -489,15 +498,15 @@ parse_head(struct request *req, const char *head, size_t len)
 		bool after_cr = i > req->next && head[i - 1] == '\r';
 
 		if (i >= HEAD_MAX)
-			return bad(req, 431, "The request head is too large.");
+			return refused(req, REFUSE_HEAD_SIZE);
 		if (req->line.len == 0 && i - req->next >= REQUEST_LINE_MAX + 2)
-			return bad(req, 414, "The request line is too long.");
+			return refused(req, REFUSE_LINE_SIZE);
 		if (head[i] == '\n' && after_cr)
 			result = line(req, head, i - 1);
 		else if (after_cr || head[i] == '\n')
-			return bad(req, 400, "A line must end in CR LF.");
+			return malformed(req, "A line must end in CR LF.");
 		else if (is_control(head[i]) && head[i] != '\r')
-			return bad(req, 400, "There is a control character.");
+			return malformed(req, "There is a control character.");
 	}
 	return result;
 }

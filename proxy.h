@@ -18,6 +18,7 @@
 #include "secret.h"
 #include "socket.h"
 #include "sys.h"
+#include "tally.h"
 
 /* ipc: what the processes say to each other */
 #include "args.h"
@@ -39,6 +40,7 @@
 #include "http.h"
 #include "page.h"
 #include "parse.h"
+#include "refusal.h"
 #include "reverse.h"
 #include "rewrite.h"
 #include "via.h"
@@ -60,12 +62,16 @@
 /* conn: a connection and its life, in a worker */
 #include "ask.h"
 #include "auth.h"
+#include "carry.h"
 #include "client.h"
 #include "conn.h"
+#include "decision.h"
 #include "exchange.h"
 #include "forward.h"
+#include "life.h"
 #include "namecache.h"
 #include "parent.h"
+#include "parking.h"
 #include "reach.h"
 #include "reply.h"
 #include "request.h"

@@ -3,7 +3,7 @@
  * A worker: accepts clients, carries thousands of connections in one poll()
  * loop, and obeys its master.  It never blocks anywhere else.  It has no
  * rights beyond its descriptors, opens no file, and leaves when its master is
- * gone.  What becomes of a connection is conn.c's.
+ * gone.  What becomes of a connection is life.c's.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -25,15 +25,16 @@
 #include "authcache.h"
 #include "baton.h"
 #include "bounds.h"
-#include "client.h"
 #include "clock.h"
 #include "conf.h"
 #include "conn.h"
+#include "life.h"
 #include "log.h"
 #include "loop.h"
 #include "lot.h"
 #include "namecache.h"
 #include "orders.h"
+#include "parking.h"
 #include "pipe.h"
 #include "question.h"
 #include "quota.h"
@@ -43,8 +44,10 @@
 #include "worker.h"
 
 enum {
-	ACCEPTS_MAX = 8, /* in one turn of the loop */
-	ASIDE_TIME = 2   /* ms after the end of a connection */
+	ARRIVE_TIME = 200, /* ms for clients on their way to a listener */
+	PAUSE_TIME = 100,  /* ms a listener rests when all is full */
+	ACCEPTS_MAX = 8,   /* in one turn of the loop */
+	ASIDE_TIME = 2     /* ms after the end of a connection */
 };
 
 /* What a descriptor in the poll set that is no connection's is for. */
@@ -267,7 +270,7 @@ accept_one(int listener)
 	w.full = false;
 	fd = sys_accept(listener, &from);
 	if (fd >= 0) {
-		client_accepted(fd, &from);
+		life_accepted(fd, &from);
 		return ACCEPTED;
 	}
 	error = errno;
@@ -433,7 +436,7 @@ drain(uint64_t abandoned)
 	if (w.draining)
 		return;
 	w.draining = true;
-	conn_drain();
+	life_drain();
 	w.abandoned = abandoned;
 	w.leave_at = clock_now() + ARRIVE_TIME;
 	w.drained_at = clock_now() + w.conf->drain_timeout * INT64_C(1000);
@@ -480,7 +483,7 @@ change_logs(const struct order_message *order, const int fds[2])
 static _Noreturn void
 leave(enum ending ending)
 {
-	conn_close_all(ending);
+	life_end_all(ending);
 	log_flush();
 	_exit(0);
 }
@@ -503,6 +506,17 @@ master_ready(void)
 		change_logs(&order, fds);
 	else if (order.order == ORDER_DRAIN)
 		drain(order.abandoned);
+}
+
+/* Hands the answers that have come to the connections that asked. */
+static void
+answers_ready(void)
+{
+	const struct answer *answer;
+	struct conn *c;
+
+	while ((c = ask_answered(&answer)) != NULL)
+		life_answer(c, answer);
 }
 
 /* Lets the desk go, when draining, as soon as nobody needs it. */
@@ -530,7 +544,7 @@ own_event(unsigned which, short revents)
 	if (which == OWN_MASTER)
 		master_ready();
 	else if (which == OWN_ANSWERS)
-		ask_receive();
+		answers_ready();
 	else if (which == OWN_BELL)
 		bell_heard();
 	else if (which >= OWN_LISTENER)
@@ -549,7 +563,7 @@ sleep_time(void)
 {
 	int64_t until = deadline_next();
 
-	until = clock_earlier(until, conn_park_at());
+	until = clock_earlier(until, parking_look_at());
 	until = clock_earlier(until, namecache_tidy_at());
 	until = clock_earlier(until, authcache_tidy_at());
 	until = clock_earlier(until, log_due());
@@ -577,7 +591,7 @@ turn(void)
 	watch_poll(sleep_time());
 	/* The lot first: one side of a tunnel that is busy may lie there. */
 	if (lot_fd() < 0 || watch_take((size_t)w.slots[OWN_LOT], &t, &which))
-		conn_wake_parked();
+		parking_wake();
 	for (size_t i = watch_count(); i-- > 0;) {
 		revents = watch_take(i, &t, &which);
 		if (revents == 0)
@@ -585,10 +599,10 @@ turn(void)
 		if (t == NULL)
 			own_event(which, revents);
 		else
-			conn_event(conn_of(t), which, revents);
+			life_event(conn_of(t), which, revents);
 	}
 	while ((t = deadline_due()) != NULL)
-		conn_expire(conn_of(t));
+		life_expire(conn_of(t));
 	if (w.paused_until != 0 &&
 	    (clock_now() >= w.paused_until || conn_count() < w.paused_count))
 		w.paused_until = 0;
@@ -596,7 +610,7 @@ turn(void)
 	listen_aside();
 	place_give_back();
 	listen_update();
-	conn_park_quiet();
+	parking_look();
 	namecache_tidy();
 	authcache_tidy(clock_now());
 	dismiss_desk();
@@ -620,9 +634,8 @@ worker_run(const struct worker_args *args)
 	w.access_fd = args->logs.access;
 	quota_begin(args->slot, w.conf->max_clients_per_host,
 	    w.conf->max_rate_per_host);
-	ask_init(args);
 	pipe_init(args->max_pipes);
-	if (conn_init(args) != 0 || loop_init(args->max_conns) != 0 ||
+	if (life_init(args) != 0 || loop_init(args->max_conns) != 0 ||
 	    lot_init(args->max_conns, watch_max(args->max_conns)) != 0) {
 		log_line(LOG_LEVEL_CRITICAL, "Worker: %s", strerror(errno));
 		_exit(71);

@@ -2,7 +2,7 @@
 /*
  * Explains a decision before it is taken: goes with a request through what a
  * worker would do with it, in the same order, and says at each step which line
- * decides.  It judges nothing itself but asks whom a connection asks, and it
+ * decides.  It judges nothing itself but asks what a connection asks, and it
  * never connects to anybody.  It waits for name servers, so it is for the
  * command line alone.
  */
@@ -20,6 +20,7 @@
 #include "bounds.h"
 #include "clock.h"
 #include "conf.h"
+#include "decision.h"
 #include "explain.h"
 #include "filter.h"
 #include "helper.h"
@@ -30,38 +31,49 @@
 #include "question.h"
 #include "quote.h"
 #include "race.h"
-#include "reply.h"
+#include "refusal.h"
 #include "reverse.h"
 #include "rule.h"
 #include "self.h"
-#include "stats.h"
 #include "target.h"
 #include "upstream.h"
 #include "who.h"
 
-enum {
-	SHOWN_SIZE = 300, /* bytes of what the command line says */
-	REFUSED = 403,
-	UNAUTHORIZED = 407
-};
+enum { SHOWN_SIZE = 300 /* bytes of what the command line says */ };
 
-/* The request, and who it comes from. */
+/* The request, and what the command line says of it. */
 static struct {
 	const struct conf *conf;
-	struct asker asker;
+	struct decision decision;
 	struct request request;
-	char *head; /* of a plain request */
+	const char *user; /* as given */
+	char *head;       /* of a plain request */
+	bool answered;    /* nothing more is decided */
 	char client[ADDR_TEXT_SIZE], target[SHOWN_SIZE]; /* to be shown */
 } e;
 
 /* What is said. */
 
-/* The answer of a request that is refused; false, for whoever says so. */
+/* The answer of a request that is refused; false, for callers to return. */
 static bool
-refuse(int status, const char *error)
+refuse(enum refusal refusal)
 {
-	printf("answer: %d %s, %s\n", status, reply_reason(status), error);
+	const struct refusal_row *row = refusal_row(refusal);
+
+	printf("answer: %d %s, %s\n", row->status, refusal_phrase(row->status),
+	    row->type);
 	return false;
+}
+
+/* An answer of this proxy that is no refusal: nothing more is decided. */
+static bool
+answer(enum refusal refusal, const char *what)
+{
+	int status = refusal_row(refusal)->status;
+
+	printf("answer: %d %s, %s\n", status, refusal_phrase(status), what);
+	e.answered = true;
+	return true;
 }
 
 /* What a line of the configuration does, and the line. */
@@ -104,15 +116,16 @@ say_way(const char *way)
 		    quote_find(e.conf, "RateLimit", NULL));
 	printf("answer: %s %s ",
 	    plain ? "the server's, by a connection" : "200, a tunnel", way);
+	e.answered = true;
 }
 
 /* Names are asked for where a worker asks, one desk after the other. */
 static void
-ask(const struct question *q, struct answer *answer)
+ask(const struct question *q, struct answer *a)
 {
-	memset(answer, 0, sizeof(*answer));
-	if (!hosts_answer(q, answer))
-		helper_answer(q, answer);
+	memset(a, 0, sizeof(*a));
+	if (!hosts_answer(q, a))
+		helper_answer(q, a);
 }
 
 /* The client. */
@@ -134,16 +147,16 @@ static enum verdict
 client_ask(const struct rule *rule)
 {
 	struct question q = { .kind = QUESTION_CLIENT,
-		.client = *e.asker.client };
+		.client = *e.decision.asker.client };
 	enum verdict verdict;
-	struct answer answer;
+	struct answer a;
 
 	strcpy(q.text, rule->name);
-	ask(&q, &answer);
-	verdict = acl_answer(rule, answer.matches, answer.error != 0);
-	if (!answer.matches && answer.error != 0)
+	ask(&q, &a);
+	verdict = acl_answer(rule, a.matches, a.error != 0);
+	if (!a.matches && a.error != 0)
 		printf("client %s: the look-up for line %lu failed: %s\n",
-		    e.client, rule->line, gai_strerror(answer.error));
+		    e.client, rule->line, gai_strerror(a.error));
 	if (verdict == ACL_ASK) {
 		printf("client %s: ", e.client);
 		say_line("not matched by", rule->line);
@@ -158,8 +171,8 @@ client_goes(void)
 	size_t at = 0;
 
 	limits_say();
-	while ((verdict = acl_client(&e.conf->acl, e.asker.client, &at)) ==
-		ACL_ASK &&
+	while ((verdict = acl_client(
+		    &e.conf->acl, e.decision.asker.client, &at)) == ACL_ASK &&
 	    (verdict = client_ask(&e.conf->acl.rules[at])) == ACL_ASK)
 		at++;
 	printf("client %s: ", e.client);
@@ -170,7 +183,7 @@ client_goes(void)
 		puts(verdict == ACL_ALLOW
 			? "allowed: there is no Allow and no Deny"
 			: "refused: no Allow matches");
-	return verdict == ACL_ALLOW || refuse(REFUSED, "http_request_denied");
+	return verdict == ACL_ALLOW || refuse(REFUSE_CLIENT);
 }
 
 /* The request. */
@@ -192,16 +205,17 @@ plain_goes(const char *target)
 	size_t len = strlen(target) + sizeof("GET  HTTP/1.0\r\n\r\n") - 1;
 
 	if (len >= sizeof(head))
-		return refuse(414, "http_request_error");
+		return refuse(REFUSE_LINE_SIZE);
 	snprintf(head, sizeof(head), "GET %s HTTP/1.0\r\n\r\n", target);
 	e.head = head;
 	req->takes_paths = e.conf->reverse.n > 0;
 	if (parse_head(req, head, len) == PARSE_OK) {
 		reverse_map(&e.conf->reverse, req, &e.head, &len);
+		e.decision.head = e.head;
 		return true;
 	}
 	printf("target %s: %s\n", e.target, req->why);
-	return refuse(req->status, "http_request_error");
+	return refuse(req->refusal);
 }
 
 static bool
@@ -212,12 +226,13 @@ request_goes(const char *target)
 	if (parse_authority(&e.request, target, strlen(target)) == 0)
 		return true;
 	printf("target %s: this is not host:port\n", e.target);
-	return refuse(400, "http_request_error");
+	return refuse(REFUSE_MALFORMED);
 }
 
 static bool
-user_goes(const char *user)
+user_goes(void)
 {
+	const char *user = e.user;
 	char shown[SHOWN_SIZE];
 	bool given = strcmp(user, "-") != 0;
 	const struct login *login;
@@ -233,9 +248,9 @@ user_goes(const char *user)
 	if (!given || !conf_has_user(e.conf, user)) {
 		puts(given ? "refused: there is no such user"
 			   : "refused: credentials are wanted");
-		return refuse(UNAUTHORIZED, "http_request_denied");
+		return refuse(REFUSE_CREDENTIALS);
 	}
-	e.asker.user = user;
+	e.decision.asker.user = user;
 	line = quote_find(e.conf, "BasicAuth", user);
 	login = login_find(&e.conf->logins, user);
 	if (line != 0)
@@ -263,72 +278,63 @@ say_mapped(void)
 
 /* Paths are mapped; neither a CONNECT nor a URL ever is. */
 static bool
-reverse_goes(const char *target)
+mapping_say(enum refusal refusal)
 {
 	const struct request *req = &e.request;
-	int status;
-	const char *why =
-	    reverse_refuses(&e.conf->reverse, req, target, &status);
 
-	if (why == NULL && req->mapping != NULL)
+	if (e.decision.why == NULL && req->mapping != NULL)
 		say_mapped();
-	if (why == NULL)
+	if (refusal == REFUSE_REDIRECTED) {
+		char what[SHOWN_SIZE];
+
+		snprintf(what, sizeof(what), "to %s", req->mapping->path);
+		return answer(refusal, what);
+	}
+	if (refusal == REFUSE_NOTHING)
 		return true;
 	printf("target %s: ", e.target);
 	if (req->origin) {
-		printf("refused: %s\n", why);
+		printf("refused: %s\n", e.decision.why);
 	} else {
 		printf("no ReversePath is for a %s, ",
 		    req->plain ? "URL" : "CONNECT");
 		say_line("refused by", quote_find(e.conf, "ReverseOnly", NULL));
 	}
-	return refuse(status, "http_request_error");
+	return refuse(refusal);
 }
 
-/* Whether the path of a mapping lacks its slash, and the client is told so. */
+/* No rule for targets sees the host of the statistics. */
 static bool
-redirection_comes(void)
+statistics_say(enum refusal refusal)
 {
-	if (e.request.origin)
-		printf("answer: 301 %s, to %s\n", reply_reason(301),
-		    e.request.mapping->path);
-	return e.request.origin;
-}
+	unsigned long line;
 
-/* Whether the request is for the statistics, which no rule for targets sees. */
-static bool
-statistics_come(void)
-{
-	unsigned long line = quote_find(e.conf, "StatHost", NULL);
-
-	if (!stats_asked(&e.conf->stat_host, &e.request))
-		return false;
+	if (refusal == REFUSE_NOTHING)
+		return true;
+	line = quote_find(e.conf, "StatHost", NULL);
 	printf("target %s: ", e.target);
 	if (line != 0)
 		say_line("the host of the statistics by", line);
 	else
 		puts("the default host of the statistics: there is no "
 		     "StatHost");
-	puts("answer: 200 OK, the statistics");
-	return true;
+	return answer(refusal, "the statistics");
 }
 
 static bool
-port_goes(void)
+port_say(enum refusal refusal)
 {
 	char port[8];
 
 	snprintf(port, sizeof(port), "%u", (unsigned)e.request.port);
 	printf("port %s: ", port);
-	if (e.request.plain) {
-		puts("allowed: ConnectPort is for CONNECT alone");
-		return true;
-	}
-	if (!acl_port(&e.conf->acl, e.request.port)) {
+	if (refusal != REFUSE_NOTHING) {
 		puts("refused: no ConnectPort names it");
-		return refuse(REFUSED, "http_request_denied");
+		return refuse(refusal);
 	}
-	if (e.conf->acl.has_ports)
+	if (e.request.plain)
+		puts("allowed: ConnectPort is for CONNECT alone");
+	else if (e.conf->acl.has_ports)
 		say_line("allowed by", quote_find(e.conf, "ConnectPort", port));
 	else
 		puts("allowed: there is no ConnectPort");
@@ -336,21 +342,16 @@ port_goes(void)
 }
 
 static bool
-filter_goes(void)
+filter_say(enum refusal refusal)
 {
 	const struct filter *f = &e.conf->filter;
-	static char seen[URL_SIZE];
-	const char *verdict;
+	unsigned long line = e.decision.line;
+	const char *verdict = refusal != REFUSE_NOTHING ? "refused" : "allowed";
 	char text[QUOTE_SIZE];
-	unsigned long line;
-	bool refused = filter_refuses(f, &e.request, e.head, seen, &line);
 
 	if (f->file == NULL) {
 		puts("filter: there is none");
-		return true;
-	}
-	verdict = refused ? "refused" : "allowed";
-	if (line != 0) {
+	} else if (line != 0) {
 		quote_pattern(f, line, text);
 		printf("filter: %s by line %lu of %s: %s\n", verdict, line,
 		    f->file, text);
@@ -358,7 +359,22 @@ filter_goes(void)
 		printf(
 		    "filter: %s: no pattern of %s matches\n", verdict, f->file);
 	}
-	return !refused || refuse(REFUSED, "http_request_denied");
+	return refusal == REFUSE_NOTHING || refuse(refusal);
+}
+
+static bool
+name_say(enum refusal refusal)
+{
+	const struct decision *d = &e.decision;
+
+	if (e.request.literal)
+		return true;
+	printf("target %s: ", e.target);
+	if (d->verdict == ACL_ASK)
+		puts("its addresses decide");
+	else
+		say_target(d->verdict == ACL_ALLOW, d->rule);
+	return refusal == REFUSE_NOTHING || refuse(refusal);
 }
 
 /* Addresses. */
@@ -367,43 +383,50 @@ filter_goes(void)
 static void
 say_lifted(const struct addr *addr, const struct target_rule *rule)
 {
-	struct asker stranger = e.asker;
+	struct asker stranger = e.decision.asker;
 	char text[ADDR_TEXT_SIZE];
 
 	stranger.named = false;
-	if (!e.asker.named || acl_floor(addr, &stranger, rule) == NULL)
+	if (!e.decision.asker.named || acl_floor(addr, &stranger, rule) == NULL)
 		return;
 	printf("address %s: ", addr_text(addr, text));
 	say_line("no floor, by", e.request.mapping->line);
+}
+
+/* Says why an address is refused, or by what it is allowed. */
+static void
+say_address(const struct addr *addr, bool allowed)
+{
+	const struct decision *d = &e.decision;
+	const struct target_rule *rule = d->rule;
+	bool denied = rule != NULL && !rule->allow;
+
+	if (d->own)
+		puts("refused by a floor: adit itself listens there");
+	else if (denied && rule->kind == RULE_NET &&
+	    !addr_in_net(addr, rule->net, rule->bits))
+		say_line("refused, for the IPv4 address in it, by", rule->line);
+	else if (!allowed && !denied &&
+	    (rule != NULL || !e.conf->acl.targets.has_allow))
+		printf("refused by a floor: %s\n",
+		    acl_floor(addr, &d->asker, rule));
+	else
+		say_target(allowed, rule);
 }
 
 /* Whether an address, with its port, may be connected to. */
 static bool
 address_goes(const struct addr *addr)
 {
-	const struct request *req = &e.request;
-	const struct target_rule *rule;
+	struct decision *d = &e.decision;
+	bool allowed = decision_address(d, addr) == REFUSE_NOTHING;
 	char text[ADDR_TEXT_SIZE];
-	bool allowed = acl_target(&e.conf->acl, req->literal ? NULL : req->host,
-	    addr, &e.asker, &rule);
-	bool denied = rule != NULL && !rule->allow;
-	bool own = allowed && self_socket(addr);
 
 	printf("address %s: ", addr_text(addr, text));
-	if (denied && rule->kind == RULE_NET &&
-	    !addr_in_net(addr, rule->net, rule->bits))
-		say_line("refused, for the IPv4 address in it, by", rule->line);
-	else if (!allowed && !denied &&
-	    (rule != NULL || !e.conf->acl.targets.has_allow))
-		printf("refused by a floor: %s\n",
-		    acl_floor(addr, &e.asker, rule));
-	else if (own)
-		puts("refused by a floor: adit itself listens there");
-	else
-		say_target(allowed, rule);
-	if (allowed && !own)
-		say_lifted(addr, rule);
-	return allowed && !own;
+	say_address(addr, allowed);
+	if (allowed)
+		say_lifted(addr, d->rule);
+	return allowed;
 }
 
 /* Judges each address, and names those that a tunnel could lead to. */
@@ -423,7 +446,7 @@ addresses_go(const struct addr *addrs, size_t n)
 			allowed[nallowed++] = addr;
 	}
 	if (nallowed == 0)
-		return refuse(REFUSED, "destination_ip_prohibited");
+		return refuse(REFUSE_ADDRESS);
 	race_init(&race, allowed, nallowed);
 	say_way("to");
 	for (unsigned i = 0; i < race.naddrs; i++)
@@ -439,10 +462,8 @@ lookup_failed(int error, int64_t ms)
 	printf("name %s: no address is found here: %s\n", e.request.host,
 	    error != 0 ? gai_strerror(error) : "there is none");
 	if (error == EAI_AGAIN && ms >= LOOKUP_LATE)
-		return refuse(504, "dns_timeout");
-	return refuse(502,
-	    error == EAI_NONAME ? "dns_error; rcode=\"NXDOMAIN\""
-				: "dns_error");
+		return refuse(REFUSE_SLOW_LOOKUP);
+	return refuse(error == EAI_NONAME ? REFUSE_NO_NAME : REFUSE_LOOKUP);
 }
 
 static bool
@@ -450,17 +471,18 @@ direct_goes(void)
 {
 	struct question q = { .kind = QUESTION_NAME };
 	int64_t began = clock_ms();
-	struct answer answer;
+	struct answer a;
 
 	/* A parent is not what a mapping names. */
-	e.asker.named = e.request.mapping != NULL && e.request.mapping->named;
+	e.decision.asker.named =
+	    e.request.mapping != NULL && e.request.mapping->named;
 	if (e.request.literal)
 		return addresses_go(&e.request.addr, 1);
 	strcpy(q.text, e.request.host);
-	ask(&q, &answer);
-	if (answer.error != 0 || answer.naddrs == 0)
-		return lookup_failed(answer.error, clock_ms() - began);
-	return addresses_go(answer.addrs, answer.naddrs);
+	ask(&q, &a);
+	if (a.error != 0 || a.naddrs == 0)
+		return lookup_failed(a.error, clock_ms() - began);
+	return addresses_go(a.addrs, a.naddrs);
 }
 
 /* The way there. */
@@ -488,19 +510,16 @@ parents_say(const struct upstream *u, uint64_t tried)
 static bool
 parent_takes_name(void)
 {
-	const struct request *req = &e.request;
-	const struct target_rule *rule;
-	bool allowed = target_unresolved(&e.conf->acl.targets, req->host,
-			   req->port, &e.asker, &rule) == ACL_ALLOW;
+	enum refusal refusal = decision_parent(&e.decision);
+	bool allowed = e.decision.verdict == ACL_ALLOW;
 
 	printf("target %s: looked up by the parent, ", e.target);
-	if (allowed && !acl_name(req->host, e.asker.client)) {
+	if (allowed && refusal != REFUSE_NOTHING)
 		puts("refused by a floor: names of loopback are for clients "
 		     "on loopback");
-		return refuse(REFUSED, "http_request_denied");
-	}
-	say_target(allowed, rule);
-	return allowed || refuse(REFUSED, "http_request_denied");
+	else
+		say_target(allowed, e.decision.rule);
+	return refusal == REFUSE_NOTHING || refuse(refusal);
 }
 
 static bool
@@ -509,11 +528,11 @@ parent_goes(const struct upstream *u, uint64_t tried)
 	const struct upstream *first = parents_say(u, tried);
 
 	if (e.request.literal && !address_goes(&e.request.addr))
-		return refuse(REFUSED, "destination_ip_prohibited");
+		return refuse(REFUSE_ADDRESS);
 	if (!e.request.literal && !parent_takes_name())
 		return false;
 	if (first == NULL)
-		return refuse(502, "connection_refused");
+		return refuse(REFUSE_NOT_LISTENING);
 	say_way("through");
 	printf(strchr(first->host, ':') == NULL ? "%s %s:%u\n" : "%s [%s]:%u\n",
 	    upstream_kind(first), first->host, (unsigned)first->port);
@@ -521,30 +540,12 @@ parent_goes(const struct upstream *u, uint64_t tried)
 }
 
 static bool
-name_goes(void)
-{
-	const struct request *req = &e.request;
-	const struct target_rule *rule;
-	enum verdict verdict = target_name(
-	    &e.conf->acl.targets, req->host, req->port, &e.asker, &rule);
-
-	printf("target %s: ", e.target);
-	if (verdict == ACL_ASK)
-		puts("its addresses decide");
-	else
-		say_target(verdict == ACL_ALLOW, rule);
-	return verdict != ACL_DENY || refuse(REFUSED, "http_request_denied");
-}
-
-static bool
-route_goes(void)
+way_goes(void)
 {
 	const struct upstreams *us = &e.conf->upstreams;
 	const struct upstream *u;
 	uint64_t tried = 0;
 
-	if (!e.request.literal && !name_goes())
-		return false;
 	u = upstream_pick(us, &e.request, &tried);
 	if (u != NULL && u->kind != UPSTREAM_NONE)
 		return parent_goes(u, tried);
@@ -553,7 +554,42 @@ route_goes(void)
 	else
 		puts(us->n > 0 ? "upstream: no line is for this target"
 			       : "upstream: there is none");
-	return direct_goes();
+	return true;
+}
+
+/* Says what comes of a check.  Returns false if the request is refused. */
+static bool
+check_goes(enum check check)
+{
+	struct decision *d = &e.decision;
+
+	switch (check) {
+	case CHECK_CLIENT:
+		return client_goes();
+	case CHECK_HEAD:
+		return request_goes(d->target);
+	case CHECK_USER:
+		return user_goes();
+	case CHECK_MAPPING:
+		return mapping_say(decision_make(d, check));
+	case CHECK_STATISTICS:
+		return statistics_say(decision_make(d, check));
+	case CHECK_PORT:
+		return port_say(decision_make(d, check));
+	case CHECK_FILTER:
+		return filter_say(decision_make(d, check));
+	case CHECK_NAME:
+		return name_say(decision_make(d, check));
+	case CHECK_PARENT:
+		return way_goes();
+	case CHECK_ADDRESS:
+		return direct_goes();
+	case CHECK_LOOP: /* nothing comes back from the command line */
+	case CHECK_HOPS:
+	case CHECKS:
+		break;
+	}
+	return true;
 }
 
 /*
@@ -570,11 +606,15 @@ explain(const struct conf *conf, const struct addr *client, const char *user,
 
 	self_use(listening, conf_addresses(conf, listening), NULL);
 	e.conf = conf;
-	e.asker.client = client;
+	e.user = user;
+	e.decision = (struct decision){ .conf = conf,
+		.request = &e.request,
+		.target = target,
+		.asker = { .client = client } };
 	addr_text(client, e.client);
 	log_escape(e.target, sizeof(e.target), target, strlen(target));
-	return client_goes() && request_goes(target) && user_goes(user) &&
-	    reverse_goes(target) &&
-	    (redirection_comes() || statistics_come() ||
-		(port_goes() && filter_goes() && route_goes()));
+	for (enum check check = 0; check < CHECKS && !e.answered; check++)
+		if (!check_goes(check))
+			return false;
+	return true;
 }

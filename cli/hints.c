@@ -20,7 +20,7 @@
 #include "hints.h"
 #include "program.h"
 #include "quote.h"
-#include "reply.h"
+#include "refusal.h"
 #include "rule.h"
 #include "upstream.h"
 
@@ -120,10 +120,10 @@ static bool
 is_never_sent(const struct line *l)
 {
 	int status = (int)strtol(l->arg, NULL, 10);
-	const char *unknown = reply_reason(status < 500 ? 499 : 599);
+	const char *unknown = refusal_phrase(status < 500 ? 499 : 599);
 
 	return !is_of_login(l) && !has_http_parent(l) &&
-	    strcmp(reply_reason(status), unknown) == 0;
+	    strcmp(refusal_phrase(status), unknown) == 0;
 }
 
 static bool

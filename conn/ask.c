@@ -24,7 +24,6 @@
 #include "auth.h"
 #include "bounds.h"
 #include "clock.h"
-#include "conf.h"
 #include "conn.h"
 #include "namecache.h"
 #include "question.h"
@@ -60,18 +59,26 @@ struct asked {
 
 static struct {
 	const struct worker_args *args;
+	int64_t patience; /* ms: after that no answer will come */
 	pid_t pid;
 	size_t nplaces;
 	size_t used[DESKS]; /* places that were ever needed */
 	struct asked asked[DESKS][PLACES_MAX];
 	struct list waiting[DESKS]; /* those who found no place or no room */
+	struct answer answer;       /* that is being handed out */
+	struct asked *answered;     /* to those who asked this, or NULL */
+	int taken;                  /* answers of this turn */
 } asker;
 
-/* To be called in a worker before it asks. */
+/*
+ * To be called in a worker before it asks; timeout is how many seconds a
+ * connection waits for an answer.
+ */
 void
-ask_init(const struct worker_args *args)
+ask_init(const struct worker_args *args, unsigned timeout)
 {
 	asker.args = args;
+	asker.patience = timeout * INT64_C(1000) + PLACE_EXTRA;
 	asker.pid = getpid();
 	asker.nplaces =
 	    args->max_questions < PLACES_MAX ? args->max_questions : PLACES_MAX;
@@ -119,8 +126,7 @@ is_asked(const struct asked *a, const struct conn *c)
 static bool
 is_lost(const struct asked *a)
 {
-	return clock_now() - a->since >=
-	    asker.args->conf->connect_timeout * INT64_C(1000) + PLACE_EXTRA;
+	return clock_now() - a->since >= asker.patience;
 }
 
 /*
@@ -313,41 +319,75 @@ answer_remember(const struct asked *a, enum desk desk, const struct answer *ans)
 		namecache_put_client(a->name, &a->client, ans->matches);
 }
 
-/* Hands an answer to all who wait for it. */
-static void
-answer_deliver(const struct answer *answer)
+/* The question that an answer is for, or NULL: it is not asked any more. */
+static struct asked *
+answer_match(const struct answer *answer)
 {
 	const struct ticket *t = &answer->ticket;
 	struct asked *a;
-	struct conn *c;
 
 	if (t->pid != asker.pid || t->desk >= DESKS || t->place >= PLACES_MAX)
-		return;
+		return NULL;
 	a = &asker.asked[t->desk][t->place];
-	if (!a->open || a->serial != t->serial)
+	return a->open && a->serial == t->serial ? a : NULL;
+}
+
+/* Begins to hand out an answer; one that is not waited for is dropped. */
+static void
+answer_take(const struct answer *answer)
+{
+	struct asked *a = answer_match(answer);
+
+	asker.answered = a;
+	if (a == NULL)
 		return;
-	answer_remember(a, t->desk, answer);
+	answer_remember(a, answer->ticket.desk, answer);
 	if (a->kind == QUESTION_USER)
 		quota_charge(QUOTA_CHECKS, &a->client, -1);
 	/* It is not lost, whatever the clock says. */
 	a->since = clock_now();
-	while ((c = a->conns.first) != NULL) {
-		list_remove(c);
-		conn_answer(c, answer);
-	}
-	/* Only now: whoever asks again at once must not be answered here. */
-	a->open = false;
 }
 
-/* Takes some of the answers that have come. */
-void
-ask_receive(void)
+/* Takes the next connection that waits for the answer at hand, or NULL. */
+static struct conn *
+answer_next(void)
 {
-	struct answer answer;
+	struct asked *a = asker.answered;
+	struct conn *c;
 
-	for (int i = 0; i < ANSWERS_MAX; i++) {
-		if (answer_receive(asker.args->answers, &answer) != 1)
-			return;
-		answer_deliver(&answer);
+	if (a == NULL)
+		return NULL;
+	c = a->conns.first;
+	if (c != NULL) {
+		list_remove(c);
+		return c;
 	}
+	/* Its place is free only now: a connection that asks again at once must
+	 * not join a question that is answered already. */
+	a->open = false;
+	asker.answered = NULL;
+	return NULL;
+}
+
+/*
+ * The next connection whose question is answered, with the answer, which stays
+ * valid until the next call; NULL when there is none for now, or when enough
+ * were taken for one turn of the loop.  To be called until it returns NULL.
+ */
+struct conn *
+ask_answered(const struct answer **answer)
+{
+	struct conn *c;
+
+	*answer = &asker.answer;
+	while ((c = answer_next()) == NULL) {
+		if (asker.taken == ANSWERS_MAX ||
+		    answer_receive(asker.args->answers, &asker.answer) != 1) {
+			asker.taken = 0;
+			return NULL;
+		}
+		asker.taken++;
+		answer_take(&asker.answer);
+	}
+	return c;
 }

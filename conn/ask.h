@@ -9,7 +9,7 @@
 struct conn;
 struct worker_args;
 
-void ask_init(const struct worker_args *);
+void ask_init(const struct worker_args *, unsigned timeout);
 void ask_question(struct conn *, enum question_kind, const char *name);
 void ask_user(struct conn *);
 bool ask_joins(struct conn *);
@@ -17,6 +17,6 @@ bool ask_on(struct conn *);
 void ask_cancel(struct conn *);
 bool ask_waiting(enum desk);
 void ask_send(enum desk);
-void ask_receive(void);
+struct conn *ask_answered(const struct answer **);
 
 #endif

@@ -20,7 +20,6 @@
 #include "authcache.h"
 #include "bounds.h"
 #include "clock.h"
-#include "conf.h"
 #include "conn.h"
 #include "login.h"
 #include "parse.h"
@@ -41,9 +40,27 @@ enum {
 	CROWD_TIME = 100   /* ms to the next look, see auth_crowded() */
 };
 
+static struct {
+	const struct acl *acl;
+	const struct logins *logins;
+	int64_t patience; /* ms: for a check */
+} k;
+
+/*
+ * To be called in a worker before anything else here: the users, which stay
+ * the caller's, and how many seconds a check may take.
+ */
+void
+auth_use(const struct acl *acl, const struct logins *logins, unsigned timeout)
+{
+	k.acl = acl;
+	k.logins = logins;
+	k.patience = timeout * INT64_C(1000);
+}
+
 /* The digest of "user", a NUL, and "password". */
 static struct digest
-digest_of(const struct conf *conf, const struct credentials *p)
+digest_of(const struct credentials *p)
 {
 	char both[2 * CREDENTIAL_SIZE];
 	size_t user = strlen(p->user) + 1, password = strlen(p->password);
@@ -51,7 +68,7 @@ digest_of(const struct conf *conf, const struct credentials *p)
 
 	memcpy(both, p->user, user);
 	memcpy(both + user, p->password, password);
-	digest = secret_digest(conf->logins.key, both, user + password);
+	digest = secret_digest(k.logins->key, both, user + password);
 	secret_wipe(both, sizeof(both));
 	return digest;
 }
@@ -72,8 +89,7 @@ credentials_free(struct credentials *p)
  * which the credentials are kept in the setup, or NULL if there is no memory.
  */
 enum verdict
-auth_begin(
-    struct conn *c, const struct conf *conf, const char *value, size_t len)
+auth_begin(struct conn *c, const char *value, size_t len)
 {
 	struct credentials *p = calloc(1, sizeof(*p));
 
@@ -83,7 +99,7 @@ auth_begin(
 		credentials_free(p);
 		return ACL_DENY;
 	}
-	p->digest = digest_of(conf, p);
+	p->digest = digest_of(p);
 	c->user = authcache_find(&p->digest, clock_now());
 	if (c->user != NULL) {
 		credentials_free(p);
@@ -100,7 +116,7 @@ auth_begin(
  * there is a crowd; but who has waited once does not wait for that again.
  */
 enum auth_wait
-auth_delay(struct conn *c, const struct conf *conf)
+auth_delay(struct conn *c)
 {
 	struct credentials *p = c->setup->credentials;
 	int64_t debt = quota_wait(QUOTA_FAILURES, &c->client);
@@ -117,7 +133,7 @@ auth_delay(struct conn *c, const struct conf *conf)
 		wait = AUTH_LATER;
 	}
 	if (wait == AUTH_LATER || p->until == 0)
-		p->until = p->check_at + conf->connect_timeout * INT64_C(1000);
+		p->until = p->check_at + k.patience;
 	return wait;
 }
 
@@ -164,7 +180,7 @@ failure_count(const struct conn *c)
  * empty password is never right.
  */
 enum verdict
-auth_check(struct conn *c, const struct conf *conf)
+auth_check(struct conn *c)
 {
 	const struct credentials *p = c->setup->credentials;
 
@@ -172,12 +188,12 @@ auth_check(struct conn *c, const struct conf *conf)
 	c->user = authcache_find(&p->digest, clock_now());
 	if (c->user != NULL)
 		return ACL_ALLOW;
-	c->user = acl_user(&conf->acl, p->user, p->password);
+	c->user = acl_user(k.acl, p->user, p->password);
 	if (c->user != NULL) {
 		authcache_put(&p->digest, c->user, clock_now());
 		return ACL_ALLOW;
 	}
-	if (conf->logins.wanted && p->password[0] != '\0')
+	if (k.logins->wanted && p->password[0] != '\0')
 		return ACL_ASK;
 	failure_count(c);
 	return ACL_DENY;
@@ -188,12 +204,12 @@ auth_check(struct conn *c, const struct conf *conf)
  * the connection's user then.
  */
 bool
-auth_end(struct conn *c, const struct conf *conf, const struct answer *answer)
+auth_end(struct conn *c, const struct answer *answer)
 {
 	const struct credentials *p = c->setup->credentials;
 
 	if (answer->error == 0 && answer->matches)
-		c->user = login_name(&conf->logins, p->user);
+		c->user = login_name(k.logins, p->user);
 	if (c->user == NULL) {
 		if (answer->error == 0)
 			failure_count(c);

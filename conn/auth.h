@@ -10,9 +10,11 @@
 #include "rule.h"
 #include "secret.h"
 
+struct acl;
 struct answer;
 struct conf;
 struct conn;
+struct logins;
 
 /* What a client says to be; both names are padded with NULs. */
 struct credentials {
@@ -25,12 +27,12 @@ struct credentials {
 
 enum auth_wait { AUTH_NOW, AUTH_LATER, AUTH_NEVER };
 
-enum verdict auth_begin(
-    struct conn *, const struct conf *, const char *value, size_t len);
-enum auth_wait auth_delay(struct conn *, const struct conf *);
-enum verdict auth_check(struct conn *, const struct conf *);
+void auth_use(const struct acl *, const struct logins *, unsigned timeout);
+enum verdict auth_begin(struct conn *, const char *value, size_t len);
+enum auth_wait auth_delay(struct conn *);
+enum verdict auth_check(struct conn *);
 bool auth_crowded(struct conn *);
-bool auth_end(struct conn *, const struct conf *, const struct answer *);
+bool auth_end(struct conn *, const struct answer *);
 void auth_forget(struct conn *);
 
 #endif

@@ -9,7 +9,9 @@
 #include <sys/socket.h>
 
 #include <netinet/in.h>
+#include <errno.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,14 +28,18 @@
 #include "namecache.h"
 #include "question.h"
 #include "quota.h"
-#include "request.h"
+#include "refusal.h"
+#include "relay.h"
 #include "rule.h"
-#include "share.h"
 #include "socket.h"
 #include "stats.h"
 #include "sys.h"
+#include "tunnel.h"
 
-enum { COMPLAIN_TIME = 60000 /* ms between two lines on the same limit */ };
+enum {
+	COMPLAIN_TIME = 60000, /* ms between two lines on the same limit */
+	LEAVE_TIME = 200       /* ms for a tunnel after an early end of file */
+};
 
 /* The limits for one client address. */
 enum limit { LIMIT_CLIENTS, LIMIT_RATE, LIMITS, LIMIT_NONE = LIMITS };
@@ -50,17 +56,16 @@ client_init(const struct conf *new_conf)
 
 /* The rules. */
 
-static void
+static enum conn_state
 client_admit(struct conn *c)
 {
 	c->setup->deaf = false;
 	c->setup->left_at = 0;
-	conn_state(c, CONN_REQUEST);
-	request_read(c);
+	return CONN_REQUEST;
 }
 
 /* Refuses a client because of the rule that is next, or as none matches. */
-void
+enum conn_state
 client_deny(struct conn *c)
 {
 	char client[ADDR_TEXT_SIZE];
@@ -75,8 +80,7 @@ client_deny(struct conn *c)
 	else
 		log_line(LOG_LEVEL_INFO, "Refused client %s: no rule matches",
 		    client);
-	conn_refuse(c, 403, "http_request_denied",
-	    "This proxy does not serve your address.");
+	return conn_refuse(c, REFUSE_CLIENT);
 }
 
 /*
@@ -103,39 +107,62 @@ client_verdict(struct conn *c)
 }
 
 /* Does what the rules for clients say. */
-static void
+static enum conn_state
 client_obey(struct conn *c, enum verdict verdict)
 {
 	switch (verdict) {
 	case ACL_ALLOW:
-		client_admit(c);
-		break;
+		return client_admit(c);
 	case ACL_DENY:
-		client_deny(c);
-		break;
+		return client_deny(c);
 	case ACL_ASK:
-		conn_state(c, CONN_RULE);
-		conn_watch(c);
 		ask_question(
 		    c, QUESTION_CLIENT, conf->acl.rules[c->setup->rule].name);
 	}
+	return CONN_RULE;
 }
 
 /* Takes the answer whether the client has the name that a rule asks for. */
-void
-client_named(struct conn *c, const struct answer *answer)
+enum conn_state
+client_answered(struct conn *c, const struct answer *answer)
 {
 	const struct rule *rule = &conf->acl.rules[c->setup->rule];
 	enum verdict verdict;
 
 	if (!answer->matches && ask_on(c))
-		return;
+		return CONN_RULE;
 	verdict = acl_answer(rule, answer->matches, answer->error != 0);
 	if (verdict == ACL_ASK) {
 		c->setup->rule++;
 		verdict = client_verdict(c);
 	}
-	client_obey(c, verdict);
+	return client_obey(c, verdict);
+}
+
+/*
+ * Something came from a client that nothing is read from yet: what it says is
+ * the tunnel's.  A client that is reset has left.  An end of file may mean
+ * that too; or that the client has said all it has to say, with early data or
+ * without any, and waits for an answer.  Without any it is given only a
+ * moment, in which the tunnel of a server that is there will stand.
+ */
+enum conn_state
+client_early(struct conn *c, short revents)
+{
+	bool gone = (revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
+	ssize_t n = 1;
+	char byte;
+
+	if ((revents & POLLIN) && !c->setup->deaf)
+		n = recv(c->tunnel.end[CLIENT].fd, &byte, 1, MSG_PEEK);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return c->state;
+	if (gone || n < 0)
+		return conn_end(c, END_CLIENT_LEFT);
+	c->setup->deaf = true;
+	if (n == 0 && !relay_holds(&c->tunnel, CLIENT) && c->exchange == NULL)
+		c->setup->left_at = clock_now() + LEAVE_TIME;
+	return c->state;
 }
 
 /* The limits for one client address. */
@@ -187,9 +214,9 @@ limit_drop(int fd, const struct addr *client)
 	static const struct addr nowhere;
 	const struct record record = { .client = client,
 		.dialled = &nowhere,
-		.reason = "connection_limit_reached" };
+		.reason = refusal_row(REFUSE_LIMIT)->type };
 
-	stats_count(TALLY_REFUSED);
+	stats_count(refusal_row(REFUSE_LIMIT)->tally);
 	log_access(&record);
 	close(fd);
 }
@@ -198,16 +225,14 @@ limit_drop(int fd, const struct addr *client)
  * Answers a client that is over a limit.  One that the rules deny whatever its
  * name is hears of that; nobody is looked up for it.
  */
-static void
+static enum conn_state
 limit_refuse(struct conn *c)
 {
 	size_t rule = 0;
 
 	if (acl_client(&conf->acl, &c->client, &rule) == ACL_DENY)
-		client_deny(c);
-	else
-		conn_refuse(c, 503, "connection_limit_reached",
-		    "There are too many connections from your address.");
+		return client_deny(c);
+	return conn_refuse(c, REFUSE_LIMIT);
 }
 
 /* New clients. */
@@ -226,45 +251,47 @@ client_options(int fd)
 }
 
 /*
- * Begins a connection.  The limits come first, since they make a flood cheap;
- * of those above them, most get no answer, so that they do not hold places.
+ * Takes a client that was accepted.  The limits come first, since they make a
+ * flood cheap; of the clients above them, most get no answer, so that they
+ * take no place.  Returns the connection, which owns the descriptor, for
+ * client_begin(); or NULL: the client is gone.
  */
-static void
-client_begin(int fd, const struct addr *client)
-{
-	bool counted;
-	enum limit limit = limit_check(client, &counted);
-	char text[ADDR_TEXT_SIZE];
-	struct conn *c;
-
-	if (limit != LIMIT_NONE && quota_take(QUOTA_REFUSALS, client) > 0) {
-		limit_drop(fd, client);
-		return;
-	}
-	c = conn_new(fd, client);
-	if (c == NULL) {
-		if (counted)
-			quota_leave(client);
-		close(fd);
-		return;
-	}
-	c->counted = counted;
-	if (log_wants(LOG_LEVEL_CONNECT))
-		log_line(LOG_LEVEL_CONNECT, "Connect (file descriptor %d): %s",
-		    fd, addr_text(client, text));
-	if (limit != LIMIT_NONE)
-		limit_refuse(c);
-	else
-		client_obey(c, client_verdict(c));
-}
-
-/* Takes a client that was accepted; the descriptor is the connection's. */
-void
+struct conn *
 client_accepted(int fd, const struct sockaddr_storage *from)
 {
+	char text[ADDR_TEXT_SIZE];
 	struct addr client;
+	enum limit limit;
+	struct conn *c;
+	bool counted;
 
 	addr_from_sockaddr(&client, from);
 	client_options(fd);
-	client_begin(fd, &client);
+	limit = limit_check(&client, &counted);
+	if (limit != LIMIT_NONE && quota_take(QUOTA_REFUSALS, &client) > 0) {
+		limit_drop(fd, &client);
+		return NULL;
+	}
+	c = conn_new(fd, &client);
+	if (c == NULL) {
+		if (counted)
+			quota_leave(&client);
+		close(fd);
+		return NULL;
+	}
+	c->counted = counted;
+	c->setup->limited = limit != LIMIT_NONE;
+	if (log_wants(LOG_LEVEL_CONNECT))
+		log_line(LOG_LEVEL_CONNECT, "Connect (file descriptor %d): %s",
+		    fd, addr_text(&client, text));
+	return c;
+}
+
+/* The first step of a connection, in CONN_RULE: whether it is served. */
+enum conn_state
+client_begin(struct conn *c)
+{
+	if (c->setup->limited)
+		return limit_refuse(c);
+	return client_obey(c, client_verdict(c));
 }

@@ -1,27 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A connection's life: its states, what it waits for in each, its deadlines,
- * and its end, from the moment it is accepted to its line in the access log.
- * Nothing that a peer does ends the worker; it ends that peer's connection.
- * Nothing here blocks.
- *
- *     RULE -> REQUEST -> USER -> RESOLVE -> CONNECT -> (PARENT) -> RELAY -> FLUSH
- *                ^                                              -> FORWARD
- *                +--------------------------------------------------+
- *                  any but the last two -> LINGER
- *
- * What happens in them is in client.c (RULE), request.c (REQUEST, USER),
- * reach.c (RESOLVE, CONNECT, PARENT), exchange.c (FORWARD), and here.
+ * A connection as an object: what it owns, what it waits for in each state,
+ * what leaving a state gives back, and its line in the access log.  What
+ * happens in the states is in the steps, and which step comes next is life.c's;
+ * nothing here calls either.  Nothing here blocks.
  */
 #define _POSIX_C_SOURCE 200809L
 
 #include <sys/socket.h>
-#include <sys/types.h>
 
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,34 +24,34 @@
 #include "args.h"
 #include "ask.h"
 #include "auth.h"
-#include "client.h"
 #include "clock.h"
 #include "conf.h"
 #include "conn.h"
-#include "exchange.h"
 #include "forward.h"
 #include "log.h"
 #include "loop.h"
 #include "lot.h"
 #include "parent.h"
 #include "parse.h"
-#include "pipe.h"
-#include "question.h"
 #include "quota.h"
 #include "race.h"
-#include "reach.h"
+#include "refusal.h"
 #include "relay.h"
 #include "reply.h"
-#include "request.h"
+#include "rewrite.h"
 #include "secret.h"
-#include "self.h"
 #include "share.h"
 #include "socket.h"
 #include "stats.h"
 #include "tunnel.h"
-#include "via.h"
+#include "upstream.h"
 
-enum { WASTE_SIZE = 16384 /* bytes to throw away at once */ };
+enum {
+	LINGER_TIME = 2000, /* ms for a client to close after a reply */
+	REPLY_TIME = 30000, /* ms for it to read a long one */
+	FLUSH_TIME = 5000,  /* ms to read what it is owed */
+	FLUSH_CHECK = 20    /* ms to the first look at that */
+};
 
 static struct {
 	const struct worker_args *args;
@@ -71,32 +61,18 @@ static struct {
 	size_t used; /* of conns, ever */
 	size_t count;
 	size_t unsettled; /* of count: those whose tunnel does not stand */
-	int64_t park_at;  /* ms: when to look for quiet tunnels, or -1 */
-	int64_t ended_at; /* ms: when one has ended last */
-	uint32_t turn;    /* of the loop, counted */
-	uint32_t looked;  /* the turn of the last look for quiet tunnels */
+	int64_t ended_at; /* ms: when the last one has ended */
 	bool draining;    /* no client is served once more */
 } k;
 
-/*
- * Makes room for the connections of a worker.  Returns 0, or -1 with errno.
- */
+/* Makes room for the connections of a worker.  Returns 0, or -1 with errno. */
 int
 conn_init(const struct worker_args *args)
 {
 	k.args = args;
 	k.conf = args->conf;
-	k.park_at = -1;
-	self_use(args->listening, args->nlisteners, args->share);
-	via_use(args->share->token, k.conf->via_name, k.conf->disable_via);
-	relay_limit(k.conf->rate_limit);
-	stats_init(args->share, args->slot);
-	reply_use(&k.conf->pages, k.conf->realm);
-	client_init(k.conf);
-	request_init(k.conf);
-	exchange_init(k.conf);
 	k.conns = calloc(args->max_conns, sizeof(*k.conns));
-	return k.conns == NULL ? -1 : reach_init(k.conf);
+	return k.conns == NULL ? -1 : 0;
 }
 
 /* The connection that a tunnel is a part of; NULL for NULL. */
@@ -106,7 +82,7 @@ conn_of(struct tunnel *t)
 	return (struct conn *)t;
 }
 
-/* How many connections there are. */
+/* How many connections the worker has. */
 size_t
 conn_count(void)
 {
@@ -127,9 +103,26 @@ conn_unsettled(void)
 	return k.unsettled;
 }
 
+/* The connection after this one, or the first after NULL; NULL at the end. */
+struct conn *
+conn_next(struct conn *c)
+{
+	for (c = c == NULL ? k.conns : c + 1; c < k.conns + k.used; c++)
+		if (c->state != CONN_FREE)
+			return c;
+	return NULL;
+}
+
+/* From now on no client may keep its connection for another request. */
+void
+conn_drain(void)
+{
+	k.draining = true;
+}
+
 /*
- * Whether a client may stay that only might ask for more: not when half of the
- * places are taken, since all may be needed for those who do ask.
+ * Whether an idle client may keep its connection: not once half of the places
+ * are taken, since clients that do ask may need them.
  */
 bool
 conn_has_room(void)
@@ -158,9 +151,27 @@ conn_setup_new(struct conn *c)
 	return 0;
 }
 
+/* Takes that away again, if it is there. */
+void
+conn_setup_free(struct conn *c)
+{
+	struct setup *s = c->setup;
+
+	if (s == NULL)
+		return;
+	auth_forget(c);
+	free(s->via);
+	if (s->head != NULL)
+		secret_wipe(s->head, s->head_len);
+	free(s->head);
+	free(s);
+	c->setup = NULL;
+	k.unsettled--;
+}
+
 /*
- * Begins the connection of a client that was accepted.  Returns NULL with
- * ENOMEM; the descriptor is the caller's then.
+ * Begins the connection of a client that was accepted, in CONN_RULE.  Returns
+ * NULL with ENOMEM; the descriptor stays the caller's then.
  */
 struct conn *
 conn_new(int fd, const struct addr *client)
@@ -177,144 +188,28 @@ conn_new(int fd, const struct addr *client)
 		k.free = c;
 		return NULL;
 	}
+	c->state = CONN_RULE;
 	c->tunnel.end[CLIENT] = (struct end){ .fd = fd, .slot = -1 };
 	c->tunnel.end[SERVER] = (struct end){ .fd = -1, .slot = -1 };
-	c->began = clock_now();
+	c->began = c->since = clock_now();
 	c->client = *client;
 	k.count++;
 	return c;
 }
 
-/* What an end of a connection is watched for: -1, it is not. */
-static int
-conn_events(const struct conn *c, enum side side)
-{
-	if (c->tunnel.end[side].fd < 0)
-		return -1;
-	if (c->state == CONN_RELAY || c->state == CONN_FORWARD) {
-		short events = c->state == CONN_RELAY
-		    ? relay_events(&c->tunnel, side)
-		    : forward_events(c, side);
-
-		return events == 0 && c->tunnel.end[side].hung_up ? -1 : events;
-	}
-	if (c->state == CONN_FLUSH && side == c->lost)
-		return -1;
-	if (c->state == CONN_FLUSH)
-		return relay_holds(&c->tunnel, c->lost) ? POLLOUT
-		    : c->tunnel.end[side].hung_up       ? -1
-							: 0;
-	if (c->state == CONN_LINGER && side == CLIENT)
-		return (c->tunnel.flow[CLIENT].eof ? 0 : POLLIN) |
-		    (relay_holds(&c->tunnel, SERVER) ? POLLOUT : 0);
-	if (side == SERVER)
-		return c->state != CONN_PARENT                ? -1
-		    : c->setup->parent->state == PARENT_SENDS ? POLLOUT
-							      : POLLIN;
-	return c->setup != NULL && c->setup->deaf ? 0 : POLLIN;
-}
-
-/* Puts the ends of a connection into the poll set, or out of it. */
+/* Lets go of the server. */
 void
-conn_watch(struct conn *c)
+conn_server_close(struct conn *c)
 {
-	for (enum side side = CLIENT; side <= SERVER; side++) {
-		struct end *end = &c->tunnel.end[side];
-		int events = conn_events(c, side);
+	struct end *server = &c->tunnel.end[SERVER];
 
-		if (events < 0)
-			watch_remove(&end->slot);
-		else if (end->slot >= 0)
-			watch_set(end->slot, (short)events);
-		else if (watch_add(end->fd, (short)events, &c->tunnel,
-			     (unsigned)side, &end->slot) != 0)
-			assert(0 && "the poll set has room for all");
-	}
+	watch_remove(&server->slot);
+	if (server->fd >= 0)
+		close(server->fd);
+	*server = (struct end){ .fd = -1, .slot = -1 };
 }
 
-/* Takes that away again, when there is nothing left to be decided. */
-void
-conn_setup_free(struct conn *c)
-{
-	if (c->setup == NULL)
-		return;
-	ask_cancel(c);
-	race_end(&c->setup->race);
-	free(c->setup->parent);
-	free(c->setup->via);
-	auth_forget(c);
-	if (c->setup->head != NULL)
-		secret_wipe(c->setup->head, c->setup->head_len);
-	free(c->setup->head);
-	free(c->setup);
-	c->setup = NULL;
-	k.unsettled--;
-}
-
-/*
- * The one place where the state of a connection changes, and with it the
- * deadline; conn_new() and conn_close() begin and end it.
- */
-void
-conn_state(struct conn *c, enum conn_state state)
-{
-	const struct conf *conf = k.conf;
-	int64_t when;
-
-	/* All that it takes to get to a server has one time. */
-	if (state != c->state &&
-	    !(reach_under_way(c->state) && reach_under_way(state)))
-		c->since = clock_now();
-	c->state = state;
-	switch (state) {
-	case CONN_REQUEST:
-		when = c->began + conf->header_timeout * INT64_C(1000);
-		break;
-	case CONN_USER:
-		/* At first it may have to wait until the check begins. */
-		when = c->setup->credentials->check_at;
-		if (when <= clock_now() || when > c->setup->credentials->until)
-			when = c->setup->credentials->until;
-		break;
-	case CONN_CONNECT:
-		when = reach_until(c);
-		if (c->setup->race.next_at < when)
-			when = c->setup->race.next_at;
-		break;
-	case CONN_RESOLVE:
-	case CONN_PARENT:
-		when = reach_until(c);
-		break;
-	case CONN_FORWARD:
-	case CONN_RELAY:
-		when = c->active + conf->timeout * INT64_C(1000);
-		if (state == CONN_RELAY && conf->tunnel_timeout != 0 &&
-		    c->since + conf->tunnel_timeout * INT64_C(1000) < when)
-			when = c->since + conf->tunnel_timeout * INT64_C(1000);
-		if (conf->rate_limit != 0 && relay_resumes(&c->tunnel) < when)
-			when = relay_resumes(&c->tunnel);
-		break;
-	case CONN_FLUSH:
-		/* No event tells of it; the looks become rarer. */
-		when = clock_now() + FLUSH_CHECK + (clock_now() - c->since) / 2;
-		break;
-	case CONN_LINGER:
-		when = c->active + LINGER_TIME;
-		if (relay_holds(&c->tunnel, SERVER))
-			when = c->active + FLUSH_TIME;
-		if (c->since + REPLY_TIME < when)
-			when = c->since + REPLY_TIME;
-		break;
-	default:
-		when = c->since + conf->connect_timeout * INT64_C(1000);
-	}
-	if (c->setup != NULL && c->setup->left_at != 0 &&
-	    c->setup->left_at < when)
-		when = c->setup->left_at;
-	deadline_set(&c->tunnel, when);
-}
-
-/* Writes the line of a connection, or of one request of it, to the access log. */
+/* Writes the line of a connection, or of one request, to the access log. */
 void
 conn_record(const struct conn *c, enum ending ending)
 {
@@ -333,7 +228,9 @@ conn_record(const struct conn *c, enum ending ending)
 		.target = c->target,
 		.dialled = &c->server,
 		.status = c->status,
-		.reason = c->error != NULL ? c->error : words[ending],
+		.reason = c->refusal != REFUSE_NOTHING
+		    ? refusal_row(c->refusal)->type
+		    : words[ending],
 		.up = c->tunnel.flow[CLIENT].bytes,
 		.down = c->tunnel.flow[SERVER].bytes,
 		.ms = clock_now() - c->began,
@@ -342,30 +239,95 @@ conn_record(const struct conn *c, enum ending ending)
 	log_access(&record);
 }
 
-/* Lets go of the server. */
-void
-conn_server_close(struct conn *c)
+/* The state. */
+
+/* Whether a connection in this state is on its way to a server. */
+static bool
+is_under_way(enum conn_state state)
 {
-	watch_remove(&c->tunnel.end[SERVER].slot);
-	if (c->tunnel.end[SERVER].fd >= 0)
-		close(c->tunnel.end[SERVER].fd);
-	c->tunnel.end[SERVER] = (struct end){ .fd = -1, .slot = -1 };
+	return state == CONN_RESOLVE || state == CONN_CONNECT ||
+	    state == CONN_PARENT;
+}
+
+/* Whether a connection in this state may still need its setup. */
+static bool
+is_unsettled(enum conn_state state)
+{
+	return state == CONN_RULE || state == CONN_REQUEST ||
+	    state == CONN_USER || is_under_way(state);
+}
+
+/* Whether a connection in this state has a server, or is about to have it. */
+static bool
+has_server(enum conn_state state)
+{
+	return state == CONN_PARENT || state == CONN_FORWARD ||
+	    state == CONN_RELAY || state == CONN_FLUSH;
+}
+
+/* Gives back what was taken for the state that a connection leaves. */
+static void
+conn_leave(struct conn *c)
+{
+	switch (c->state) {
+	case CONN_RULE:
+	case CONN_USER:
+	case CONN_RESOLVE:
+		ask_cancel(c);
+		break;
+	case CONN_CONNECT:
+		race_end(&c->setup->race);
+		break;
+	case CONN_PARENT:
+		free(c->setup->parent);
+		c->setup->parent = NULL;
+		break;
+	case CONN_FORWARD:
+		forward_free(c->exchange);
+		c->exchange = NULL;
+		lot_leave(&c->tunnel);
+		break;
+	case CONN_IDLE:
+	case CONN_RELAY:
+		lot_leave(&c->tunnel);
+		break;
+	case CONN_REQUEST:
+	case CONN_FLUSH:
+	case CONN_LINGER:
+	case CONN_FREE:
+		break;
+	}
 }
 
 /*
- * Ends a connection, frees all it owns and writes its record.  A tunnel that
- * did not end by itself is reset on both sides, so that what was cut off does
- * not look complete to anybody.
+ * Closes both sides.  A tunnel or an exchange that did not end by itself is
+ * reset on both, so that what was cut off does not look complete to either.
  */
-void
-conn_close(struct conn *c, enum ending ending)
+static void
+ends_close(struct conn *c, bool reset)
+{
+	for (enum side side = CLIENT; side <= SERVER; side++) {
+		struct end *end = &c->tunnel.end[side];
+
+		watch_remove(&end->slot);
+		if (end->fd < 0)
+			continue;
+		if (!reset)
+			socket_linger(end->fd, true);
+		close(end->fd);
+	}
+}
+
+/* Ends a connection, frees all it owns and writes its record. */
+static void
+conn_free(struct conn *c)
 {
 	bool tunnel = c->state == CONN_RELAY || c->state == CONN_FLUSH;
 	bool reset =
-	    (tunnel || c->state == CONN_FORWARD) && ending != END_CLOSED;
+	    (tunnel || c->state == CONN_FORWARD) && c->ending != END_CLOSED;
 
 	if (!c->recorded)
-		conn_record(c, ending);
+		conn_record(c, (enum ending)c->ending);
 	if (tunnel)
 		log_line(LOG_LEVEL_INFO,
 		    "Closed connection between local client (fd:%d) and "
@@ -373,20 +335,13 @@ conn_close(struct conn *c, enum ending ending)
 		    c->tunnel.end[CLIENT].fd, c->tunnel.end[SERVER].fd);
 	if (c->counted)
 		quota_leave(&c->client);
-	lot_leave(&c->tunnel);
+	conn_leave(c);
 	conn_setup_free(c);
-	relay_free(&c->tunnel);
 	forward_free(c->exchange);
 	c->exchange = NULL;
+	relay_free(&c->tunnel);
 	deadline_clear(&c->tunnel);
-	for (enum side side = CLIENT; side <= SERVER; side++) {
-		watch_remove(&c->tunnel.end[side].slot);
-		if (c->tunnel.end[side].fd < 0)
-			continue;
-		if (!reset)
-			socket_linger(c->tunnel.end[side].fd, true);
-		close(c->tunnel.end[side].fd);
-	}
+	ends_close(c, reset);
 	free(c->target);
 	c->target = NULL;
 	c->state = CONN_FREE;
@@ -396,27 +351,262 @@ conn_close(struct conn *c, enum ending ending)
 	k.ended_at = clock_now();
 }
 
-/* Answering without a tunnel. */
+/*
+ * The one place where the state of a connection changes: gives back what the
+ * old one took and the new one does not need.  With CONN_FREE the connection is
+ * gone.
+ */
+void
+conn_state(struct conn *c, enum conn_state next)
+{
+	if (next == CONN_FREE) {
+		conn_free(c);
+		return;
+	}
+	conn_leave(c);
+	if (!is_unsettled(next))
+		conn_setup_free(c);
+	if (next == CONN_LINGER) {
+		forward_free(c->exchange);
+		c->exchange = NULL;
+	}
+	if (!has_server(next))
+		conn_server_close(c);
+	/* All that it takes to get to a server has one time. */
+	if (!is_under_way(c->state) || !is_under_way(next))
+		c->since = clock_now();
+	c->tunnel.deadline = 0;
+	c->state = next;
+}
+
+/* What a connection waits for. */
+
+/* When the time to get to a server is over, whatever is tried on the way. */
+int64_t
+conn_reach_by(const struct conn *c)
+{
+	return c->since + k.conf->connect_timeout * INT64_C(1000);
+}
+
+/* The same for what is tried now; a parent may have less than all. */
+int64_t
+conn_connect_by(const struct conn *c)
+{
+	int64_t by = conn_reach_by(c);
+
+	return c->setup->give_up_at != 0 && c->setup->give_up_at < by
+	    ? c->setup->give_up_at
+	    : by;
+}
+
+/* Whether nothing has come or gone for Timeout. */
+bool
+conn_is_idle(const struct conn *c)
+{
+	return clock_now() - c->active >= k.conf->timeout * INT64_C(1000);
+}
+
+/* Whether a tunnel has had its TunnelTimeout. */
+bool
+conn_is_old(const struct conn *c)
+{
+	int64_t life = k.conf->tunnel_timeout * INT64_C(1000);
+
+	return life != 0 && clock_now() - c->since >= life;
+}
+
+/* Whether there is a RateLimit, so that a side may have to rest. */
+bool
+conn_has_rate(void)
+{
+	return k.conf->rate_limit != 0;
+}
+
+static int64_t
+earliest(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* When the credentials may be checked, or must have been. */
+static int64_t
+user_deadline(const struct credentials *p)
+{
+	return p->check_at <= clock_now() || p->check_at > p->until
+	    ? p->until
+	    : p->check_at;
+}
+
+/* When a connection has moved bytes, or a side has rested, for too long. */
+static int64_t
+traffic_deadline(const struct conn *c)
+{
+	int64_t when = c->active + k.conf->timeout * INT64_C(1000);
+
+	if (c->state == CONN_RELAY && k.conf->tunnel_timeout != 0)
+		when = earliest(
+		    when, c->since + k.conf->tunnel_timeout * INT64_C(1000));
+	return conn_has_rate() ? earliest(when, relay_resumes(&c->tunnel))
+			       : when;
+}
+
+static int64_t
+linger_deadline(const struct conn *c)
+{
+	bool reads = relay_holds(&c->tunnel, SERVER);
+
+	return earliest(c->active + (reads ? FLUSH_TIME : LINGER_TIME),
+	    c->since + REPLY_TIME);
+}
+
+/* When something has to be done for a connection even if nothing happens. */
+static int64_t
+conn_deadline(const struct conn *c)
+{
+	switch (c->state) {
+	case CONN_REQUEST:
+	case CONN_IDLE:
+		return c->began + k.conf->header_timeout * INT64_C(1000);
+	case CONN_USER:
+		return user_deadline(c->setup->credentials);
+	case CONN_CONNECT:
+		return earliest(conn_connect_by(c), c->setup->race.next_at);
+	case CONN_RESOLVE:
+	case CONN_PARENT:
+		return conn_connect_by(c);
+	case CONN_FORWARD:
+	case CONN_RELAY:
+		return traffic_deadline(c);
+	case CONN_FLUSH:
+		/* No event tells of it; the looks become rarer. */
+		return clock_now() + FLUSH_CHECK + (clock_now() - c->since) / 2;
+	case CONN_LINGER:
+		return linger_deadline(c);
+	case CONN_RULE:
+	case CONN_FREE:
+		break;
+	}
+	return conn_reach_by(c);
+}
+
+/*
+ * Whether the deadline that is set will do.  One that only moves on with each
+ * byte is looked at when it has passed, and not for each byte.
+ */
+static bool
+deadline_stands(const struct conn *c)
+{
+	return (c->state == CONN_RELAY || c->state == CONN_FORWARD) &&
+	    c->tunnel.deadline != 0 && c->tunnel.heap_at != 0 &&
+	    !conn_has_rate();
+}
+
+/* What an end of a connection is watched for; -1: it is not. */
+int
+conn_events(const struct conn *c, enum side side)
+{
+	const struct tunnel *t = &c->tunnel;
+
+	if (t->end[side].fd < 0)
+		return -1;
+	if (c->state == CONN_RELAY || c->state == CONN_FORWARD) {
+		short events = c->state == CONN_RELAY ? relay_events(t, side)
+						      : forward_events(c, side);
+
+		return events == 0 && t->end[side].hung_up ? -1 : events;
+	}
+	if (c->state == CONN_FLUSH && side == c->lost)
+		return -1;
+	if (c->state == CONN_FLUSH)
+		return relay_holds(t, c->lost) ? POLLOUT
+		    : t->end[side].hung_up     ? -1
+					       : 0;
+	if (c->state == CONN_LINGER && side == CLIENT)
+		return (t->flow[CLIENT].eof ? 0 : POLLIN) |
+		    (relay_holds(t, SERVER) ? POLLOUT : 0);
+	if (side == SERVER)
+		return c->state != CONN_PARENT                ? -1
+		    : c->setup->parent->state == PARENT_SENDS ? POLLOUT
+							      : POLLIN;
+	return c->setup != NULL && c->setup->deaf ? 0 : POLLIN;
+}
+
+/*
+ * Sets what a connection waits for in its state: a deadline, and the events of
+ * both ends in the poll set.  A parked one stays parked.
+ */
+void
+conn_watch(struct conn *c)
+{
+	int64_t when;
+
+	if (!deadline_stands(c)) {
+		when = conn_deadline(c);
+		if (c->setup != NULL && c->setup->left_at != 0)
+			when = earliest(when, c->setup->left_at);
+		deadline_set(&c->tunnel, when);
+	}
+	for (enum side side = CLIENT; side <= SERVER && !c->tunnel.parked;
+	     side++) {
+		struct end *end = &c->tunnel.end[side];
+		int events = conn_events(c, side);
+
+		if (events < 0)
+			watch_remove(&end->slot);
+		else if (end->slot >= 0)
+			watch_set(end->slot, (short)events);
+		else if (watch_add(end->fd, (short)events, &c->tunnel,
+			     (unsigned)side, &end->slot) != 0)
+			assert(0 && "the poll set has room for all");
+	}
+}
+
+/* The last word of a step. */
+
+/* The connection has come to its end: CONN_FREE follows. */
+enum conn_state
+conn_end(struct conn *c, enum ending ending)
+{
+	c->ending = (unsigned char)ending;
+	return CONN_FREE;
+}
+
+/*
+ * A side was reset or has failed.  The other gets what it is owed, RFC 9110
+ * 9.3.6, for as long as FLUSH_TIME, and is reset then; nothing more is read
+ * from it.
+ */
+enum conn_state
+conn_lost(struct conn *c, enum side lost)
+{
+	bool over =
+	    c->state == CONN_FLUSH && clock_now() - c->since >= FLUSH_TIME;
+
+	if (over || !relay_owes(&c->tunnel, lost))
+		return conn_end(
+		    c, lost == CLIENT ? END_CLIENT_RESET : END_SERVER_RESET);
+	c->lost = lost;
+	return CONN_FLUSH;
+}
 
 /* The request line as far as it matters, or NULL: there was none. */
 static const char *
 request_text(const struct conn *c)
 {
 	static char text[REQUEST_LINE_MAX + 32];
+	const struct exchange *e = c->exchange;
 
 	if (c->target == NULL)
 		return NULL;
 	snprintf(text, sizeof(text), "%.*s %s HTTP/1.%c",
-	    c->exchange != NULL ? (int)c->exchange->request.method.len : 7,
-	    c->exchange != NULL
-		? c->exchange->head + c->exchange->request.method.at
-		: "CONNECT",
-	    c->target, c->minor);
+	    e != NULL ? (int)e->request.method.len : 7,
+	    e != NULL ? e->head + e->request.method.at : "CONNECT", c->target,
+	    c->minor);
 	return text;
 }
 
 /*
- * Sends a reply, and the end of file behind it; keeps what the client does not
+ * Sends a reply, and the end of file after it; keeps what the client does not
  * take at once, as if it came from a server that has ended.  Returns 0 or -1.
  */
 static int
@@ -427,7 +617,7 @@ reply_send(struct conn *c, const char *reply, size_t len)
 
 	if (n == (ssize_t)len)
 		return shutdown(fd, SHUT_WR);
-	if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS)
+	if (n < 0 && !socket_is_passing(errno))
 		return -1;
 	if (n < 0)
 		n = 0;
@@ -436,15 +626,18 @@ reply_send(struct conn *c, const char *reply, size_t len)
 }
 
 /*
- * Answers, and lets the client read it: RFC 9112 9.6.  What the client has
- * sent behind its request goes nowhere, RFC 9931.
+ * Answers a request for good, and lets the client read it: RFC 9112 9.6.  What
+ * the client has sent after its request goes nowhere, RFC 9931.  Of the reply
+ * only what differs from the refusal's row, or adds to it, has to be set.
  */
-void
-conn_reply(struct conn *c, struct reply *r)
+enum conn_state
+conn_reply(struct conn *c, enum refusal refusal, struct reply *r)
 {
+	const struct refusal_row *row = refusal_row(refusal);
 	const char *text;
 	size_t len;
 
+	r->refusal = refusal;
 	if (r->request == NULL)
 		r->request = request_text(c);
 	r->target = c->target;
@@ -455,464 +648,33 @@ conn_reply(struct conn *c, struct reply *r)
 		r->bodiless = c->exchange->request.is_head;
 	len = reply_make(&text, r);
 	c->status = r->status;
-	c->error = r->error != NULL ? r->error
-	    : r->stats != NULL      ? "statistics"
-				    : "redirected";
-	stats_count_error(c->error);
-	lot_leave(&c->tunnel);
-	conn_setup_free(c);
+	c->refusal = refusal;
+	stats_count(row->tally);
 	relay_free(&c->tunnel);
-	forward_free(c->exchange);
-	c->exchange = NULL;
-	conn_server_close(c);
 	c->active = clock_now();
-	if (reply_send(c, text, len) != 0) {
-		conn_close(c, END_REFUSED);
-		return;
-	}
-	conn_state(c, CONN_LINGER);
-	conn_watch(c);
+	return reply_send(c, text, len) == 0 ? CONN_LINGER
+					     : conn_end(c, END_REFUSED);
+}
+
+/* Answers with a refusal as it stands in its row. */
+enum conn_state
+conn_refuse(struct conn *c, enum refusal refusal)
+{
+	struct reply reply = { .status = 0 };
+
+	return conn_reply(c, refusal, &reply);
 }
 
 /*
- * Answers with an error: its status, its type by RFC 9209 2.3, and a sentence
- * for the client.
+ * Answers that the target, or the parent on the way to it (or NULL), could not
+ * be had, and says so in the log: what could not be done, and the reply's why.
  */
-void
-conn_refuse(struct conn *c, int status, const char *error, const char *detail)
+enum conn_state
+conn_fail(struct conn *c, const struct upstream *parent, enum refusal refusal,
+    const char *task, struct reply *reply)
 {
-	struct reply reply = {
-		.status = status, .error = error, .detail = detail
-	};
-
-	conn_reply(c, &reply);
-}
-
-/* The same when memory is short. */
-void
-conn_no_memory(struct conn *c)
-{
-	conn_refuse(
-	    c, 500, "proxy_internal_error", "The proxy has no memory left.");
-}
-
-/*
- * Sends what is left of a reply, and throws away what its client still sends,
- * until it closes.
- */
-static void
-conn_linger(struct conn *c)
-{
-	static char waste[WASTE_SIZE];
-	struct flow *in = &c->tunnel.flow[CLIENT],
-		    *out = &c->tunnel.flow[SERVER];
-	uint32_t left = out->len - out->at;
-	enum side lost;
-	ssize_t n = -1;
-
-	if (relay_flush(&c->tunnel, SERVER, &lost) == RELAY_LOST) {
-		conn_close(c, END_REFUSED);
-		return;
-	}
-	if (!in->eof)
-		n = recv(c->tunnel.end[CLIENT].fd, waste, sizeof(waste), 0);
-	in->eof = in->eof || n == 0;
-	if ((n < 0 && !in->eof && errno != EAGAIN && errno != EINTR) ||
-	    (in->eof && !relay_holds(&c->tunnel, SERVER))) {
-		conn_close(c, END_REFUSED);
-		return;
-	}
-	if (out->len - out->at != left) {
-		c->active = clock_now();
-		conn_state(c, CONN_LINGER);
-	}
-	conn_watch(c);
-}
-
-/* The tunnel. */
-
-/* A tunnel may become quiet, and is to be looked for then. */
-void
-conn_look_soon(void)
-{
-	if (k.park_at < 0)
-		k.park_at = clock_now() + PARK_AFTER;
-}
-
-/* Something has come: the tunnel is busy for a while. */
-void
-conn_busy(struct conn *c)
-{
-	c->active = clock_now();
-	c->tunnel.turn = k.turn;
-	conn_look_soon();
-}
-
-static enum ending
-lost_ending(enum side lost)
-{
-	return lost == CLIENT ? END_CLIENT_RESET : END_SERVER_RESET;
-}
-
-/*
- * A side of a tunnel was reset or has failed.  The other gets what it is owed,
- * RFC 9110 9.3.6, for as long as FLUSH_TIME, and is reset then; nothing more
- * is read from it.
- */
-void
-conn_lost(struct conn *c, enum side lost)
-{
-	if (!relay_owes(&c->tunnel, lost)) {
-		conn_close(c, lost_ending(lost));
-		return;
-	}
-	c->lost = lost;
-	conn_state(c, CONN_FLUSH);
-	conn_watch(c);
-}
-
-/* Looks how far that has come. */
-static void
-conn_flush(struct conn *c, short revents)
-{
-	enum side lost;
-
-	/* It may give a pipe back, and somebody has to look after those. */
-	conn_busy(c);
-	/* Both directions may have ended before all is acknowledged. */
-	if (revents & POLLHUP)
-		c->tunnel.end[c->lost == CLIENT ? SERVER : CLIENT].hung_up =
-		    true;
-	if (revents & (POLLERR | POLLNVAL) ||
-	    relay_flush(&c->tunnel, c->lost, &lost) == RELAY_LOST ||
-	    !relay_owes(&c->tunnel, c->lost) ||
-	    clock_now() - c->since >= FLUSH_TIME) {
-		conn_close(c, lost_ending(c->lost));
-		return;
-	}
-	conn_state(c, CONN_FLUSH);
-	conn_watch(c);
-}
-
-/* Draws the consequences of what became of the bytes of a tunnel. */
-void
-conn_relayed(struct conn *c, enum relay_state state, enum side lost)
-{
-	if (state == RELAY_DONE) {
-		conn_close(c, END_CLOSED);
-	} else if (state == RELAY_LOST) {
-		conn_lost(c, lost);
-	} else {
-		/* A side may have to rest. */
-		if (k.conf->rate_limit != 0)
-			conn_state(c, CONN_RELAY);
-		conn_watch(c);
-	}
-}
-
-/*
- * A tunnel goes on when its deadline has passed, which may be because a side
- * has rested.  It is looked at again, since nothing may come.
- */
-static void
-conn_resume(struct conn *c)
-{
-	conn_state(c, CONN_RELAY);
-	if (k.conf->rate_limit == 0)
-		return;
-	lot_leave(&c->tunnel);
-	conn_watch(c);
-	conn_look_soon();
-}
-
-/* The server is connected: says so, and hands over what came early. */
-void
-conn_establish(struct conn *c)
-{
-	enum side lost = CLIENT;
-	enum relay_state state;
-
-	if (c->setup->upstream == NULL)
-		log_line(LOG_LEVEL_CONNECT,
-		    "Established connection to host \"%s\" using file "
-		    "descriptor %d.",
-		    c->setup->request.host, c->tunnel.end[SERVER].fd);
-	if (c->exchange != NULL) {
-		exchange_start(c);
-		return;
-	}
-	c->status = 200;
-	for (enum side side = CLIENT; side <= SERVER; side++)
-		c->tunnel.flow[side].bytes = c->tunnel.flow[side].len;
-	conn_setup_free(c);
-	conn_busy(c);
-	conn_state(c, CONN_RELAY);
-	if (send(c->tunnel.end[CLIENT].fd, reply_established,
-		reply_established_len,
-		MSG_NOSIGNAL) != (ssize_t)reply_established_len) {
-		conn_close(c, END_CLIENT_RESET);
-		return;
-	}
-	state = relay_flush(&c->tunnel, CLIENT, &lost);
-	if (state == RELAY_GOES_ON)
-		state = relay_flush(&c->tunnel, SERVER, &lost);
-	conn_relayed(c, state, lost);
-}
-
-static void
-conn_relay(struct conn *c, enum side side, short revents)
-{
-	enum side lost;
-	enum relay_state state = relay_ready(&c->tunnel, side, revents, &lost);
-
-	conn_busy(c);
-	conn_relayed(c, state, lost);
-}
-
-/* The deadline of a tunnel has passed. */
-static void
-conn_relay_expire(struct conn *c)
-{
-	int64_t life = k.conf->tunnel_timeout * INT64_C(1000);
-
-	if (clock_now() - c->active >= k.conf->timeout * INT64_C(1000))
-		conn_close(c, END_IDLE);
-	else if (life != 0 && clock_now() - c->since >= life)
-		conn_close(c, END_LIFETIME);
-	else
-		conn_resume(c);
-}
-
-/* Events. */
-
-/*
- * Something came from a client that nothing is read from yet: what it says is
- * the tunnel's.  A client that is reset has left.  An end of file may mean
- * that too; or that the client has said all it has to say, with early data or
- * without any, and waits for an answer.  Without any it is given only a
- * moment, in which the tunnel of a server that is there will stand.
- */
-static void
-conn_early(struct conn *c, short revents)
-{
-	bool gone = (revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
-	ssize_t n = 1;
-	char byte;
-
-	if ((revents & POLLIN) && !c->setup->deaf)
-		n = recv(c->tunnel.end[CLIENT].fd, &byte, 1, MSG_PEEK);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (gone || n < 0) {
-		conn_close(c, END_CLIENT_LEFT);
-		return;
-	}
-	c->setup->deaf = true;
-	if (n == 0 && !relay_holds(&c->tunnel, CLIENT) && c->exchange == NULL) {
-		c->setup->left_at = clock_now() + LEAVE_TIME;
-		conn_state(c, c->state);
-	}
-	conn_watch(c);
-}
-
-/* Takes the answer to what a connection has asked. */
-void
-conn_answer(struct conn *c, const struct answer *answer)
-{
-	if (c->state == CONN_USER)
-		request_answer(c, answer);
-	else if (c->state == CONN_RESOLVE)
-		reach_answer(c, answer);
-	else
-		client_named(c, answer);
-}
-
-/* Something happened at a descriptor of a connection. */
-void
-conn_event(struct conn *c, unsigned which, short revents)
-{
-	switch (c->state) {
-	case CONN_RULE:
-	case CONN_USER:
-		conn_early(c, revents);
-		break;
-	case CONN_REQUEST:
-		request_read(c);
-		break;
-	case CONN_RESOLVE:
-	case CONN_CONNECT:
-	case CONN_PARENT:
-		if (which == CLIENT)
-			conn_early(c, revents);
-		else
-			reach_event(c, which, revents);
-		break;
-	case CONN_FORWARD:
-		exchange_event(c, (enum side)which, revents);
-		break;
-	case CONN_RELAY:
-		conn_relay(c, (enum side)which, revents);
-		break;
-	case CONN_FLUSH:
-		conn_flush(c, revents);
-		break;
-	case CONN_LINGER:
-		conn_linger(c);
-		break;
-	case CONN_FREE:
-		break;
-	}
-}
-
-/* A connection's deadline has passed. */
-void
-conn_expire(struct conn *c)
-{
-	if (c->setup != NULL && c->setup->left_at != 0 &&
-	    clock_now() >= c->setup->left_at) {
-		conn_close(c, END_CLIENT_LEFT);
-		return;
-	}
-	switch (c->state) {
-	case CONN_RULE:
-		client_deny(c);
-		break;
-	case CONN_REQUEST:
-	case CONN_USER:
-		request_expire(c);
-		break;
-	case CONN_RESOLVE:
-	case CONN_CONNECT:
-	case CONN_PARENT:
-		reach_expire(c);
-		break;
-	case CONN_FORWARD:
-		exchange_expire(c);
-		break;
-	case CONN_RELAY:
-		conn_relay_expire(c);
-		break;
-	case CONN_FLUSH:
-		conn_flush(c, 0);
-		break;
-	case CONN_LINGER:
-		conn_close(c, END_REFUSED);
-		break;
-	case CONN_FREE:
-		break;
-	}
-}
-
-/* The parking lot. */
-
-/* Lets parked tunnels that woke go on. */
-void
-conn_wake_parked(void)
-{
-	struct tunnel *woken[WOKEN_MAX];
-	size_t n = lot_woken(woken, WOKEN_MAX);
-
-	for (size_t i = 0; i < n; i++) {
-		conn_busy(conn_of(woken[i]));
-		conn_watch(conn_of(woken[i]));
-	}
-}
-
-static void
-conn_park(struct conn *c)
-{
-	const int events[2] = { conn_events(c, CLIENT),
-		conn_events(c, SERVER) };
-
-	if (lot_park(&c->tunnel, events) != 0)
-		return;
-	if (clock_now() - c->active >= PARK_AFTER)
-		relay_quiet(&c->tunnel);
-	watch_remove(&c->tunnel.end[CLIENT].slot);
-	watch_remove(&c->tunnel.end[SERVER].slot);
-}
-
-/* Whether a connection may be quiet for long. */
-static bool
-is_parkable(const struct conn *c)
-{
-	return c->state == CONN_RELAY || c->state == CONN_FORWARD ||
-	    (c->state == CONN_REQUEST && c->recorded);
-}
-
-/*
- * Whether it is cheaper to park a tunnel than to leave it in the poll set,
- * where it costs something in each turn; a lot without a descriptor costs more
- * the more often it is looked at.
- */
-static bool
-is_quiet(const struct conn *c)
-{
-	return clock_now() - c->active >= PARK_AFTER ||
-	    (lot_fd() >= 0 && k.turn - c->tunnel.turn >= PARK_TURNS);
-}
-
-/*
- * Parks the tunnels in the poll set that have been quiet for PARK_AFTER or
- * PARK_TURNS, when it is time to look for them.  To be called in each turn.
- */
-void
-conn_park_quiet(void)
-{
-	bool busy = false;
-
-	k.turn++;
-	if (k.park_at < 0 ||
-	    (clock_now() < k.park_at && k.turn - k.looked < PARK_TURNS))
-		return;
-	k.looked = k.turn;
-	for (size_t i = watch_count(); i-- > 0;) {
-		struct conn *c = conn_of(watch_tunnel(i));
-
-		if (c == NULL || !is_parkable(c))
-			continue;
-		if (is_quiet(c))
-			conn_park(c);
-		else
-			busy = true;
-	}
-	k.park_at = busy ? clock_now() + PARK_AFTER / 2 : -1;
-	if (!busy)
-		pipe_rest();
-}
-
-/* When conn_park_quiet() has something to look for, or -1. */
-int64_t
-conn_park_at(void)
-{
-	return k.park_at;
-}
-
-/* Their end. */
-
-/*
- * Nobody is served once more: clients that only might ask again are let go
- * now, and the others when they have their answer.
- */
-void
-conn_drain(void)
-{
-	k.draining = true;
-	for (size_t i = 0; i < k.used; i++) {
-		struct conn *c = &k.conns[i];
-
-		if (c->state == CONN_REQUEST && c->recorded)
-			conn_close(c, END_FORWARDED);
-		else if (c->state != CONN_FREE && c->exchange != NULL)
-			c->exchange->keep = false;
-	}
-}
-
-/* Ends all connections. */
-void
-conn_close_all(enum ending ending)
-{
-	for (size_t i = 0; i < k.used; i++)
-		if (k.conns[i].state != CONN_FREE)
-			conn_close(&k.conns[i], ending);
+	reply->of_parent = parent != NULL;
+	log_line(LOG_LEVEL_ERROR, "opensock: Could not %s %s: %s", task,
+	    c->target, reply->why);
+	return conn_reply(c, refusal, reply);
 }

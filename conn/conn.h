@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* A connection: what it is made of, and what its steps have in common. */
 #ifndef CONN_H
 #define CONN_H
 
@@ -10,9 +11,10 @@
 #include "parse.h"
 #include "question.h"
 #include "race.h"
-#include "relay.h"
+#include "refusal.h"
 #include "tunnel.h"
 
+struct conf;
 struct credentials;
 struct exchange;
 struct list;
@@ -20,16 +22,6 @@ struct parent;
 struct reply;
 struct upstream;
 struct worker_args;
-
-enum {
-	PARK_AFTER = 20,    /* ms of quiet until a tunnel is parked */
-	PARK_TURNS = 16,    /* or turns of the loop */
-	LEAVE_TIME = 200,   /* ms for a tunnel after an early end of file */
-	LINGER_TIME = 2000, /* ms for a refused client to close */
-	REPLY_TIME = 30000, /* ms for one to read a long reply */
-	FLUSH_TIME = 5000,  /* ms for the rest when a side is lost */
-	FLUSH_CHECK = 20    /* ms to the first look at that */
-};
 
 enum conn_state {
 	CONN_FREE,
@@ -40,9 +32,10 @@ enum conn_state {
 	CONN_CONNECT, /* its addresses are tried */
 	CONN_PARENT,  /* a parent proxy is asked for the tunnel */
 	CONN_FORWARD, /* a request goes on, and its answer comes back */
+	CONN_IDLE,    /* between two requests of a client */
 	CONN_RELAY,   /* the tunnel stands */
 	CONN_FLUSH,   /* a side is lost; the other gets what it is owed */
-	CONN_LINGER   /* refused; the client may read why, and close */
+	CONN_LINGER   /* answered for good; the client may read it, and close */
 };
 
 /* Why a connection ends; adit(8) has the words. */
@@ -65,11 +58,12 @@ struct setup {
 	char *head; /* owned: an incomplete head */
 	size_t head_len, head_size;
 	size_t rule;    /* CONN_RULE: the rule asked about */
+	bool limited;   /* the client is over a limit for its address */
 	enum desk desk; /* where it asks or has asked */
 	enum question_kind kind;
 	const char *name;
 	struct credentials *credentials; /* owned; CONN_USER */
-	struct list *list; /* of those who wait with it, or NULL */
+	struct list *list; /* of those that wait with it, or NULL */
 	struct conn *next, *prev;
 	int64_t left_at; /* ms: the client counts as gone then, or 0 */
 	bool deaf;       /* the client is not listened to for now */
@@ -88,60 +82,56 @@ struct setup {
 struct conn {
 	struct tunnel tunnel; /* first: see conn_of() */
 	enum conn_state state;
-	enum side lost; /* CONN_FLUSH */
-	bool counted;   /* for MaxClientsPerHost */
-	char minor;     /* of the request's HTTP version, a digit */
-	bool recorded;  /* its last request is over, and has its record */
+	enum side lost;       /* CONN_FLUSH */
+	enum refusal refusal; /* of the reply that was sent, if one was */
+	int status;           /* 0: no answer was sent */
+	bool counted;         /* for MaxClientsPerHost */
+	bool recorded;        /* its last request is over, and has its record */
+	char minor;           /* of the request's HTTP version, a digit */
+	unsigned char ending; /* enum ending: why it becomes CONN_FREE */
 	struct addr client, server;
 	struct setup *setup;
 	struct exchange *exchange; /* owned: plain HTTP */
 	char *target;              /* as asked */
-	const char *user;  /* the configuration's, once it is known, or NULL */
-	const char *error; /* refused: one of RFC 9209's types, or what else */
-	int status;
+	const char *user; /* the configuration's, once it is known, or NULL */
 	int64_t began, since, active; /* accepted; state entered; last byte */
 	struct conn *next_free;
 };
 
-struct conn *conn_of(struct tunnel *);
+/* The object. */
 int conn_init(const struct worker_args *);
-size_t conn_count(void);
-int64_t conn_ended_at(void);
-size_t conn_unsettled(void);
-void conn_event(struct conn *, unsigned which, short revents);
-void conn_expire(struct conn *);
-void conn_answer(struct conn *, const struct answer *);
-void conn_wake_parked(void);
-void conn_park_quiet(void);
-int64_t conn_park_at(void);
-void conn_drain(void);
-void conn_close_all(enum ending);
-
+struct conn *conn_of(struct tunnel *);
 struct conn *conn_new(int fd, const struct addr *client);
 int conn_setup_new(struct conn *);
 void conn_setup_free(struct conn *);
+struct conn *conn_next(struct conn *);
+size_t conn_count(void);
+size_t conn_unsettled(void);
+int64_t conn_ended_at(void);
 bool conn_has_room(void);
+void conn_drain(void);
+
+/* Its state; only life.c changes it. */
 void conn_state(struct conn *, enum conn_state);
 void conn_watch(struct conn *);
-void conn_busy(struct conn *);
-void conn_look_soon(void);
-void conn_establish(struct conn *);
-void conn_relayed(struct conn *, enum relay_state, enum side lost);
-void conn_lost(struct conn *, enum side lost);
-void conn_reply(struct conn *, struct reply *);
-void conn_refuse(
-    struct conn *, int status, const char *error, const char *detail);
-void conn_no_memory(struct conn *);
-void conn_server_close(struct conn *);
-void conn_record(const struct conn *, enum ending);
-void conn_close(struct conn *, enum ending);
 
-/* Why a server cannot be had, and what the client is told of it. */
-struct failure {
-	int error; /* errno, where it is one */
-	int status;
-	const char *type;
-	const char *what; /* "... does not resolve." */
-};
+/* What it waits for. */
+int conn_events(const struct conn *, enum side);
+int64_t conn_connect_by(const struct conn *);
+int64_t conn_reach_by(const struct conn *);
+bool conn_is_idle(const struct conn *);
+bool conn_is_old(const struct conn *);
+bool conn_has_rate(void);
+
+/* The last word of a step: the state that follows. */
+enum conn_state conn_end(struct conn *, enum ending);
+enum conn_state conn_lost(struct conn *, enum side lost);
+enum conn_state conn_refuse(struct conn *, enum refusal);
+enum conn_state conn_reply(struct conn *, enum refusal, struct reply *);
+enum conn_state conn_fail(struct conn *, const struct upstream *parent,
+    enum refusal, const char *task, struct reply *);
+
+void conn_record(const struct conn *, enum ending);
+void conn_server_close(struct conn *);
 
 #endif

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: ISC */
+/* The steps of plain HTTP: CONN_FORWARD. */
 #ifndef EXCHANGE_H
 #define EXCHANGE_H
 
+#include "conn.h"
 #include "tunnel.h"
 
-struct conf;
-struct conn;
+struct upstreams;
 
-void exchange_init(const struct conf *);
-void exchange_start(struct conn *);
-void exchange_here(struct conn *);
-void exchange_event(struct conn *, enum side, short revents);
-void exchange_expire(struct conn *);
+void exchange_init(const struct upstreams *);
+enum conn_state exchange_enter(struct conn *);
+enum conn_state exchange_event(struct conn *, enum side, short revents);
+enum conn_state exchange_expire(struct conn *);
 
 #endif

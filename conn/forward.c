@@ -34,7 +34,6 @@
 #include "secret.h"
 #include "socket.h"
 #include "tunnel.h"
-#include "upstream.h"
 
 enum {
 	ANSWER_SIZE_MIN = 2048, /* bytes for the head of an answer, at first */
@@ -241,17 +240,16 @@ request_write(struct exchange *e, const struct addr *client)
 }
 
 /*
- * The server, or an http parent that gets whole URLs, is connected: sends it
+ * The server, or the http parent that gets whole URLs, is connected: sends it
  * the request.  Returns as forward_ready() does.
  */
 enum forward_state
-forward_begin(struct conn *c, const struct upstream *upstream)
+forward_begin(struct conn *c)
 {
 	struct exchange *e = c->exchange;
 	const struct request *req = &e->request;
 	size_t received;
 
-	e->upstream = upstream;
 	e->reverse = reverse;
 	body_begin(&e->up, req->chunked ? BODY_CHUNKED : BODY_LENGTH,
 	    req->content, false);
@@ -276,17 +274,6 @@ side_open(const struct conn *c, enum side side)
 		return false;
 	return side == CLIENT ? !e->up.done
 			      : !e->answered || !e->down.done || e->over;
-}
-
-/*
- * Whether a request has come as far as it may, and is for this proxy, RFC 9110
- * 7.6.2.
- */
-bool
-forward_ends_here(const struct exchange *e)
-{
-	return e->request.limited && e->request.forwards == 0 &&
-	    (rewrite_method_is(e, "TRACE") || rewrite_method_is(e, "OPTIONS"));
 }
 
 /*

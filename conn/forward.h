@@ -28,9 +28,8 @@ void forward_use(const struct header_rules *, const struct reverse *);
 struct exchange *forward_new(
     const struct request *, const char *head, size_t len);
 void forward_free(struct exchange *);
-enum forward_state forward_begin(struct conn *, const struct upstream *);
+enum forward_state forward_begin(struct conn *);
 enum forward_state forward_reply(struct conn *);
-bool forward_ends_here(const struct exchange *);
 short forward_events(const struct conn *, enum side);
 enum forward_state forward_ready(struct conn *, enum side, short revents);
 

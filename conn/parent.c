@@ -21,6 +21,7 @@
 #include "bounds.h"
 #include "parent.h"
 #include "parse.h"
+#include "refusal.h"
 #include "upstream.h"
 
 enum {
@@ -32,9 +33,8 @@ enum {
 	SOCKS5_IPV4 = 1,     /* kinds of addresses */
 	SOCKS5_NAME = 3,
 	SOCKS5_IPV6 = 4,
-	SOCKS5_OPEN = 0,     /* methods */
-	SOCKS5_PASSWORD = 2, /* RFC 1929 */
-	STATUSES = 200       /* those from 400 on */
+	SOCKS5_OPEN = 0,    /* methods */
+	SOCKS5_PASSWORD = 2 /* RFC 1929 */
 };
 
 /* The message that is awaited. */
@@ -43,25 +43,22 @@ enum step { HTTP_HEAD, SOCKS4_ANSWER, METHOD, PASSWORD, SOCKS5_ANSWER };
 /* The answers. */
 
 static enum parent_state
-broken(struct parent *p, int status, const char *error, const char *detail)
+broken(struct parent *p, enum refusal refusal)
 {
-	p->status = status;
-	p->error = error;
-	p->detail = detail;
+	p->refusal = refusal;
 	return PARENT_BROKEN;
 }
 
 static enum parent_state
 malformed(struct parent *p)
 {
-	return broken(p, 502, "http_protocol_error",
-	    "gave an answer that makes no sense.");
+	return broken(p, REFUSE_PARENT_MALFORMED);
 }
 
 static enum parent_state
-refused(struct parent *p, int status, const char *error, const char *detail)
+refused(struct parent *p, enum refusal refusal)
 {
-	broken(p, status, error, detail);
+	p->refusal = refusal;
 	return PARENT_REFUSED;
 }
 
@@ -234,33 +231,20 @@ socks5_request(struct parent *p)
 
 /* What answers them. */
 
-/* The error of a status that a parent has sent, RFC 9209 2.1.4. */
-static const char *
-received(int status)
-{
-	static char texts[STATUSES][64];
-	char *text = texts[status - 400];
-	const char *error = status == 504 ? "connection_timeout"
-	    : status >= 500               ? "destination_unavailable"
-					  : "http_request_denied";
-
-	snprintf(
-	    text, sizeof(texts[0]), "%s; received-status=%d", error, status);
-	return text;
-}
-
-/* What a status means that comes instead of a tunnel. */
+/* What a status means that comes instead of a tunnel, RFC 9209 2.1.4. */
 static enum parent_state
 http_refusal(struct parent *p, int status)
 {
+	if (status < 400 || status > 599)
+		return malformed(p);
+	p->received = status;
 	/* Its challenge is for us, RFC 9110 11.7.1, and not for the client. */
 	if (status == 401 || status == 407)
-		return broken(
-		    p, 502, received(status), "wants other credentials.");
-	if (status >= 400 && status < 400 + STATUSES)
-		return refused(p, status, received(status),
-		    "The parent proxy has refused this target.");
-	return malformed(p);
+		return broken(p, REFUSE_PARENT_LOGIN);
+	return refused(p,
+	    status == 504       ? REFUSE_PARENT_SLOW
+		: status >= 500 ? REFUSE_PARENT_FAILS
+				: REFUSE_PARENT_DENIES);
 }
 
 /* The length of a head that is complete; 0: not yet; -1: it is none. */
@@ -339,8 +323,7 @@ socks4_answer(struct parent *p)
 	if (byte_at(p, 1) == SOCKS4_GRANTED)
 		return agreed(p, SOCKS4_REPLY);
 	if (byte_at(p, 1) > SOCKS4_GRANTED && byte_at(p, 1) <= 93)
-		return refused(p, 502, "destination_unavailable",
-		    "The parent proxy has refused this target.");
+		return refused(p, REFUSE_SOCKS_REJECTED);
 	return malformed(p);
 }
 
@@ -356,9 +339,8 @@ socks5_method(struct parent *p)
 		return socks5_request(p);
 	if (byte_at(p, 1) == SOCKS5_PASSWORD && p->upstream->user != NULL)
 		return socks5_password(p);
-	return byte_at(p, 1) != 0xff
-	    ? malformed(p)
-	    : broken(p, 502, "http_request_denied", "wants other credentials.");
+	return byte_at(p, 1) != 0xff ? malformed(p)
+				     : broken(p, REFUSE_PARENT_LOGIN);
 }
 
 static enum parent_state
@@ -369,40 +351,28 @@ socks5_verdict(struct parent *p)
 	if (p->len < 2)
 		return PARENT_READS;
 	if (byte_at(p, 1) != 0)
-		return broken(
-		    p, 502, "http_request_denied", "wants other credentials.");
+		return broken(p, REFUSE_PARENT_LOGIN);
 	return socks5_request(p);
 }
 
+/* RFC 1928 6. */
 static enum parent_state
 socks5_refusal(struct parent *p, unsigned code)
 {
-	static const struct {
-		int status;
-		const char *error, *detail;
-	} refusals[] = {
-		[1] = { 502, "destination_unavailable",
-		    "The parent proxy could not reach the target." },
-		[2] = { 502, "destination_ip_prohibited",
-		    "The parent proxy does not allow this target." },
-		[3] = { 502, "destination_ip_unroutable",
-		    "The parent proxy has no route to the target." },
-		[4] = { 502, "destination_ip_unroutable",
-		    "The parent proxy has no route to the target." },
-		[5] = { 502, "connection_refused",
-		    "The target refused the connection." },
-		[6] = { 504, "connection_timeout",
-		    "The target did not answer in time." },
-		[7] = { 502, "destination_unavailable",
-		    "The parent proxy does not know how to connect." },
-		[8] = { 502, "destination_unavailable",
-		    "The parent proxy does not know this kind of address." },
+	static const enum refusal refusals[] = {
+		[1] = REFUSE_SOCKS_FAILED,
+		[2] = REFUSE_SOCKS_RULES,
+		[3] = REFUSE_SOCKS_ROUTE,
+		[4] = REFUSE_SOCKS_ROUTE,
+		[5] = REFUSE_SOCKS_REFUSED,
+		[6] = REFUSE_SOCKS_SLOW,
+		[7] = REFUSE_SOCKS_COMMAND,
+		[8] = REFUSE_SOCKS_ADDRESS,
 	};
 
 	if (code >= sizeof(refusals) / sizeof(*refusals))
 		return malformed(p);
-	return refused(p, refusals[code].status, refusals[code].error,
-	    refusals[code].detail);
+	return refused(p, refusals[code]);
 }
 
 /* RFC 1928 6: the length depends on the kind of address in it. */
@@ -445,6 +415,7 @@ parent_begin(struct parent *p, const struct upstream *u,
 	p->request = request;
 	p->via = via;
 	p->interim = 0;
+	p->received = 0;
 	p->state = u->kind == UPSTREAM_HTTP ? http_request(p)
 	    : u->kind == UPSTREAM_SOCKS4    ? socks4_request(p)
 					    : socks5_greeting(p);
@@ -502,11 +473,10 @@ parent_receive(struct parent *p, int fd)
 
 /*
  * Goes on as far as the socket lets it.  Returns, and keeps in state:
- * PARENT_SENDS or PARENT_READS when that is to be waited for; PARENT_AGREED,
- * and bytes[at] to bytes[len - 1] are the tunnel's; PARENT_REFUSED when the
- * parent does not want this target, or PARENT_BROKEN when it is of no use,
- * with the status, error and detail that the client gets; the detail of the
- * latter goes on behind "The parent proxy".
+ * PARENT_SENDS or PARENT_READS to wait for that; PARENT_AGREED, and bytes[at] to
+ * bytes[len - 1] are the tunnel's; PARENT_REFUSED when the parent does not want
+ * this target, or PARENT_BROKEN when it is of no use, with the refusal that the
+ * client gets, and the status received from an http parent, or 0.
  */
 enum parent_state
 parent_talk(struct parent *p, int fd)
@@ -516,17 +486,16 @@ parent_talk(struct parent *p, int fd)
 
 		if (before != PARENT_SENDS && before != PARENT_READS)
 			break;
-		p->error = NULL;
+		p->refusal = REFUSE_NOTHING;
 		p->state = before == PARENT_SENDS ? parent_send(p, fd)
 						  : parent_receive(p, fd);
-		if (p->state != PARENT_BROKEN || p->error != NULL)
+		if (p->state != PARENT_BROKEN || p->refusal != REFUSE_NOTHING)
 			continue;
 		if (errno == EAGAIN || errno == EINTR) {
 			p->state = before;
 			break;
 		}
-		return broken(p, 502, "connection_terminated",
-		    "has closed the connection.");
+		p->state = broken(p, REFUSE_PARENT_CLOSED);
 	}
 	return p->state;
 }

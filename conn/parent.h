@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#include "refusal.h"
+
 struct request;
 struct upstream;
 
@@ -27,11 +29,11 @@ struct parent {
 	const struct upstream *upstream;
 	const struct request *request;
 	const char *via;
-	int status; /* PARENT_REFUSED, PARENT_BROKEN: what to answer */
-	const char *error, *detail;
-	size_t at, len;   /* of bytes */
-	size_t scanned;   /* of a head: bytes known to hold no end */
-	unsigned interim; /* heads that said only that one will come */
+	enum refusal refusal; /* PARENT_REFUSED, PARENT_BROKEN */
+	int received;         /* the status that an http one has sent, or 0 */
+	size_t at, len;       /* of bytes */
+	size_t scanned;       /* of a head: bytes known to hold no end */
+	unsigned interim;     /* heads that said only that one will come */
 	char bytes[PARENT_SIZE];
 };
 

@@ -12,18 +12,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "acl.h"
 #include "addr.h"
 #include "ask.h"
 #include "bounds.h"
 #include "clock.h"
 #include "conf.h"
 #include "conn.h"
-#include "forward.h"
+#include "decision.h"
 #include "log.h"
 #include "namecache.h"
 #include "parent.h"
@@ -31,25 +29,23 @@
 #include "question.h"
 #include "race.h"
 #include "reach.h"
+#include "refusal.h"
 #include "relay.h"
 #include "reply.h"
 #include "reverse.h"
-#include "rule.h"
+#include "rewrite.h"
 #include "self.h"
-#include "target.h"
 #include "tunnel.h"
 #include "upstream.h"
-#include "who.h"
 
 enum { KEEPALIVE_FROM = 3600 /* s of Timeout, which notices later */ };
 
 static const struct conf *conf;
 
-static bool parent_failed(
-    struct conn *, const struct upstream *, const char *why);
-static void parent_ask(struct conn *);
-
-/* Forgets all parents' failures.  Returns 0, or -1 with errno. */
+/*
+ * To be called once, before the first request; parents are taken for alive.
+ * Returns 0, or -1 with errno.
+ */
 int
 reach_init(const struct conf *new_conf)
 {
@@ -61,39 +57,9 @@ reach_init(const struct conf *new_conf)
 	return upstream_init(&conf->upstreams);
 }
 
-/* The time there is. */
-
-/* Whether a connection in this state is on its way to a server. */
-bool
-reach_under_way(enum conn_state state)
-{
-	return state == CONN_RESOLVE || state == CONN_CONNECT ||
-	    state == CONN_PARENT;
-}
-
-/* When the time to get there is over, whoever is tried on the way. */
-static int64_t
-reach_end(const struct conn *c)
-{
-	int64_t since = reach_under_way(c->state) ? c->since : clock_now();
-
-	return since + conf->connect_timeout * INT64_C(1000);
-}
-
-/* The same for who is tried now; a parent may have less than all. */
-int64_t
-reach_until(const struct conn *c)
-{
-	int64_t until = reach_end(c);
-
-	return c->setup->give_up_at != 0 && c->setup->give_up_at < until
-	    ? c->setup->give_up_at
-	    : until;
-}
-
 /* Refusals and failures. */
 
-/* Who is looked up and connected to. */
+/* The name that is looked up, or the address, as text. */
 static const char *
 reached_name(const struct conn *c)
 {
@@ -103,239 +69,9 @@ reached_name(const struct conn *c)
 }
 
 /*
- * The target, or the parent on the way to it, cannot be had.  Without another
- * parent to try that is the end: the log and the client are told.
- */
-void
-reach_failed(
-    struct conn *c, const struct failure *f, const char *task, const char *why)
-{
-	const struct upstream *u = c->setup != NULL ? c->setup->upstream
-	    : c->exchange != NULL                   ? c->exchange->upstream
-						    : NULL;
-	bool parent = u != NULL;
-	char detail[160];
-	struct reply reply = { .status = f->status,
-		.error = f->type,
-		.detail = detail,
-		.why = why };
-
-	/* What a parent answers to a request may be the fault of a server. */
-	if (parent && c->setup != NULL && parent_failed(c, u, why))
-		return;
-	snprintf(detail, sizeof(detail), "The %s %s",
-	    parent ? "parent proxy" : "target", f->what);
-	log_line(LOG_LEVEL_ERROR, "opensock: Could not %s %s: %s", task,
-	    c->target, why);
-	conn_reply(c, &reply);
-}
-
-/* No address can be connected to; the name may have others by now. */
-static void
-unreached(struct conn *c, int error)
-{
-	static const struct failure failures[] = {
-		{ ECONNREFUSED, 502, "connection_refused",
-		    "refused the connection." },
-		{ ECONNRESET, 502, "connection_refused",
-		    "refused the connection." },
-		{ ETIMEDOUT, 504, "connection_timeout",
-		    "did not answer in time." },
-		{ ENETUNREACH, 502, "destination_ip_unroutable",
-		    "is not there: there is no route." },
-		{ EHOSTUNREACH, 502, "destination_ip_unroutable",
-		    "is not there: there is no route." },
-		{ ENETDOWN, 502, "destination_ip_unroutable",
-		    "is not there: there is no route." },
-		{ EACCES, 502, "destination_ip_unroutable",
-		    "is not there: there is no route." },
-		{ EPERM, 502, "destination_ip_unroutable",
-		    "is not there: there is no route." },
-		{ EINVAL, 502, "destination_ip_unroutable",
-		    "is not there: there is no route." },
-		{ EADDRNOTAVAIL, 502, "destination_ip_unroutable",
-		    "cannot be reached from here." },
-		{ EAFNOSUPPORT, 502, "destination_ip_unroutable",
-		    "cannot be reached from here." },
-		{ EMFILE, 503, "connection_limit_reached",
-		    "was not tried: no descriptor is left." },
-		{ ENFILE, 503, "connection_limit_reached",
-		    "was not tried: no descriptor is left." },
-		{ 0, 500, "proxy_internal_error", "could not be connected to." }
-	};
-	const struct failure *f = failures;
-
-	namecache_forget(reached_name(c));
-	while (f->error != error && f->error != 0)
-		f++;
-	reach_failed(c, f, "establish a connection to", strerror(error));
-}
-
-static void
-unresolved(struct conn *c, int error)
-{
-	static const struct failure
-	    late = { 0, 504, "dns_timeout",
-		    "has a name that could not be looked up in time." },
-	    none = { 0, 502, "dns_error; rcode=\"NXDOMAIN\"",
-		    "has a name that does not resolve." },
-	    other = { 0, 502, "dns_error",
-		    "has a name that does not resolve." };
-	const struct failure *f = error == EAI_NONAME ? &none : &other;
-
-	if (error == EAI_AGAIN && clock_now() - c->since >= LOOKUP_LATE)
-		f = &late;
-	reach_failed(c, f, "retrieve address info for", gai_strerror(error));
-}
-
-/* Says in the log which line of the configuration has refused a target. */
-static void
-log_refused(const struct conn *c, const char *what, unsigned long line)
-{
-	if (line != 0)
-		log_line(LOG_LEVEL_NOTICE, "%s %s: line %lu of %s", what,
-		    c->target, line, conf->file);
-	else
-		log_line(LOG_LEVEL_NOTICE,
-		    "%s %s: not a target for this client", what, c->target);
-}
-
-static void
-refuse_name(struct conn *c, unsigned long line)
-{
-	log_refused(c, "Refused target", line);
-	conn_refuse(
-	    c, 403, "http_request_denied", "This target is not allowed.");
-}
-
-static void
-refuse_address(struct conn *c, unsigned long line)
-{
-	log_refused(c, "Refused address of", line);
-	conn_refuse(c, 403, "destination_ip_prohibited",
-	    "The address of the target is not allowed.");
-}
-
-/* Looking up and connecting. */
-
-static struct asker
-conn_asker(const struct conn *c)
-{
-	const struct mapping *m = c->setup->request.mapping;
-
-	return (struct asker){ .client = &c->client,
-		.user = c->user,
-		.named = c->setup->upstream == NULL && m != NULL && m->named };
-}
-
-/*
- * Whether a connection may have an address, with its port, for its target.
- * *line is that of the rule which says no, or 0.
- */
-static bool
-target_allowed(
-    const struct conn *c, const struct addr *target, unsigned long *line)
-{
-	const struct request *req = &c->setup->request;
-	struct asker asker = conn_asker(c);
-	const struct target_rule *rule;
-
-	*line = 0;
-	if (acl_target(&conf->acl, req->literal ? NULL : req->host, target,
-		&asker, &rule))
-		return !self_socket(target);
-	if (rule != NULL && !rule->allow)
-		*line = rule->line;
-	return false;
-}
-
-static void
-log_parent(const struct conn *c)
-{
-	const struct upstream *u = c->setup->upstream;
-
-	log_line(LOG_LEVEL_CONNECT,
-	    "Established connection to %s proxy \"%s\" using file descriptor "
-	    "%d.",
-	    u->kind == UPSTREAM_HTTP ? "upstream" : upstream_kind(u), u->host,
-	    c->tunnel.end[SERVER].fd);
-}
-
-static void
-dialled(struct conn *c, enum race_state state)
-{
-	if (state == RACE_LOST) {
-		unreached(c, c->setup->race.error);
-	} else if (state == RACE_RUNS) {
-		conn_state(c, CONN_CONNECT);
-		conn_watch(c);
-	} else {
-		c->server = c->setup->race.addrs[c->setup->race.winner];
-		self_remember(c->tunnel.end[SERVER].fd, &c->server);
-		if (c->setup->upstream != NULL)
-			log_parent(c);
-		if (c->setup->upstream != NULL &&
-		    (c->exchange == NULL ||
-			c->setup->upstream->kind != UPSTREAM_HTTP))
-			parent_ask(c);
-		else
-			conn_establish(c);
-	}
-}
-
-/*
- * Dials those of some addresses that may be dialled: just these.  A parent is
- * the administrator's choice, wherever it is.
- */
-static void
-reach_dial(struct conn *c, const struct addr *addrs, size_t n)
-{
-	const struct upstream *u = c->setup->upstream;
-	struct addr allowed[ADDRS_MAX];
-	size_t nallowed = 0;
-	unsigned long line = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		struct addr addr = addrs[i];
-
-		addr.port = u != NULL ? u->port : c->setup->request.port;
-		if (u != NULL || target_allowed(c, &addr, &line))
-			allowed[nallowed++] = addr;
-	}
-	if (nallowed == 0) {
-		refuse_address(c, line);
-		return;
-	}
-	race_init(&c->setup->race, allowed, nallowed);
-	dialled(c, race_start(&c->setup->race, &c->tunnel));
-}
-
-/* Begins to look up who is to be reached; some addresses need not be. */
-static void
-reach_begin(struct conn *c)
-{
-	const struct request *req = &c->setup->request;
-	const struct upstream *u = c->setup->upstream;
-	const struct addr *addrs = u != NULL ? &u->addr : &req->addr;
-	size_t n = 1;
-
-	if (u != NULL ? !u->literal : !req->literal)
-		addrs = namecache_find(reached_name(c), &n);
-	if (addrs != NULL) {
-		reach_dial(c, addrs, n);
-		return;
-	}
-	conn_state(c, CONN_RESOLVE);
-	conn_watch(c);
-	ask_question(c, QUESTION_NAME, reached_name(c));
-}
-
-/* Parents. */
-
-/*
- * Chooses who is to be reached: the next parent, or the target itself.  Each
- * parent gets its share of the time, so that the others get theirs.  Returns
- * whether there is anybody.
+ * Chooses what is reached: the next parent, or the target itself.  Each parent
+ * gets its share of the time, so that the others get theirs.  Returns whether
+ * there is one.
  */
 static bool
 parent_choose(struct conn *c)
@@ -351,189 +87,360 @@ parent_choose(struct conn *c)
 		return true;
 	s->upstream = u;
 	s->give_up_at = clock_now() +
-	    (reach_end(c) - clock_now()) /
+	    (conn_reach_by(c) - clock_now()) /
 		(1 + upstream_left(us, &s->request, s->tried));
 	log_line(LOG_LEVEL_INFO, "Found upstream proxy %s %s:%u for %s",
 	    upstream_kind(u), u->host, (unsigned)u->port, s->request.host);
 	return true;
 }
 
-/* Lets go of a parent that is of no use.  Returns whether another is tried. */
+/* Gives up a parent that is of no use.  Returns whether another is tried. */
 static bool
-parent_failed(struct conn *c, const struct upstream *u, const char *why)
+parent_gives_way(struct conn *c, const struct upstream *u, const char *why)
 {
-	struct setup *s = c->setup;
-
 	log_line(LOG_LEVEL_WARNING,
 	    "Could not connect to upstream proxy. (%s %s:%u: %s)",
 	    upstream_kind(u), u->host, (unsigned)u->port, why);
 	upstream_dead(&conf->upstreams, u);
-	if (clock_now() >= reach_end(c) || !parent_choose(c))
-		return false;
-	ask_cancel(c);
-	race_end(&s->race);
-	conn_server_close(c);
-	reach_begin(c);
-	return true;
+	return clock_now() < conn_reach_by(c) && parent_choose(c);
 }
 
-/* The tunnel through a parent stands; what it sent behind that is for us. */
+static enum conn_state reach_begin(struct conn *);
+
+/*
+ * The target, or the parent on the way to it, cannot be had.  Without another
+ * parent to try that is the end, and the log and the client are told.
+ */
+static enum conn_state
+reach_failed(
+    struct conn *c, enum refusal refusal, const char *task, const char *why)
+{
+	const struct upstream *u = c->setup->upstream;
+	struct reply reply = { .why = why };
+
+	if (c->state == CONN_PARENT)
+		reply.received = c->setup->parent->received;
+	if (u == NULL || !parent_gives_way(c, u, why))
+		return conn_fail(c, u, refusal, task, &reply);
+	if (c->state != CONN_RESOLVE)
+		return CONN_RESOLVE;
+	ask_cancel(c);
+	return reach_begin(c);
+}
+
+/* No address can be connected to; the name may have others by now. */
+static enum conn_state
+unreached(struct conn *c, int error)
+{
+	static const struct {
+		int error;
+		enum refusal refusal;
+	} refusals[] = { { ECONNREFUSED, REFUSE_NOT_LISTENING },
+		{ ECONNRESET, REFUSE_NOT_LISTENING },
+		{ ETIMEDOUT, REFUSE_SLOW_CONNECT },
+		{ ENETUNREACH, REFUSE_NO_ROUTE },
+		{ EHOSTUNREACH, REFUSE_NO_ROUTE },
+		{ ENETDOWN, REFUSE_NO_ROUTE }, { EACCES, REFUSE_NO_ROUTE },
+		{ EPERM, REFUSE_NO_ROUTE }, { EINVAL, REFUSE_NO_ROUTE },
+		{ EADDRNOTAVAIL, REFUSE_NO_SOURCE },
+		{ EAFNOSUPPORT, REFUSE_NO_SOURCE },
+		{ EMFILE, REFUSE_DESCRIPTORS },
+		{ ENFILE, REFUSE_DESCRIPTORS } };
+	enum refusal refusal = REFUSE_CONNECT;
+
+	namecache_forget(reached_name(c));
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++)
+		if (refusals[i].error == error)
+			refusal = refusals[i].refusal;
+	return reach_failed(
+	    c, refusal, "establish a connection to", strerror(error));
+}
+
+static enum conn_state
+unresolved(struct conn *c, int error)
+{
+	bool late = error == EAI_AGAIN && clock_now() - c->since >= LOOKUP_LATE;
+
+	return reach_failed(c,
+	    late                      ? REFUSE_SLOW_LOOKUP
+		: error == EAI_NONAME ? REFUSE_NO_NAME
+				      : REFUSE_LOOKUP,
+	    "retrieve address info for", gai_strerror(error));
+}
+
+/*
+ * Refuses a target, or all its addresses, because of the rule that has decided,
+ * or because none allows it; the log says which line it was.
+ */
+enum conn_state
+reach_refuse(struct conn *c, enum refusal refusal, const struct decision *d)
+{
+	const char *what =
+	    refusal == REFUSE_ADDRESS ? "Refused address of" : "Refused target";
+
+	if (d->rule != NULL && !d->rule->allow)
+		log_line(LOG_LEVEL_NOTICE, "%s %s: line %lu of %s", what,
+		    c->target, d->rule->line, conf->file);
+	else
+		log_line(LOG_LEVEL_NOTICE,
+		    "%s %s: not a target for this client", what, c->target);
+	return conn_refuse(c, refusal);
+}
+
+/* A decision on the request of a connection, by the way that is tried. */
+static struct decision
+reach_decision(const struct conn *c)
+{
+	const struct request *req = &c->setup->request;
+	bool named = req->mapping != NULL && req->mapping->named;
+
+	return (struct decision){ .conf = conf,
+		.request = req,
+		.asker = { .client = &c->client,
+		    .user = c->user,
+		    .named = named && c->setup->upstream == NULL } };
+}
+
+/* Looking up and connecting. */
+
+/*
+ * Chooses those of some addresses that may be dialled: just these.  A parent is
+ * the administrator's choice, wherever it is.
+ */
+static enum conn_state
+reach_dial(struct conn *c, const struct addr *addrs, size_t n)
+{
+	const struct upstream *u = c->setup->upstream;
+	struct decision d = reach_decision(c), denied = d;
+	struct addr allowed[ADDRS_MAX];
+	size_t nallowed = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct addr addr = addrs[i];
+
+		addr.port = u != NULL ? u->port : c->setup->request.port;
+		if (u != NULL || decision_address(&d, &addr) == REFUSE_NOTHING)
+			allowed[nallowed++] = addr;
+		else
+			denied = d;
+	}
+	if (nallowed == 0)
+		return reach_refuse(c, REFUSE_ADDRESS, &denied);
+	race_init(&c->setup->race, allowed, nallowed);
+	return CONN_CONNECT;
+}
+
+/* Looks up what is to be reached; some addresses are known already. */
+static enum conn_state
+reach_begin(struct conn *c)
+{
+	const struct request *req = &c->setup->request;
+	const struct upstream *u = c->setup->upstream;
+	const struct addr *addrs = u != NULL ? &u->addr : &req->addr;
+	size_t n = 1;
+
+	if (u != NULL ? !u->literal : !req->literal)
+		addrs = namecache_find(reached_name(c), &n);
+	if (addrs != NULL)
+		return reach_dial(c, addrs, n);
+	ask_question(c, QUESTION_NAME, reached_name(c));
+	return CONN_RESOLVE;
+}
+
+/*
+ * CHECK_PARENT: whether a target may go to its parent.  Returns REFUSE_NOTHING,
+ * or the refusal.
+ */
+static enum refusal
+parent_permits(const struct conn *c, struct decision *d)
+{
+	const struct request *req = &c->setup->request;
+
+	return req->literal ? decision_address(d, &req->addr)
+			    : decision_parent(d);
+}
+
+/*
+ * CONN_RESOLVE begins: decides which way a target is reached, unless a parent
+ * was tried before, and looks up what is reached first.
+ */
+enum conn_state
+reach_resolve(struct conn *c)
+{
+	struct setup *s = c->setup;
+	struct decision d;
+	enum refusal refusal;
+
+	if (conf->upstreams.n == 0 || s->tried != 0)
+		return reach_begin(c);
+	if (!parent_choose(c) || s->upstream == NULL) {
+		log_line(LOG_LEVEL_INFO, "No upstream proxy for %s",
+		    s->request.host);
+		return reach_begin(c);
+	}
+	d = reach_decision(c);
+	refusal = parent_permits(c, &d);
+	return refusal != REFUSE_NOTHING ? reach_refuse(c, refusal, &d)
+					 : reach_begin(c);
+}
+
+/* Takes the answer to what a name resolves to. */
+enum conn_state
+reach_answered(struct conn *c, const struct answer *answer)
+{
+	if (answer->error == 0 && answer->naddrs > 0)
+		return reach_dial(c, answer->addrs, answer->naddrs);
+	return ask_on(c) ? CONN_RESOLVE : unresolved(c, answer->error);
+}
+
+/* The server, or the parent, is connected. */
 static void
+log_connected(const struct conn *c)
+{
+	const struct upstream *u = c->setup->upstream;
+	int fd = c->tunnel.end[SERVER].fd;
+
+	if (u == NULL)
+		log_line(LOG_LEVEL_CONNECT,
+		    "Established connection to host \"%s\" using file "
+		    "descriptor %d.",
+		    c->setup->request.host, fd);
+	else
+		log_line(LOG_LEVEL_CONNECT,
+		    "Established connection to %s proxy \"%s\" using file "
+		    "descriptor %d.",
+		    u->kind == UPSTREAM_HTTP ? "upstream" : upstream_kind(u),
+		    u->host, fd);
+}
+
+/* The way stands: what follows is the tunnel, or the request. */
+static enum conn_state
+reached(struct conn *c)
+{
+	return c->exchange != NULL ? CONN_FORWARD : CONN_RELAY;
+}
+
+/* Goes on with what has become of the race. */
+static enum conn_state
+dialled(struct conn *c, enum race_state state)
+{
+	const struct upstream *u = c->setup->upstream;
+	const struct race *race = &c->setup->race;
+
+	switch (state) {
+	case RACE_RUNS:
+		break;
+	case RACE_LOST:
+		return unreached(c, race->error);
+	case RACE_WON:
+		c->server = race->addrs[race->winner];
+		self_remember(c->tunnel.end[SERVER].fd, &c->server);
+		log_connected(c);
+		if (u == NULL)
+			return reached(c);
+		if (c->exchange == NULL || u->kind != UPSTREAM_HTTP)
+			return CONN_PARENT;
+		c->exchange->upstream = u;
+		return CONN_FORWARD;
+	}
+	return CONN_CONNECT;
+}
+
+/* CONN_CONNECT begins: starts the race. */
+enum conn_state
+reach_connect(struct conn *c)
+{
+	return dialled(c, race_start(&c->setup->race, &c->tunnel));
+}
+
+/* Parents. */
+
+/* The tunnel through a parent stands; what it sent after that is for us. */
+static enum conn_state
 parent_agreed(struct conn *c)
 {
-	static const struct failure early = { 0, 502, "http_protocol_error",
-		"has said something before it was asked." };
 	const struct parent *p = c->setup->parent;
 	size_t len = p->len - p->at;
 
 	upstream_alive(&conf->upstreams, c->setup->upstream);
 	if (len > 0 && c->exchange != NULL)
-		reach_failed(c, &early, "get an answer from", early.what);
-	else if (len > 0 &&
+		return reach_failed(c, REFUSE_PARENT_EARLY,
+		    "get an answer from",
+		    refusal_row(REFUSE_PARENT_EARLY)->sentence);
+	if (len > 0 &&
 	    relay_keep(&c->tunnel, SERVER, p->bytes + p->at, len) != 0)
-		conn_no_memory(c);
-	else
-		conn_establish(c);
+		return conn_refuse(c, REFUSE_MEMORY);
+	return reached(c);
+}
+
+/* A parent does not want this target; the client hears what it has said. */
+static enum conn_state
+parent_refused(struct conn *c)
+{
+	const struct parent *p = c->setup->parent;
+	struct reply reply = { .status = p->received, .received = p->received };
+
+	upstream_alive(&conf->upstreams, c->setup->upstream);
+	log_line(LOG_LEVEL_NOTICE, "Upstream proxy %s refused %s: %s",
+	    c->setup->upstream->host, c->target, refusal_row(p->refusal)->type);
+	return conn_reply(c, p->refusal, &reply);
 }
 
 /* Goes on with what is said to a parent. */
-static void
+static enum conn_state
 parent_event(struct conn *c)
 {
 	struct parent *p = c->setup->parent;
-	struct failure failure;
 
 	switch (parent_talk(p, c->tunnel.end[SERVER].fd)) {
+	case PARENT_SENDS:
+	case PARENT_READS:
+		break;
 	case PARENT_AGREED:
-		parent_agreed(c);
-		break;
+		return parent_agreed(c);
 	case PARENT_REFUSED:
-		upstream_alive(&conf->upstreams, c->setup->upstream);
-		log_line(LOG_LEVEL_NOTICE, "Upstream proxy %s refused %s: %s",
-		    c->setup->upstream->host, c->target, p->error);
-		conn_refuse(c, p->status, p->error, p->detail);
-		break;
+		return parent_refused(c);
 	case PARENT_BROKEN:
-		failure = (struct failure){ 0, p->status, p->error, p->detail };
-		reach_failed(c, &failure, "get a tunnel to", p->detail);
-		break;
-	default:
-		conn_watch(c);
+		return reach_failed(c, p->refusal, "get a tunnel to",
+		    refusal_row(p->refusal)->sentence);
 	}
+	return CONN_PARENT;
 }
 
-/* A parent is connected: asks it for the tunnel. */
-static void
-parent_ask(struct conn *c)
+/* CONN_PARENT begins: asks the parent for the tunnel. */
+enum conn_state
+reach_parent(struct conn *c)
 {
 	struct setup *s = c->setup;
-	const struct upstream *u = s->upstream;
 
+	s->parent = malloc(sizeof(*s->parent));
 	if (s->parent == NULL)
-		s->parent = malloc(sizeof(*s->parent));
-	if (s->parent == NULL) {
-		conn_no_memory(c);
-		return;
-	}
-	parent_begin(s->parent, u, &s->request, s->via != NULL ? s->via : "");
-	conn_state(c, CONN_PARENT);
-	parent_event(c);
-}
-
-/*
- * Whether a name may be asked of a parent, which looks it up: nobody here can
- * judge its addresses.
- */
-static bool
-parent_allowed(const struct conn *c, const struct target_rule **rule)
-{
-	const struct request *req = &c->setup->request;
-	struct asker asker = conn_asker(c);
-
-	return target_unresolved(&conf->acl.targets, req->host, req->port,
-		   &asker, rule) == ACL_ALLOW &&
-	    acl_name(req->host, &c->client);
-}
-
-/* Sends a target to its parent, if it may go there. */
-static void
-parent_route(struct conn *c)
-{
-	const struct request *req = &c->setup->request;
-	const struct target_rule *rule = NULL;
-	unsigned long line;
-
-	if (req->literal && !target_allowed(c, &req->addr, &line))
-		refuse_address(c, line);
-	else if (!req->literal && !parent_allowed(c, &rule))
-		refuse_name(c, rule != NULL ? rule->line : 0);
-	else
-		reach_begin(c);
-}
-
-/* What others call. */
-
-/*
- * Decides which way a target is reached.  A name that is denied whatever its
- * addresses are is not looked up.
- */
-void
-reach_route(struct conn *c)
-{
-	const struct request *req = &c->setup->request;
-	struct asker asker = conn_asker(c);
-	const struct target_rule *rule;
-
-	if (!req->literal &&
-	    target_name(&conf->acl.targets, req->host, req->port, &asker,
-		&rule) == ACL_DENY) {
-		refuse_name(c, rule != NULL ? rule->line : 0);
-		return;
-	}
-	if (conf->upstreams.n > 0 && parent_choose(c) &&
-	    c->setup->upstream != NULL) {
-		parent_route(c);
-		return;
-	}
-	if (conf->upstreams.n > 0)
-		log_line(LOG_LEVEL_INFO, "No upstream proxy for %s", req->host);
-	reach_begin(c);
-}
-
-/* Takes the answer to what a name resolves to. */
-void
-reach_answer(struct conn *c, const struct answer *answer)
-{
-	if (answer->error == 0 && answer->naddrs > 0)
-		reach_dial(c, answer->addrs, answer->naddrs);
-	else if (!ask_on(c))
-		unresolved(c, answer->error);
+		return conn_refuse(c, REFUSE_MEMORY);
+	parent_begin(
+	    s->parent, s->upstream, &s->request, s->via != NULL ? s->via : "");
+	return parent_event(c);
 }
 
 /* Something happened at an attempt to connect, or at a parent. */
-void
+enum conn_state
 reach_event(struct conn *c, unsigned which, short revents)
 {
 	if (c->state == CONN_PARENT)
-		parent_event(c);
-	else
-		dialled(
-		    c, race_event(&c->setup->race, &c->tunnel, which, revents));
+		return parent_event(c);
+	return dialled(
+	    c, race_event(&c->setup->race, &c->tunnel, which, revents));
 }
 
 /* The time for a step on the way is over. */
-void
+enum conn_state
 reach_expire(struct conn *c)
 {
-	static const struct failure silence = { 0, 504, "http_response_timeout",
-		"did not answer in time." };
-
 	if (c->state == CONN_RESOLVE)
-		unresolved(c, EAI_AGAIN);
-	else if (c->state == CONN_PARENT)
-		reach_failed(c, &silence, "get a tunnel to", "no answer");
-	else if (clock_now() >= reach_until(c))
-		unreached(c, ETIMEDOUT);
-	else
-		dialled(c, race_start(&c->setup->race, &c->tunnel));
+		return unresolved(c, EAI_AGAIN);
+	if (c->state == CONN_PARENT)
+		return reach_failed(
+		    c, REFUSE_SILENCE, "get a tunnel to", "no answer");
+	if (clock_now() >= conn_connect_by(c))
+		return unreached(c, ETIMEDOUT);
+	return reach_connect(c);
 }

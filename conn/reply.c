@@ -17,14 +17,19 @@
 
 #include "addr.h"
 #include "page.h"
+#include "refusal.h"
 #include "reply.h"
 #include "share.h"
+#include "tally.h"
 
 /* RFC 9110 9.3.6: neither Content-Length nor Transfer-Encoding. */
 const char reply_established[] = "HTTP/1.1 200 Connection established\r\n\r\n";
 const size_t reply_established_len = sizeof(reply_established) - 1;
 
-enum { FIELDS_MAX = 2048 /* bytes of a status line and fields */ };
+enum {
+	FIELDS_MAX = 2048, /* bytes of a status line and fields */
+	DETAIL_SIZE = 160  /* bytes of a sentence, with its NUL */
+};
 
 /* The pages of our own; that of an error names the target if there is one. */
 static const char error_page[] =
@@ -59,44 +64,6 @@ reply_use(const struct pages *pages, const char *realm)
 {
 	rules.pages = pages;
 	rules.realm = realm;
-}
-
-/* The reason phrases of RFC 9110 15. */
-const char *
-reply_reason(int status)
-{
-	switch (status) {
-	case 200:
-		return "OK";
-	case 301:
-		return "Moved Permanently";
-	case 400:
-		return "Bad Request";
-	case 403:
-		return "Forbidden";
-	case 407:
-		return "Proxy Authentication Required";
-	case 408:
-		return "Request Timeout";
-	case 414:
-		return "URI Too Long";
-	case 429:
-		return "Too Many Requests"; /* RFC 6585 4 */
-	case 431:
-		return "Request Header Fields Too Large";
-	case 502:
-		return "Bad Gateway";
-	case 503:
-		return "Service Unavailable";
-	case 504:
-		return "Gateway Timeout";
-	case 505:
-		return "HTTP Version Not Supported";
-	case 500:
-		return "Internal Server Error";
-	default: /* what a parent has sent */
-		return status < 500 ? "Request Refused" : "Server Error";
-	}
 }
 
 /* RFC 9110 5.6.7, in English whatever the locale. */
@@ -157,24 +124,42 @@ special_fields(char *out, size_t size, const struct reply *r, const char *realm)
 }
 
 /*
+ * The value of Proxy-Status, RFC 9209 2, for what is an error: its type, and
+ * the status that a parent has sent.  One without an error is a value, too.
+ */
+static void
+proxy_status(char *out, size_t size, const struct reply *r)
+{
+	int n = snprintf(out, size, "adit");
+
+	if (r->status < 400)
+		return;
+	n += snprintf(out + n, size - (size_t)n, "; error=%s",
+	    refusal_row(r->refusal)->type);
+	if (r->received != 0)
+		snprintf(out + n, size - (size_t)n, "; received-status=%d",
+		    r->received);
+}
+
+/*
  * The status line and the fields of a reply, with the empty line; returns
- * their length.  RFC 9209 2: a Proxy-Status without an error is one, too.
+ * their length.
  */
 static size_t
 fields_make(char out[FIELDS_MAX], const struct reply *r, const char *date,
-    size_t page_len, const char *realm)
+    size_t page_len)
 {
-	char special[320];
+	char special[320], status[128];
 	int n;
 
-	special_fields(special, sizeof(special), r, realm);
+	special_fields(special, sizeof(special), r, rules.realm);
+	proxy_status(status, sizeof(status), r);
 	n = snprintf(out, FIELDS_MAX,
 	    "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: text/html\r\n"
 	    "Content-Length: %zu\r\nConnection: close\r\n"
-	    "Proxy-Status: adit%s%s\r\n%s\r\n",
-	    r->status, reply_reason(r->status), date, page_len,
-	    r->error != NULL ? "; error=" : "",
-	    r->error != NULL ? r->error : "", special);
+	    "Proxy-Status: %s\r\n%s\r\n",
+	    r->status, refusal_phrase(r->status), date, page_len, status,
+	    special);
 	assert(n > 0 && n < FIELDS_MAX);
 	return (size_t)n;
 }
@@ -212,30 +197,47 @@ count_text(char text[24], uint64_t n)
 	return text;
 }
 
+/* The sentence of a reply: its own, or that of its refusal. */
+static const char *
+detail_text(char text[DETAIL_SIZE], const struct reply *r)
+{
+	const struct refusal_row *row = refusal_row(r->refusal);
+	const char *sentence = r->detail != NULL ? r->detail : row->sentence;
+
+	if (!row->of_target)
+		return sentence;
+	snprintf(text, DETAIL_SIZE, "The %s %s",
+	    r->of_parent ? "parent proxy" : "target", sentence);
+	return text;
+}
+
 /*
  * Makes a whole reply: its status, with its error if it has one, and a page.
  * *text is where it stands until the next one is made.  Returns the length.
  */
 size_t
-reply_make(const char **text, const struct reply *r)
+reply_make(const char **text, struct reply *r)
 {
 	static char buffer[FIELDS_MAX + PAGE_MAX];
 	static const struct stats nothing;
 	const struct stats *stats = r->stats != NULL ? r->stats : &nothing;
 	char *page = buffer + FIELDS_MAX, fields[FIELDS_MAX];
 	char date[40], code[12], client[ADDR_TEXT_SIZE], n[TALLIES + 1][24];
+	char detail[DETAIL_SIZE];
 	size_t page_len, fields_len, nvalues;
 
+	if (r->status == 0)
+		r->status = refusal_row(r->refusal)->status;
 	date_text(date);
 	snprintf(code, sizeof(code), "%d", r->status);
 	addr_text(r->client, client);
 	/* The names are tinyproxy's. */
 	const struct page_value values[] = { { "errno", code },
-		{ "cause", reply_reason(r->status) }, { "request", r->request },
-		{ "clientip", client }, { "clienthost", client },
-		{ "date", date }, { "website", "" },
+		{ "cause", refusal_phrase(r->status) },
+		{ "request", r->request }, { "clientip", client },
+		{ "clienthost", client }, { "date", date }, { "website", "" },
 		{ "version", ADIT_VERSION }, { "package", "adit" },
-		{ "detail", r->detail }, { "url", r->target },
+		{ "detail", detail_text(detail, r) }, { "url", r->target },
 		{ "error", r->why }, { "opens", count_text(n[0], stats->open) },
 		{ "reqs", count_text(n[1], stats->tally[TALLY_REQUESTS]) },
 		{ "badconns", count_text(n[2], stats->tally[TALLY_BAD]) },
@@ -248,7 +250,7 @@ reply_make(const char **text, const struct reply *r)
 		nvalues -= TALLIES + 1;
 	page_len =
 	    page_make(page, r, template_of(r, rules.pages), values, nvalues);
-	fields_len = fields_make(fields, r, date, page_len, rules.realm);
+	fields_len = fields_make(fields, r, date, page_len);
 	*text = memcpy(page - fields_len, fields, fields_len);
 	return r->bodiless ? fields_len : fields_len + page_len;
 }

@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: ISC */
+/* The replies of the proxy itself. */
 #ifndef REPLY_H
 #define REPLY_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "refusal.h"
+
 struct addr;
-struct conf;
 struct pages;
 struct stats;
 
-/* A reply of our own, and what its page may say.  Only status must be there. */
+/* What a reply says; all but the refusal may be 0. */
 struct reply {
-	int status;
-	const char *error;   /* one of RFC 9209's types with its parameters */
-	const char *detail;  /* a sentence */
+	enum refusal refusal;
+	int status;          /* 0: the refusal's; reply_make() fills it in */
+	int received;        /* the status that a parent has sent */
+	bool of_parent;      /* what failed is a parent, not the target */
+	const char *detail;  /* a sentence in place of the refusal's */
 	const char *why;     /* what the system says of it */
 	const char *request; /* the request line */
 	const char *target;  /* as asked */
@@ -25,8 +29,7 @@ struct reply {
 };
 
 void reply_use(const struct pages *, const char *realm);
-size_t reply_make(const char **text, const struct reply *);
-const char *reply_reason(int status);
+size_t reply_make(const char **text, struct reply *);
 extern const char reply_established[];
 extern const size_t reply_established_len;
 

@@ -17,29 +17,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "acl.h"
 #include "addr.h"
 #include "ask.h"
 #include "auth.h"
 #include "clock.h"
 #include "conf.h"
 #include "conn.h"
-#include "exchange.h"
-#include "filter.h"
+#include "decision.h"
 #include "forward.h"
 #include "log.h"
 #include "parse.h"
 #include "question.h"
 #include "reach.h"
+#include "refusal.h"
 #include "relay.h"
 #include "reply.h"
 #include "request.h"
 #include "reverse.h"
+#include "rewrite.h"
 #include "rule.h"
 #include "secret.h"
 #include "self.h"
 #include "share.h"
 #include "stats.h"
+#include "tally.h"
 #include "tunnel.h"
 #include "via.h"
 
@@ -75,107 +76,100 @@ log_request(const struct conn *c, const char *head)
 	    head + req->target.at + req->target.len + 1);
 }
 
-/* Whether the filter refuses a request; says so in tinyproxy's words then. */
-static bool
-request_filtered(struct conn *c)
+static enum conn_state
+refuse_filtered(struct conn *c, const struct decision *d)
 {
-	static char text[URL_SIZE];
-	const struct filter *f = &conf->filter;
-	const char *head = c->exchange != NULL ? c->exchange->head : NULL;
-	unsigned long line;
 	char escaped[512];
 
-	if (!filter_refuses(f, &c->setup->request, head, text, &line))
-		return false;
-	log_escape(escaped, sizeof(escaped), text, strlen(text));
+	log_escape(escaped, sizeof(escaped), d->filtered, strlen(d->filtered));
 	log_line(LOG_LEVEL_NOTICE, "Proxying refused on filtered %s \"%s\"",
-	    f->urls ? "url" : "domain", escaped);
-	conn_refuse(c, 403, "http_request_denied", "This target is filtered.");
-	return true;
+	    conf->filter.urls ? "url" : "domain", escaped);
+	return conn_refuse(c, REFUSE_FILTERED);
 }
 
 /* Answers a request for StatHost, which is no target. */
-static void
-request_statistics(struct conn *c)
+static enum conn_state
+show_statistics(struct conn *c)
 {
 	struct stats stats;
-	struct reply reply = { .status = 200, .stats = &stats };
+	struct reply reply = { .stats = &stats };
 
 	log_line(LOG_LEVEL_NOTICE, "Request for the stathost.");
 	stats_sum(&stats);
-	conn_reply(c, &reply);
+	return conn_reply(c, REFUSE_STATISTICS, &reply);
 }
 
-/*
- * Answers a request that no ReversePath is for, that one makes too long, or
- * that needs only the "/" at the end of one.  Returns whether it has done so.
- */
-static bool
-request_unmapped(struct conn *c)
+/* Sends a client to the path that it asked for without its last slash. */
+static enum conn_state
+redirect(struct conn *c)
 {
-	const struct request *req = &c->setup->request;
-	int status;
-	const char *why =
-	    reverse_refuses(&conf->reverse, req, c->target, &status);
-	struct reply redirection = { .status = 301,
-		.detail = "The path ends in a slash." };
+	struct reply reply = { .location = c->setup->request.mapping->path };
+
+	return conn_reply(c, REFUSE_REDIRECTED, &reply);
+}
+
+/* Refuses a request for what is in it, with a sentence that says more. */
+static enum conn_state
+refuse_request(struct conn *c, enum refusal refusal, struct reply *reply)
+{
 	char client[ADDR_TEXT_SIZE];
 
-	if (why != NULL) {
-		log_line(LOG_LEVEL_NOTICE, "Refused request from \"%s\": %s",
-		    addr_text(&c->client, client), why);
-		conn_refuse(c, status, "http_request_error", why);
-		return true;
+	log_line(LOG_LEVEL_NOTICE, "Refused request from \"%s\": %s",
+	    addr_text(&c->client, client), reply->detail);
+	return conn_reply(c, refusal, reply);
+}
+
+/* Answers as a decision says. */
+static enum conn_state
+request_decided(struct conn *c, enum refusal refusal, const struct decision *d)
+{
+	switch (refusal) {
+	case REFUSE_REDIRECTED:
+		return redirect(c);
+	case REFUSE_STATISTICS:
+		return show_statistics(c);
+	case REFUSE_FILTERED:
+		return refuse_filtered(c, d);
+	case REFUSE_PORT:
+		log_line(LOG_LEVEL_INFO, "Refused CONNECT method on port %u",
+		    (unsigned)c->setup->request.port);
+		return conn_refuse(c, refusal);
+	case REFUSE_TARGET:
+		return reach_refuse(c, refusal, d);
+	default:
+		return refuse_request(
+		    c, refusal, &(struct reply){ .detail = d->why });
 	}
-	if (!req->origin)
-		return false;
-	redirection.location = req->mapping->path;
-	conn_reply(c, &redirection);
-	return true;
 }
 
 /* Decides what the rules can decide before the target is looked up. */
-static void
+static enum conn_state
 request_permit(struct conn *c)
 {
-	const struct request *req = &c->setup->request;
+	struct decision d = { .conf = conf,
+		.request = &c->setup->request,
+		.head = c->exchange != NULL ? c->exchange->head : NULL,
+		.target = c->target,
+		.asker = { .client = &c->client, .user = c->user } };
+	enum refusal refusal;
 
-	if (request_unmapped(c))
-		return;
-	if (stats_asked(&conf->stat_host, req)) {
-		request_statistics(c);
-		return;
+	for (enum check check = CHECK_MAPPING; check <= CHECK_NAME; check++) {
+		refusal = decision_make(&d, check);
+		if (refusal != REFUSE_NOTHING)
+			return request_decided(c, refusal, &d);
+		if (d.here)
+			return CONN_FORWARD;
 	}
-	if (!req->plain && !acl_port(&conf->acl, req->port)) {
-		log_line(LOG_LEVEL_INFO, "Refused CONNECT method on port %u",
-		    (unsigned)req->port);
-		conn_refuse(c, 403, "http_request_denied",
-		    "CONNECT to this port is not allowed.");
-		return;
-	}
-	if (request_filtered(c))
-		return;
-	if (req->plain && forward_ends_here(c->exchange)) {
-		exchange_here(c);
-		return;
-	}
-	reach_route(c);
+	return CONN_RESOLVE;
 }
 
 /* Who asks. */
 
-static void
-user_unknown(struct conn *c)
-{
-	conn_refuse(c, 407, "http_request_denied",
-	    "This proxy wants a user name and a password.");
-}
-
 /*
- * The credentials are wrong.  That is worth a line; but not that there are
- * none, since that is how the first request of most clients looks like.
+ * The credentials are wrong.  That is worth a line; but not that they are
+ * missing, since that is how the first request of most clients looks.
  */
-static void
+static enum conn_state
 user_mistrust(struct conn *c)
 {
 	char client[ADDR_TEXT_SIZE];
@@ -183,11 +177,11 @@ user_mistrust(struct conn *c)
 	log_line(LOG_LEVEL_INFO,
 	    "Failed auth attempt (file descriptor: %d), ip %s",
 	    c->tunnel.end[CLIENT].fd, addr_text(&c->client, client));
-	user_unknown(c);
+	return conn_refuse(c, REFUSE_CREDENTIALS);
 }
 
 /* Whether the credentials are right could not be found out. */
-static void
+static enum conn_state
 user_unchecked(struct conn *c)
 {
 	char client[ADDR_TEXT_SIZE];
@@ -195,76 +189,64 @@ user_unchecked(struct conn *c)
 	log_line(LOG_LEVEL_WARNING,
 	    "Could not check the password of \"%s\" in time",
 	    addr_text(&c->client, client));
-	conn_refuse(c, 503, "proxy_internal_error",
-	    "The proxy could not check the password in time.");
+	return conn_refuse(c, REFUSE_UNCHECKED);
 }
 
-/* Goes on with who asks, or refuses him: the credentials are judged. */
-static void
+/* The credentials are judged: goes on, or refuses the client. */
+static enum conn_state
 user_judged(struct conn *c, bool right)
 {
-	if (!right) {
-		user_mistrust(c);
-		return;
-	}
+	if (!right)
+		return user_mistrust(c);
 	auth_forget(c);
-	request_permit(c);
+	return request_permit(c);
 }
 
 /* Takes what the desk says of the credentials. */
-void
-request_answer(struct conn *c, const struct answer *answer)
+enum conn_state
+request_answered(struct conn *c, const struct answer *answer)
 {
-	bool right = auth_end(c, conf, answer);
+	bool right = auth_end(c, answer);
 
 	if (!right && answer->error != 0)
-		user_unchecked(c);
-	else
-		user_judged(c, right);
+		return user_unchecked(c);
+	return user_judged(c, right);
 }
 
-/* Judges the credentials, or asks those who can. */
-static void
+/* Judges the credentials, or asks the desk. */
+static enum conn_state
 user_check(struct conn *c)
 {
-	enum verdict verdict = auth_check(c, conf);
-	bool crowded;
+	enum verdict verdict = auth_check(c);
 
-	if (verdict != ACL_ASK) {
-		user_judged(c, verdict == ACL_ALLOW);
-		return;
-	}
-	crowded = auth_crowded(c);
-	conn_state(c, CONN_USER);
-	conn_watch(c);
-	if (!crowded)
+	if (verdict != ACL_ASK)
+		return user_judged(c, verdict == ACL_ALLOW);
+	if (!auth_crowded(c))
 		ask_user(c);
+	return CONN_USER;
 }
 
-/* Has the credentials judged, now or after the time that befits the client. */
-static void
+/* Has the credentials judged, now or after the delay for the client. */
+static enum conn_state
 user_attempt(struct conn *c)
 {
 	char client[ADDR_TEXT_SIZE];
 
-	switch (auth_delay(c, conf)) {
+	switch (auth_delay(c)) {
 	case AUTH_NOW:
-		user_check(c);
-		break;
+		return user_check(c);
 	case AUTH_LATER:
-		conn_state(c, CONN_USER);
-		conn_watch(c);
 		break;
 	case AUTH_NEVER:
 		log_line(LOG_LEVEL_INFO,
 		    "Too many passwords of \"%s\" wait to be checked",
 		    addr_text(&c->client, client));
-		conn_refuse(c, 429, "http_request_denied",
-		    "There were too many wrong passwords from your address.");
+		return conn_refuse(c, REFUSE_GUESSES);
 	}
+	return CONN_USER;
 }
 
-/* A head shall not keep credentials. */
+/* Wipes the credentials in a head, which is kept. */
 static void
 credentials_wipe(const struct conn *c, char *head)
 {
@@ -273,27 +255,25 @@ credentials_wipe(const struct conn *c, char *head)
 	secret_wipe(head + s->at, s->len);
 }
 
-/* Finds out who asks, where that matters. */
-static void
+/* Finds out which user asks, where that matters. */
+static enum conn_state
 request_identify(struct conn *c, char *head)
 {
 	const struct request *req = &c->setup->request;
 	const struct slice *s = &req->credentials;
+	bool wanted = conf_wants_users(conf);
 	enum verdict verdict = ACL_ALLOW;
 
-	if (conf_wants_users(conf) && !req->has_credentials) {
-		user_unknown(c);
-		return;
-	}
-	if (conf_wants_users(conf))
-		verdict = auth_begin(c, conf, head + s->at, s->len);
+	if (wanted && !req->has_credentials)
+		return conn_refuse(c, REFUSE_CREDENTIALS);
+	if (wanted)
+		verdict = auth_begin(c, head + s->at, s->len);
 	credentials_wipe(c, head);
 	if (verdict != ACL_ASK)
-		user_judged(c, verdict == ACL_ALLOW);
-	else if (c->setup->credentials != NULL)
-		user_attempt(c);
-	else
-		conn_no_memory(c);
+		return user_judged(c, verdict == ACL_ALLOW);
+	if (c->setup->credentials == NULL)
+		return conn_refuse(c, REFUSE_MEMORY);
+	return user_attempt(c);
 }
 
 /* The head. */
@@ -305,7 +285,7 @@ is_loop(const struct conn *c, const char *head)
 	return self_made(&c->client) || via_is_loop(&c->setup->request, head);
 }
 
-static void
+static enum conn_state
 refuse_loop(struct conn *c, char *head, size_t len)
 {
 	const struct request *req = &c->setup->request;
@@ -318,13 +298,12 @@ refuse_loop(struct conn *c, char *head, size_t len)
 	log_line(LOG_LEVEL_CONNECT,
 	    "Prevented endless loop (file descriptor %d): %s",
 	    c->tunnel.end[CLIENT].fd, addr_text(&c->client, client));
-	conn_refuse(c, 502, "proxy_loop_detected",
-	    "The request has come back to the proxy that sent it.");
+	return conn_refuse(c, REFUSE_LOOP);
 }
 
 /* Keeps what is needed of a request later.  Returns 0, or -1 with ENOMEM. */
 static int
-request_keep(struct conn *c, const char *head, size_t len)
+parts_keep(struct conn *c, const char *head, size_t len)
 {
 	const struct request *req = &c->setup->request;
 
@@ -343,23 +322,18 @@ request_keep(struct conn *c, const char *head, size_t len)
 				      : via_field(&c->setup->via, req, head);
 }
 
-static void
+static enum conn_state
 request_bad(struct conn *c, char *head, size_t len)
 {
 	static char line[REQUEST_LINE_MAX + 1];
 	const struct request *req = &c->setup->request;
-	struct reply reply = { .status = req->status,
-		.error = "http_request_error",
-		.detail = req->why,
+	struct reply reply = { .detail = req->why,
 		.request = req->line.len > 0 ? line : NULL };
-	char client[ADDR_TEXT_SIZE];
 
-	log_line(LOG_LEVEL_NOTICE, "Refused request from \"%s\": %s",
-	    addr_text(&c->client, client), req->why);
 	snprintf(line, sizeof(line), "%.*s", (int)req->line.len,
 	    head + req->line.at);
 	secret_wipe(head, len);
-	conn_reply(c, &reply);
+	return refuse_request(c, req->refusal, &reply);
 }
 
 static void
@@ -377,10 +351,10 @@ log_mapped(const struct conn *c, const char *head)
 }
 
 /*
- * The head is complete: keeps what is needed of it later and what came behind
- * it, and finds out who asks.
+ * The head is complete: keeps what is needed of it later and what came after
+ * it, and finds out which user asks.
  */
-static void
+static enum conn_state
 request_decide(struct conn *c, char *head, size_t len)
 {
 	stats_count(TALLY_REQUESTS);
@@ -389,11 +363,10 @@ request_decide(struct conn *c, char *head, size_t len)
 	log_mapped(c, head);
 	/* What is kept has room for no more Via than is_loop() lets pass. */
 	if (is_loop(c, head))
-		refuse_loop(c, head, len);
-	else if (request_keep(c, head, len) != 0)
-		conn_no_memory(c);
-	else
-		request_identify(c, head);
+		return refuse_loop(c, head, len);
+	if (parts_keep(c, head, len) != 0)
+		return conn_refuse(c, REFUSE_MEMORY);
+	return request_identify(c, head);
 }
 
 /*
@@ -440,90 +413,91 @@ target_keep(struct conn *c, const char *head)
 	return 0;
 }
 
-static void
+/* Reads a head, as far as it has come. */
+static enum conn_state
 request_head(struct conn *c, char *head, size_t len)
 {
 	struct setup *s = c->setup;
 	enum parse_result result = parse_head(&s->request, head, len);
 
-	if (result == PARSE_BAD) {
-		request_bad(c, head, len);
-	} else if (result == PARSE_OK && target_keep(c, head) == 0) {
-		request_decide(c, head, len);
-	} else if (result == PARSE_OK || head_keep(s, head, len) != 0) {
-		conn_no_memory(c);
-	} else {
-		conn_watch(c);
-	}
+	if (result == PARSE_BAD)
+		return request_bad(c, head, len);
+	if (result == PARSE_OK && target_keep(c, head) == 0)
+		return request_decide(c, head, len);
+	if (result == PARSE_OK || head_keep(s, head, len) != 0)
+		return conn_refuse(c, REFUSE_MEMORY);
+	return CONN_REQUEST;
 }
 
 /*
- * Begins with a request that came behind the last one.  Returns 0, or -1 with
- * ENOMEM.
+ * Gives a connection whose last request is over the first bytes of the next
+ * one, for CONN_REQUEST.  Returns 0, or -1 with ENOMEM.
  */
 int
-request_follow(struct conn *c, char *bytes, size_t len)
+request_keep(struct conn *c, char *bytes, size_t len)
 {
-	if (conn_setup_new(c) != 0 || head_keep(c->setup, bytes, len) != 0)
-		return -1;
-	c->recorded = false;
-	request_head(c, c->setup->head, len);
-	return 0;
+	return conn_setup_new(c) != 0 ? -1 : head_keep(c->setup, bytes, len);
 }
 
-/* A client that was served before asks for more. */
-static void
-request_again(struct conn *c)
-{
-	c->recorded = false;
-	c->began = clock_now();
-	conn_state(c, CONN_REQUEST);
-}
-
-/* Reads what there is of a request head. */
-void
-request_read(struct conn *c)
+/* CONN_REQUEST begins: with what is there already, or what can be read. */
+enum conn_state
+request_enter(struct conn *c)
 {
 	struct setup *s = c->setup;
+
+	if (s->head_len == 0)
+		return request_read(c);
+	c->recorded = false;
+	return request_head(c, s->head, s->head_len);
+}
+
+/* A client in CONN_IDLE has not said anything after all. */
+static enum conn_state
+request_still_idle(struct conn *c)
+{
+	conn_setup_free(c);
+	return CONN_IDLE;
+}
+
+/*
+ * Reads some of a request head; in CONN_IDLE, the beginning of another request
+ * of the same client.
+ */
+enum conn_state
+request_read(struct conn *c)
+{
+	bool idle = c->state == CONN_IDLE;
+	struct setup *s;
 	char *head;
 	size_t size;
 	ssize_t n;
 
-	/* A client that waits between two requests has none. */
-	if (s == NULL && conn_setup_new(c) != 0) {
-		conn_close(c, END_CLIENT_LEFT);
-		return;
-	}
+	if (idle && conn_setup_new(c) != 0)
+		return conn_end(c, END_CLIENT_LEFT);
 	s = c->setup;
 	head = s->head != NULL ? s->head : head_buffer;
 	size = s->head != NULL ? s->head_size : sizeof(head_buffer);
 	n = recv(c->tunnel.end[CLIENT].fd, head + s->head_len,
 	    size - s->head_len, 0);
-	if (n > 0 && c->recorded)
-		request_again(c);
-	if (n > 0)
-		request_head(c, head, s->head_len + (size_t)n);
-	else if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		conn_watch(c);
-	else if (n == 0 && s->head_len > 0)
-		conn_refuse(c, 400, "http_request_error",
-		    "The request head is incomplete.");
-	else
-		conn_close(c, END_CLIENT_LEFT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return idle ? request_still_idle(c) : CONN_REQUEST;
+	if (n == 0 && s->head_len > 0)
+		return conn_refuse(c, REFUSE_INCOMPLETE);
+	if (n <= 0)
+		return conn_end(c, END_CLIENT_LEFT);
+	if (idle) {
+		c->recorded = false;
+		c->began = clock_now();
+	}
+	return request_head(c, head, s->head_len + (size_t)n);
 }
 
-/* The time for the head, or for the credentials, is over. */
-void
+/* The time to check the credentials has come, or is over. */
+enum conn_state
 request_expire(struct conn *c)
 {
-	if (c->state == CONN_REQUEST && c->recorded)
-		conn_close(c, END_CLOSED);
-	else if (c->state == CONN_REQUEST)
-		conn_refuse(c, 408, "http_request_error",
-		    "The request head did not come in time.");
-	else if (c->setup->list != NULL ||
+	if (c->setup->list != NULL ||
 	    clock_now() >= c->setup->credentials->until)
-		user_unchecked(c);
-	else
-		user_attempt(c);
+		return user_unchecked(c);
+	return user_attempt(c);
 }

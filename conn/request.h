@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: ISC */
+/* The steps of a request: CONN_REQUEST, CONN_USER and CONN_IDLE. */
 #ifndef REQUEST_H
 #define REQUEST_H
 
 #include <stddef.h>
 
+#include "conn.h"
+
 struct answer;
 struct conf;
-struct conn;
 
 void request_init(const struct conf *);
-void request_read(struct conn *);
-int request_follow(struct conn *, char *bytes, size_t len);
-void request_answer(struct conn *, const struct answer *);
-void request_expire(struct conn *);
+int request_keep(struct conn *, char *bytes, size_t len);
+enum conn_state request_enter(struct conn *);
+enum conn_state request_read(struct conn *);
+enum conn_state request_answered(struct conn *, const struct answer *);
+enum conn_state request_expire(struct conn *);
 
 #endif

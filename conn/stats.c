@@ -18,6 +18,7 @@
 #include "parse.h"
 #include "share.h"
 #include "stats.h"
+#include "tally.h"
 
 static struct {
 	struct share *share;
@@ -32,35 +33,17 @@ stats_init(struct share *share, size_t slot)
 	k.tally = share->slots[slot].tally;
 }
 
-/* Counts one more of a kind. */
+/* Counts one more of a kind; nothing for TALLY_NONE. */
 void
 stats_count(enum tally tally)
 {
-	uint64_t n =
-	    atomic_load_explicit(&k.tally[tally], memory_order_relaxed);
+	uint64_t n;
 
+	if (tally == TALLY_NONE)
+		return;
+	n = atomic_load_explicit(&k.tally[tally], memory_order_relaxed);
 	/* Nobody else writes there, so this needs no locked addition. */
 	atomic_store_explicit(&k.tally[tally], n + 1, memory_order_relaxed);
-}
-
-/*
- * Counts a refusal, for an error of RFC 9209 as it is sent.  What a parent or
- * a server is the reason for is not counted.
- */
-void
-stats_count_error(const char *error)
-{
-	static const struct {
-		const char *error;
-		enum tally tally;
-	} kinds[] = { { "http_request_error", TALLY_BAD },
-		{ "http_request_denied", TALLY_DENIED },
-		{ "destination_ip_prohibited", TALLY_DENIED },
-		{ "connection_limit_reached", TALLY_REFUSED } };
-
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-		if (strcmp(error, kinds[i].error) == 0)
-			stats_count(kinds[i].tally);
 }
 
 /* Adds up what all workers have counted since the start. */

@@ -5,14 +5,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "share.h"
+#include "tally.h"
 
 struct request;
+struct share;
 struct stat_host;
+struct stats;
 
 void stats_init(struct share *, size_t slot);
 void stats_count(enum tally);
-void stats_count_error(const char *error);
 void stats_sum(struct stats *);
 bool stats_asked(const struct stat_host *, const struct request *);
 

@@ -8,6 +8,7 @@
 
 #include "addr.h"
 #include "bounds.h"
+#include "refusal.h"
 
 struct mapping;
 
@@ -30,7 +31,7 @@ struct slice {
 struct request {
 	/* The answer. */
 	size_t length;              /* PARSE_OK: bytes of the whole head */
-	int status;                 /* PARSE_BAD: what to answer */
+	enum refusal refusal;       /* PARSE_BAD: what to answer */
 	const char *why;            /* PARSE_BAD: what is wrong, a sentence */
 	struct slice line;          /* the request line, without its CR LF */
 	struct slice target;        /* the request target as it was sent */

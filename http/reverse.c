@@ -18,6 +18,7 @@
 
 #include "http.h"
 #include "parse.h"
+#include "refusal.h"
 #include "reverse.h"
 #include "secret.h"
 
@@ -366,7 +367,7 @@ request_become(struct request *req, const struct mapping *m, size_t skip,
 	memcpy(mapped + at + url_len, *head + at + skip, *len - at - skip);
 	if (parse_head(&again, mapped, total) != PARSE_OK) {
 		secret_wipe(mapped, total);
-		req->status = again.status;
+		req->refusal = again.refusal;
 		req->why = again.why;
 		return;
 	}
@@ -400,13 +401,13 @@ reverse_map(
 
 /*
  * Why a request that reverse_map() has seen is not served, a sentence, with the
- * *status to answer, or NULL: it is.  The target is that of the client.
+ * *refusal, or NULL: it is.  The target is that of the client.
  */
 const char *
 reverse_refuses(const struct reverse *r, const struct request *req,
-    const char *target, int *status)
+    const char *target, enum refusal *refusal)
 {
-	*status = req->why != NULL ? req->status : 400;
+	*refusal = req->why != NULL ? req->refusal : REFUSE_UNMAPPED;
 	if (req->why != NULL)
 		return req->why;
 	if (req->mapping != NULL || (!req->origin && (!r->only || r->n == 0)))

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "refusal.h"
+
 struct request;
 
 /* One ReversePath: what is below a path is asked for below a URL. */
@@ -38,7 +40,7 @@ void reverse_free(struct reverse *);
 void reverse_map(
     const struct reverse *, struct request *, char **head, size_t *len);
 const char *reverse_refuses(const struct reverse *, const struct request *,
-    const char *target, int *status);
+    const char *target, enum refusal *refusal);
 void reverse_cookie(const struct mapping *, char text[REVERSE_COOKIE_SIZE]);
 const struct mapping *reverse_location(const struct reverse *,
     const struct mapping *, const char *url, size_t len, size_t *skip);

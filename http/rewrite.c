@@ -92,14 +92,31 @@ rewrite_has_option(const struct exchange *e, const char *name)
 	    name, strlen(name));
 }
 
+static bool
+method_is(const struct request *req, const char *head, const char *name)
+{
+	const struct slice *m = &req->method;
+
+	return m->len == strlen(name) &&
+	    memcmp(head + m->at, name, m->len) == 0;
+}
+
 /* Whether the method of a request is this one. */
 bool
 rewrite_method_is(const struct exchange *e, const char *name)
 {
-	const struct slice *m = &e->request.method;
+	return method_is(&e->request, e->head, name);
+}
 
-	return m->len == strlen(name) &&
-	    memcmp(e->head + m->at, name, m->len) == 0;
+/*
+ * Whether a request has come as far as it may, so that this proxy answers it,
+ * RFC 9110 7.6.2.
+ */
+bool
+rewrite_ends_here(const struct request *req, const char *head)
+{
+	return req->limited && req->forwards == 0 &&
+	    (method_is(req, head, "TRACE") || method_is(req, head, "OPTIONS"));
 }
 
 /*

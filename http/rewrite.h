@@ -53,6 +53,7 @@ void rewrite_trace(const struct exchange *, const char *target);
 void rewrite_options(void);
 void rewrite_content(const char *bytes, size_t len);
 const char *rewrite_text(size_t *len);
+bool rewrite_ends_here(const struct request *, const char *head);
 bool rewrite_method_is(const struct exchange *, const char *name);
 bool rewrite_has_option(const struct exchange *, const char *name);
 bool rewrite_wants_upgrade(const struct exchange *);

@@ -14,11 +14,6 @@ struct conf;
 struct logins;
 struct share;
 
-enum {
-	ARRIVE_TIME = 200, /* ms for clients on their way to a listener */
-	PAUSE_TIME = 100   /* ms a listener rests when all is full */
-};
-
 /* What a worker is given. Everything stays the caller's. */
 struct worker_args {
 	const struct conf *conf;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "bounds.h"
+#include "tally.h"
 
 enum {
 	SLOTS_MAX = 1024, /* workers, the draining ones too */
@@ -25,9 +26,6 @@ struct share_debt {
 	atomic_ullong key;
 	atomic_llong paid; /* us: when it is paid */
 };
-
-/* What is counted, by each worker and in all; adit.conf(5) has the meanings. */
-enum tally { TALLY_REQUESTS, TALLY_BAD, TALLY_DENIED, TALLY_REFUSED, TALLIES };
 
 struct stats {
 	uint64_t open; /* connections now */

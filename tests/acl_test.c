@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: acl.c base/addr.c policy/target.c policy/who.c parse.c base/secret.c base/name.c */
+/* LINK: acl.c base/addr.c policy/target.c policy/who.c parse.c base/secret.c base/name.c http/refusal.c */
 /*
  * Judges the rows of acl.verdicts by the rules in acl.rules, and by the
  * floors that need no rule.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: conn/auth.c base/secret.c policy/authcache.c parse.c base/addr.c base/name.c */
+/* LINK: conn/auth.c base/secret.c policy/authcache.c parse.c base/addr.c base/name.c http/refusal.c */
 /*
  * Has credentials delayed for every debt that an address can have, to the
  * millisecond: whoever has to wait does so until a time that is to come, since
@@ -70,13 +70,15 @@ login_name(const struct logins *logins, const char *name)
 int
 main(void)
 {
-	static struct conf conf = { .connect_timeout = 30 };
+	static const struct acl acl;
+	static const struct logins logins;
 
+	auth_use(&acl, &logins, 30);
 	for (debt = 0; debt <= MOST; debt++) {
 		struct credentials credentials = { .check_at = 0 };
 		struct setup setup = { .credentials = &credentials };
 		struct conn c = { .setup = &setup };
-		enum auth_wait wait = auth_delay(&c, &conf);
+		enum auth_wait wait = auth_delay(&c);
 
 		must(wait != AUTH_NEVER, "it may be checked");
 		must(debt > FREE || wait == AUTH_NOW, "some are free");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: conn/forward.c http/http.c parse.c base/addr.c base/secret.c http/reverse.c http/rewrite.c http/fields.c base/name.c base/socket.c */
+/* LINK: conn/forward.c http/http.c parse.c base/addr.c base/secret.c http/reverse.c http/rewrite.c http/fields.c base/name.c base/socket.c http/refusal.c */
 /*
  * An entry for libFuzzer: whatever a client and a server say, in whatever
  * pieces, what forward.c passes on to the one and the other is nothing, a part

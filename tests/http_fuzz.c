@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: http/http.c parse.c base/addr.c base/secret.c base/name.c */
+/* LINK: http/http.c parse.c base/addr.c base/secret.c base/name.c http/refusal.c */
 /*
  * An entry for libFuzzer: whatever a server says, its head is read the same in
  * whatever pieces; and whatever content is passed on in chunks, a reader of the

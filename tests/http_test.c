@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: http/http.c parse.c base/addr.c base/secret.c base/name.c */
+/* LINK: http/http.c parse.c base/addr.c base/secret.c base/name.c http/refusal.c */
 /*
  * Feeds answers and content to what reads them: whole, in two parts at every
  * position, and byte by byte; the result is the same.  The bytes always end at

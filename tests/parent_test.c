@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: conn/parent.c base/addr.c */
+/* LINK: conn/parent.c base/addr.c http/refusal.c */
 /*
  * Feeds answers of parent proxies to parent.c: those of a table whole, in two
  * parts at every position, and byte by byte, and then many that are made at
@@ -99,15 +99,24 @@ feed(struct parent *p, const char *said, size_t len, size_t first, size_t step)
 	}
 }
 
+/* The status that a client gets. */
+static int
+status_of(const struct parent *p)
+{
+	return p->state == PARENT_REFUSED && p->received != 0
+	    ? p->received
+	    : refusal_row(p->refusal)->status;
+}
+
 static const char *
 wrong(const struct parent *p)
 {
 	if (p->len > sizeof(p->bytes) || p->at > p->len)
 		return "it left its bounds";
 	if (p->state == PARENT_REFUSED &&
-	    (p->status < 400 || p->status > 599 || p->error == NULL))
-		return "a refusal has no status or error";
-	if (p->state == PARENT_BROKEN && p->status != 502)
+	    (status_of(p) < 400 || status_of(p) > 599))
+		return "a refusal has no status";
+	if (p->state == PARENT_BROKEN && status_of(p) != 502)
 		return "a failure is no 502";
 	return NULL;
 }
@@ -133,7 +142,7 @@ row_try(size_t i, size_t first, size_t step)
 	check(wrong(p) == NULL, "bounds", i, first);
 	check(p->state == row->state, "another outcome", i, first);
 	if (row->status != 0)
-		check(p->status == row->status, "another status", i, first);
+		check(status_of(p) == row->status, "another status", i, first);
 	/* What comes in pieces after the end is read by others. */
 	if (row->state == PARENT_AGREED && first == row->len)
 		check(p->len - p->at == row->rest, "another rest", i, first);

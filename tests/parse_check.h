@@ -111,7 +111,7 @@ check_request(
 		return len > HEAD_MAX ? "more than HEAD_MAX is asked for"
 				      : NULL;
 	if (result == PARSE_BAD) {
-		if (request->status < 400 || request->status > 599)
+		if (refusal_row(request->refusal)->status < 400)
 			return "no status for a bad request";
 		return request->why == NULL ? "no reason is given" : NULL;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: parse.c base/addr.c base/secret.c base/name.c */
+/* LINK: parse.c base/addr.c base/secret.c base/name.c http/refusal.c */
 /*
  * An entry for libFuzzer: whatever the bytes, the parser keeps its promises,
  * and its answer does not depend on how they were cut into pieces.

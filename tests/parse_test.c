@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: parse.c base/addr.c base/secret.c base/name.c */
+/* LINK: parse.c base/addr.c base/secret.c base/name.c http/refusal.c */
 /*
  * Feeds the rows of parse.tab to the parser: whole, in two parts at every
  * position, and byte by byte.  The bytes always end at a page that cannot be
@@ -158,7 +158,7 @@ same_answer(const struct row *row, const struct request *want,
     enum parse_result got_result, size_t at)
 {
 	if (result != got_result ||
-	    (result == PARSE_BAD && want->status != got->status) ||
+	    (result == PARSE_BAD && want->refusal != got->refusal) ||
 	    (result == PARSE_OK && !same_request(want, got))) {
 		row_fail(row, "another answer when it comes in parts", at);
 		return false;
@@ -380,9 +380,10 @@ verdict_check(const struct row *row, const struct request *request,
 		snprintf(text, sizeof(text), "MORE");
 		break;
 	default:
-		if (status_is(request->status, row->verdict))
+		if (status_is(refusal_row(request->refusal)->status, row->verdict))
 			return;
-		snprintf(text, sizeof(text), "BAD %d", request->status);
+		snprintf(text, sizeof(text), "BAD %d",
+		    refusal_row(request->refusal)->status);
 	}
 	row_fail(row, text, row->len);
 }

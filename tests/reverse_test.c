@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: http/reverse.c parse.c http/http.c base/addr.c base/secret.c base/name.c */
+/* LINK: http/reverse.c parse.c http/http.c base/addr.c base/secret.c base/name.c http/refusal.c */
 /*
  * Makes mappings of a table, and has requests, cookies and redirections go
  * through them; then requests that are made at random.  Whatever is asked for,
@@ -275,10 +275,11 @@ request_map(struct request *req, const char *text, size_t len, char **head,
 static int
 refusal(const struct request *req, const char *target)
 {
-	int status;
+	enum refusal refusal;
 
-	return reverse_refuses(&reverse, req, target, &status) != NULL ? status
-								       : 0;
+	return reverse_refuses(&reverse, req, target, &refusal) != NULL
+	    ? refusal_row(refusal)->status
+	    : 0;
 }
 
 /* Whether a request that is mapped leads to its mapping, and there below. */
@@ -353,13 +354,13 @@ forms_try(void)
 	size_t size;
 
 	check(parse_head(&req, path, sizeof(path) - 1) == PARSE_BAD &&
-		req.status == 400,
+		req.refusal == REFUSE_MALFORMED,
 	    "a path is taken", "without mappings");
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		memset(&req, 0, sizeof(req));
 		req.takes_paths = true;
 		check(parse_head(&req, bad[i], strlen(bad[i])) == PARSE_BAD &&
-			req.status == 400,
+			req.refusal == REFUSE_MALFORMED,
 		    "taken", bad[i]);
 	}
 	free(

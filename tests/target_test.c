@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: base/addr.c policy/target.c policy/who.c parse.c base/secret.c base/name.c */
+/* LINK: base/addr.c policy/target.c policy/who.c parse.c base/secret.c base/name.c http/refusal.c */
 /*
  * Compares the index of the rules for targets with a walk through them that
  * knows no index, and counts what a verdict costs.

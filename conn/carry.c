@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The steps in which bytes only go by: a tunnel from its first byte to its end,
+ * what a lost side leaves to be delivered, and a reply that is still being
+ * read.  Nothing here looks at the bytes.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <poll.h>
+
+#include "carry.h"
+#include "clock.h"
+#include "conn.h"
+#include "parking.h"
+#include "relay.h"
+#include "reply.h"
+#include "tunnel.h"
+
+enum { WASTE_SIZE = 16384 /* bytes to throw away at once */ };
+
+/* What follows for a tunnel from what became of its bytes. */
+static enum conn_state
+relayed(struct conn *c, enum relay_state state, enum side lost)
+{
+	switch (state) {
+	case RELAY_GOES_ON:
+		break;
+	case RELAY_DONE:
+		return conn_end(c, END_CLOSED);
+	case RELAY_LOST:
+		return conn_lost(c, lost);
+	}
+	return CONN_RELAY;
+}
+
+/* Tells the client that its tunnel stands.  Returns 0 or -1. */
+static int
+established_send(struct conn *c)
+{
+	struct tunnel *t = &c->tunnel;
+
+	c->status = 200;
+	for (enum side side = CLIENT; side <= SERVER; side++)
+		t->flow[side].bytes = t->flow[side].len;
+	return send(t->end[CLIENT].fd, reply_established, reply_established_len,
+		   MSG_NOSIGNAL) == (ssize_t)reply_established_len
+	    ? 0
+	    : -1;
+}
+
+/*
+ * RELAY begins: says so, unless an answer of the server has done that, and
+ * hands over what came early.
+ */
+enum conn_state
+carry_enter(struct conn *c)
+{
+	enum side lost = CLIENT;
+	enum relay_state state;
+
+	parking_busy(c);
+	if (c->status == 0 && established_send(c) != 0)
+		return conn_end(c, END_CLIENT_RESET);
+	state = relay_flush(&c->tunnel, CLIENT, &lost);
+	if (state == RELAY_GOES_ON)
+		state = relay_flush(&c->tunnel, SERVER, &lost);
+	return relayed(c, state, lost);
+}
+
+/* Something happened at one side of a tunnel. */
+enum conn_state
+carry_event(struct conn *c, enum side side, short revents)
+{
+	enum side lost;
+	enum relay_state state = relay_ready(&c->tunnel, side, revents, &lost);
+
+	parking_busy(c);
+	return relayed(c, state, lost);
+}
+
+/*
+ * The deadline of a tunnel has passed, perhaps because a side has rested: then
+ * it is looked at again, since no event may come.
+ */
+enum conn_state
+carry_expire(struct conn *c)
+{
+	if (conn_is_idle(c))
+		return conn_end(c, END_IDLE);
+	if (conn_is_old(c))
+		return conn_end(c, END_LIFETIME);
+	if (conn_has_rate())
+		parking_leave(c);
+	return CONN_RELAY;
+}
+
+/* FLUSH: looks how much of what the other side is owed is delivered. */
+enum conn_state
+carry_flush(struct conn *c, short revents)
+{
+	enum side lost = c->lost, heir = lost == CLIENT ? SERVER : CLIENT;
+	enum side gone;
+
+	/* It may give a pipe back, and somebody has to look after those. */
+	parking_busy(c);
+	/* Both directions may have ended before all is acknowledged. */
+	if (revents & POLLHUP)
+		c->tunnel.end[heir].hung_up = true;
+	if (revents & (POLLERR | POLLNVAL) ||
+	    relay_flush(&c->tunnel, lost, &gone) == RELAY_LOST)
+		return conn_end(
+		    c, lost == CLIENT ? END_CLIENT_RESET : END_SERVER_RESET);
+	return conn_lost(c, lost);
+}
+
+/*
+ * LINGER: sends what is left of a reply, and throws away what its client still
+ * sends, until it closes.
+ */
+enum conn_state
+carry_linger(struct conn *c)
+{
+	static char waste[WASTE_SIZE];
+	struct flow *in = &c->tunnel.flow[CLIENT];
+	struct flow *out = &c->tunnel.flow[SERVER];
+	uint32_t left = out->len - out->at;
+	enum side lost;
+	ssize_t n = -1;
+
+	if (relay_flush(&c->tunnel, SERVER, &lost) == RELAY_LOST)
+		return conn_end(c, END_REFUSED);
+	if (!in->eof)
+		n = recv(c->tunnel.end[CLIENT].fd, waste, sizeof(waste), 0);
+	in->eof = in->eof || n == 0;
+	if ((n < 0 && !in->eof && errno != EAGAIN && errno != EINTR) ||
+	    (in->eof && !relay_holds(&c->tunnel, SERVER)))
+		return conn_end(c, END_REFUSED);
+	if (out->len - out->at != left)
+		c->active = clock_now();
+	return CONN_LINGER;
+}

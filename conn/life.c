@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A connection's life: from events, deadlines and answers to the steps, and
+ * from the state that a step returns to the next one.  This is the only place
+ * that enters a state and the only one that ends a connection, so nothing uses
+ * a connection that is gone.  Nothing that a peer does ends the worker; it
+ * ends that peer's connection.
+ *
+ *     RULE -> REQUEST -> USER -> RESOLVE -> CONNECT -> (PARENT) -> RELAY -> FLUSH
+ *                ^                                              -> FORWARD
+ *               IDLE <-------------------------------------------- |
+ *                  any but RELAY and FLUSH -> LINGER; any -> FREE
+ *
+ * The steps are in client.c (RULE), request.c (REQUEST, USER, IDLE), reach.c
+ * (RESOLVE, CONNECT, PARENT), exchange.c (FORWARD) and carry.c (RELAY, FLUSH,
+ * LINGER).
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <stddef.h>
+
+#include "args.h"
+#include "ask.h"
+#include "auth.h"
+#include "carry.h"
+#include "client.h"
+#include "clock.h"
+#include "conf.h"
+#include "conn.h"
+#include "exchange.h"
+#include "forward.h"
+#include "life.h"
+#include "question.h"
+#include "reach.h"
+#include "refusal.h"
+#include "relay.h"
+#include "reply.h"
+#include "request.h"
+#include "rewrite.h"
+#include "self.h"
+#include "share.h"
+#include "stats.h"
+#include "tunnel.h"
+#include "via.h"
+
+/*
+ * Prepares a worker for connections, as its configuration says.  Returns 0, or
+ * -1 with errno.
+ */
+int
+life_init(const struct worker_args *args)
+{
+	const struct conf *conf = args->conf;
+
+	self_use(args->listening, args->nlisteners, args->share);
+	via_use(args->share->token, conf->via_name, conf->disable_via);
+	stats_init(args->share, args->slot);
+	relay_limit(conf->rate_limit);
+	reply_use(&conf->pages, conf->realm);
+	forward_use(&conf->headers, &conf->reverse);
+	auth_use(&conf->acl, &conf->logins, conf->connect_timeout);
+	ask_init(args, conf->connect_timeout);
+	client_init(conf);
+	request_init(conf);
+	exchange_init(&conf->upstreams);
+	if (conn_init(args) != 0)
+		return -1;
+	return reach_init(conf);
+}
+
+/* What begins with a state; returns that, or the one that follows at once. */
+static enum conn_state
+life_enter(struct conn *c)
+{
+	switch (c->state) {
+	case CONN_REQUEST:
+		return request_enter(c);
+	case CONN_RESOLVE:
+		return reach_resolve(c);
+	case CONN_CONNECT:
+		return reach_connect(c);
+	case CONN_PARENT:
+		return reach_parent(c);
+	case CONN_FORWARD:
+		return exchange_enter(c);
+	case CONN_RELAY:
+		return carry_enter(c);
+	case CONN_RULE:
+	case CONN_USER:
+	case CONN_IDLE:
+	case CONN_FLUSH:
+	case CONN_LINGER:
+	case CONN_FREE:
+		break;
+	}
+	return c->state;
+}
+
+/* Goes where a step says, and on as far as that leads without waiting. */
+static void
+life_go(struct conn *c, enum conn_state next)
+{
+	while (next != c->state) {
+		conn_state(c, next);
+		if (next == CONN_FREE)
+			return;
+		next = life_enter(c);
+	}
+	conn_watch(c);
+}
+
+/* Takes a client that was accepted; the descriptor is the connection's. */
+void
+life_accepted(int fd, const struct sockaddr_storage *from)
+{
+	struct conn *c = client_accepted(fd, from);
+
+	if (c != NULL)
+		life_go(c, client_begin(c));
+}
+
+/* The step for an event at a descriptor of a connection. */
+static enum conn_state
+event_step(struct conn *c, unsigned which, short revents)
+{
+	switch (c->state) {
+	case CONN_RULE:
+	case CONN_USER:
+		return client_early(c, revents);
+	case CONN_REQUEST:
+	case CONN_IDLE:
+		return request_read(c);
+	case CONN_RESOLVE:
+	case CONN_CONNECT:
+	case CONN_PARENT:
+		return which == CLIENT ? client_early(c, revents)
+				       : reach_event(c, which, revents);
+	case CONN_FORWARD:
+		return exchange_event(c, (enum side)which, revents);
+	case CONN_RELAY:
+		return carry_event(c, (enum side)which, revents);
+	case CONN_FLUSH:
+		return carry_flush(c, revents);
+	case CONN_LINGER:
+		return carry_linger(c);
+	case CONN_FREE:
+		break;
+	}
+	return c->state;
+}
+
+/* Something happened at a descriptor of a connection. */
+void
+life_event(struct conn *c, unsigned which, short revents)
+{
+	life_go(c, event_step(c, which, revents));
+}
+
+/* The step for a deadline that has passed. */
+static enum conn_state
+expire_step(struct conn *c)
+{
+	switch (c->state) {
+	case CONN_RULE:
+		return client_deny(c);
+	case CONN_REQUEST:
+		return conn_refuse(c, REFUSE_SLOW_HEAD);
+	case CONN_USER:
+		return request_expire(c);
+	case CONN_RESOLVE:
+	case CONN_CONNECT:
+	case CONN_PARENT:
+		return reach_expire(c);
+	case CONN_FORWARD:
+		return exchange_expire(c);
+	case CONN_IDLE:
+		return conn_end(c, END_CLOSED);
+	case CONN_RELAY:
+		return carry_expire(c);
+	case CONN_FLUSH:
+		return carry_flush(c, 0);
+	case CONN_LINGER:
+		return conn_end(c, END_REFUSED);
+	case CONN_FREE:
+		break;
+	}
+	return c->state;
+}
+
+/* The deadline of a connection has passed. */
+void
+life_expire(struct conn *c)
+{
+	if (c->setup != NULL && c->setup->left_at != 0 &&
+	    clock_now() >= c->setup->left_at)
+		life_go(c, conn_end(c, END_CLIENT_LEFT));
+	else
+		life_go(c, expire_step(c));
+}
+
+/* Hands a connection the answer to what it has asked. */
+void
+life_answer(struct conn *c, const struct answer *answer)
+{
+	if (c->state == CONN_USER)
+		life_go(c, request_answered(c, answer));
+	else if (c->state == CONN_RESOLVE)
+		life_go(c, reach_answered(c, answer));
+	else
+		life_go(c, client_answered(c, answer));
+}
+
+/*
+ * No client is served once more: those that only might ask again are let go
+ * now, and the others when they have their answer.
+ */
+void
+life_drain(void)
+{
+	struct conn *c = NULL;
+
+	conn_drain();
+	while ((c = conn_next(c)) != NULL)
+		if (c->state == CONN_IDLE)
+			life_go(c, conn_end(c, END_FORWARDED));
+		else if (c->exchange != NULL)
+			c->exchange->keep = false;
+}
+
+/* Ends all connections. */
+void
+life_end_all(enum ending ending)
+{
+	struct conn *c = NULL;
+
+	while ((c = conn_next(c)) != NULL)
+		life_go(c, conn_end(c, ending));
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: ISC */
+/* Which connections wait in the parking lot. */
+#ifndef PARKING_H
+#define PARKING_H
+
+#include <stdint.h>
+
+struct conn;
+
+void parking_busy(struct conn *);
+void parking_leave(struct conn *);
+void parking_wake(void);
+void parking_look(void);
+int64_t parking_look_at(void);
+
+#endif

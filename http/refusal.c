@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The one table of all that this proxy answers itself: the reply, the log, the
+ * counters and -t use its rows, and adit(8) lists them.  Beside it are the
+ * phrases of the statuses.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <assert.h>
+#include <stddef.h>
+
+#include "refusal.h"
+#include "tally.h"
+
+/* clang-format off */
+static const struct refusal_row rows[] = {
+	[REFUSE_NOTHING] = { 0, "", "", false, TALLY_NONE },
+	[REFUSE_CLIENT] = { 403, "http_request_denied",
+	    "This proxy does not serve your address.", false, TALLY_DENIED },
+	[REFUSE_LIMIT] = { 503, "connection_limit_reached",
+	    "There are too many connections from your address.", false, TALLY_REFUSED },
+	[REFUSE_MALFORMED] = { 400, "http_request_error",
+	    "The request is malformed.", false, TALLY_BAD },
+	[REFUSE_LINE_SIZE] = { 414, "http_request_error",
+	    "The request line is too long.", false, TALLY_BAD },
+	[REFUSE_HEAD_SIZE] = { 431, "http_request_error",
+	    "The request head is too large.", false, TALLY_BAD },
+	[REFUSE_VERSION] = { 505, "http_request_error",
+	    "Only HTTP/1.0 and HTTP/1.1 are served.", false, TALLY_BAD },
+	[REFUSE_INCOMPLETE] = { 400, "http_request_error",
+	    "The request head is incomplete.", false, TALLY_BAD },
+	[REFUSE_SLOW_HEAD] = { 408, "http_request_error",
+	    "The request head did not come in time.", false, TALLY_BAD },
+	[REFUSE_LOOP] = { 502, "proxy_loop_detected",
+	    "The request has come back to the proxy that sent it.", false, TALLY_NONE },
+	[REFUSE_CREDENTIALS] = { 407, "http_request_denied",
+	    "This proxy wants a user name and a password.", false, TALLY_DENIED },
+	[REFUSE_GUESSES] = { 429, "http_request_denied",
+	    "There were too many wrong passwords from your address.", false, TALLY_DENIED },
+	[REFUSE_UNCHECKED] = { 503, "proxy_internal_error",
+	    "The proxy could not check the password in time.", false, TALLY_NONE },
+	[REFUSE_UNMAPPED] = { 400, "http_request_error",
+	    "No mapping found for requested url.", false, TALLY_BAD },
+	[REFUSE_REDIRECTED] = { 301, "redirected",
+	    "The path ends in a slash.", false, TALLY_NONE },
+	[REFUSE_STATISTICS] = { 200, "statistics",
+	    NULL, false, TALLY_NONE },
+	[REFUSE_PORT] = { 403, "http_request_denied",
+	    "CONNECT to this port is not allowed.", false, TALLY_DENIED },
+	[REFUSE_FILTERED] = { 403, "http_request_denied",
+	    "This target is filtered.", false, TALLY_DENIED },
+	[REFUSE_TARGET] = { 403, "http_request_denied",
+	    "This target is not allowed.", false, TALLY_DENIED },
+	[REFUSE_ADDRESS] = { 403, "destination_ip_prohibited",
+	    "The address of the target is not allowed.", false, TALLY_DENIED },
+	[REFUSE_NO_NAME] = { 502, "dns_error; rcode=\"NXDOMAIN\"",
+	    "has a name that does not resolve.", true, TALLY_NONE },
+	[REFUSE_LOOKUP] = { 502, "dns_error",
+	    "has a name that does not resolve.", true, TALLY_NONE },
+	[REFUSE_SLOW_LOOKUP] = { 504, "dns_timeout",
+	    "has a name that could not be looked up in time.", true, TALLY_NONE },
+	[REFUSE_NOT_LISTENING] = { 502, "connection_refused",
+	    "refused the connection.", true, TALLY_NONE },
+	[REFUSE_SLOW_CONNECT] = { 504, "connection_timeout",
+	    "did not answer in time.", true, TALLY_NONE },
+	[REFUSE_NO_ROUTE] = { 502, "destination_ip_unroutable",
+	    "is not there: there is no route.", true, TALLY_NONE },
+	[REFUSE_NO_SOURCE] = { 502, "destination_ip_unroutable",
+	    "cannot be reached from here.", true, TALLY_NONE },
+	[REFUSE_DESCRIPTORS] = { 503, "connection_limit_reached",
+	    "was not tried: no descriptor is left.", true, TALLY_REFUSED },
+	[REFUSE_CONNECT] = { 500, "proxy_internal_error",
+	    "could not be connected to.", true, TALLY_NONE },
+	[REFUSE_PARENT_DENIES] = { 403, "http_request_denied",
+	    "The parent proxy has refused this target.", false, TALLY_NONE },
+	[REFUSE_PARENT_FAILS] = { 502, "destination_unavailable",
+	    "The parent proxy has refused this target.", false, TALLY_NONE },
+	[REFUSE_PARENT_SLOW] = { 504, "connection_timeout",
+	    "The parent proxy has refused this target.", false, TALLY_NONE },
+	[REFUSE_PARENT_LOGIN] = { 502, "http_request_denied",
+	    "does not accept the credentials that it was given.", true, TALLY_NONE },
+	[REFUSE_PARENT_MALFORMED] = { 502, "http_protocol_error",
+	    "sent a malformed answer.", true, TALLY_NONE },
+	[REFUSE_PARENT_EARLY] = { 502, "http_protocol_error",
+	    "has said something before it was asked.", true, TALLY_NONE },
+	[REFUSE_PARENT_CLOSED] = { 502, "connection_terminated",
+	    "has closed the connection.", true, TALLY_NONE },
+	[REFUSE_SOCKS_REJECTED] = { 502, "destination_unavailable",
+	    "The parent proxy has refused this target.", false, TALLY_NONE },
+	[REFUSE_SOCKS_FAILED] = { 502, "destination_unavailable",
+	    "The parent proxy could not reach the target.", false, TALLY_NONE },
+	[REFUSE_SOCKS_RULES] = { 502, "destination_ip_prohibited",
+	    "The parent proxy does not allow this target.", false, TALLY_NONE },
+	[REFUSE_SOCKS_ROUTE] = { 502, "destination_ip_unroutable",
+	    "The parent proxy has no route to the target.", false, TALLY_NONE },
+	[REFUSE_SOCKS_REFUSED] = { 502, "connection_refused",
+	    "The target refused the connection.", false, TALLY_NONE },
+	[REFUSE_SOCKS_SLOW] = { 504, "connection_timeout",
+	    "The target did not answer in time.", false, TALLY_NONE },
+	[REFUSE_SOCKS_COMMAND] = { 502, "destination_unavailable",
+	    "The parent proxy does not know how to connect.", false, TALLY_NONE },
+	[REFUSE_SOCKS_ADDRESS] = { 502, "destination_unavailable",
+	    "The parent proxy does not know this kind of address.", false, TALLY_NONE },
+	[REFUSE_SERVER] = { 502, "http_protocol_error",
+	    "sent a malformed answer.", true, TALLY_NONE },
+	[REFUSE_SILENCE] = { 504, "http_response_timeout",
+	    "did not answer in time.", true, TALLY_NONE },
+	[REFUSE_CONTENT] = { 400, "http_request_error",
+	    "The content of the request is malformed.", false, TALLY_BAD },
+	[REFUSE_SLOW_CONTENT] = { 408, "http_request_error",
+	    "The content of the request did not come in time.", false, TALLY_BAD },
+	[REFUSE_MEMORY] = { 500, "proxy_internal_error",
+	    "The proxy has no memory left.", false, TALLY_NONE }
+};
+
+/* RFC 9110 15; 429 is of RFC 6585 4. */
+static const struct phrase {
+	int status;
+	const char *text;
+} phrases[] = {
+	{ 200, "OK" },
+	{ 301, "Moved Permanently" },
+	{ 400, "Bad Request" },
+	{ 403, "Forbidden" },
+	{ 407, "Proxy Authentication Required" },
+	{ 408, "Request Timeout" },
+	{ 414, "URI Too Long" },
+	{ 429, "Too Many Requests" },
+	{ 431, "Request Header Fields Too Large" },
+	{ 500, "Internal Server Error" },
+	{ 502, "Bad Gateway" },
+	{ 503, "Service Unavailable" },
+	{ 504, "Gateway Timeout" },
+	{ 505, "HTTP Version Not Supported" }
+};
+/* clang-format on */
+
+_Static_assert(
+    sizeof(rows) / sizeof(*rows) == REFUSALS, "each refusal has its row");
+
+/* The row of a refusal. */
+const struct refusal_row *
+refusal_row(enum refusal refusal)
+{
+	assert(refusal < REFUSALS && rows[refusal].type != NULL);
+	return &rows[refusal];
+}
+
+/* The reason phrase of a status; a general one for what a parent has sent. */
+const char *
+refusal_phrase(int status)
+{
+	for (size_t i = 0; i < sizeof(phrases) / sizeof(*phrases); i++)
+		if (phrases[i].status == status)
+			return phrases[i].text;
+	return status < 500 ? "Request Refused" : "Server Error";
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: ISC */
+/* All that this proxy answers itself, and the phrases of statuses. */
+#ifndef REFUSAL_H
+#define REFUSAL_H
+
+#include <stdbool.h>
+
+#include "tally.h"
+
+/* Why a request gets an answer of this proxy and not one of its target. */
+enum refusal {
+	REFUSE_NOTHING, /* it goes on */
+	/* The client and its connections. */
+	REFUSE_CLIENT,
+	REFUSE_LIMIT,
+	/* The head. */
+	REFUSE_MALFORMED,
+	REFUSE_LINE_SIZE,
+	REFUSE_HEAD_SIZE,
+	REFUSE_VERSION,
+	REFUSE_INCOMPLETE,
+	REFUSE_SLOW_HEAD,
+	REFUSE_LOOP,
+	/* Credentials. */
+	REFUSE_CREDENTIALS,
+	REFUSE_GUESSES,
+	REFUSE_UNCHECKED,
+	/* What is asked for. */
+	REFUSE_UNMAPPED,
+	REFUSE_REDIRECTED,
+	REFUSE_STATISTICS,
+	REFUSE_PORT,
+	REFUSE_FILTERED,
+	REFUSE_TARGET,
+	REFUSE_ADDRESS,
+	/* The way to the server. */
+	REFUSE_NO_NAME,
+	REFUSE_LOOKUP,
+	REFUSE_SLOW_LOOKUP,
+	REFUSE_NOT_LISTENING,
+	REFUSE_SLOW_CONNECT,
+	REFUSE_NO_ROUTE,
+	REFUSE_NO_SOURCE,
+	REFUSE_DESCRIPTORS,
+	REFUSE_CONNECT,
+	/* What a parent proxy says. */
+	REFUSE_PARENT_DENIES,
+	REFUSE_PARENT_FAILS,
+	REFUSE_PARENT_SLOW,
+	REFUSE_PARENT_LOGIN,
+	REFUSE_PARENT_MALFORMED,
+	REFUSE_PARENT_EARLY,
+	REFUSE_PARENT_CLOSED,
+	REFUSE_SOCKS_REJECTED,
+	REFUSE_SOCKS_FAILED,
+	REFUSE_SOCKS_RULES,
+	REFUSE_SOCKS_ROUTE,
+	REFUSE_SOCKS_REFUSED,
+	REFUSE_SOCKS_SLOW,
+	REFUSE_SOCKS_COMMAND,
+	REFUSE_SOCKS_ADDRESS,
+	/* The exchange with a server. */
+	REFUSE_SERVER,
+	REFUSE_SILENCE,
+	REFUSE_CONTENT,
+	REFUSE_SLOW_CONTENT,
+	/* This proxy. */
+	REFUSE_MEMORY,
+	REFUSALS
+};
+
+struct refusal_row {
+	int status;
+	const char *type;     /* RFC 9209 2.3, with parameters; or a word */
+	const char *sentence; /* for the client */
+	bool of_target;       /* it goes on after "The target" or the parent */
+	enum tally tally;
+};
+
+const struct refusal_row *refusal_row(enum refusal);
+const char *refusal_phrase(int status);
+
+#endif
