@@ -368,7 +368,7 @@ exchange_try(struct request *req, const uint8_t *asked, size_t asked_len,
 	c.exchange = forward_new(req, head, len);
 	free(copy);
 	assert(c.exchange != NULL && c.target != NULL);
-	state = forward_begin(&c, NULL);
+	state = forward_begin(&c);
 	if (state == FORWARD_GOES_ON && !c.exchange->up.done)
 		state = feed(&c, CLIENT, asked + first, late, false);
 	if (passed_len[CLIENT] > 0)

@@ -66,7 +66,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (in_parts == PARSE_MORE)
 		in_parts = feed(&parts, data, size);
 	assert(in_parts == result);
-	assert(result != PARSE_BAD || parts.status == whole.status);
+	assert(result != PARSE_BAD || parts.refusal == whole.refusal);
 	if (result == PARSE_OK) {
 		assert(same_request(&whole, &parts));
 		assert(feed(&prefix, data, whole.length - 1) == PARSE_MORE);
