@@ -54,8 +54,8 @@ enum {
 enum own {
 	OWN_MASTER,
 	OWN_ANSWERS,
-	OWN_DESK,
-	OWN_LOT = OWN_DESK + DESKS,
+	OWN_QUEUES,
+	OWN_LOT = OWN_QUEUES + QUEUES,
 	OWN_BELL,
 	OWN_LISTENER
 };
@@ -529,9 +529,9 @@ dismiss_desk(void)
 	w.dismissed = true;
 	watch_remove(&w.slots[OWN_ANSWERS]);
 	close(w.args->answers);
-	for (int desk = 0; desk < DESKS; desk++) {
-		watch_remove(&w.slots[OWN_DESK + desk]);
-		close(w.args->desks[desk]);
+	for (int queue = 0; queue < QUEUES; queue++) {
+		watch_remove(&w.slots[OWN_QUEUES + queue]);
+		close(w.args->queues[queue]);
 	}
 }
 
@@ -550,7 +550,7 @@ own_event(unsigned which, short revents)
 	else if (which >= OWN_LISTENER)
 		listener_event(which - OWN_LISTENER);
 	else if (revents & POLLOUT)
-		ask_send((enum desk)(which - OWN_DESK));
+		ask_send((enum queue)(which - OWN_QUEUES));
 	/* While draining, a desk that dies is not replaced. */
 	if (which >= OWN_ANSWERS && which < OWN_LOT &&
 	    revents & (POLLHUP | POLLERR))
@@ -584,10 +584,10 @@ turn(void)
 	unsigned which;
 	short revents;
 
-	for (unsigned desk = 0; desk < DESKS; desk++)
-		if (w.slots[OWN_DESK + desk] >= 0)
-			watch_set(w.slots[OWN_DESK + desk],
-			    ask_waiting((enum desk)desk) ? POLLOUT : 0);
+	for (unsigned queue = 0; queue < QUEUES; queue++)
+		if (w.slots[OWN_QUEUES + queue] >= 0)
+			watch_set(w.slots[OWN_QUEUES + queue],
+			    ask_waiting((enum queue)queue) ? POLLOUT : 0);
 	watch_poll(sleep_time());
 	/* The lot first: one side of a tunnel that is busy may lie there. */
 	if (lot_fd() < 0 || watch_take((size_t)w.slots[OWN_LOT], &t, &which))
@@ -642,8 +642,8 @@ worker_run(const struct worker_args *args)
 	}
 	own_watch(OWN_MASTER, args->master, POLLIN);
 	own_watch(OWN_ANSWERS, args->answers, POLLIN);
-	for (int desk = 0; desk < DESKS; desk++)
-		own_watch(OWN_DESK + (unsigned)desk, args->desks[desk], 0);
+	for (int queue = 0; queue < QUEUES; queue++)
+		own_watch(OWN_QUEUES + (unsigned)queue, args->queues[queue], 0);
 	own_watch(OWN_LOT, lot_fd(), POLLIN);
 	own_watch(OWN_BELL, args->baton->bells[args->index][0], POLLIN);
 	for (unsigned i = 0; i < args->nlisteners; i++) {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The worker's side of looking up names, and of checking passwords: it asks at
- * the desks, keeps those that want the same together, and lets wait in line
- * who finds no room.  The hosts desk knows the hosts file and nothing else, and
- * answers at once.  The names desk knows that too, and all other names, but a
- * question may keep its place there for as long as a name server likes.  The
- * users desk knows who may pass.  It never blocks.
+ * The worker's side of looking up names and checking passwords.  It sends
+ * questions to the desk by three queues, lets connections that want the same
+ * answer wait together, and keeps those for which there is no room in line.
+ * Questions in the hosts queue are answered at once, from the hosts file and
+ * nothing else.  One in the names queue may be about any name, but keeps its
+ * place for as long as a name server likes.  Passwords have the users queue.
+ * Nothing here blocks.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -31,7 +32,7 @@
 #include "secret.h"
 
 enum {
-	PLACES_MAX = 256,   /* questions of a worker at a desk, at most */
+	PLACES_MAX = 256,   /* questions of a worker in a queue, at most */
 	PLACE_EXTRA = 5000, /* ms after ConnectTimeout: no answer will come */
 	JOIN_TIME = 5000,   /* ms: a question that is older may be lost */
 	ANSWERS_MAX = 64    /* taken in one turn of the loop */
@@ -44,7 +45,7 @@ struct list {
 /*
  * A question that was sent, and the connections that wait for its answer.  It
  * keeps its place when they have left: the desk is busy with it all the same,
- * and who comes and goes must not fill the line there.
+ * and clients that come and go must not fill the queue.
  */
 struct asked {
 	bool open;         /* there is no answer yet */
@@ -62,13 +63,13 @@ static struct {
 	int64_t patience; /* ms: after that no answer will come */
 	pid_t pid;
 	size_t nplaces;
-	size_t used[DESKS]; /* places that were ever needed */
-	struct asked asked[DESKS][PLACES_MAX];
-	struct list waiting[DESKS]; /* those who found no place or no room */
+	size_t used[QUEUES]; /* places that were ever needed */
+	struct asked asked[QUEUES][PLACES_MAX];
+	struct list waiting[QUEUES]; /* those who found no place or no room */
 	struct answer answer;       /* that is being handed out */
 	struct asked *answered;     /* to those who asked this, or NULL */
 	int taken;                  /* answers of this turn */
-} asker;
+} pending;
 
 /*
  * To be called in a worker before it asks; timeout is how many seconds a
@@ -77,10 +78,10 @@ static struct {
 void
 ask_init(const struct worker_args *args, unsigned timeout)
 {
-	asker.args = args;
-	asker.patience = timeout * INT64_C(1000) + PLACE_EXTRA;
-	asker.pid = getpid();
-	asker.nplaces =
+	pending.args = args;
+	pending.patience = timeout * INT64_C(1000) + PLACE_EXTRA;
+	pending.pid = getpid();
+	pending.nplaces =
 	    args->max_questions < PLACES_MAX ? args->max_questions : PLACES_MAX;
 }
 
@@ -126,7 +127,7 @@ is_asked(const struct asked *a, const struct conn *c)
 static bool
 is_lost(const struct asked *a)
 {
-	return clock_now() - a->since >= asker.patience;
+	return clock_now() - a->since >= pending.patience;
 }
 
 /*
@@ -136,9 +137,9 @@ is_lost(const struct asked *a)
 static struct asked *
 place_find(const struct conn *c)
 {
-	enum desk desk = c->setup->desk;
-	struct asked *found = NULL, *places = asker.asked[desk];
-	size_t used = asker.used[desk];
+	enum queue queue = c->setup->queue;
+	struct asked *found = NULL, *places = pending.asked[queue];
+	size_t used = pending.used[queue];
 
 	for (size_t i = 0; i < used; i++) {
 		struct asked *a = &places[i];
@@ -149,7 +150,7 @@ place_find(const struct conn *c)
 		    (!a->open || (a->conns.first == NULL && is_lost(a))))
 			found = a;
 	}
-	if (found == NULL && used < asker.nplaces)
+	if (found == NULL && used < pending.nplaces)
 		found = &places[used];
 	return found;
 }
@@ -178,21 +179,21 @@ static bool
 place_ask(struct asked *a, const struct conn *c)
 {
 	const struct setup *s = c->setup;
-	uint32_t place = (uint32_t)(a - asker.asked[s->desk]);
+	uint32_t place = (uint32_t)(a - pending.asked[s->queue]);
 	struct question q = { .kind = s->kind,
 		.client = c->client,
-		.ticket = { .pid = asker.pid,
-		    .worker = asker.args->index,
-		    .desk = s->desk,
+		.ticket = { .pid = pending.pid,
+		    .worker = pending.args->index,
+		    .queue = s->queue,
 		    .place = place,
 		    .serial = ++a->serial } };
 
-	if (place == asker.used[s->desk])
-		asker.used[s->desk]++;
+	if (place == pending.used[s->queue])
+		pending.used[s->queue]++;
 	a->client = c->client;
 	question_fill(&q, a, s);
 	a->since = clock_now();
-	a->open = question_send(asker.args->desks[s->desk], &q) == 0;
+	a->open = question_send(pending.args->queues[s->queue], &q) == 0;
 	question_wipe(&q);
 	if (a->open && a->kind == QUESTION_USER)
 		quota_charge(QUOTA_CHECKS, &a->client, 1);
@@ -212,17 +213,17 @@ ask(struct conn *c)
 }
 
 static void
-ask_at(struct conn *c, enum desk desk)
+ask_at(struct conn *c, enum queue queue)
 {
-	c->setup->desk = desk;
+	c->setup->queue = queue;
 	if (!ask(c))
-		list_add(&asker.waiting[desk], c);
+		list_add(&pending.waiting[queue], c);
 }
 
 /*
  * Asks a question for a connection, or lets it wait in line until there is
  * room.  What is being asked already is not asked again.  While all
- * places at the names desk are taken, the hosts desk may know the answer.  The
+ * places in the names queue are taken, the hosts file may have the answer.  The
  * name, of less than HOST_SIZE bytes, must live as long as the connection's
  * setup.
  */
@@ -231,26 +232,26 @@ ask_question(struct conn *c, enum question_kind kind, const char *name)
 {
 	c->setup->kind = kind;
 	c->setup->name = name;
-	c->setup->desk = DESK_NAMES;
-	ask_at(c, place_find(c) != NULL ? DESK_NAMES : DESK_HOSTS);
+	c->setup->queue = QUEUE_NAMES;
+	ask_at(c, place_find(c) != NULL ? QUEUE_NAMES : QUEUE_HOSTS);
 }
 
-/* The same for the credentials of a connection, which the users desk judges. */
+/* The same for the credentials of a connection, by the users queue. */
 void
 ask_user(struct conn *c)
 {
 	c->setup->kind = QUESTION_USER;
-	ask_at(c, DESK_USERS);
+	ask_at(c, QUEUE_USERS);
 }
 
 /* Whether the desk has that question already, so that none is added. */
 bool
 ask_joins(struct conn *c)
 {
-	const struct asked *places = asker.asked[DESK_USERS];
+	const struct asked *places = pending.asked[QUEUE_USERS];
 
 	c->setup->kind = QUESTION_USER;
-	for (size_t i = 0; i < asker.used[DESK_USERS]; i++)
+	for (size_t i = 0; i < pending.used[QUEUE_USERS]; i++)
 		if (is_asked(&places[i], c))
 			return true;
 	return false;
@@ -263,9 +264,9 @@ ask_joins(struct conn *c)
 bool
 ask_on(struct conn *c)
 {
-	if (c->setup->desk != DESK_HOSTS)
+	if (c->setup->queue != QUEUE_HOSTS)
 		return false;
-	ask_at(c, DESK_NAMES);
+	ask_at(c, QUEUE_NAMES);
 	return true;
 }
 
@@ -277,23 +278,23 @@ ask_cancel(struct conn *c)
 		list_remove(c);
 }
 
-/* Whether there is somebody who could ask if the desk took the question. */
+/* Whether a connection could ask if the queue took its question. */
 bool
-ask_waiting(enum desk desk)
+ask_waiting(enum queue queue)
 {
-	const struct conn *c = asker.waiting[desk].first;
+	const struct conn *c = pending.waiting[queue].first;
 
 	return c != NULL && place_find(c) != NULL;
 }
 
-/* The desk takes questions again. */
+/* The queue takes questions again. */
 void
-ask_send(enum desk desk)
+ask_send(enum queue queue)
 {
-	struct list *list = &asker.waiting[desk];
+	struct list *list = &pending.waiting[queue];
 	struct conn *c;
 
-	while (ask_waiting(desk)) {
+	while (ask_waiting(queue)) {
 		c = list->first;
 		list_remove(c);
 		if (ask(c))
@@ -305,17 +306,18 @@ ask_send(enum desk desk)
 }
 
 /*
- * Keeps an answer for those who will ask again soon.  That a client is not what
- * a rule says, only the names desk knows.
+ * Keeps an answer for the next that ask the same.  That a client is not what a
+ * rule says is only known after the names queue was asked.
  */
 static void
-answer_remember(const struct asked *a, enum desk desk, const struct answer *ans)
+answer_remember(
+    const struct asked *a, enum queue queue, const struct answer *ans)
 {
 	if (ans->error != 0 || a->kind == QUESTION_USER)
 		return;
 	if (a->kind == QUESTION_NAME)
 		namecache_put(a->name, ans->addrs, ans->naddrs);
-	else if (ans->matches || desk == DESK_NAMES)
+	else if (ans->matches || queue == QUEUE_NAMES)
 		namecache_put_client(a->name, &a->client, ans->matches);
 }
 
@@ -326,9 +328,9 @@ answer_match(const struct answer *answer)
 	const struct ticket *t = &answer->ticket;
 	struct asked *a;
 
-	if (t->pid != asker.pid || t->desk >= DESKS || t->place >= PLACES_MAX)
+	if (t->pid != pending.pid || t->queue >= QUEUES || t->place >= PLACES_MAX)
 		return NULL;
-	a = &asker.asked[t->desk][t->place];
+	a = &pending.asked[t->queue][t->place];
 	return a->open && a->serial == t->serial ? a : NULL;
 }
 
@@ -338,10 +340,10 @@ answer_take(const struct answer *answer)
 {
 	struct asked *a = answer_match(answer);
 
-	asker.answered = a;
+	pending.answered = a;
 	if (a == NULL)
 		return;
-	answer_remember(a, answer->ticket.desk, answer);
+	answer_remember(a, answer->ticket.queue, answer);
 	if (a->kind == QUESTION_USER)
 		quota_charge(QUOTA_CHECKS, &a->client, -1);
 	/* It is not lost, whatever the clock says. */
@@ -352,7 +354,7 @@ answer_take(const struct answer *answer)
 static struct conn *
 answer_next(void)
 {
-	struct asked *a = asker.answered;
+	struct asked *a = pending.answered;
 	struct conn *c;
 
 	if (a == NULL)
@@ -365,7 +367,7 @@ answer_next(void)
 	/* Its place is free only now: a connection that asks again at once must
 	 * not join a question that is answered already. */
 	a->open = false;
-	asker.answered = NULL;
+	pending.answered = NULL;
 	return NULL;
 }
 
@@ -379,15 +381,15 @@ ask_answered(const struct answer **answer)
 {
 	struct conn *c;
 
-	*answer = &asker.answer;
+	*answer = &pending.answer;
 	while ((c = answer_next()) == NULL) {
-		if (asker.taken == ANSWERS_MAX ||
-		    answer_receive(asker.args->answers, &asker.answer) != 1) {
-			asker.taken = 0;
+		if (pending.taken == ANSWERS_MAX ||
+		    answer_receive(pending.args->answers, &pending.answer) != 1) {
+			pending.taken = 0;
 			return NULL;
 		}
-		asker.taken++;
-		answer_take(&asker.answer);
+		pending.taken++;
+		answer_take(&pending.answer);
 	}
 	return c;
 }

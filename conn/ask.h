@@ -15,8 +15,8 @@ void ask_user(struct conn *);
 bool ask_joins(struct conn *);
 bool ask_on(struct conn *);
 void ask_cancel(struct conn *);
-bool ask_waiting(enum desk);
-void ask_send(enum desk);
+bool ask_waiting(enum queue);
+void ask_send(enum queue);
 struct conn *ask_answered(const struct answer **);
 
 #endif

@@ -59,7 +59,7 @@ struct setup {
 	size_t head_len, head_size;
 	size_t rule;    /* CONN_RULE: the rule asked about */
 	bool limited;   /* the client is over a limit for its address */
-	enum desk desk; /* where it asks or has asked */
+	enum queue queue; /* where it asks or has asked */
 	enum question_kind kind;
 	const char *name;
 	struct credentials *credentials; /* owned; CONN_USER */

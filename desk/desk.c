@@ -49,7 +49,7 @@ enum {
 	MATTERS_MAX = 16384,      /* questions under way, of all workers */
 	QUESTIONS_MAX = 64,       /* taken from a socket in one turn */
 	ANSWER_ROOM = 512 * 1024, /* bytes of answers that wait for a worker */
-	WATCH_OWN = 1 + DESKS     /* descriptors besides those of helpers */
+	WATCH_OWN = 1 + QUEUES    /* descriptors besides those of helpers */
 };
 
 /* A question that has no answer yet, and those that are the same. */
@@ -226,8 +226,8 @@ leave_desk(void)
 		close(d.helpers[i].fd);
 	for (size_t i = 0; i < d.args->nworkers; i++)
 		close(d.args->answers[i]);
-	for (int desk = 0; desk < DESKS; desk++)
-		close(d.args->questions[desk]);
+	for (int queue = 0; queue < QUEUES; queue++)
+		close(d.args->queues[queue]);
 	close(d.args->master);
 }
 
@@ -431,7 +431,7 @@ leave(void)
 
 /* Takes a question.  One that cannot be kept has failed at once. */
 static void
-question_take(enum desk desk, const struct question *q)
+question_take(enum queue queue, const struct question *q)
 {
 	struct answer answer;
 	bool known;
@@ -440,7 +440,7 @@ question_take(enum desk desk, const struct question *q)
 	if (q->kind == QUESTION_USER)
 		known = answer.matches = user_known(q);
 	else
-		known = hosts_answer(q, &answer) || desk == DESK_HOSTS;
+		known = hosts_answer(q, &answer) || queue == QUEUE_HOSTS;
 	if (known) {
 		answer_deliver(q, &answer);
 	} else if (matter_add(q) != 0) {
@@ -451,20 +451,19 @@ question_take(enum desk desk, const struct question *q)
 
 /* Takes some of the questions that have come; without workers it ends. */
 static void
-questions_take(enum desk desk)
+questions_take(enum queue queue)
 {
 	struct question q;
 	ssize_t n;
 
 	for (int i = 0; i < QUESTIONS_MAX; i++) {
-		n = sys_receive(
-		    d.args->questions[desk], &q, sizeof(q), NULL, 0);
+		n = sys_receive(d.args->queues[queue], &q, sizeof(q), NULL, 0);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
 		if (n <= 0)
 			leave();
 		if (question_fits(&q, n) && q.ticket.worker < d.args->nworkers)
-			question_take(desk, &q);
+			question_take(queue, &q);
 		question_wipe(&q);
 	}
 }
@@ -488,20 +487,20 @@ turn(void)
 	struct pollfd set[WATCH_OWN + HELPERS_MAX];
 	size_t n = WATCH_OWN;
 
-	for (int desk = 0; desk < DESKS; desk++)
-		set[desk].fd = d.args->questions[desk];
-	set[DESKS].fd = d.args->master;
+	for (int queue = 0; queue < QUEUES; queue++)
+		set[queue].fd = d.args->queues[queue];
+	set[QUEUES].fd = d.args->master;
 	for (size_t i = 0; i < d.nhelpers; i++)
 		set[n++].fd = d.helpers[i].fd;
 	for (size_t i = 0; i < n; i++)
 		set[i].events = POLLIN;
 	if (poll(set, (nfds_t)n, sleep_time()) < 0)
 		return;
-	if (set[DESKS].revents != 0)
+	if (set[QUEUES].revents != 0)
 		leave();
-	for (int desk = 0; desk < DESKS; desk++)
-		if (set[desk].revents != 0)
-			questions_take((enum desk)desk);
+	for (int queue = 0; queue < QUEUES; queue++)
+		if (set[queue].revents != 0)
+			questions_take((enum queue)queue);
 	/* From the last on: one that is gone has its place taken by it. */
 	for (size_t i = d.nhelpers; i-- > 0;)
 		if (set[WATCH_OWN + i].revents != 0)

@@ -20,24 +20,24 @@ struct worker_args {
 	struct share *share;
 	size_t slot; /* its place in the share */
 	const struct baton *baton;
-	uint32_t index;   /* its place among the workers */
-	int master;       /* orders come, notes go; end of file: leave */
-	int desks[DESKS]; /* where questions go */
-	int answers;      /* where answers come from */
+	uint32_t index;     /* its place among the workers */
+	int master;         /* orders come, notes go; end of file: leave */
+	int queues[QUEUES]; /* where questions go */
+	int answers;        /* where answers come from */
 	struct logs logs;
 	const int *listeners;
 	const struct addr *listening; /* what they are bound to */
 	size_t nlisteners;
 	size_t max_conns;     /* connections its descriptors allow */
 	size_t max_pipes;     /* and pipes */
-	size_t max_questions; /* at a desk at once */
+	size_t max_questions; /* in a queue at once */
 };
 
 /* What the desk is given. Everything stays the caller's. */
 struct desk_args {
-	int master;           /* notes go; end of file: leave */
-	int questions[DESKS]; /* where they come from */
-	const int *answers;   /* where they go, for each worker */
+	int master;         /* notes go; end of file: leave */
+	int queues[QUEUES]; /* where they come from */
+	const int *answers; /* where they go, for each worker */
 	size_t nworkers;
 	unsigned connect_timeout; /* s: who waits longer has left */
 	struct logins *logins;    /* for those helpers that check passwords */

@@ -15,13 +15,13 @@ enum {
 };
 
 /* Questions to the desk, and its answers; only what is used of them is sent. */
-enum desk { DESK_HOSTS, DESK_NAMES, DESK_USERS, DESKS };
+enum queue { QUEUE_HOSTS, QUEUE_NAMES, QUEUE_USERS, QUEUES };
 enum question_kind { QUESTION_NAME, QUESTION_CLIENT, QUESTION_USER };
 
 /* Who asked: an answer for somebody who is gone finds nobody. */
 struct ticket {
 	pid_t pid;
-	uint32_t worker, desk, place, serial;
+	uint32_t worker, queue, place, serial;
 };
 
 struct question {

@@ -51,7 +51,7 @@
 #include "worker.h"
 
 enum {
-	QUESTIONS_MIN = 128,       /* of a worker at a desk at once */
+	QUESTIONS_MIN = 128,       /* of a worker in a queue at once */
 	QUESTIONS_MAX = 256,       /* and of all, if that leaves so many */
 	OWN_DESCRIPTORS = 32,      /* of a worker, besides its sockets */
 	OWN_BELLS = 8,             /* among these; more workers need more */
@@ -170,8 +170,8 @@ gen_new(struct conf *conf, struct share *shared)
 	share = shared;
 	gen->conf = conf;
 	gen->logs = (struct logs){ -1, -1, false, LOG_LEVEL_INFO, false };
-	for (int desk = 0; desk < DESKS; desk++)
-		pair_init(gen->desks[desk]);
+	for (int queue = 0; queue < QUEUES; queue++)
+		pair_init(gen->queues[queue]);
 	for (size_t i = 0; i < WORKERS_MAX; i++)
 		pair_init(gen->answers[i]);
 	baton_init(&gen->baton, share);
@@ -190,9 +190,9 @@ sockets_close(struct gen *gen)
 {
 	for (size_t i = 0; i < gen->nlisteners; i++)
 		fd_close(&gen->listeners[i]);
-	for (int desk = 0; desk < DESKS; desk++) {
-		fd_close(&gen->desks[desk][0]);
-		fd_close(&gen->desks[desk][1]);
+	for (int queue = 0; queue < QUEUES; queue++) {
+		fd_close(&gen->queues[queue][0]);
+		fd_close(&gen->queues[queue][1]);
 	}
 	for (size_t i = 0; i < gen->nworkers; i++) {
 		fd_close(&gen->answers[i][0]);
@@ -600,9 +600,9 @@ worker_main(struct gen *gen, const struct child *self, int control)
 		.max_questions = questions_per_worker(gen->nworkers),
 	};
 
-	for (int desk = 0; desk < DESKS; desk++) {
-		args.desks[desk] = gen->desks[desk][0];
-		fd_close(&gen->desks[desk][1]);
+	for (int queue = 0; queue < QUEUES; queue++) {
+		args.queues[queue] = gen->queues[queue][0];
+		fd_close(&gen->queues[queue][1]);
 	}
 	for (size_t i = 0; i < gen->nworkers; i++) {
 		fd_close(&gen->answers[i][0]);
@@ -629,9 +629,9 @@ desk_main(struct gen *gen, int control)
 		answers[i] = gen->answers[i][0];
 		fd_close(&gen->answers[i][1]);
 	}
-	for (int desk = 0; desk < DESKS; desk++) {
-		args.questions[desk] = gen->desks[desk][1];
-		fd_close(&gen->desks[desk][0]);
+	for (int queue = 0; queue < QUEUES; queue++) {
+		args.queues[queue] = gen->queues[queue][1];
+		fd_close(&gen->queues[queue][0]);
 	}
 	for (size_t i = 0; i < gen->nlisteners; i++)
 		fd_close(&gen->listeners[i]);
@@ -703,9 +703,9 @@ slot_take(void)
 static int
 pairs_open(struct gen *gen)
 {
-	for (int desk = 0; desk < DESKS; desk++)
-		if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, gen->desks[desk]) !=
-		    0)
+	for (int queue = 0; queue < QUEUES; queue++)
+		if (socketpair(
+			AF_UNIX, SOCK_SEQPACKET, 0, gen->queues[queue]) != 0)
 			return -1;
 	for (size_t i = 0; i < gen->nworkers; i++) {
 		gen->children[i].slot = slot_take();

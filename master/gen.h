@@ -55,7 +55,7 @@ struct gen {
 	size_t nlisteners;
 	bool given; /* by the service manager, whatever Port and Listen say */
 	size_t max_conns, max_pipes; /* of one worker */
-	int desks[DESKS][2];         /* questions go in at 0, out at 1 */
+	int queues[QUEUES][2];       /* questions go in at 0, out at 1 */
 	int answers[WORKERS_MAX][2]; /* answers likewise */
 	struct baton baton;
 	int64_t look_at; /* ms: when to look whether clients wait */
