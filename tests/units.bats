@@ -82,6 +82,11 @@ driver() {
 	"$DRIVER"
 }
 
+@test "units: each step of a connection leads to the state that the table says" {
+	driver steps_test
+	"$DRIVER" "$DIR"
+}
+
 # fuzz NAME: lets libFuzzer try NAME_fuzz.c, with the files that a line in it
 # names, from $DIR/corpus on.
 fuzz() {

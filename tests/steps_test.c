@@ -1,0 +1,647 @@
+/* SPDX-License-Identifier: ISC */
+/* LINK: all */
+/*
+ * Tries the steps of a connection, from a table: what a client, a server or the
+ * desk does, and the state that follows.  A row is a life of its own, in a
+ * process of its own, with real sockets on loopback and a clock that the table
+ * moves.
+ */
+#define _GNU_SOURCE
+
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../proxy.h"
+
+/* The clock of the rows stands in for base/clock.c. */
+
+static int64_t now = 1000000;
+
+int64_t
+clock_ms(void)
+{
+	return now;
+}
+
+void
+clock_turn(void)
+{
+}
+
+int64_t
+clock_now(void)
+{
+	return now;
+}
+
+int64_t
+clock_earlier(int64_t a, int64_t b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+int
+clock_sleep(int64_t until, int64_t from)
+{
+	(void)until, (void)from;
+	return 0;
+}
+
+const char program[] = "steps_test", program_conf[] = "";
+
+enum action {
+	DONE,    /* the row ends */
+	SAYS,    /* the client sends the text */
+	ENDS,    /* the client has said all */
+	RESETS,  /* the client is reset */
+	ANSWERS, /* the server or parent sends the text */
+	CLOSES,  /* and closes */
+	BREAKS,  /* and is reset */
+	KNOWS,   /* the desk has the address of the server */
+	LACKS,   /* the desk has none: the name does not exist */
+	AGREES,  /* the desk says yes: the name, or the password */
+	DENIES,  /* the desk says no */
+	WAITS,   /* so many ms pass */
+	DRAINS   /* the worker is to serve nobody once more */
+};
+
+struct step {
+	enum action action;
+	const char *text;
+	enum conn_state after;
+	const char *got; /* what the client has by then begins so; or NULL */
+};
+
+#define CONNECT_NAME "CONNECT h.test:PORT HTTP/1.1\r\nHost: h\r\n\r\n"
+#define CONNECT_IP "CONNECT 127.0.0.1:PORT HTTP/1.1\r\nHost: h\r\n\r\n"
+#define GET "GET http://127.0.0.1:PORT/ HTTP/1.1\r\nHost: h\r\n\r\n"
+#define LOGIN                                                                  \
+	"CONNECT 127.0.0.1:PORT HTTP/1.1\r\nHost: h\r\n"                       \
+	"Proxy-Authorization: Basic dTpw\r\n\r\n"
+#define OK "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"
+#define GOT_OK "HTTP/1.1 200 "
+#define PARENT "Upstream http 127.0.0.1:PORT\n"
+#define USERS "AuthFile \"USERS\"\n"
+
+/* The state after the first step is that of the client that was accepted. */
+static const struct row {
+	const char *name, *conf;
+	enum conn_state first;
+	const char *got;
+	struct step steps[8];
+} rows[] = { { "a client that no rule refuses is served", "", CONN_REQUEST,
+		 NULL, { { ENDS, NULL, CONN_FREE, NULL } } },
+	{ "a client that a rule denies is told so", "Deny 127.0.0.1\n",
+	    CONN_LINGER, "HTTP/1.1 403 ", { { ENDS, NULL, CONN_FREE, NULL } } },
+	{ "a name in an Allow that matches", "Allow c.test\n", CONN_RULE, NULL,
+	    { { AGREES, NULL, CONN_REQUEST, NULL } } },
+	{ "a name in an Allow that does not match", "Allow c.test\n", CONN_RULE,
+	    NULL, { { DENIES, NULL, CONN_LINGER, "HTTP/1.1 403 " } } },
+	{ "a name in an Allow that is not looked up in time", "Allow c.test\n",
+	    CONN_RULE, NULL,
+	    { { WAITS, "29999", CONN_RULE, NULL },
+		{ WAITS, "1", CONN_LINGER, "HTTP/1.1 403 " } } },
+	{ "a client that leaves during the look-up of a rule", "Allow c.test\n",
+	    CONN_RULE, NULL, { { RESETS, NULL, CONN_FREE, NULL } } },
+	{ "a head in pieces", "", CONN_REQUEST, NULL,
+	    { { SAYS, "CONNECT 127.0.0.1:PO", CONN_REQUEST, NULL },
+		{ SAYS, "RT HTTP/1.1\r\n", CONN_LINGER, "HTTP/1.1 400 " } } },
+	{ "a head that does not come in time", "", CONN_REQUEST, NULL,
+	    { { SAYS, "GET ", CONN_REQUEST, NULL },
+		{ WAITS, "29999", CONN_REQUEST, NULL },
+		{ WAITS, "1", CONN_LINGER, "HTTP/1.1 408 " } } },
+	{ "a head that ends too early", "", CONN_REQUEST, NULL,
+	    { { SAYS, "GET ", CONN_REQUEST, NULL },
+		{ ENDS, NULL, CONN_FREE, "HTTP/1.1 400 " } } },
+	{ "a version that is not served", "", CONN_REQUEST, NULL,
+	    { { SAYS, "GET http://h/ HTTP/2.0\r\n", CONN_LINGER,
+		"HTTP/1.1 505 " } } },
+	{ "a port that is not allowed", "ConnectPort 1\n", CONN_REQUEST, NULL,
+	    { { SAYS, CONNECT_NAME, CONN_LINGER, "HTTP/1.1 403 " } } },
+	{ "a target that is denied by name", "DenyTo h.test\n", CONN_REQUEST,
+	    NULL, { { SAYS, CONNECT_NAME, CONN_LINGER, "HTTP/1.1 403 " } } },
+	{ "a target that is denied by address", "DenyTo 127.0.0.1\n",
+	    CONN_REQUEST, NULL,
+	    { { SAYS, CONNECT_NAME, CONN_RESOLVE, NULL },
+		{ KNOWS, NULL, CONN_LINGER, "HTTP/1.1 403 " } } },
+	{ "a name that has the address of a server", "", CONN_REQUEST, NULL,
+	    { { SAYS, CONNECT_NAME, CONN_RESOLVE, NULL },
+		{ KNOWS, NULL, CONN_RELAY, GOT_OK },
+		{ ANSWERS, "x", CONN_RELAY, GOT_OK },
+		{ ENDS, NULL, CONN_RELAY, GOT_OK },
+		{ CLOSES, NULL, CONN_FREE, GOT_OK } } },
+	{ "a name that does not exist", "", CONN_REQUEST, NULL,
+	    { { SAYS, CONNECT_NAME, CONN_RESOLVE, NULL },
+		{ LACKS, NULL, CONN_LINGER, "HTTP/1.1 502 " } } },
+	{ "a name that is not looked up in time", "ConnectTimeout 5\n",
+	    CONN_REQUEST, NULL,
+	    { { SAYS, CONNECT_NAME, CONN_RESOLVE, NULL },
+		{ WAITS, "4999", CONN_RESOLVE, NULL },
+		{ WAITS, "1", CONN_LINGER, "HTTP/1.1 504 " } } },
+	{ "a client that leaves during the look-up", "", CONN_REQUEST, NULL,
+	    { { SAYS, CONNECT_NAME, CONN_RESOLVE, NULL },
+		{ RESETS, NULL, CONN_FREE, NULL } } },
+	{ "a client that has said all during the look-up", "", CONN_REQUEST,
+	    NULL,
+	    { { SAYS, CONNECT_NAME, CONN_RESOLVE, NULL },
+		{ ENDS, NULL, CONN_RESOLVE, NULL },
+		{ WAITS, "200", CONN_FREE, NULL } } },
+	{ "a server that is not there", "", CONN_REQUEST, NULL,
+	    { { SAYS, "CONNECT 127.0.0.1:CLOSED HTTP/1.1\r\nHost: h\r\n\r\n",
+		CONN_LINGER, "HTTP/1.1 502 " } } },
+	{ "early data", "", CONN_REQUEST, NULL,
+	    { { SAYS, CONNECT_IP "early", CONN_RELAY, GOT_OK } } },
+	{ "a tunnel that is quiet", "Timeout 5\n", CONN_REQUEST, NULL,
+	    { { SAYS, CONNECT_IP, CONN_RELAY, GOT_OK },
+		{ WAITS, "4000", CONN_RELAY, NULL },
+		{ SAYS, "x", CONN_RELAY, NULL },
+		{ WAITS, "4999", CONN_RELAY, NULL },
+		{ WAITS, "1", CONN_FREE, NULL } } },
+	{ "a tunnel that has lived long enough", "TunnelTimeout 5\n",
+	    CONN_REQUEST, NULL,
+	    { { SAYS, CONNECT_IP, CONN_RELAY, GOT_OK },
+		{ WAITS, "4999", CONN_RELAY, NULL },
+		{ WAITS, "1", CONN_FREE, NULL } } },
+	{ "a tunnel whose server is reset", "", CONN_REQUEST, NULL,
+	    { { SAYS, CONNECT_IP, CONN_RELAY, GOT_OK },
+		{ BREAKS, NULL, CONN_FREE, NULL } } },
+	{ "a tunnel with a rate limit", "RateLimit 1024\n", CONN_REQUEST, NULL,
+	    { { SAYS, CONNECT_IP, CONN_RELAY, GOT_OK },
+		{ SAYS, "x", CONN_RELAY, NULL },
+		{ WAITS, "1000", CONN_RELAY, NULL },
+		{ CLOSES, NULL, CONN_RELAY, NULL },
+		{ ENDS, NULL, CONN_FREE, NULL } } },
+	{ "a client that closes after a refusal", "ConnectPort 1\n",
+	    CONN_REQUEST, NULL,
+	    { { SAYS, CONNECT_IP, CONN_LINGER, "HTTP/1.1 403 " },
+		{ SAYS, "more", CONN_LINGER, NULL },
+		{ ENDS, NULL, CONN_FREE, NULL } } },
+	{ "a client that does not close after a refusal", "ConnectPort 1\n",
+	    CONN_REQUEST, NULL,
+	    { { SAYS, CONNECT_IP, CONN_LINGER, "HTTP/1.1 403 " },
+		{ WAITS, "1999", CONN_LINGER, NULL },
+		{ WAITS, "1", CONN_FREE, NULL } } },
+	{ "missing credentials", "BasicAuth u p\n", CONN_REQUEST, NULL,
+	    { { SAYS, CONNECT_IP, CONN_LINGER, "HTTP/1.1 407 " } } },
+	{ "wrong credentials", "BasicAuth u q\n", CONN_REQUEST, NULL,
+	    { { SAYS, LOGIN, CONN_LINGER, "HTTP/1.1 407 " } } },
+	{ "right credentials", "BasicAuth u p\n", CONN_REQUEST, NULL,
+	    { { SAYS, LOGIN, CONN_RELAY, GOT_OK } } },
+	{ "a password that the desk finds right", USERS, CONN_REQUEST, NULL,
+	    { { SAYS, LOGIN, CONN_USER, NULL },
+		{ AGREES, NULL, CONN_RELAY, GOT_OK } } },
+	{ "a password that the desk finds wrong", USERS, CONN_REQUEST, NULL,
+	    { { SAYS, LOGIN, CONN_USER, NULL },
+		{ DENIES, NULL, CONN_LINGER, "HTTP/1.1 407 " } } },
+	{ "a password that is not checked in time", USERS, CONN_REQUEST, NULL,
+	    { { SAYS, LOGIN, CONN_USER, NULL },
+		{ WAITS, "30000", CONN_LINGER, "HTTP/1.1 503 " } } },
+	{ "a client that leaves during the check of its password", USERS,
+	    CONN_REQUEST, NULL,
+	    { { SAYS, LOGIN, CONN_USER, NULL },
+		{ RESETS, NULL, CONN_FREE, NULL } } },
+	{ "a request, its answer, and another", "", CONN_REQUEST, NULL,
+	    { { SAYS, GET, CONN_FORWARD, NULL },
+		{ ANSWERS, OK, CONN_IDLE, GOT_OK },
+		{ SAYS, "GET htt", CONN_REQUEST, NULL },
+		{ SAYS, "p://127.0.0.1:PORT/ HTTP/1.1\r\nHost: h\r\n\r\n",
+		    CONN_FORWARD, NULL },
+		{ ANSWERS, OK, CONN_IDLE, GOT_OK },
+		{ WAITS, "30000", CONN_FREE, NULL } } },
+	{ "two requests at once", "", CONN_REQUEST, NULL,
+	    { { SAYS, GET GET, CONN_FORWARD, NULL },
+		{ ANSWERS, OK, CONN_FORWARD, GOT_OK },
+		{ ANSWERS, OK, CONN_IDLE, GOT_OK },
+		{ ENDS, NULL, CONN_FREE, NULL } } },
+	{ "a worker that drains lets idle clients go", "", CONN_REQUEST, NULL,
+	    { { SAYS, GET, CONN_FORWARD, NULL },
+		{ ANSWERS, OK, CONN_IDLE, GOT_OK },
+		{ DRAINS, NULL, CONN_FREE, NULL } } },
+	{ "a worker that drains lets a client have its answer", "",
+	    CONN_REQUEST, NULL,
+	    { { SAYS, GET, CONN_FORWARD, NULL },
+		{ DRAINS, NULL, CONN_FORWARD, NULL },
+		{ ANSWERS, OK, CONN_LINGER, GOT_OK } } },
+	{ "a server that closes without an answer", "", CONN_REQUEST, NULL,
+	    { { SAYS, GET, CONN_FORWARD, NULL },
+		{ CLOSES, NULL, CONN_LINGER, "HTTP/1.1 502 " } } },
+	{ "a server that does not answer", "Timeout 5\n", CONN_REQUEST, NULL,
+	    { { SAYS, GET, CONN_FORWARD, NULL },
+		{ WAITS, "5000", CONN_LINGER, "HTTP/1.1 504 " } } },
+	{ "a client whose content does not come", "Timeout 5\n", CONN_REQUEST,
+	    NULL,
+	    { { SAYS,
+		  "PUT http://127.0.0.1:PORT/ HTTP/1.1\r\nHost: h\r\n"
+		  "Content-Length: 5\r\n\r\nx",
+		  CONN_FORWARD, NULL },
+		{ WAITS, "5000", CONN_LINGER, "HTTP/1.1 408 " } } },
+	{ "a server that changes the protocol", "", CONN_REQUEST, NULL,
+	    { { SAYS,
+		  "GET http://127.0.0.1:PORT/ HTTP/1.1\r\nHost: h\r\n"
+		  "Connection: upgrade\r\nUpgrade: x\r\n\r\n",
+		  CONN_FORWARD, NULL },
+		{ ANSWERS,
+		    "HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: x\r\n"
+		    "\r\n",
+		    CONN_RELAY, "HTTP/1.1 101 " },
+		{ CLOSES, NULL, CONN_RELAY, NULL },
+		{ ENDS, NULL, CONN_FREE, NULL } } },
+	{ "a request that ends here", "", CONN_REQUEST, NULL,
+	    { { SAYS,
+		"OPTIONS http://h/ HTTP/1.1\r\nHost: h\r\n"
+		"Max-Forwards: 0\r\n\r\n",
+		CONN_LINGER, GOT_OK } } },
+	{ "a parent that agrees", PARENT, CONN_REQUEST, NULL,
+	    { { SAYS, CONNECT_NAME, CONN_PARENT, NULL },
+		{ ANSWERS, "HTTP/1.1 200 OK\r\n\r\n", CONN_RELAY, GOT_OK } } },
+	{ "a parent that refuses", PARENT, CONN_REQUEST, NULL,
+	    { { SAYS, CONNECT_NAME, CONN_PARENT, NULL },
+		{ ANSWERS, "HTTP/1.1 418 No\r\n\r\n", CONN_LINGER,
+		    "HTTP/1.1 418 " } } },
+	{ "a parent that asks for credentials", PARENT, CONN_REQUEST, NULL,
+	    { { SAYS, CONNECT_NAME, CONN_PARENT, NULL },
+		{ ANSWERS, "HTTP/1.1 407 No\r\n\r\n", CONN_LINGER,
+		    "HTTP/1.1 502 " } } },
+	{ "a parent that hangs up", PARENT, CONN_REQUEST, NULL,
+	    { { SAYS, CONNECT_NAME, CONN_PARENT, NULL },
+		{ CLOSES, NULL, CONN_LINGER, "HTTP/1.1 502 " } } },
+	{ "a parent that says nothing", PARENT, CONN_REQUEST, NULL,
+	    { { SAYS, CONNECT_NAME, CONN_PARENT, NULL },
+		{ WAITS, "30000", CONN_LINGER, "HTTP/1.1 504 " } } },
+	{ "a parent that hangs up, and another", PARENT PARENT, CONN_REQUEST,
+	    NULL,
+	    { { SAYS, CONNECT_NAME, CONN_PARENT, NULL },
+		{ CLOSES, NULL, CONN_PARENT, NULL },
+		{ ANSWERS, "HTTP/1.1 200 OK\r\n\r\n", CONN_RELAY, GOT_OK } } },
+	{ "a parent that does not exist, and another",
+	    "Upstream http p.test:1\n" PARENT, CONN_REQUEST, NULL,
+	    { { SAYS, CONNECT_NAME, CONN_RESOLVE, NULL },
+		{ LACKS, NULL, CONN_PARENT, NULL } } },
+	{ "a parent that does not exist, and no other",
+	    "Upstream http p.test:1\n", CONN_REQUEST, NULL,
+	    { { SAYS, CONNECT_NAME, CONN_RESOLVE, NULL },
+		{ LACKS, NULL, CONN_LINGER, "HTTP/1.1 502 " } } } };
+
+static const char *const states[] = { "FREE", "RULE", "REQUEST", "USER",
+	"RESOLVE", "CONNECT", "PARENT", "FORWARD", "IDLE", "RELAY", "FLUSH",
+	"LINGER" };
+
+/* The world of a row. */
+static int client = -1, server = -1, listener = -1;
+static unsigned server_port, closed_port;
+static int queues[QUEUES][2], answers[2];
+static char got[4096];
+static size_t got_len;
+
+static void
+die(const char *what)
+{
+	perror(what);
+	_exit(2);
+}
+
+/* A socket that listens, or is only bound, on a free port of loopback. */
+static int
+loopback_socket(unsigned *port, bool listens)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	socklen_t len = sizeof(at);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	void *sa = &at;
+
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (fd < 0 || bind(fd, sa, len) != 0 ||
+	    (listens && listen(fd, 8) != 0) || getsockname(fd, sa, &len) != 0)
+		die("a socket on loopback");
+	*port = ntohs(at.sin_port);
+	return fd;
+}
+
+/* A text of the table with its ports and paths put in. */
+static const char *
+fill(const char *text, const char *users)
+{
+	static char filled[2048];
+	char port[16], closed[16];
+	const struct {
+		const char *word, *value;
+	} words[] = { { "PORT", port }, { "CLOSED", closed },
+		{ "USERS", users } };
+	size_t n = 0;
+
+	snprintf(port, sizeof(port), "%u", server_port);
+	snprintf(closed, sizeof(closed), "%u", closed_port);
+	while (*text != '\0') {
+		size_t i = 0;
+
+		while (i < 3 &&
+		    strncmp(text, words[i].word, strlen(words[i].word)) != 0)
+			i++;
+		if (i == 3) {
+			filled[n++] = *text++;
+			continue;
+		}
+		n += (size_t)sprintf(filled + n, "%s", words[i].value);
+		text += strlen(words[i].word);
+	}
+	filled[n] = '\0';
+	return filled;
+}
+
+static void
+complain(enum log_level level, const char *text)
+{
+	if (level <= LOG_LEVEL_ERROR)
+		fprintf(stderr, "%s\n", text);
+}
+
+static void
+file_write(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	if (f == NULL || fputs(text, f) == EOF || fclose(f) != 0)
+		die(path);
+}
+
+static struct conf *
+conf_make(const char *dir, const struct row *row)
+{
+	char path[512], users[512], text[4096];
+
+	snprintf(users, sizeof(users), "%s/users", dir);
+	snprintf(path, sizeof(path), "%s/conf", dir);
+	file_write(users,
+	    "u:$6$abcdefgh$"
+	    "oQbvXSLQpnR0DUOWE8Rkpbw.Bq3lMzRzXyLcYzZ9fD1gQ3L1m4cY"
+	    "6d5pM2QnGm3oVbE2h7Vd8mZQ1nT9bW0uQ/\n");
+	snprintf(text, sizeof(text), "Port 1\n%s%s",
+	    strstr(row->conf, "ConnectPort") ? "" : "", fill(row->conf, users));
+	file_write(path, text);
+	return conf_read(path, complain, NULL);
+}
+
+static void
+world_make(const char *dir, const struct row *row)
+{
+	static struct baton baton;
+	static struct worker_args args;
+	struct share *share = sys_share(sizeof(*share));
+
+	close(loopback_socket(&closed_port, false));
+	listener = loopback_socket(&server_port, true);
+	for (int i = 0; i < QUEUES; i++)
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, queues[i]) != 0)
+			die("socketpair");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, answers) != 0)
+		die("socketpair");
+	args = (struct worker_args){ .conf = conf_make(dir, row),
+		.share = share,
+		.baton = &baton,
+		.answers = answers[0],
+		.max_conns = 8,
+		.max_questions = 8 };
+	for (int i = 0; i < QUEUES; i++)
+		args.queues[i] = queues[i][0];
+	if (args.conf == NULL || share == NULL || quota_init(share) != 0)
+		die("the configuration of a row");
+	atomic_store(&share->nslots, 1);
+	quota_begin(0, 0, 0);
+	if (life_init(&args) != 0 || loop_init(args.max_conns) != 0 ||
+	    lot_init(args.max_conns, watch_max(args.max_conns)) != 0)
+		die("life_init");
+}
+
+/* One turn of the loop, as worker.c has it.  Returns whether much happened. */
+static bool
+turn(void)
+{
+	const struct answer *answer;
+	struct conn *c;
+	struct tunnel *t;
+	unsigned which;
+	bool any = watch_poll(20) > 0;
+
+	parking_wake();
+	for (size_t i = watch_count(); i-- > 0;) {
+		short revents = watch_take(i, &t, &which);
+
+		if (revents != 0)
+			life_event(conn_of(t), which, revents);
+	}
+	while ((c = ask_answered(&answer)) != NULL) {
+		life_answer(c, answer);
+		any = true;
+	}
+	while ((t = deadline_due()) != NULL)
+		life_expire(conn_of(t));
+	for (int queue = 0; queue < QUEUES; queue++)
+		ask_send((enum queue)queue);
+	return any;
+}
+
+/* Goes on until nothing happens; the server takes the connection. */
+static void
+settle(void)
+{
+	char waste[1024];
+	ssize_t n;
+	int fd;
+
+	for (int i = 0; i < 50 && turn(); i++)
+		;
+	fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+	if (fd >= 0) {
+		close(server);
+		server = fd;
+	}
+	/* What is not read would make close() a reset. */
+	while (server >= 0 && recv(server, waste, sizeof(waste), 0) > 0)
+		;
+	while (client >= 0 && got_len < sizeof(got) - 1 &&
+	    (n = recv(client, got + got_len, sizeof(got) - 1 - got_len,
+		 MSG_DONTWAIT)) > 0)
+		got_len += (size_t)n;
+}
+
+static void
+reset(int *fd)
+{
+	struct linger linger = { .l_onoff = 1 };
+
+	setsockopt(*fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	close(*fd);
+	*fd = -1;
+}
+
+/* The desk takes the question that is under way, and answers it. */
+static void
+desk_answer(enum action action)
+{
+	struct answer answer = { .error = action == LACKS ? EAI_NONAME : 0,
+		.matches = action == AGREES,
+		.naddrs = action == KNOWS ? 1 : 0 };
+	struct question q;
+	ssize_t n = -1;
+
+	for (int i = QUEUES; i-- > 0 && n < 0;)
+		n = recv(queues[i][1], &q, sizeof(q), MSG_DONTWAIT);
+	if (!question_fits(&q, n))
+		die("a question");
+	answer.ticket = q.ticket;
+	addr_parse(&answer.addrs[0], "127.0.0.1");
+	if (answer_send(answers[1], &answer) != 0)
+		die("an answer");
+}
+
+static void
+say(int fd, const char *text)
+{
+	const char *filled = fill(text, "");
+
+	if (send(fd, filled, strlen(filled), MSG_NOSIGNAL) < 0)
+		die("send");
+}
+
+static void
+act(const struct step *step)
+{
+	got_len = step->got != NULL && step->action == SAYS ? 0 : got_len;
+	switch (step->action) {
+	case SAYS:
+		say(client, step->text);
+		break;
+	case ENDS:
+		shutdown(client, SHUT_WR);
+		break;
+	case RESETS:
+		reset(&client);
+		break;
+	case ANSWERS:
+		say(server, step->text);
+		break;
+	case CLOSES:
+		close(server);
+		server = -1;
+		break;
+	case BREAKS:
+		reset(&server);
+		break;
+	case KNOWS:
+	case LACKS:
+	case AGREES:
+	case DENIES:
+		desk_answer(step->action);
+		break;
+	case WAITS:
+		now += atoi(step->text);
+		break;
+	case DRAINS:
+		life_drain();
+		break;
+	case DONE:
+		break;
+	}
+	settle();
+}
+
+static bool
+check(const struct row *row, size_t step, enum conn_state wanted,
+    const char *wanted_got)
+{
+	const struct conn *c = conn_next(NULL);
+	enum conn_state state = c != NULL ? c->state : CONN_FREE;
+
+	got[got_len] = '\0';
+	if (state == wanted &&
+	    (wanted_got == NULL ||
+		strncmp(got, wanted_got, strlen(wanted_got)) == 0))
+		return true;
+	printf("%s, step %zu: %s, not %s; the client has \"%.30s\"\n",
+	    row->name, step, states[state], states[wanted], got);
+	return false;
+}
+
+static void
+client_connect(void)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	struct sockaddr_storage from;
+	unsigned port;
+	int at = loopback_socket(&port, true), fd, on = 1;
+	const void *sa = &to;
+
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	to.sin_port = htons((uint16_t)port);
+	client = socket(AF_INET, SOCK_STREAM, 0);
+	if (client < 0 || connect(client, sa, sizeof(to)) != 0)
+		die("connect");
+	setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	fd = sys_accept(at, &from);
+	if (fd < 0)
+		die("accept");
+	close(at);
+	life_accepted(fd, &from);
+	settle();
+}
+
+/* In a process of its own: a whole life. */
+static bool
+row_try(const char *dir, const struct row *row)
+{
+	signal(SIGPIPE, SIG_IGN);
+	world_make(dir, row);
+	client_connect();
+	if (!check(row, 0, row->first, row->got))
+		return false;
+	for (size_t i = 0; row->steps[i].action != DONE; i++) {
+		act(&row->steps[i]);
+		if (!check(row, i + 1, row->steps[i].after, row->steps[i].got))
+			return false;
+	}
+	life_end_all(END_STOPPED);
+	return check(row, 99, CONN_FREE, NULL) && conn_count() == 0;
+}
+
+/* Tries the rows in the directory for their files; or one, by its name. */
+int
+main(int argc, char **argv)
+{
+	int failed = 0, status;
+	pid_t pid;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		if (argc < 2 ||
+		    (argc > 2 && strstr(rows[i].name, argv[2]) == NULL))
+			continue;
+		fflush(stdout);
+		pid = fork();
+		if (pid == 0) {
+			bool ok = row_try(argv[1], &rows[i]);
+
+			fflush(stdout);
+			_exit(!ok);
+		}
+		if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0) {
+			printf("failed: %s (%#x)\n", rows[i].name,
+			    (unsigned)status);
+			failed++;
+		}
+	}
+	return failed > 0;
+}
