@@ -87,6 +87,11 @@ driver() {
 	"$DRIVER" "$DIR"
 }
 
+@test "units: bytes go through a tunnel whole and in order, however slowly they are taken, and ends and resets are told" {
+	driver relay_test
+	"$DRIVER"
+}
+
 # fuzz NAME: lets libFuzzer try NAME_fuzz.c, with the files that a line in it
 # names, from $DIR/corpus on.
 fuzz() {

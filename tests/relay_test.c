@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: ISC */
+/* LINK: io/relay.c io/pipe.c base/sys.c base/socket.c */
+/*
+ * The relay over socket pairs: bytes arrive whole and in order, a side that
+ * takes nothing stops the other, an end of file is passed on as one and a reset
+ * is told, and a rate limit makes a side rest.
+ */
+#define _GNU_SOURCE
+
+#include <sys/socket.h>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../proxy.h"
+#include "must.h"
+
+enum { MUCH = 8 * 1024 * 1024 /* bytes, more than any socket holds */ };
+
+static int64_t now = 1000000;
+static int peer[2]; /* what the client and the server hold */
+
+int64_t
+clock_now(void)
+{
+	return now;
+}
+
+/* A new tunnel between two peers. */
+static struct tunnel
+tunnel_make(void)
+{
+	struct tunnel t = { .parked = false };
+	int pair[2];
+
+	for (enum side side = CLIENT; side <= SERVER; side++) {
+		must(socketpair(
+			 AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0,
+		    "socketpair");
+		t.end[side].fd = pair[0];
+		peer[side] = pair[1];
+	}
+	return t;
+}
+
+static void
+tunnel_end(struct tunnel *t)
+{
+	relay_free(t);
+	for (enum side side = CLIENT; side <= SERVER; side++) {
+		close(t->end[side].fd);
+		if (peer[side] >= 0)
+			close(peer[side]);
+	}
+}
+
+/* Does what poll() says, once for each side; how it ended. */
+static enum relay_state
+turn(struct tunnel *t, enum side *lost)
+{
+	enum relay_state state = RELAY_GOES_ON;
+
+	for (enum side side = CLIENT; side <= SERVER && state == RELAY_GOES_ON;
+	     side++) {
+		struct pollfd pfd = { .fd = t->end[side].fd,
+			.events = relay_events(t, side) };
+
+		if (poll(&pfd, 1, 0) == 1)
+			state = relay_ready(t, side, pfd.revents, lost);
+	}
+	return state;
+}
+
+static char
+byte_of(size_t i)
+{
+	return (char)(i * 2654435761u >> 24);
+}
+
+/* Sends as much of the pattern as a peer takes; returns how much. */
+static size_t
+pattern_send(int fd, size_t at, size_t end)
+{
+	static char buffer[65536];
+	ssize_t n;
+
+	do {
+		size_t len =
+		    end - at < sizeof(buffer) ? end - at : sizeof(buffer);
+
+		for (size_t i = 0; i < len; i++)
+			buffer[i] = byte_of(at + i);
+		n = send(fd, buffer, len, MSG_NOSIGNAL);
+		at += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && at < end);
+	return at;
+}
+
+static size_t
+pattern_receive(int fd, size_t at, size_t most)
+{
+	static char buffer[65536];
+	ssize_t n =
+	    recv(fd, buffer, most < sizeof(buffer) ? most : sizeof(buffer), 0);
+
+	for (ssize_t i = 0; i < n; i++)
+		must(buffer[i] == byte_of(at + (size_t)i), "bytes in order");
+	return n > 0 ? at + (size_t)n : at;
+}
+
+static void
+both_ways_and_ends(void)
+{
+	struct tunnel t = tunnel_make();
+	enum side lost;
+	char got[8];
+
+	must(send(peer[CLIENT], "up", 2, 0) == 2 &&
+		send(peer[SERVER], "down", 4, 0) == 4,
+	    "send");
+	must(turn(&t, &lost) == RELAY_GOES_ON, "it goes on");
+	must(recv(peer[SERVER], got, 8, 0) == 2 && memcmp(got, "up", 2) == 0,
+	    "bytes go up");
+	must(recv(peer[CLIENT], got, 8, 0) == 4 && memcmp(got, "down", 4) == 0,
+	    "bytes go down");
+	must(t.flow[CLIENT].bytes == 2 && t.flow[SERVER].bytes == 4, "counts");
+	shutdown(peer[CLIENT], SHUT_WR);
+	must(turn(&t, &lost) == RELAY_GOES_ON, "half of it goes on");
+	must(recv(peer[SERVER], got, 8, 0) == 0, "the end is passed on");
+	must((relay_events(&t, CLIENT) & POLLIN) == 0, "an end is not read");
+	must(send(peer[SERVER], "more", 4, 0) == 4, "send");
+	must(turn(&t, &lost) == RELAY_GOES_ON, "the other half goes on");
+	must(recv(peer[CLIENT], got, 8, 0) == 4, "bytes still go down");
+	shutdown(peer[SERVER], SHUT_WR);
+	must(turn(&t, &lost) == RELAY_DONE, "both ends are the end");
+	tunnel_end(&t);
+}
+
+/* Copied, or, if the system can, moved through pipes. */
+static void
+much_and_slowly(bool spliced)
+{
+	struct tunnel t = tunnel_make();
+	size_t sent = 0, received = 0;
+	bool stopped = false;
+	enum side lost;
+
+	while (received < MUCH) {
+		if (sent < MUCH)
+			sent = pattern_send(peer[CLIENT], sent, MUCH);
+		t.flow[CLIENT].spliced = spliced;
+		must(turn(&t, &lost) == RELAY_GOES_ON, "it goes on");
+		if (relay_holds(&t, CLIENT)) {
+			stopped = true;
+			must((relay_events(&t, CLIENT) & POLLIN) == 0,
+			    "its source is not read");
+			must((relay_events(&t, SERVER) & POLLOUT) != 0,
+			    "its destination is awaited");
+			must(relay_owes(&t, CLIENT), "it is owed");
+		}
+		/* A reader that is slow half of the time. */
+		received = pattern_receive(
+		    peer[SERVER], received, received < MUCH / 2 ? 20000 : MUCH);
+	}
+	must(stopped, "a slow reader stops its source");
+	must(!relay_holds(&t, CLIENT), "nothing is kept in the end");
+	must(t.flow[CLIENT].bytes == MUCH, "all is counted");
+	tunnel_end(&t);
+}
+
+static void
+a_side_is_lost(enum side gone)
+{
+	struct tunnel t = tunnel_make();
+	enum side other = gone == CLIENT ? SERVER : CLIENT, lost;
+
+	/* Bytes that it has not read make its end a reset. */
+	must(send(t.end[gone].fd, "x", 1, 0) == 1, "send");
+	close(peer[gone]);
+	peer[gone] = -1;
+	must(turn(&t, &lost) == RELAY_LOST && lost == gone, "it is lost");
+	must(send(peer[other], "x", 1, 0) == 1, "send");
+	must(
+	    relay_ready(&t, other, POLLIN, &lost) == RELAY_LOST && lost == gone,
+	    "what is for it tells, too");
+	tunnel_end(&t);
+}
+
+static void
+a_rate_makes_it_rest(void)
+{
+	struct tunnel t = tunnel_make();
+	enum side lost;
+	char bytes[1024] = { 0 };
+
+	relay_limit(1024);
+	must(send(peer[CLIENT], bytes, sizeof(bytes), 0) == 1024, "send");
+	for (int i = 0; i < 10; i++)
+		must(turn(&t, &lost) == RELAY_GOES_ON, "it goes on");
+	must(relay_rests(&t, CLIENT) && !relay_rests(&t, SERVER), "it rests");
+	must((relay_events(&t, CLIENT) & POLLIN) == 0, "it is not read then");
+	must(t.flow[CLIENT].bytes < 1024, "not all was read at once");
+	must(relay_resumes(&t) > now && relay_resumes(&t) <= now + 1000,
+	    "there is a time when it is read again");
+	now = relay_resumes(&t);
+	must(!relay_rests(&t, CLIENT), "it has rested");
+	relay_limit(0);
+	tunnel_end(&t);
+}
+
+int
+main(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	pipe_init(4);
+	both_ways_and_ends();
+	much_and_slowly(false);
+	much_and_slowly(true);
+	a_side_is_lost(CLIENT);
+	a_side_is_lost(SERVER);
+	a_rate_makes_it_rest();
+	return 0;
+}
