@@ -92,6 +92,14 @@ driver() {
 	"$DRIVER"
 }
 
+@test "units: adit(8) lists each error that the proxy answers with, and no other" {
+	driver refusal_test
+	"$DRIVER" | sort -u >"$DIR/table"
+	sed -n 's/^\.It \([1-9][0-9][0-9]\) Ta \([a-z_]*\) Ta .*/\1 \2/p' \
+	    "$BATS_TEST_DIRNAME/../man/adit.8" | sort -u >"$DIR/manual"
+	diff "$DIR/table" "$DIR/manual"
+}
+
 # fuzz NAME: lets libFuzzer try NAME_fuzz.c, with the files that a line in it
 # names, from $DIR/corpus on.
 fuzz() {
