@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: ISC
-# An image with nothing but a static adit and a configuration:
+# An image that contains only a static adit and a configuration:
 #
 #     docker build -t adit .
 #     docker run -p 8888:8888 -v $PWD/adit.conf:/etc/adit/adit.conf:ro adit
 #
-# It runs as an ordinary user, and logs to the standard output.
+# adit runs as an ordinary user, and logs to the standard output.
 
 FROM alpine AS build
 RUN apk add --no-cache gcc make musl-dev

@@ -3,7 +3,7 @@
 
 # make, make run, make check, make bench, make install, make install-tinyproxy;
 # see README.md.
-# make LOT=poll chooses the parking lot that every POSIX system has.
+# make LOT=poll waits for quiet tunnels with poll(), as on every POSIX system.
 
 VERSION = 0.1.0
 
@@ -18,7 +18,7 @@ TINYPROXYDIR = /etc/tinyproxy
 CC = cc
 CFLAGS = -O2 -g
 LOT = auto
-# crypt(3) has a library of its own on some systems; on others it is in libc.
+# crypt(3) is in a library of its own on some systems, and in libc on others.
 LIBS = `echo 'int main(void) { return 0; }' >try$$$$.c; \
 	$(CC) $(LDFLAGS) -o try$$$$ try$$$$.c -lcrypt 2>/dev/null && \
 	echo -lcrypt; rm -f try$$$$ try$$$$.c`
@@ -28,7 +28,7 @@ ROOMS = -Ibase -Iipc -Iio -Ihttp -Ipolicy -Iconf -Iconn -Idesk -Imaster -Icli
 DEFS = -DADIT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLOT_$(LOT) \
 	$(ROOMS)
 
-# The rooms of the house; proxy.h says what each is for.
+# The rooms of the source; proxy.h says what each is for.
 BASE = base/addr.o base/clock.o base/log.o base/name.o base/safefile.o \
 	base/secret.o base/socket.o base/sys.o
 IPC = ipc/baton.o ipc/question.o ipc/share.o
@@ -46,7 +46,7 @@ DESK = desk/desk.o desk/helper.o desk/hosts.o
 MASTER = proxy.o master/gen.o master/service.o
 CLI = cli/explain.o cli/hints.o cli/quote.o
 
-# program.o comes last: a program of another name has its own in its place.
+# program.o is apart: the program tinyproxy has tinyproxy.o in its place.
 PARTS = $(BASE) $(IPC) $(IO) $(HTTP) $(POLICY) $(CONF) $(CONN) $(DESK) \
 	$(MASTER) $(CLI)
 OBJS = $(PARTS) base/program.o
@@ -57,8 +57,8 @@ SOURCES = *.c base/*.c ipc/*.c io/*.c http/*.c policy/*.c conf/*.c conn/*.c \
 HEADERS = proxy.h base/*.h ipc/*.h io/*.h http/*.h policy/*.h conf/*.h conn/*.h \
 	desk/*.h master/*.h cli/*.h
 
-# For init systems and others: installed as examples, since only a package can
-# know where each belongs; etc/debian/build does.
+# Files for init systems and other programs.  They are installed as examples,
+# since only a package knows where each belongs; etc/debian/build does.
 EXTRAS = adit.init adit.service adit.socket adit.openrc adit.rc \
 	adit.logrotate adit.apparmor fail2ban/filter.d/adit.conf \
 	fail2ban/jail.d/adit.conf
@@ -68,7 +68,7 @@ all: adit
 adit: $(OBJS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(OBJS) $(LIBS)
 
-# What scripts for tinyproxy start, and find again by its name and its file.
+# adit under the name tinyproxy: scripts start it and find it by that name.
 tinyproxy: $(PARTS) tinyproxy.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(PARTS) tinyproxy.o $(LIBS)
 
@@ -119,7 +119,8 @@ install: adit
 		chmod 644 $(DESTDIR)$(DATADIR)/$$f || exit 1; \
 	done
 
-# The configuration is one that tinyproxy has left, or the administrator's own.
+# Installs no configuration: tinyproxy has left one, or the administrator
+# writes one.
 install-tinyproxy: install tinyproxy
 	mkdir -p $(DESTDIR)$(BINDIR)
 	cp tinyproxy $(DESTDIR)$(BINDIR)/tinyproxy.new
@@ -128,7 +129,7 @@ install-tinyproxy: install tinyproxy
 	ln -sf adit.8 $(DESTDIR)$(MANDIR)/man8/tinyproxy.8
 	ln -sf adit.conf.5 $(DESTDIR)$(MANDIR)/man5/tinyproxy.conf.5
 
-# Only what is adit's goes.
+# Removes only what belongs to adit; the real tinyproxy stays.
 uninstall-tinyproxy:
 	! $(DESTDIR)$(BINDIR)/tinyproxy -h 2>/dev/null | grep -q 'adit(8)' || \
 		rm -f $(DESTDIR)$(BINDIR)/tinyproxy
@@ -137,7 +138,7 @@ uninstall-tinyproxy:
 		! test -L $$page || rm -f $$page; \
 	done
 
-# The configuration is the administrator's, and stays unless it is ours still.
+# The configuration stays if the administrator has changed it.
 uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/adit $(DESTDIR)$(MANDIR)/man8/adit.8 \
 		$(DESTDIR)$(MANDIR)/man5/adit.conf.5
@@ -148,7 +149,7 @@ uninstall:
 	rmdir $(DESTDIR)$(DATADIR)/fail2ban/* $(DESTDIR)$(DATADIR)/fail2ban \
 		$(DESTDIR)$(DATADIR) 2>/dev/null || true
 
-# A Debian package beside this directory's sources, built by dpkg-deb.
+# Builds a Debian package in this directory, with dpkg-deb.
 deb:
 	VERSION='$(VERSION)' CC='$(CC)' sh etc/debian/build
 
