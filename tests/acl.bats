@@ -57,7 +57,7 @@ target_refused() {
 	done
 }
 
-@test "acl: without any rule everybody is served" {
+@test "acl: without any rule every client is served" {
 	acl_start
 	adit_stop
 	sed -i.bak '/^Allow/d' "$CONF"
@@ -67,26 +67,26 @@ target_refused() {
 	allowed 127.0.0.1 127.9.8.7
 }
 
-@test "acl: with a rule, nobody is served whom no rule allows" {
+@test "acl: if there is a rule, a client that no rule allows is refused" {
 	acl_start "Allow 127.0.0.1"
 	allowed 127.0.0.1
 	denied 127.0.0.2 127.1.0.1
 	log_wait '^INFO .*: Refused client 127\.1\.0\.1: no rule matches$'
 }
 
-@test "acl: a list of Deny alone denies everybody" {
+@test "acl: if all rules are Deny, every client is refused" {
 	acl_start "Deny 127.0.0.9"
 	denied 127.0.0.1 127.0.0.9
 }
 
-@test "acl: rules hold in the order of the file, the first that matches" {
+@test "acl: rules are tried in the order of the file, and the first that matches decides" {
 	acl_start "Deny 127.1.2.3" "Allow 127.1.0.0/16" "Deny 127.0.0.0/8" \
 	    "Allow 0.0.0.0/0"
 	allowed 127.1.2.4 127.1.0.0 127.1.255.254
 	denied 127.1.2.3 127.0.0.1 127.2.0.0
 }
 
-@test "acl: blocks end where their mask ends" {
+@test "acl: a block matches exactly the addresses of its prefix" {
 	acl_start "Allow 127.0.1.128/25" "Allow 127.0.3.77/32" \
 	    "Allow 127.0.4.200/30"
 	allowed 127.0.1.128 127.0.1.255 127.0.3.77 127.0.4.200 127.0.4.203
@@ -94,7 +94,7 @@ target_refused() {
 	    127.0.4.204 127.0.0.1
 }
 
-@test "acl: an IPv4 rule holds for IPv4 clients of a socket for both families" {
+@test "acl: an IPv4 rule matches an IPv4 client on a socket for both families" {
 	acl_start "Listen 0.0.0.0" "Listen ::" "Deny 127.0.0.9" \
 	    "Allow ::ffff:127.0.0.1" "Allow 127.0.0.2" "Allow ::1"
 	allowed 127.0.0.1 127.0.0.2
@@ -112,7 +112,7 @@ target_refused() {
 	"$PEER" client ::1 "$PORT" refused 403
 }
 
-@test "acl: a denied client is told at once, however little or much it sends" {
+@test "acl: a denied client gets its reply at once, however little or much it sends" {
 	local line
 
 	acl_start "Deny 127.0.0.9" "Allow 127.0.0.0/8"
@@ -131,7 +131,7 @@ target_refused() {
 	fails log_has 'Established connection'
 }
 
-@test "acl: denied clients that stay do not keep others out" {
+@test "acl: denied clients that do not close do not keep other clients out" {
 	local i
 
 	acl_start "Deny 127.0.0.9" "Allow 127.0.0.0/8" "Workers 1"
@@ -141,13 +141,13 @@ target_refused() {
 	allowed 127.0.0.1 127.0.0.1 127.0.0.1
 }
 
-@test "acl: a name allows the addresses that it has" {
+@test "acl: Allow with a name allows the addresses of that name" {
 	acl_start "Allow LocalHost"
 	allowed 127.0.0.1
 	denied 127.0.0.9
 }
 
-@test "acl: a name denies the addresses that it has" {
+@test "acl: Deny with a name denies the addresses of that name" {
 	local line
 
 	acl_start "Deny localhost" "Allow 127.0.0.0/8"
@@ -157,19 +157,19 @@ target_refused() {
 	allowed 127.0.0.9
 }
 
-@test "acl: a name behind a rule that matches is not even asked for" {
+@test "acl: a name after a rule that matches is not looked up" {
 	acl_start "Allow 127.0.0.1" "Deny localhost"
 	allowed 127.0.0.1
 	denied 127.0.0.9
 }
 
-@test "acl: a name that does not resolve allows nobody" {
+@test "acl: a name that does not resolve allows no client" {
 	acl_start "Allow no-such-name.invalid" "Allow 127.0.0.8"
 	denied 127.0.0.1
 	allowed 127.0.0.8
 }
 
-@test "acl: a suffix of the client's name allows it only at a dot" {
+@test "acl: a suffix allows only names that have a dot before it" {
 	local host
 
 	host=$(getent hosts 127.0.0.1 | awk '{ print $2; exit }')
@@ -179,7 +179,7 @@ target_refused() {
 	denied 127.0.0.1
 }
 
-@test "acl: a client that waits for its name to be judged may already send" {
+@test "acl: a client may send its request while its name is looked up" {
 	acl_start "Allow localhost"
 	from 127.0.0.1 \
 	    send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\nearly" \
@@ -201,14 +201,14 @@ target_refused() {
 	log_wait "^INFO .*: Refused CONNECT method on port $other_PORT\$"
 }
 
-@test "acl: a port that only looks like an allowed one is malformed" {
+@test "acl: another spelling of an allowed port is malformed" {
 	acl_start "ConnectPort 443"
 	target_refused 400 127.0.0.1:65979 127.0.0.1:4294967739 \
 	    127.0.0.1:0443 127.0.0.1:+443 127.0.0.1:443x 127.0.0.1: \
 	    127.0.0.1:443:443 127.0.0.1:-65093
 }
 
-@test "acl: ConnectPort 0 alone reaches nothing at all" {
+@test "acl: ConnectPort 0 as the only line allows no CONNECT" {
 	acl_start "ConnectPort 0"
 	target_refused 403 "127.0.0.1:$srv_PORT" 127.0.0.1:443 127.0.0.1:65535
 	target_refused 400 127.0.0.1:0
@@ -220,7 +220,7 @@ target_refused() {
 	target_refused 502 127.0.0.1:1
 }
 
-@test "acl: nobody reaches the unspecified address, broadcast or multicast" {
+@test "acl: no client reaches the unspecified address, broadcast or multicast" {
 	local target
 
 	acl_start
@@ -233,7 +233,7 @@ target_refused() {
 	    "$DIR/reply"
 }
 
-@test "acl: the proxy's own sockets are no targets, by any address or name" {
+@test "acl: the sockets of the proxy cannot be reached, by any address or name" {
 	PORT=$(free_port)
 	acl_start "Port $PORT" "Listen 127.0.0.1" "Listen 127.0.0.7"
 	target_refused 403 "127.0.0.1:$PORT" "127.0.0.7:$PORT" \
@@ -242,7 +242,7 @@ target_refused() {
 	target_refused 502 "127.0.0.8:$PORT"
 }
 
-@test "acl: a proxy on every address is no target on any of them" {
+@test "acl: a proxy that listens on every address cannot be reached on any of them" {
 	PORT=$(free_port)
 	adit_conf "Port $PORT" "Listen 127.0.0.1"
 	sed -i.bak /Listen/d "$CONF"
@@ -293,7 +293,7 @@ target_refused() {
 	allowed 127.0.0.1
 }
 
-@test "acl: a name does not lead to where an address rule forbids to go" {
+@test "acl: a name does not lead to an address that a rule forbids" {
 	namespaces "127.0.0.2 trap.test" "127.0.0.1 good.test inside.test"
 	peer_start srv server echo
 	adit_start "AllowTo inside.test" "DenyTo 127.0.0.2" \

@@ -60,7 +60,7 @@ auth_start() {
 	lets_in "$(basic alice:secret)"
 }
 
-@test "auth: without BasicAuth nobody needs a password, and one that is sent does no harm" {
+@test "auth: without BasicAuth no password is needed, and one that is sent does no harm" {
 	auth_start
 	lets_in
 	lets_in "$(basic alice:secret)"
@@ -79,7 +79,7 @@ auth_start() {
 	keeps_out "$(basic bob:Pass)"
 }
 
-@test "auth: clients may write the scheme and the field as they like" {
+@test "auth: clients may write the scheme and the field in any case" {
 	local token
 
 	auth_start "BasicAuth alice secret"
@@ -90,7 +90,7 @@ auth_start() {
 	lets_in "User-Agent: x" "Proxy-Authorization: Basic $token" "Accept: */*"
 }
 
-@test "auth: malformed credentials are refused and harm nobody" {
+@test "auth: malformed credentials are refused and affect no other client" {
 	local long value
 
 	auth_start "BasicAuth alice secret"
@@ -148,14 +148,14 @@ auth_start() {
 	    refused 407
 }
 
-@test "auth: a client whom the rules refuse is not asked for a password" {
+@test "auth: a client that the rules refuse is not asked for a password" {
 	auth_start "BasicAuth alice secret" "Deny 127.0.0.9" "Allow 127.0.0.0/8"
 	"$PEER" client -b 127.0.0.9 127.0.0.1 "$PORT" \
 	    send "$(request "$(basic alice:secret)")" refused 403
 	lets_in "$(basic alice:secret)"
 }
 
-@test "auth: the realm is adit, or what the configuration says" {
+@test "auth: the realm is adit, or that of the configuration" {
 	auth_start "BasicAuth alice secret"
 	client send "$(request)" refused 407 >"$DIR/reply"
 	grep -qi '^Proxy-Authenticate: Basic realm="adit", charset="UTF-8"' \
@@ -174,14 +174,14 @@ auth_start() {
 	grep -qF 'realm="back\\slash\\", charset' "$DIR/reply"
 }
 
-@test "auth: names and passwords may have any bytes" {
+@test "auth: user names and passwords may contain any bytes" {
 	auth_start "BasicAuth jörg grüß#\"'<>&" "BasicAuth \"q\" %41"
 	lets_in "$(basic "jörg:grüß#\"'<>&")"
 	lets_in "$(basic '"q":%41')"
 	keeps_out "$(basic 'q:A')"
 }
 
-@test "auth: users and passwords have up to 255 bytes" {
+@test "auth: users and passwords may have up to 255 bytes" {
 	local u p
 
 	u=$(printf 'u%.0s' $(seq 255))
@@ -193,7 +193,7 @@ auth_start() {
 	keeps_out "$(basic "$u:${p%p}")"
 }
 
-@test "auth: five hundred users are all known" {
+@test "auth: each of five hundred users can log in" {
 	local i
 
 	auth_start "$(for i in $(seq 500); do
@@ -213,7 +213,7 @@ auth_start() {
 	log_wait '^INFO .*: Failed auth attempt \(file descriptor: [0-9]+\), ip 127\.0\.0\.5$'
 }
 
-@test "auth: credentials never show in a log or a page, right or wrong" {
+@test "auth: credentials never appear in a log or a page, right or wrong" {
 	local token wrong
 
 	token=$(printf alice:sesame-open | base64)

@@ -147,7 +147,7 @@ switches() {
 	balanced 480
 }
 
-@test "balance: a worker that was started again gets the tunnels that others have too many of" {
+@test "balance: a worker that was started again gets new tunnels until it has its share" {
 	local left n pid
 
 	CRASH_OK=1
@@ -170,7 +170,7 @@ workers_other() {
 	workers_are "$2" && fails grep -qx "$1" <<<"$(worker_pids)"
 }
 
-@test "balance: when tunnels end, new ones go where there is room" {
+@test "balance: when tunnels end, new ones go to the worker with the fewest" {
 	local i
 
 	balance_start 4
@@ -207,7 +207,7 @@ workers_other() {
 	[ $((after - before)) -ge 100 ]
 }
 
-@test "balance: one worker listens, whatever happens" {
+@test "balance: exactly one worker listens, whatever happens" {
 	local i
 
 	need_syscall
@@ -242,7 +242,7 @@ log_counts() {
 	[ "$(log_count "$2")" -ge "$1" ]
 }
 
-@test "balance: when the one who listens is killed another listens, at any time" {
+@test "balance: when the listening worker is killed, another one listens" {
 	local i
 
 	need_syscall
@@ -303,7 +303,7 @@ stream_over() {
 	[ "$n" -gt "$2" ]
 }
 
-@test "balance: when the one who listens is stopped another listens, and it has its share when it goes on" {
+@test "balance: when the listening worker is stopped, another one listens; when it goes on, it gets its share" {
 	local pid
 
 	need_syscall
@@ -319,7 +319,7 @@ stream_over() {
 	balanced 120
 }
 
-@test "balance: when all but one are stopped that one serves" {
+@test "balance: when all workers except one are stopped, that one serves" {
 	local pids
 
 	need_proc
@@ -332,7 +332,7 @@ stream_over() {
 	balanced 90
 }
 
-@test "balance: a reload under load leaves one that listens, and an even spread" {
+@test "balance: after a reload under load one worker listens, and tunnels are spread evenly" {
 	local i
 
 	need_syscall
@@ -360,7 +360,7 @@ stream_over() {
 	balanced 100
 }
 
-@test "balance: a place among MaxClients that one worker frees is filled at once by another" {
+@test "balance: a place of MaxClients that one worker frees can be used at once by another" {
 	local began i
 
 	need_proc
@@ -380,7 +380,7 @@ stream_over() {
 	[ $((SECONDS - began)) -le 15 ]
 }
 
-@test "balance: when all descriptors of all workers are in use the next client waits, and is served" {
+@test "balance: when all descriptors of all workers are in use, the next client waits and is served later" {
 	local i most
 
 	# shellcheck disable=SC2016

@@ -142,7 +142,7 @@ differ() {
 	each differ 403 200 "$GET" 127.0.0.5 'Deny example.com' 'Allow 127.0.0.0/8'
 }
 
-@test "beside: without an answer from a name server Deny does as the notes say" {
+@test "beside: without an answer from a name server Deny works as the notes say" {
 	NAME_SERVER=127.0.0.9 NAME_OPTIONS='timeout:1 attempts:1' namespaces
 	# Nobody listens there, and only DNS is asked.
 	echo 'hosts: dns' >"$DIR/nsswitch.conf"
@@ -223,7 +223,7 @@ differ() {
 	each silent
 }
 
-@test "beside: groups and log file are those that the notes say" {
+@test "beside: groups and log file are as the notes say" {
 	local group
 
 	need_root
@@ -251,14 +251,14 @@ differ() {
 	each rights
 }
 
-@test "beside: loopback is for clients elsewhere what the note on AllowTo says" {
+@test "beside: clients elsewhere reach loopback as the note on AllowTo says" {
 	TO=192.0.2.1
 	network "$TO"
 	web
 	each differ 200 403 "$GET" "$TO" "Listen $TO" "Allow $TO"
 }
 
-@test "beside: what is wrong in a file is taken or not as the table says" {
+@test "beside: errors in a file are accepted or refused as the table says" {
 	local line
 
 	for line in 'Timeout 010' 'FilterDefaultDeny yes' 'Allow 192.0.2.0/33'; do

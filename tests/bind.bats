@@ -41,7 +41,7 @@ refused_target() {
 	client send "CONNECT $1 HTTP/1.1\r\n\r\n" refused 502 >"$DIR/reply"
 }
 
-@test "bind: without Bind the kernel chooses" {
+@test "bind: without Bind the kernel chooses the address" {
 	peer_start srv server echo
 	adit_start
 	goes_from 127.0.0.1
@@ -60,13 +60,13 @@ refused_target() {
 	goes_from 127.0.0.6
 }
 
-@test "bind: a Bind that cannot be used reaches nothing, rather than from elsewhere" {
+@test "bind: if no address of Bind can be used, the target is not reached from another address" {
 	peer_start srv server echo
 	adit_start "Bind 192.0.2.77"
 	refused_target "127.0.0.1:$srv_PORT"
 }
 
-@test "bind: a target of a family that Bind does not have is not reached" {
+@test "bind: if Bind has no address of a family, targets of that family are not reached" {
 	need_ipv6
 	peer_start srv server -a ::1 echo
 	adit_start "Bind 127.0.0.5"
@@ -88,7 +88,7 @@ refused_target() {
 	PROXY=127.0.0.9 goes_from 127.0.0.9
 }
 
-@test "bind: BindSame goes before Bind" {
+@test "bind: BindSame has precedence over Bind" {
 	peer_start srv server echo
 	adit_start "Listen 127.0.0.8" "BindSame on" "Bind 127.0.0.5"
 	PROXY=127.0.0.8 goes_from 127.0.0.8
@@ -98,7 +98,7 @@ refused_target() {
 	PROXY=127.0.0.8 goes_from 127.0.0.5
 }
 
-@test "bind: many tunnels at once go out from one address of Bind" {
+@test "bind: many tunnels at once use one address of Bind" {
 	peer_start srv echod
 	adit_start "Bind 127.0.0.5"
 	client -n 300 -- tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof

@@ -51,7 +51,7 @@ builtin_start() {
 	log_wait 'Starting main loop. Accepting connections.'
 }
 
-@test "cli: -v tells name and version" {
+@test "cli: -v prints name and version" {
 	run -0 --separate-stderr "$ADIT" -v
 	[[ $output =~ ^adit\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
 	[ -z "$stderr" ]
@@ -67,7 +67,7 @@ builtin_start() {
 	[ -z "$stderr" ]
 }
 
-@test "cli: a misspelt command line is told from a failed start: status 64 and the usage" {
+@test "cli: a wrong command line gives status 64 and the usage, unlike a failed start" {
 	local args
 
 	adit_conf
@@ -80,13 +80,13 @@ builtin_start() {
 	done
 }
 
-@test "cli: options may be joined" {
+@test "cli: several options may share one dash" {
 	adit_conf "ConnectPort 443"
 	run -0 --separate-stderr "$ADIT" -dtc "$CONF"
 	[ "$output" = "adit: $CONF: the configuration is right" ]
 }
 
-@test "cli: -t says that a configuration is right, and starts nothing" {
+@test "cli: -t says that a configuration has no errors, and starts nothing" {
 	adit_conf "ConnectPort 443" "PidFile \"$DIR/pid\"" "LogFile \"$DIR/l\""
 	run -0 --separate-stderr "$ADIT" -t -c "$CONF"
 	[ "$output" = "adit: $CONF: the configuration is right" ]
@@ -101,7 +101,7 @@ builtin_start() {
 	client
 }
 
-@test "cli: -t tells every mistake with its place, and status 70" {
+@test "cli: -t reports every error with its line, and returns 70" {
 	adit_conf "Timeout -1" "ConnectPort 443" "Nonsense 5"
 	run -70 --separate-stderr "$ADIT" -t -c "$CONF"
 	grep -qE "^(adit: )?$CONF:[0-9]+: Timeout: ." <<<"$stderr"
@@ -110,7 +110,7 @@ builtin_start() {
 	[ -z "$output" ]
 }
 
-@test "cli: a wrong configuration does not start, and says why with status 70" {
+@test "cli: a start with a wrong configuration says why and returns 70" {
 	adit_conf "Timeout -1"
 	for option in "" -d; do
 		# shellcheck disable=SC2086
@@ -119,7 +119,7 @@ builtin_start() {
 	done
 }
 
-@test "cli: a configuration file that is not there is named, with status 70" {
+@test "cli: a start without the given configuration file names it and returns 70" {
 	local option
 
 	for option in -t -d ""; do
@@ -139,7 +139,7 @@ builtin_start() {
 	[ -n "$stderr" ]
 }
 
-@test "cli: without a configuration file it serves this machine alone and says how to try it" {
+@test "cli: without a configuration file it serves only this machine and says how to try it" {
 	builtin_free
 	builtin_start
 	[ "$(sed -n 1p "$LOG")" = \
@@ -172,14 +172,14 @@ builtin_start() {
 	done
 }
 
-@test "cli: -d stays in the foreground, and its end is status 0" {
+@test "cli: -d stays in the foreground, and returns 0 when it is stopped" {
 	adit_start
 	client
 	adit_stop
 	[ "$STATUS" = 0 ]
 }
 
-@test "cli: a daemon is ready when its start returns" {
+@test "cli: a daemon is ready when the command returns" {
 	peer_start srv server echo
 	adit_daemon "LogFile \"$DIR/adit.log\""
 	"$PEER" client 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" rtt 1 5
@@ -190,7 +190,7 @@ builtin_start() {
 	adit_stop
 }
 
-@test "cli: a daemon is started, stopped and started again at once, ten times" {
+@test "cli: a daemon can be started, stopped and started again at once, ten times" {
 	local i
 
 	adit_daemon "LogFile \"$DIR/adit.log\""
@@ -203,7 +203,7 @@ builtin_start() {
 	done
 }
 
-@test "cli: a daemon lets go of the terminal: /dev/null, its own session, no directory" {
+@test "cli: a daemon leaves the terminal: /dev/null, its own session, no directory" {
 	local pid
 
 	need_proc
@@ -216,7 +216,7 @@ builtin_start() {
 	[ "$(stat_field "$ADIT_PID" 6)" != "$(stat_field $$ 6)" ]
 }
 
-@test "cli: a daemon does not hold its starter's pipes open" {
+@test "cli: a daemon does not keep the pipes of the command open" {
 	adit_conf "PidFile \"$DIR/pid\"" "LogFile \"$DIR/adit.log\""
 	# The substitution returns only when all writers of the pipe are gone.
 	run -0 timeout -k 1 20 sh -c "echo \"\$('$ADIT' -c '$CONF' 2>&1)\""
@@ -225,7 +225,7 @@ builtin_start() {
 	client
 }
 
-@test "cli: a daemon that inherits closed descriptors still keeps its log apart" {
+@test "cli: a daemon that inherits closed descriptors still writes its log to the right file" {
 	adit_conf "PidFile \"$DIR/pid\"" "LogFile \"$DIR/adit.log\""
 	"$ADIT" -c "$CONF" <&- >&- 2>&- 3>&-
 	ADIT_PID=$(cat "$DIR/pid")
@@ -238,20 +238,20 @@ builtin_start() {
 	wait_for grep -q 'Shutting down' "$DIR/adit.log"
 }
 
-@test "cli: a daemon without a log warns that there will be none" {
+@test "cli: a daemon without a log gives a warning" {
 	stderr_expected 'warning|no log|log'
 	adit_daemon
 	grep -qi 'log' "$STDERR"
 	client
 }
 
-@test "cli: a daemon with a log is silent" {
+@test "cli: a daemon with a log prints nothing" {
 	adit_daemon "LogFile \"$DIR/adit.log\"" "ConnectPort 443"
 	[ ! -s "$STDERR" ]
 	[ ! -s "$LOG" ]
 }
 
-@test "cli: the start of a second daemon on the same port fails with status 71, and the first goes on" {
+@test "cli: a second daemon on the same port returns 71, and the first goes on" {
 	local first
 
 	adit_daemon "LogFile \"$DIR/adit.log\"" "ConnectPort 443"
@@ -266,7 +266,7 @@ builtin_start() {
 	client
 }
 
-@test "cli: an address that this machine does not have is status 71" {
+@test "cli: an address that this machine does not have returns 71" {
 	local option
 
 	adit_conf "Listen 192.0.2.77"
@@ -277,13 +277,13 @@ builtin_start() {
 	done
 }
 
-@test "cli: one bad Listen among good ones is status 71, and nothing keeps listening" {
+@test "cli: one bad Listen among good ones returns 71, and nothing keeps listening" {
 	adit_conf "Listen 127.0.0.1" "Listen 192.0.2.77"
 	run -71 timeout 20 "$ADIT" -c "$CONF"
 	fails "$PEER" client 127.0.0.1 "$PORT"
 }
 
-@test "cli: a PID file that cannot be written is status 71, and nothing keeps running" {
+@test "cli: a PID file that cannot be written returns 71, and nothing keeps running" {
 	local option
 
 	for option in "" -d; do
@@ -294,7 +294,7 @@ builtin_start() {
 	done
 }
 
-@test "cli: a log file that cannot be opened is status 71" {
+@test "cli: a log file that cannot be opened returns 71" {
 	local option
 
 	for option in "" -d; do
@@ -309,12 +309,12 @@ builtin_start() {
 	done
 }
 
-@test "cli: -d writes a PID file, too" {
+@test "cli: -d writes a PID file too" {
 	adit_start "PidFile \"$DIR/pid\""
 	[ "$(cat "$DIR/pid")" = "$ADIT_PID" ]
 }
 
-@test "cli: a stale PID file does not hinder a start" {
+@test "cli: an old PID file does not prevent a start" {
 	echo 2147483647 >"$DIR/pid"
 	adit_daemon "LogFile \"$DIR/adit.log\""
 	[ "$(cat "$DIR/pid")" = "$ADIT_PID" ]
@@ -322,7 +322,7 @@ builtin_start() {
 	"$PEER" client 127.0.0.1 "$PORT"
 }
 
-@test "cli: the PID file goes when the daemon does" {
+@test "cli: the PID file is removed when the daemon ends" {
 	local signal
 
 	for signal in TERM QUIT; do
@@ -332,7 +332,7 @@ builtin_start() {
 	done
 }
 
-@test "cli: a PID file that another has written meanwhile stays" {
+@test "cli: a PID file that another process has written since then stays" {
 	adit_daemon "LogFile \"$DIR/adit.log\""
 	rm "$DIR/pid"
 	echo 1 >"$DIR/pid"
@@ -340,20 +340,20 @@ builtin_start() {
 	[ "$(cat "$DIR/pid")" = 1 ]
 }
 
-@test "cli: everybody may read the PID file, whatever the umask" {
+@test "cli: all users can read the PID file, whatever the umask" {
 	umask 077
 	adit_daemon "LogFile \"$DIR/adit.log\""
 	[ -n "$(find "$DIR/pid" -perm 644)" ]
 }
 
-@test "cli: nobody else may write to the PID file, whatever the umask" {
+@test "cli: no other user can write to the PID file, whatever the umask" {
 	umask 0
 	adit_daemon "LogFile \"$DIR/adit.log\""
 	[ -z "$(find "$DIR/pid" -perm /022)" ]
 	[ -z "$(find "$DIR/adit.log" -perm /022)" ]
 }
 
-@test "cli: a symbolic link that another user made is not followed by the PID file" {
+@test "cli: the PID file is not written through a symbolic link of another user" {
 	need_root
 	mkdir -m 1777 "$DIR/run"
 	echo precious >"$DIR/victim"
@@ -372,7 +372,7 @@ builtin_start() {
 	[ "$(cat "$DIR/victim")" = precious ]
 }
 
-@test "cli: a hard link that another user made is not written by the PID file" {
+@test "cli: the PID file is not written through a hard link of another user" {
 	need_root
 	mkdir -m 1777 "$DIR/run"
 	echo precious >"$DIR/victim"
@@ -401,7 +401,7 @@ builtin_start() {
 	fi
 }
 
-@test "cli: a configuration given by a relative path is found again at a reload" {
+@test "cli: a reload finds a configuration that was given by a relative path" {
 	stderr_expected 'warning'
 	adit_conf "PidFile \"$DIR/pid\"" "LogFile \"$DIR/adit.log\""
 	"$ADIT" -c "${CONF##*/}" >>"$LOG" 2>>"$STDERR" 3>&-
@@ -412,7 +412,7 @@ builtin_start() {
 	client
 }
 
-@test "cli: IPv6 is served, too" {
+@test "cli: clients on IPv6 are served" {
 	need_ipv6
 	peer_start srv server -a ::1 echo
 	adit_start "Listen ::1" "Allow ::1"
@@ -421,7 +421,7 @@ builtin_start() {
 	fails "$PEER" client 127.0.0.1 "$PORT"
 }
 
-@test "cli: several Listen lines are all served, and nothing else" {
+@test "cli: all Listen addresses are served, and no others" {
 	peer_start srv server echo
 	adit_start "Listen 127.0.0.1" "Listen 127.0.0.2"
 	"$PEER" client 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" rtt 1 5
@@ -430,7 +430,7 @@ builtin_start() {
 	fails "$PEER" client 127.0.0.3 "$PORT"
 }
 
-@test "cli: without Listen it serves every address" {
+@test "cli: without Listen every address is served" {
 	peer_start srv server echo
 	PORT=$(free_port)
 	adit_conf "Port $PORT" "Listen 127.0.0.1"

@@ -88,7 +88,7 @@ setup() {
 	log_wait 'Established connection to host "localhost"'
 }
 
-@test "clients: curl logs in, and says 407 when it cannot" {
+@test "clients: curl logs in, and reports 407 when it cannot" {
 	need_command curl
 	https_start
 	adit_start "BasicAuth alice secret"
@@ -113,7 +113,7 @@ setup() {
 	grep -q 403 "$DIR/curl.err"
 }
 
-@test "clients: curl speaks HTTP/1.0 to the proxy, and plain HTTP through a tunnel" {
+@test "clients: curl can use HTTP/1.0 with the proxy, and plain HTTP in a tunnel" {
 	need_command curl
 	peer_start web server skip '\r\n\r\n' \
 	    send 'HTTP/1.0 200 OK\r\n\r\nhello' close

@@ -129,7 +129,7 @@ bool_directive() {
 	number_directive Port 1 65535
 }
 
-@test "conf: Timeout goes to 2147483, and 0 means the default with a warning" {
+@test "conf: Timeout may be up to 2147483, and 0 means the default with a warning" {
 	takes 'Timeout 1\n'
 	takes 'Timeout 2147483\n'
 	warns warning Timeout 'Timeout 0\n'
@@ -138,7 +138,7 @@ bool_directive() {
 	done
 }
 
-@test "conf: ConnectPort takes ports and 0" {
+@test "conf: ConnectPort accepts ports and 0" {
 	takes 'ConnectPort 1\nConnectPort 65535\nConnectPort 22\n'
 	takes 'ConnectPort 0\n'
 	for bad in 65536 65979 -1 +443 0443 00 443x https '"443"' '443 563' \
@@ -153,7 +153,7 @@ bool_directive() {
 	refuses Workers 'Workers automatic\n'
 }
 
-@test "conf: a file without ConnectPort is taken with a warning that every port is open" {
+@test "conf: a file without ConnectPort is accepted with a warning that every port is open" {
 	printf 'Port 8888\nUser nobody\n' >"$CONF"
 	run -0 --separate-stderr "$ADIT" -t -c "$CONF"
 	[[ $stderr =~ warning:.*ConnectPort ]]
@@ -168,13 +168,13 @@ bool_directive() {
 	[[ $stderr == *"Port: missing"* ]]
 }
 
-@test "conf: yes, no, on and off are the only answers to a yes-or-no question" {
+@test "conf: a bool is yes, no, on or off, and nothing else" {
 	bool_directive BindSame
 	bool_directive Syslog
 	takes 'BindSame YES\nSyslog oFF\n'
 }
 
-@test "conf: paths are absolute and stand in double quotes" {
+@test "conf: a path must be absolute and in double quotes" {
 	path_directive LogFile
 	path_directive PidFile
 	path_directive AccessLog
@@ -191,7 +191,7 @@ bool_directive() {
 	refuses BasicAuthRealm 'BasicAuthRealm word\n'
 }
 
-@test "conf: Listen and Bind take addresses and nothing else" {
+@test "conf: Listen and Bind accept only addresses" {
 	local d bad
 
 	for d in Listen Bind; do
@@ -204,14 +204,14 @@ bool_directive() {
 	done
 }
 
-@test "conf: 64 Listen lines and 16 Bind lines are taken, and not one more" {
+@test "conf: 64 Listen lines and 16 Bind lines are accepted, and not one more" {
 	takes "$(printf 'Listen 127.0.0.%d\\n' $(seq 64))"
 	refuses Listen "$(printf 'Listen 127.0.0.%d\\n' $(seq 65))" 68
 	takes "$(printf 'Bind 127.0.0.%d\\n' $(seq 16))"
 	refuses Bind "$(printf 'Bind 127.0.0.%d\\n' $(seq 17))" 20
 }
 
-@test "conf: Allow and Deny take addresses, blocks, names and suffixes" {
+@test "conf: Allow and Deny accept addresses, blocks, names and suffixes" {
 	local d good
 
 	for d in Allow Deny; do
@@ -223,7 +223,7 @@ bool_directive() {
 	done
 }
 
-@test "conf: a rule that cannot be understood is refused, never dropped" {
+@test "conf: a malformed rule is an error, and never ignored" {
 	local d bad
 
 	for d in Allow Deny; do
@@ -239,7 +239,7 @@ bool_directive() {
 	done
 }
 
-@test "conf: BasicAuth takes exactly two words" {
+@test "conf: BasicAuth accepts exactly two words" {
 	local bad
 
 	takes 'BasicAuth user pass\n'
@@ -252,7 +252,7 @@ bool_directive() {
 	done
 }
 
-@test "conf: LogLevel takes its six words in any case" {
+@test "conf: LogLevel accepts its six words in any case" {
 	local level
 
 	for level in critical error warning notice connect info Info CRITICAL; do
@@ -263,7 +263,7 @@ bool_directive() {
 	done
 }
 
-@test "conf: Filter takes a path, FilterType its three words in any case" {
+@test "conf: Filter accepts a path, and FilterType its three words in any case" {
 	local word
 
 	string_directive Filter
@@ -287,7 +287,7 @@ bool_directive() {
 	refuses FilterExtended 'FilterExtended x\n'
 }
 
-@test "conf: User and Group take one word" {
+@test "conf: User and Group accept one word" {
 	takes 'Group nogroup\n'
 	takes 'User 65534\nGroup 65534\n'
 	for d in User Group; do
@@ -297,7 +297,7 @@ bool_directive() {
 	done
 }
 
-@test "conf: keywords are taken in any case, with any blanks around" {
+@test "conf: directives are accepted in any case, with any blanks around them" {
 	takes 'timeout 5\nTIMEOUT 5\ntImEoUt\t5\n  \t Timeout  \t 5 \t \n'
 }
 
@@ -307,7 +307,7 @@ bool_directive() {
 	refuses Timeout "#$(printf 'x%.0s' $(seq 5000))\nTimeout x\n" 5
 }
 
-@test "conf: a comment behind a value is refused, as tinyproxy does" {
+@test "conf: a comment after a value is an error, as in tinyproxy" {
 	refuses Timeout 'Timeout 5 # five\n'
 	refuses User 'User nobody # x\n'
 }
@@ -319,7 +319,7 @@ bool_directive() {
 	refuses_line 'Timeout 5\rTimeout 6\n'
 }
 
-@test "conf: the last line counts without its newline, too" {
+@test "conf: the last line counts even without a newline" {
 	takes 'Timeout 5'
 	takes 'Timeout 5\r'
 	takes '# x'
@@ -328,7 +328,7 @@ bool_directive() {
 	refuses Nonsense 'Nonsense'
 }
 
-@test "conf: blank lines are nothing" {
+@test "conf: blank lines are ignored" {
 	takes '\n\n   \n\t\n \t \n'
 }
 
@@ -338,12 +338,12 @@ bool_directive() {
 	refuses LogLevel "Timeout$(printf ' %.0s' $(seq 5000))5\nLogLevel x\n" 5
 }
 
-@test "conf: a NUL byte is refused, it hides nothing" {
+@test "conf: a NUL byte is an error, and hides nothing" {
 	refuses_line 'Timeout 5\0 and more\n'
 	refuses_line '# a comment\0\nTimeout 5\n'
 }
 
-@test "conf: binary rubbish is refused without harm" {
+@test "conf: binary data is refused without harm" {
 	{
 		base
 		head -c 200000 /dev/urandom
@@ -353,13 +353,13 @@ bool_directive() {
 	run -70 timeout 20 "$ADIT" -t -c /dev/null
 }
 
-@test "conf: a byte order mark is refused on its line" {
+@test "conf: a byte order mark is an error, reported with its line" {
 	printf '\357\273\277Port 8888\nConnectPort 443\n' >"$CONF"
 	run -70 --separate-stderr "$ADIT" -t -c "$CONF"
 	grep -qE "^(adit: )?$CONF:1: ." <<<"$stderr"
 }
 
-@test "conf: what looks like a directive but is none is refused by name" {
+@test "conf: an unknown directive is an error that names it" {
 	refuses Nonsense 'Nonsense 5\n'
 	refuses Timeouts 'Timeouts 5\n'
 	refuses Timeou 'Timeou 5\n'
@@ -372,7 +372,7 @@ bool_directive() {
 	refuses '"Timeout"' '"Timeout" 5\n'
 }
 
-@test "conf: all mistakes of a file are told, each with its line" {
+@test "conf: all errors of a file are reported, each with its line" {
 	local n status=0
 
 	checked 'Timeout x\nUser nobody\nNonsense 1\nAllow 10.0.0.0/99\n\nListen x\n' ||
@@ -384,7 +384,7 @@ bool_directive() {
 	done
 }
 
-@test "conf: control characters of a file do not reach the terminal" {
+@test "conf: control characters in a file do not reach the terminal" {
 	local status=0
 
 	checked 'Nons\033[31mense 5\nTimeout \033[2J\nLogFile "\033]0;x\007\n' ||
@@ -394,7 +394,7 @@ bool_directive() {
 	fails grep -q "$(printf '\007')" "$DIR/err"
 }
 
-@test "conf: the server numbers of the old tinyproxy are taken with a warning" {
+@test "conf: the obsolete directives of tinyproxy are accepted with a warning" {
 	local d
 
 	for d in MinSpareServers MaxSpareServers StartServers \
@@ -406,7 +406,7 @@ bool_directive() {
 	done
 }
 
-@test "conf: fields of requests are added or left out by name, but never those that say where a message ends" {
+@test "conf: any field can be added or left out by name, except those that say where a message ends" {
 	local name
 
 	bool_directive XTinyproxy
@@ -448,7 +448,7 @@ bool_directive() {
 	grep -q ': the path must begin with one /' "$DIR/err"
 }
 
-@test "conf: a mapping that hides one before it is told of" {
+@test "conf: a mapping that hides an earlier one gives a warning" {
 	if ! checked 'ReversePath "/a/b/" "http://h/"\nReversePath "/a" "http://i/"\n' ||
 	    ! grep -qF "$CONF:5: warning: ReversePath: this one is for \"/a/b/\" in line 4 too" \
 		"$DIR/err"; then
@@ -458,7 +458,7 @@ bool_directive() {
 	takes 'ReversePath "/a" "http://i/"\nReversePath "/a/b/" "http://h/"\n'
 }
 
-@test "conf: ReverseOnly needs a mapping, or everything would be open" {
+@test "conf: ReverseOnly without a mapping is an error: everything would be open" {
 	local map='ReversePath "/x/" "http://h/"\n' d
 
 	for d in ReverseOnly ReverseMagic; do
@@ -486,7 +486,7 @@ bool_directive() {
 	refuses ReverseBaseURL 'ReverseBaseURL ""\n'
 }
 
-@test "conf: pages have an absolute path, and a status if it is not for all" {
+@test "conf: a page has an absolute path, and a status unless it is the default page" {
 	local d bad
 
 	echo page >"$DIR/page"
@@ -514,7 +514,7 @@ bool_directive() {
 	done
 }
 
-@test "conf: a target rule that cannot be understood stops the start" {
+@test "conf: a malformed target rule stops the start" {
 	refuses AllowTo 'AllowTo *.example.com\n'
 	refuses DenyTo 'DenyTo 10.0.0.1/8\n'
 	grep -q '"10.0.0.1/8": the address of a block ends in zero bits' \
@@ -526,7 +526,7 @@ bool_directive() {
 	checked 'AllowTo *\nDenyTo private\n'
 }
 
-@test "conf: a target rule for users or clients who cannot exist stops the start" {
+@test "conf: a target rule for users or clients that cannot exist stops the start" {
 	takes 'BasicAuth alice pw\nAllowTo * user alice\n'
 	takes 'AllowTo *:443 user alice client 10.0.0.0/8 ::1\nBasicAuth alice pw\n'
 	takes 'DenyTo private client 192.0.2.0/25 2001:db8::/32\n'
@@ -548,13 +548,13 @@ bool_directive() {
 	refuses AllowTo 'AllowTo * # comment\n'
 }
 
-@test "conf: the last of two values holds" {
+@test "conf: of two values the last one counts" {
 	PORT=$(free_port)
 	adit_start "Port 1" "Port $PORT" "ConnectPort 443" "Timeout 5" "Timeout 6"
 	client
 }
 
-@test "conf: Debian's tinyproxy.conf works unchanged, but for what this machine lacks" {
+@test "conf: Debian's tinyproxy.conf works unchanged, except for users and paths that this machine lacks" {
 	adit_conf - <<-END
 	##
 	## tinyproxy.conf -- tinyproxy daemon configuration file
@@ -648,12 +648,12 @@ bool_directive() {
 	client send "CONNECT 127.0.0.1:22 HTTP/1.1\r\n\r\n" refused 200
 }
 
-@test "conf: the sample configuration is right" {
+@test "conf: the sample configuration has no errors" {
 	run -0 --separate-stderr "$ADIT" -t -c "$BATS_TEST_DIRNAME/../adit.conf"
 	[ -z "$stderr" ]
 }
 
-@test "conf: the sample configuration explains every directive that works" {
+@test "conf: the sample configuration shows every directive that has an effect" {
 	local top=$BATS_TEST_DIRNAME/.. d
 
 	for d in $(conf_directives worked); do
@@ -699,7 +699,7 @@ conf_directives() {
 	done
 }
 
-@test "conf: the example configurations of the man page are right" {
+@test "conf: the example configurations of the man page have no errors" {
 	local file n
 
 	# Each example is what stands between .Bd and .Ed and has a Port.

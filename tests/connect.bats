@@ -31,7 +31,7 @@ fetch() {
 		--cacert "$DIR/cert.pem" "$@"
 }
 
-@test "connect: an IPv4 target is reached and bytes go both ways" {
+@test "connect: an IPv4 target is reached, and bytes are carried in both directions" {
 	adit_start
 	peer_start ECHO server echo
 	client tunnel "127.0.0.1:$ECHO_PORT" rtt 100 100 shut eof
@@ -45,7 +45,7 @@ fetch() {
 	client tunnel "[0:0:0:0:0:0:0:1]:$ECHO_PORT" rtt 10 100 shut eof
 }
 
-@test "connect: wget's and openssl's IPv6 targets without brackets are reached" {
+@test "connect: IPv6 targets without brackets, as wget and openssl send them, are reached" {
 	need_ipv6
 	adit_start
 	peer_start ECHO server -a ::1 echo
@@ -60,7 +60,7 @@ fetch() {
 		shut eof
 }
 
-@test "connect: without Listen both families are served" {
+@test "connect: without Listen clients of both families are served" {
 	need_ipv6
 	adit_conf "Allow ::1" "Allow 127.0.0.1"
 	sed -i '/^Listen/d' "$CONF"
@@ -72,7 +72,7 @@ fetch() {
 		shut eof
 }
 
-@test "connect: a name in /etc/hosts is reached, in any case, with a last dot" {
+@test "connect: a name in /etc/hosts is reached, in any case, also with a last dot" {
 	adit_start
 	peer_start ECHO server echo
 	client tunnel "localhost:$ECHO_PORT" rtt 1 9 shut eof
@@ -80,7 +80,7 @@ fetch() {
 	client tunnel "localhost.:$ECHO_PORT" rtt 1 9 shut eof
 }
 
-@test "connect: a thousand clients that ask for a name at once are all served" {
+@test "connect: a thousand clients that ask for the same name at once are all served" {
 	adit_start
 	peer_start MANY echod
 	client -n 1000 -- \
@@ -88,7 +88,7 @@ fetch() {
 		expect "${OK}hello" shut eof
 }
 
-@test "connect: a name whose first address is dead is reached by the second" {
+@test "connect: if the first address of a name is dead, the second is used" {
 	need_ipv6
 	namespaces "::1 two.test" "127.0.0.1 two.test"
 	adit_start
@@ -96,7 +96,7 @@ fetch() {
 	client tunnel "two.test:$ECHO_PORT" rtt 1 9 shut eof
 }
 
-@test "connect: a name whose first address never answers is reached by the next" {
+@test "connect: if the first address of a name never answers, the next is used" {
 	local port
 
 	need_linux
@@ -115,7 +115,7 @@ fetch() {
 		expect "$OK" rtt 1 9 shut eof
 }
 
-@test "connect: clients that send no Host, or another one, are served" {
+@test "connect: clients that send no Host, or the Host of another target, are served" {
 	adit_start
 	peer_start ECHO server echo
 	client send "CONNECT 127.0.0.1:$ECHO_PORT HTTP/1.1\r\n\r\n" \
@@ -131,26 +131,26 @@ fetch() {
 		expect "$OK" rtt 1 9 shut eof
 }
 
-@test "connect: nothing follows the 200 but what the target sends" {
+@test "connect: after the 200 the client gets only bytes from the target" {
 	adit_start
 	peer_start ECHO server echo
 	client tunnel "127.0.0.1:$ECHO_PORT" quiet 300 rtt 1 9 shut eof
 }
 
-@test "connect: a target that speaks first is heard" {
+@test "connect: if the target sends first, its bytes arrive" {
 	adit_start
 	peer_start SSH server send 'SSH-2.0-test\r\n' echo
 	client tunnel "127.0.0.1:$SSH_PORT" expect 'SSH-2.0-test\r\n' \
 		rtt 1 9 shut eof
 }
 
-@test "connect: a target that speaks first and closes at once is heard" {
+@test "connect: if the target sends first and closes at once, its bytes arrive" {
 	adit_start
 	peer_start TIME server send 'noon' shut gone
 	client -c 50 -- tunnel "127.0.0.1:$TIME_PORT" expect noon eof shut
 }
 
-@test "connect: what looks like HTTP inside the tunnel is only bytes" {
+@test "connect: HTTP inside the tunnel is passed on as bytes" {
 	local text
 
 	adit_start
@@ -163,7 +163,7 @@ fetch() {
 	[ "$(log_count 'Request .*x:1')" = 0 ]
 }
 
-@test "connect: early data in the segment of the head arrives" {
+@test "connect: early data in the same segment as the head arrives" {
 	adit_start
 	peer_start ECHO server echo
 	client send "CONNECT 127.0.0.1:$ECHO_PORT HTTP/1.1\r\n\r\nhello" \
@@ -178,14 +178,14 @@ fetch() {
 	peer_wait SINK
 }
 
-@test "connect: early data of a client that has shut its side is answered" {
+@test "connect: a client that sends early data and shuts its side gets its answer" {
 	adit_start
 	peer_start SUM server skip question eof send answer
 	client send "CONNECT localhost:$SUM_PORT HTTP/1.1\r\n\r\nquestion" \
 		shut expect "${OK}answer" eof
 }
 
-@test "connect: a head that comes byte by byte is understood" {
+@test "connect: a head that arrives byte by byte is understood" {
 	adit_start
 	peer_start ECHO server echo
 	client drip 1 "CONNECT 127.0.0.1:$ECHO_PORT HTTP/1.1\r\nHost: a\r\n\r\nhello" \
@@ -282,7 +282,7 @@ fetch() {
 	fails grep -q 'error' "$DIR/client.err"
 }
 
-@test "connect: nc -X connect, as in ssh's ProxyCommand, works" {
+@test "connect: nc -X connect works, as in ssh's ProxyCommand" {
 	local got
 
 	need_command nc

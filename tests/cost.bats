@@ -47,7 +47,7 @@ worker_pipes_are() {
 	[ "$(worker_pipes)" = "$1" ]
 }
 
-@test "cost: a tunnel takes few system calls, its logs included" {
+@test "cost: a tunnel takes few system calls, including those for its logs" {
 	local n
 
 	adit_start "Workers 1" "AccessLog \"$DIR/access\""
@@ -82,7 +82,7 @@ worker_pipes_are() {
 	[ "$(calls large recvfrom)" -lt 500 ]
 }
 
-@test "cost: tunnels that are quiet again hold no pipe" {
+@test "cost: a tunnel that is quiet again keeps no pipe" {
 	local pipes
 
 	need_linux
@@ -100,7 +100,7 @@ worker_pipes_are() {
 	peer_wait FAR
 }
 
-@test "cost: stalled tunnels that have all the pipes do not stop another" {
+@test "cost: if stalled tunnels hold all pipes, another tunnel still goes on" {
 	need_linux
 	need_proc
 	adit_start "Workers 1"

@@ -87,13 +87,13 @@ newer() {
 	fails grep -qv 'root/root' "$DIR/contents"
 }
 
-@test "deb: built twice it is the same" {
+@test "deb: two builds give the same package" {
 	mkdir "$DIR/again"
 	build "$DIR/again"
 	cmp "$DEB" "$DIR/again/${DEB##*/}"
 }
 
-@test "deb: installed, it runs as a user of its own, serves and logs" {
+@test "deb: once installed, it runs as a user of its own, serves and logs" {
 	need_root
 	installed
 	serves_inside 8888
@@ -106,7 +106,7 @@ newer() {
 	inside adit -v | grep -q '^adit '
 }
 
-@test "deb: an upgrade changes to the new program, cuts no tunnel, and keeps the configuration" {
+@test "deb: an upgrade starts the new program, cuts no tunnel, and keeps the configuration" {
 	local before
 
 	need_root
@@ -129,7 +129,7 @@ newer() {
 	serves_inside 8888
 }
 
-@test "deb: an upgrade with a configuration that is wrong does not take the service away" {
+@test "deb: an upgrade with a wrong configuration does not stop the service" {
 	local before
 
 	need_root
@@ -144,7 +144,7 @@ newer() {
 	serves_inside 8888
 }
 
-@test "deb: removed, nothing of it runs, not even what an upgrade has replaced" {
+@test "deb: once removed, no process of it runs, not even an old one from before an upgrade" {
 	need_root
 	installed
 	tunnel_inside t 8888
@@ -157,7 +157,7 @@ newer() {
 	inside test ! -e /usr/sbin/adit
 }
 
-@test "deb: purged, no file of it is left, and no user, and it can come back" {
+@test "deb: once purged, no file and no user of it is left, and it can be installed again" {
 	need_root
 	installed
 	inside dpkg -P --no-triggers adit >"$DIR/purge.out" 2>&1 || {

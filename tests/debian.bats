@@ -84,7 +84,7 @@ unprivileged() {
 	unprivileged
 }
 
-@test "debian: the init script reloads it, and it goes on with the new configuration" {
+@test "debian: the init script reloads it, and the new configuration is in force" {
 	script start
 	tunnel_inside t 8888
 	before=$(master)
@@ -100,7 +100,7 @@ unprivileged() {
 	peer_wait t | grep -qx whole
 }
 
-@test "debian: the init script stops it, whatever it carries" {
+@test "debian: the init script stops it, whatever its tunnels carry" {
 	script start
 	tunnel_inside t 8888
 	script stop
@@ -111,7 +111,7 @@ unprivileged() {
 	fails peer_wait t >/dev/null
 }
 
-@test "debian: the init script restarts it within its one second" {
+@test "debian: the init script can restart it, although it waits only one second" {
 	script start
 	before=$(master)
 	tunnel_inside t 8888
@@ -145,7 +145,7 @@ readme_lines() {
 			p + 1 == n { sub(/ +#.*/, ""); print }'
 }
 
-@test "debian: the commands of the README lead from tinyproxy to adit, and back" {
+@test "debian: the commands of the README replace tinyproxy with adit, and adit with tinyproxy" {
 	[ "$ADIT" -ef "$TOP/adit" ] || skip "needs the adit of this directory"
 	tinyproxy_itself
 	inside_is sh -c 'command -v make && command -v dpkg-divert &&
@@ -179,7 +179,7 @@ readme_lines() {
 	unprivileged
 }
 
-@test "debian: logrotate moves the log away, and it writes to the new one" {
+@test "debian: after logrotate has moved the log, it writes to the new one" {
 	need_command logrotate
 	script start
 	serves_inside 8888
@@ -234,7 +234,7 @@ unit_start() {
 	wait "$UNIT_PID"
 }
 
-@test "debian: killed without a word, it leaves no process behind that systemd would not end" {
+@test "debian: if it is killed, it leaves no process that systemd would not end" {
 	inside install -d /run/tinyproxy
 	unit_start
 	inside kill -KILL "$MAIN"
@@ -264,7 +264,7 @@ unit_start() {
 	wait_for fails runs
 }
 
-@test "debian: OpenRC starts and stops it by its PID file, from another place" {
+@test "debian: OpenRC starts and stops it by its PID file, from another path" {
 	local pidfile
 
 	inside mv /usr/bin/tinyproxy /usr/sbin/tinyproxy
@@ -282,7 +282,7 @@ unit_start() {
 	fails runs
 }
 
-@test "debian: procd starts it in the foreground with a configuration of OpenWrt, and stops it" {
+@test "debian: procd starts it in the foreground with OpenWrt's configuration, and stops it" {
 	stderr_expected '^/var/etc/tinyproxy.conf:[0-9]+: (notice|warning): '
 	inside rm -rf /run/tinyproxy /var/log/tinyproxy /etc/tinyproxy
 	inside mkdir -p /var/etc

@@ -53,7 +53,7 @@ logged() {
 	inside grep -qsE -e "$1" "$ELOG"
 }
 
-@test "etc: the init script starts, reloads and stops, with the statuses that LSB wants" {
+@test "etc: the init script starts, reloads and stops, with the statuses that LSB requires" {
 	installed
 	script adit.init
 	does status 3
@@ -77,7 +77,7 @@ logged() {
 	does start 5
 }
 
-@test "etc: the init script refuses a configuration that is wrong, and what runs goes on" {
+@test "etc: the init script refuses a wrong configuration, and the running process goes on" {
 	local before
 
 	installed
@@ -97,7 +97,7 @@ logged() {
 	grep -q 'no PidFile' "$DIR/does.out"
 }
 
-@test "etc: the init script's restart cuts no tunnel, again and again, and its stop all" {
+@test "etc: a restart by the init script cuts no tunnel, many times over; its stop ends all" {
 	local first second
 
 	installed
@@ -130,7 +130,7 @@ logged() {
 	[ -z "$(inside ls /run/adit)" ]
 }
 
-@test "etc: a restart of the init script keeps clients waiting for moments alone" {
+@test "etc: during a restart by the init script clients wait only for a moment" {
 	local i
 
 	installed
@@ -143,7 +143,7 @@ logged() {
 	done
 }
 
-@test "etc: logrotate moves the logs of all, also of those that a restart has replaced" {
+@test "etc: logrotate moves the logs of all processes, including old ones after a restart" {
 	need_command logrotate
 	installed
 	script adit.init
@@ -254,7 +254,7 @@ openrc() {
 	END
 }
 
-@test "etc: the OpenRC script starts, checks, reloads and stops it, more than one" {
+@test "etc: the OpenRC script starts, checks, reloads and stops one adit and more" {
 	installed
 	if inside_is test -x /sbin/openrc-run; then
 		skip "there is an OpenRC"
@@ -321,7 +321,7 @@ rc_subr() {
 	wait_for fails runs
 }
 
-@test "etc: the scripts say nothing that shellcheck or a strict shell would object to" {
+@test "etc: shellcheck and a strict shell accept the scripts" {
 	local f
 
 	for f in adit.init adit.openrc adit.rc debian/build debian/postinst \
@@ -334,7 +334,7 @@ rc_subr() {
 	    "$ETC/adit.openrc" "$ETC/adit.rc" "$ETC"/debian/*
 }
 
-@test "etc: AppArmor understands the profile" {
+@test "etc: AppArmor accepts the profile" {
 	need_command apparmor_parser
 	[ -e /etc/apparmor.d/abi/3.0 ] || skip "needs AppArmor 3"
 	apparmor_parser -QT "$ETC/adit.apparmor" 2>"$DIR/apparmor.err"
@@ -387,14 +387,14 @@ banned() {
 		done | grep -oE '127\.0\.0\.[0-9]+' | sort
 }
 
-@test "etc: fail2ban finds who has wrong credentials or must not come, and nobody else" {
+@test "etc: fail2ban finds clients with wrong credentials and refused clients, and no others" {
 	misbehave
 	[ "$(banned normal "$LOG" | tr '\n' ' ')" = "127.0.0.2 127.0.0.4 " ]
 	[ "$(banned aggressive "$LOG" | tr '\n' ' ')" = \
 	    "127.0.0.2 127.0.0.3 127.0.0.3 127.0.0.4 " ]
 }
 
-@test "etc: fail2ban finds them in syslog, too" {
+@test "etc: fail2ban finds them in syslog too" {
 	misbehave
 	# As a syslogd writes it down that adds the host.
 	sed -n 's/^[A-Z]* *\(.* [0-9:]*\)\.[0-9]* \(\[[0-9]*\]: .*\)/\1 host adit\2/p' \

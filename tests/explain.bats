@@ -49,7 +49,7 @@ conf() {
 	printf '%s\n' "User ${ADIT_TEST_USER:-nobody}" "Port 8888" "$@" >"$CONF"
 }
 
-@test "explain: each decision is shown with its line, and the tunnel that comes of it" {
+@test "explain: each decision is shown with its line, and at the end the tunnel" {
 	conf "Allow 192.0.2.0/24" "BasicAuth bob secret1" \
 	    "  basicauth alice   secret2  " "ConnectPort 22" "ConnectPort 443" \
 	    "AllowTo 198.51.100.0/24 user bob" "AllowTo 198.51.100.7:443" \
@@ -68,7 +68,7 @@ conf() {
 	says "address 198.51.100.7: allowed by line 8: AllowTo 198.51.100.0/24 user bob"
 }
 
-@test "explain: a request for the statistics is no tunnel, and no rule is in its way" {
+@test "explain: a request for the statistics gives no tunnel, and no target rule applies" {
 	conf "Allow 192.0.2.0/24" "ConnectPort 443" "DenyTo *"
 	explains 0 192.0.2.7 - tinyproxy.stats:80
 	says "target tinyproxy.stats:80: the default host of the statistics: there is no StatHost" \
@@ -80,7 +80,7 @@ conf() {
 	explains 1 198.51.100.7 - 192.0.2.1:1
 }
 
-@test "explain: a URL is judged as a plain request is, and a path as what it is mapped to" {
+@test "explain: a URL is judged as a plain request, and a path as the URL it is mapped to" {
 	local mapped='/shop/ http://127.0.0.1:8080/s/'
 
 	printf '%s\n' '/secret' >"$DIR/filter"
@@ -128,7 +128,7 @@ conf() {
 	says "answer: the server's, by a connection through http 192.0.2.8:3128"
 }
 
-@test "explain: without any rule everybody is served, and that is said at each step" {
+@test "explain: without any rule every client is served, and each step says so" {
 	conf
 	explains 0 2001:db8::1 - '[2001:db8::2]:1'
 	diff -u - "$DIR/said" <<-EOF
@@ -159,7 +159,7 @@ conf() {
 	[ "${lines[2]}" = "port 80: refused: no ConnectPort names it" ]
 }
 
-@test "explain: what refuses is the last step before the answer" {
+@test "explain: the step that refuses is the last one before the answer" {
 	conf "Deny 192.0.2.66" "Allow 192.0.2.0/24" "BasicAuth alice secret2" \
 	    "ConnectPort 443" "ConnectPort 8888" "AllowTo 192.0.2.1:8888" \
 	    "DenyTo private" "AllowTo 8.8.8.0/24" "Listen 192.0.2.1"
@@ -191,7 +191,7 @@ conf() {
 	says "answer: 400 Bad Request, http_request_error"
 }
 
-@test "explain: floors are called floors, and the address inside an address is seen" {
+@test "explain: floors are called floors, and an IPv4 address inside an IPv6 one is judged" {
 	local floor="refused by a floor: loopback and link-local addresses are for clients on loopback"
 
 	conf "AllowTo 127.0.0.1" "AllowTo 169.254.0.0/16:80" "DenyTo 10.0.0.0/8" "AllowTo *"
@@ -273,7 +273,7 @@ conf() {
 	explains 0 127.0.0.1 - 198.51.100.1:80
 }
 
-@test "explain: limits are named with their lines" {
+@test "explain: limits are shown with their lines" {
 	conf "MaxClientsPerHost 10" "MaxClientsPerHost 20" "MaxRatePerHost 5" \
 	    "RateLimit 65536"
 	explains 0 192.0.2.7 - 198.51.100.1:443
@@ -297,7 +297,7 @@ conf() {
 	fails grep -qE 'wonder|sesa|joe' "$DIR/said"
 }
 
-@test "explain: a line that is very long is cut, and control characters do not reach the terminal" {
+@test "explain: a very long line is cut, and control characters do not reach the terminal" {
 	conf "AllowTo 198.51.100.1 client $(printf '192.0.%d.0/24 ' {0..99})" \
 	    "AllowTo *"
 	explains 0 192.0.2.7 - 198.51.100.1:443
@@ -307,7 +307,7 @@ conf() {
 	fails grep -q "$(printf '\033')" "$DIR/said"
 }
 
-@test "explain: neither one operand, nor two or four, nor an address that is none is taken for a request" {
+@test "explain: one, two or four operands and a malformed address are not taken for a request" {
 	local args
 
 	conf
@@ -331,7 +331,7 @@ conf() {
 	fails log_has 'Connect '
 }
 
-@test "explain: rules for clients by name are looked up, and those that do not match are named" {
+@test "explain: names in rules for clients are looked up, and rules that do not match are shown" {
 	name_server 5.2.0.192.in-addr.arpa=pc.office.test pc.office.test=192.0.2.5 \
 	    6.2.0.192.in-addr.arpa=pc.bad.test pc.bad.test=192.0.2.6
 	conf "Deny .bad.test" "Allow pc.office.test"
@@ -345,7 +345,7 @@ conf() {
 	    "client 192.0.2.7: refused: no Allow matches"
 }
 
-@test "explain: each address of a name is judged, and a failed look-up is told" {
+@test "explain: each address of a name is judged, and a failed look-up is reported" {
 	name_server mixed.test=10.0.0.1,198.51.100.1,198.51.100.2 fail.test=fail \
 	    7.2.0.192.in-addr.arpa=fail
 	conf "DenyTo 10.0.0.0/8" "Allow 192.0.2.8" "Deny .bad.test" \

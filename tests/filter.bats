@@ -105,7 +105,7 @@ says() {
 	done
 }
 
-@test "filter: a name that a pattern is found in is refused, and no other" {
+@test "filter: a name in which a pattern is found is refused, and no other" {
 	patterns 'ads' '^tracker\.' '\.bad\.test$' '^127\.0\.0\.9$'
 	filter_start
 	filtered ads.test:443 www.loads.test:443 tracker.test:443 \
@@ -116,7 +116,7 @@ says() {
 	[ "$(log_count 'Proxying refused')" = 5 ]
 }
 
-@test "filter: with FilterDefaultDeny only what a pattern allows is reached" {
+@test "filter: with FilterDefaultDeny only names that a pattern matches are reached" {
 	patterns '^localhost$' '^127\.0\.0\.1$'
 	filter_start "FilterDefaultDeny Yes"
 	reached "127.0.0.1:$srv_PORT" "localhost:$srv_PORT" \
@@ -125,7 +125,7 @@ says() {
 	    "localhost.evil.test:$srv_PORT" "127.0.0.1.test:$srv_PORT"
 }
 
-@test "filter: an empty list of what is allowed allows nothing, an empty filter all" {
+@test "filter: an empty filter refuses nothing, and with FilterDefaultDeny everything" {
 	: >"$DIR/filter"
 	filter_start "FilterDefaultDeny Yes"
 	filtered "127.0.0.1:$srv_PORT" "localhost:$srv_PORT" "[::1]:$srv_PORT"
@@ -153,7 +153,7 @@ says() {
 	reached "127.0.0.1:$srv_PORT"
 }
 
-@test "filter: the options of a filter may stand before and behind it" {
+@test "filter: the other filter directives may come before and after Filter" {
 	patterns '^(local)host:4+3$'
 	peer_start srv server echo
 	adit_start "FilterURLs Yes" "Filter \"$DIR/filter\"" "FilterType ere"
@@ -185,7 +185,7 @@ says() {
 	reached "localhost:$srv_PORT"
 }
 
-@test "filter: no filter is passed by another way to write a host" {
+@test "filter: no other spelling of a host gets past a filter" {
 	patterns '^example\.com$' '^127\.0\.0\.1$' '^2001:db8::1$'
 	filter_start "ConnectTimeout 5"
 	filtered example.com:443 EXAMPLE.com:443 example.com.:443 \
@@ -212,7 +212,7 @@ target_malformed() {
 	done
 }
 
-@test "filter: the Host field of a request does not help past the filter" {
+@test "filter: the Host field of a request does not get it past the filter" {
 	patterns '^bad\.test$'
 	filter_start
 	client send "CONNECT bad.test:443 HTTP/1.1\r\nHost: good.test:443\r\n\r\n" \
@@ -221,7 +221,7 @@ target_malformed() {
 	    expect 'HTTP/1.1 200 Connection established\r\n\r\n' rtt 1 5
 }
 
-@test "filter: case never counts, in any type, whatever FilterCaseSensitive says" {
+@test "filter: the case of a host never matters, for any type, whatever FilterCaseSensitive says" {
 	local type
 
 	stderr_expected 'FilterCaseSensitive: without effect'
@@ -238,7 +238,7 @@ target_malformed() {
 	reached "localhost:$srv_PORT" "LOCALHOST:$srv_PORT"
 }
 
-@test "filter: blanks and comments around a pattern are none of it" {
+@test "filter: blanks and comments around a pattern are not part of it" {
 	patterns '# a comment with localhost' '' '   # and another' \
 	    '	 ads # no ads' 'bad#comment' 'x\#127' 'evil behind 127'
 	printf 'crlf\\.test$\r\n\r\nlast' >>"$DIR/filter"
@@ -250,7 +250,7 @@ target_malformed() {
 	[ "$(cat "$STDERR" "$LOG" | grep -c 'ends at the blank')" = 1 ]
 }
 
-@test "filter: who writes *.name where that is no pattern is told" {
+@test "filter: *.name, which is not meant as a regular expression, gives a warning" {
 	patterns '*.bad.test'
 	adit_conf "ConnectPort 443" "Filter \"$DIR/filter\""
 	"$ADIT" -t -c "$CONF" 2>"$DIR/err"
@@ -267,7 +267,7 @@ target_malformed() {
 	reached "localhost:$srv_PORT"
 }
 
-@test "filter: the credentials and the port are looked at first, and no name is looked up" {
+@test "filter: credentials and port are checked first, and no name is looked up" {
 	patterns 'bad'
 	filter_start "BasicAuth alice secret" "ConnectPort 443" "LogLevel info"
 	client send "CONNECT bad.test:443 HTTP/1.1\r\n\r\n" refused 407
@@ -280,7 +280,7 @@ target_malformed() {
 	log_wait 'Proxying refused on filtered domain "bad.test"'
 }
 
-@test "filter: a filtered target is not looked up, and nothing behind it is read" {
+@test "filter: a filtered target is not looked up, and nothing after its request is read" {
 	name_server bad.test=127.0.0.1 good.test=127.0.0.1
 	patterns '^bad'
 	filter_start "AccessLog \"$DIR/access\""
@@ -293,7 +293,7 @@ target_malformed() {
 	    "$DIR/access"
 }
 
-@test "filter: a name that is allowed does not lead around the rules for targets" {
+@test "filter: a name that the filter allows is still judged by the rules for targets" {
 	namespaces "127.0.0.2 good.test"
 	patterns '\.test$'
 	filter_start "FilterDefaultDeny Yes" "DenyTo 127.0.0.2"
@@ -319,7 +319,7 @@ target_malformed() {
 	says "$DIR/filter:2: "
 }
 
-@test "filter: rubbish in a filter is refused, and does not reach the terminal" {
+@test "filter: binary data in a filter is refused, and does not reach the terminal" {
 	printf 'good\nb\303\274cher.test\n' >"$DIR/filter"
 	refuses "Filter \"$DIR/filter\""
 	says "$DIR/filter:2: " "xn--"
@@ -352,7 +352,7 @@ target_malformed() {
 	says 'Filter: the value must be an absolute path'
 }
 
-@test "filter: a file without the right to read it stops the start" {
+@test "filter: a file that the user may not read stops the start" {
 	need_user
 	patterns x
 	chmod 000 "$DIR/filter"
@@ -360,7 +360,7 @@ target_malformed() {
 	says "Filter: $DIR/filter: Permission denied"
 }
 
-@test "filter: the file need not be readable for the user of the workers" {
+@test "filter: the user of the workers need not be able to read the file" {
 	need_root
 	patterns '^bad'
 	chmod 600 "$DIR/filter"
@@ -381,7 +381,7 @@ target_malformed() {
 	[ ! -s "$DIR/err" ]
 }
 
-@test "filter: a reload with a filter that is wrong keeps the old one" {
+@test "filter: a reload with a wrong filter keeps the old one" {
 	patterns '^bad'
 	filter_start
 	filtered bad.test:443
@@ -404,7 +404,7 @@ target_malformed() {
 	passed worse.test:443
 }
 
-@test "filter: thousands of patterns hold, the last too" {
+@test "filter: thousands of patterns are in force, including the last one" {
 	seq -f '^h%g\.test$' 20000 >"$DIR/filter"
 	seq -f '^[h]%g\.text$' 300 >>"$DIR/filter"
 	filter_start

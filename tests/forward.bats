@@ -19,7 +19,7 @@ asks() {
 
 # Requests.
 
-@test "forward: a URL of every form is asked for at the host that it names, and there by its path" {
+@test "forward: a URL of any form leads to the host that it names, and the server gets its path" {
 	start
 	asks 'GET http://@/' 'GET /'
 	asks 'GET http://@' 'GET /'
@@ -37,7 +37,7 @@ asks() {
 	asks 'OPTIONS http://@/*' 'OPTIONS /*'
 }
 
-@test "forward: a Host that differs from the URL goes nowhere" {
+@test "forward: a Host that differs from the URL has no effect" {
 	start
 	passes 'GET http://@/ HTTP/1.1\r\nHost: other.example\r\nA: b\r\n\r\n' \
 	    "GET / HTTP/1.1\r\nHost: @\r\nA: b\r\n$CLOSE" "$SMALL" "$SMALL"
@@ -46,7 +46,7 @@ asks() {
 	    "${OK}Content-Length: 2\r\n${CLOSE}ok"
 }
 
-@test "forward: a server with an IPv6 address is reached, and named in brackets" {
+@test "forward: a server with an IPv6 address is reached, and Host has it in brackets" {
 	local port
 
 	need_ipv6
@@ -59,7 +59,7 @@ asks() {
 	peer_wait origin
 }
 
-@test "forward: what is no http URL gets 400, and nobody is asked for it" {
+@test "forward: a target that is not an http URL gets 400, and no server gets a request" {
 	local target
 
 	start
@@ -76,7 +76,7 @@ asks() {
 	[ ! -e "$DIR/touched" ]
 }
 
-@test "forward: fields for one connection go no further, those that Connection names among them" {
+@test "forward: fields for one connection go no further, nor do those that Connection names" {
 	start
 	passes "GET http://@/ HTTP/1.1\r\nHost: x\r\nA: 1\r\nConnection: close, B , c,Host, Content-Length\r\nB: 2\r\nProxy-Connection: D\r\nD: 3\r\nKeep-Alive: 300\r\nTE: trailers\r\nUpgrade: x\r\nProxy-Authorization: Basic eDp5\r\nC: 4\r\nProxy-Authenticate: x\r\nE: 5\r\nContent-Length: 0\r\nAuthorization: Basic eDp5\r\n\r\n" \
 	    "GET / HTTP/1.1\r\nHost: @\r\nA: 1\r\nE: 5\r\nAuthorization: Basic eDp5\r\nContent-Length: 0\r\n$CLOSE" \
@@ -97,7 +97,7 @@ asks() {
 	    "${OK}$fields\r\nno length" "${OK}$fields${CLOSE}no length"
 }
 
-@test "forward: Via tells of the proxy in both directions, with the version that each side spoke" {
+@test "forward: Via names the proxy in both directions, with the version that each side used" {
 	local port
 
 	adit_start 'ViaProxyName "here"'
@@ -126,7 +126,7 @@ asks() {
 	grep -q "^GET http://127.0.0.1:$port/ HTTP/1.1" <<<"$reply"
 }
 
-@test "forward: AddHeader, Anonymous and XTinyproxy do what they do in tinyproxy" {
+@test "forward: AddHeader, Anonymous and XTinyproxy work as in tinyproxy" {
 	start 'AddHeader "X-A" "one two"' 'AddHeader "x-b" "3"' "XTinyproxy yes"
 	passes "GET http://@/ HTTP/1.1\r\nHost: x\r\nx-tinyproxy: 10.0.0.1\r\nX-A: 0\r\n\r\n" \
 	    "GET / HTTP/1.1\r\nHost: @\r\nX-A: 0\r\nX-Tinyproxy: 127.0.0.1\r\nX-A: one two\r\nx-b: 3\r\n$CLOSE" \
@@ -139,7 +139,7 @@ asks() {
 	    "${OK}Server: s\r\nContent-Length: 2\r\n\r\nok"
 }
 
-@test "forward: TRACE and OPTIONS go as far as Max-Forwards says, and TRACE tells no secrets" {
+@test "forward: TRACE and OPTIONS go as far as Max-Forwards says, and TRACE reveals no secrets" {
 	local reply
 
 	start
@@ -181,7 +181,7 @@ asks() {
 	    "$SMALL" "${OK}Content-Length: 2\r\n${CLOSE}ok"
 }
 
-@test "forward: chunks go on both ways with their trailers, and without extensions" {
+@test "forward: chunks are passed on both ways, with trailers and without extensions" {
 	start
 	passes "POST http://@/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked\r\nTrailer: T\r\n\r\n1;a=b\r\nx\r\n0A\r\n0123456789\r\n0;c\r\nT: u\r\n\r\n" \
 	    "POST / HTTP/1.1\r\nHost: @\r\nTrailer: T\r\nTransfer-Encoding: chunked\r\n${CLOSE}1\r\nx\r\n0A\r\n0123456789\r\n0\r\nT: u\r\n\r\n" \
@@ -189,7 +189,7 @@ asks() {
 	    "${OK}Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nV: w\r\n\r\n"
 }
 
-@test "forward: a client of HTTP/1.0 gets chunked content without chunks, and its end" {
+@test "forward: a client of HTTP/1.0 gets chunked content without chunks, and sees its end" {
 	local port
 
 	start
@@ -201,7 +201,7 @@ asks() {
 	    expect "${OK}${CLOSE}okxyz" eof
 }
 
-@test "forward: messages in pieces of one byte are the same messages" {
+@test "forward: messages in pieces of one byte are read as the same messages" {
 	local port
 
 	start
@@ -214,7 +214,7 @@ asks() {
 	peer_wait origin
 }
 
-@test "forward: an answer without a length ends where the server ends it" {
+@test "forward: an answer without a length ends when the server closes" {
 	start
 	passes 'GET http://@/ HTTP/1.1\r\nHost: x\r\n\r\n' \
 	    "GET / HTTP/1.1\r\nHost: @\r\n$CLOSE" \
@@ -250,7 +250,7 @@ asks() {
 	    "${OK}Transfer-Encoding: chunked\r\n\r\n" "${OK}\r\n"
 }
 
-@test "forward: an answer of the proxy to HEAD ends with its head, whatever is wrong" {
+@test "forward: an answer of the proxy to HEAD ends with its head, for every error" {
 	local head reply
 
 	start 'DenyTo private:1' 'AllowTo *' 'BasicAuth joe sesame'
@@ -267,7 +267,7 @@ asks() {
 	done
 }
 
-@test "forward: a status without a reason goes on, with the space that belongs there" {
+@test "forward: a status without a reason is passed on, with its space" {
 	start
 	passes 'GET http://@/ HTTP/1.1\r\nHost: x\r\n\r\n' \
 	    "GET / HTTP/1.1\r\nHost: @\r\n$CLOSE" \
@@ -313,7 +313,7 @@ filled() {
 	[ "$(grep -c filled "$DIR/loud.out")" -ge "$1" ]
 }
 
-@test "forward: the client is told to go on at once when the server says so, and sends no sooner" {
+@test "forward: 100 Continue reaches the client at once, and the proxy sends none by itself" {
 	local port
 
 	start
@@ -326,7 +326,7 @@ filled() {
 	peer_wait origin
 }
 
-@test "forward: answers that only announce another one are passed on, but not to HTTP/1.0" {
+@test "forward: answers of 100 to 199 are passed on, except to HTTP/1.0" {
 	local early='HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'
 
 	start
@@ -339,7 +339,7 @@ filled() {
 	    "$early$SMALL" "${OK}Content-Length: 2\r\n${CLOSE}ok"
 }
 
-@test "forward: a server that announces an answer for ever is a 502, for HTTP/1.0 too" {
+@test "forward: answers of 100 to 199 without end give 502, for HTTP/1.0 too" {
 	local i interim= minor
 
 	start
@@ -358,7 +358,7 @@ filled() {
 	done
 }
 
-@test "forward: a server that answers before the upload is over is heard, and the upload ends" {
+@test "forward: if a server answers before the upload is over, the client gets the answer and the upload ends" {
 	local answer='HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n'
 
 	start
@@ -388,7 +388,7 @@ filled() {
 	access_is 1 '- http://127.0.0.1:[0-9]+/chat 127.0.0.1:[0-9]+ 101/closed [0-9]+ [0-9]+ [0-9.]+'
 }
 
-@test "forward: nobody changes to another protocol unasked, or to one that hides requests" {
+@test "forward: no change of protocol is passed on that was not asked for or that hides requests" {
 	start
 	peer_start origin server skip '\r\n\r\n' \
 	    send 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n' hold
@@ -407,7 +407,7 @@ filled() {
 
 # Answers that go wrong.
 
-@test "forward: an answer that is cut off looks cut off to the client, and what came of it comes" {
+@test "forward: an answer that is cut off looks cut off to the client, which gets the part before" {
 	local end head
 
 	start
@@ -439,7 +439,7 @@ filled() {
 	wait_for grep -q ' 200/server_reset ' "$DIR/access"
 }
 
-@test "forward: an answer that is cut off while the request still comes looks cut off, too" {
+@test "forward: an answer that is cut off during an upload looks cut off too" {
 	start
 	peer_start origin server skip '\r\n\r\n' send "$OK\r\nabc" take 300000 rst
 	# Whether the worker sends first or reads is a matter of luck.
@@ -450,7 +450,7 @@ filled() {
 	[ "$(grep -c ' 200/server_reset ' "$DIR/access")" = 30 ]
 }
 
-@test "forward: a server without a good answer is a 502 that says so" {
+@test "forward: a malformed answer of a server gives 502, with the reason" {
 	local answer
 
 	start
@@ -483,7 +483,7 @@ filled() {
 	    send "GET http://127.0.0.1:$endless_PORT/ HTTP/1.1\r\nHost: x\r\n\r\n"
 }
 
-@test "forward: a server that cannot be had gets the answer that CONNECT would" {
+@test "forward: if a server cannot be reached, the client gets the same answer as for CONNECT" {
 	local reply
 
 	start "ConnectTimeout 1"
@@ -501,7 +501,7 @@ filled() {
 	fails grep -q '<html' <<<"$reply"
 }
 
-@test "forward: a silent server is a 504, a silent client a 408, and a half answer a reset" {
+@test "forward: a silent server gives 504, a silent client 408, and half an answer a reset" {
 	start "Timeout 1"
 	peer_start silent server hold
 	peer_start half server skip '\r\n\r\n' send "${OK}Content-Length: 5\r\n\r\nab" hold
@@ -514,7 +514,7 @@ filled() {
 	access_is 3 '- [^ ]+ [^ ]+ 200/idle [0-9]+ [0-9]+ [0-9.]+'
 }
 
-@test "forward: a client that leaves ends its request at the server" {
+@test "forward: when a client leaves, its request at the server ends" {
 	start
 	peer_start origin server skip '\r\n\r\n' touch "$DIR/asked" gone touch "$DIR/ended"
 	client send "GET http://127.0.0.1:$origin_PORT/ HTTP/1.1\r\nHost: x\r\n\r\n" \
@@ -527,7 +527,7 @@ filled() {
 	access_is 2 '- [^ ]+ [^ ]+ -/client_left [0-9]+ 0 [0-9.]+'
 }
 
-@test "forward: a client that only ends its side gets its answer" {
+@test "forward: a client that only shuts its side gets its answer" {
 	start
 	peer_start origin server skip '\r\n\r\n' pause 300 send "$SMALL"
 	client send "GET http://127.0.0.1:$origin_PORT/ HTTP/1.1\r\nHost: x\r\n\r\n" \
@@ -557,7 +557,7 @@ filled() {
 	access_is 21 '- [^ ]+ [^ ]+ 200/forwarded [0-9]+ [0-9]+ [0-9.]+'
 }
 
-@test "forward: requests that come all at once are answered one after the other" {
+@test "forward: requests that arrive all at once are answered one after the other" {
 	local all='' got='' i
 
 	start
@@ -573,7 +573,7 @@ filled() {
 	[ "$(grep -c ' 200/forwarded ' "$DIR/access")" = 18 ]
 }
 
-@test "forward: hundreds of requests in one segment are served, and hundreds that the proxy answers itself end at the first" {
+@test "forward: hundreds of requests in one segment are served; of hundreds that the proxy answers itself only the first is" {
 	local i all='' own=''
 
 	start
@@ -590,7 +590,7 @@ filled() {
 	wait_for access_lines 302
 }
 
-@test "forward: a connection to a server is never used again, for whomever" {
+@test "forward: a connection to a server is never used for a second request, of any client" {
 	start
 	peer_start origin server skip '\r\n\r\n' send "$SMALL" eof say ended
 	client -c 3 -- send "GET http://127.0.0.1:$origin_PORT/ HTTP/1.1\r\nHost: x\r\n\r\n" \
@@ -613,7 +613,7 @@ said_ended() {
 	access_is 2 "- 127.0.0.1:$srv_PORT 127.0.0.1:$srv_PORT 200/closed 300 300 [0-9.]+"
 }
 
-@test "forward: a client that asks no more is let go without a word, and has its lines only" {
+@test "forward: an idle client is closed without a reply, and adds no line to the access log" {
 	start "HeaderTimeout 1"
 	peer_start origin server skip '\r\n\r\n' send "$SMALL"
 	client send "GET http://127.0.0.1:$origin_PORT/ HTTP/1.1\r\nHost: x\r\n\r\n" \
@@ -629,7 +629,7 @@ said_ended() {
 	[ "$(wc -l <"$DIR/access")" = 4 ]
 }
 
-@test "forward: clients that only might ask again never take the places of those who do" {
+@test "forward: idle clients never take the places of clients that send requests" {
 	local closing="${OK}Content-Length: 2\r\n${CLOSE}ok"
 
 	start "MaxClients 6"
@@ -642,7 +642,7 @@ said_ended() {
 	    expect "$closing" eof
 }
 
-@test "forward: clients that wait between two requests cost the busy ones nothing, and hold up no reload" {
+@test "forward: idle clients do not slow down busy ones, and do not delay a reload" {
 	local old
 
 	need_proc
@@ -679,7 +679,7 @@ gone_all() {
 
 # What may be asked for.
 
-@test "forward: rules, floors and filters hold for plain requests as for CONNECT, ConnectPort does not" {
+@test "forward: rules, floors and filters hold for plain requests as for CONNECT, but ConnectPort does not" {
 	echo 'filtered' >"$DIR/filter"
 	start "ConnectPort 1" "DenyTo 127.0.0.1:7" "DenyTo .example" \
 	    "Filter \"$DIR/filter\""
@@ -725,7 +725,7 @@ gone_all() {
 	    "GET / HTTP/1.1\r\nHost: @\r\nAuthorization: Basic mine\r\n$CLOSE" "$SMALL" "$SMALL"
 }
 
-@test "forward: with FilterURLs a filter sees the whole URL, in whatever way it is written" {
+@test "forward: with FilterURLs a filter sees the whole URL, whatever its spelling" {
 	local url
 
 	printf '%s\n' '/ads/' '^http://127\.0\.0\.1:[0-9]*/secret' >"$DIR/filter"
@@ -743,7 +743,7 @@ gone_all() {
 	log_wait "Proxying refused on filtered url \"http://127.0.0.1:$origin_PORT/a/ADS/\""
 }
 
-@test "forward: FilterCaseSensitive minds the case of paths and never that of hosts" {
+@test "forward: with FilterCaseSensitive the case of paths matters, and that of hosts never does" {
 	printf '%s\n' '/Ads' 'bad\.invalid' >"$DIR/filter"
 	start "Filter \"$DIR/filter\"" "FilterURLs yes" "FilterCaseSensitive yes"
 	peer_start origin server skip '\r\n\r\n' send "$SMALL"
@@ -757,7 +757,7 @@ gone_all() {
 	    send 'CONNECT BAD.invalid:443 HTTP/1.1\r\nHost: x\r\n\r\n'
 }
 
-@test "forward: with FilterDefaultDeny only URLs that a pattern matches are had" {
+@test "forward: with FilterDefaultDeny only URLs that a pattern matches are allowed" {
 	echo '^http://127\.0\.0\.1:[0-9]*/public/' >"$DIR/filter"
 	start "Filter \"$DIR/filter\"" "FilterURLs yes" "FilterDefaultDeny yes"
 	peer_start origin server skip '\r\n\r\n' send "$SMALL"
@@ -769,7 +769,7 @@ gone_all() {
 	done
 }
 
-@test "forward: RateLimit holds for downloads and uploads by plain HTTP, too" {
+@test "forward: RateLimit holds for downloads and uploads by plain HTTP too" {
 	local began n=$((300 * 1024))
 
 	start "RateLimit 100000"
@@ -848,7 +848,7 @@ gone_all() {
 	    send 'GET http://h.example/p HTTP/1.1\r\nHost: x\r\n\r\n'
 }
 
-@test "forward: a parent that is down is given up for the next, and its own refusals are passed on" {
+@test "forward: if a parent is down, the next one is used; the refusal of a parent is passed on" {
 	local dead port
 
 	port=$(free_port)
@@ -860,7 +860,7 @@ gone_all() {
 	    expect 'HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno'
 }
 
-@test "forward: a server that a parent gets no good answer from does not make the parent dead" {
+@test "forward: a parent does not count as dead because of a server without a good answer" {
 	local first
 
 	first=$(free_port)
@@ -875,7 +875,7 @@ gone_all() {
 	fails log_has 'Could not connect to upstream proxy'
 }
 
-@test "forward: a parent that wants other credentials is a 502, and its challenge is not for the client" {
+@test "forward: a parent that wants other credentials gives 502, and its challenge does not reach the client" {
 	local port reply
 
 	port=$(free_port)
@@ -888,7 +888,7 @@ gone_all() {
 	grep -q 'The parent proxy wants other credentials' <<<"$reply"
 }
 
-@test "forward: a request that a parent leads back here is noticed" {
+@test "forward: a request that a parent sends back here is recognized" {
 	local port
 
 	port=$(free_port)
@@ -915,7 +915,7 @@ ambiguous() {
 	fails grep -qa . "$DIR/heard"
 }
 
-@test "forward: of a request whose head two readers could understand differently nothing is passed on" {
+@test "forward: nothing is passed on of a request whose head can be read in two ways" {
 	start
 	: >"$DIR/heard"
 	peer_start origin server try print
@@ -986,7 +986,7 @@ ambiguous() {
 	fails log_has Established
 }
 
-@test "forward: content that two readers could end elsewhere is never complete at the server" {
+@test "forward: content whose end can be read in two ways never reaches the server whole" {
 	local next row
 
 	start
@@ -1028,7 +1028,7 @@ ambiguous() {
 	fails grep -ax -e '' "$DIR/ends"
 }
 
-@test "forward: whatever stands behind content is the next request, and no part of this one" {
+@test "forward: bytes after the content are the next request, and not a part of this one" {
 	local port
 
 	start
@@ -1040,7 +1040,7 @@ ambiguous() {
 	fails grep -q '/2' "$DIR/origin.out"
 }
 
-@test "forward: a client cannot put a field or a request into what goes on for it" {
+@test "forward: a client cannot insert a field or a request into what the server gets" {
 	start 'AddHeader "X-A" "b"'
 	passes "GET http://@/%0d%0aX:%20y HTTP/1.1\r\nHost: x\r\nB: %0d%0aX: y\r\n\r\n" \
 	    "GET /%0d%0aX:%20y HTTP/1.1\r\nHost: @\r\nB: %0d%0aX: y\r\nX-A: b\r\n$CLOSE" \
@@ -1049,7 +1049,7 @@ ambiguous() {
 
 # Resources.
 
-@test "forward: descriptors and memory come back after thousands of requests, however they end" {
+@test "forward: descriptors and memory are free again after thousands of requests, however they end" {
 	local before fds port
 
 	need_proc
@@ -1083,7 +1083,7 @@ ambiguous() {
 	sanitized || [ "$(resident)" -le $((before + 512)) ]
 }
 
-@test "forward: a connection that ends while nobody looks costs no processor time" {
+@test "forward: a connection that ends while it is not watched costs no processor time" {
 	local before worker
 
 	need_proc
@@ -1116,7 +1116,7 @@ web() {
 	WEB=http://127.0.0.1:$(sed -n 's/.* port \([0-9]*\).*/\1/p' "$DIR/web.out")
 }
 
-@test "forward: curl gets, sends and asks again through the proxy" {
+@test "forward: curl downloads, uploads and keeps its connection through the proxy" {
 	start
 	web
 	head -c 3000000 /dev/urandom >"$DIR/www/big"
@@ -1136,7 +1136,7 @@ web() {
 	    -x "http://127.0.0.1:$PORT" "http://127.0.0.1:$sink_PORT/")" = ok ]
 }
 
-@test "forward: wget gets what there is" {
+@test "forward: wget downloads a page" {
 	need_command wget
 	start
 	web
@@ -1145,7 +1145,7 @@ web() {
 	cmp "$DIR/www/big" "$DIR/got"
 }
 
-@test "forward: git clones by http" {
+@test "forward: git clones over http" {
 	need_command git
 	start
 	web
@@ -1159,7 +1159,7 @@ web() {
 	[ "$(git -C "$DIR/clone" log --format=%s)" = one ]
 }
 
-@test "forward: Python asks through the proxy, with a user" {
+@test "forward: Python sends requests through the proxy, with a user" {
 	need_command python3
 	start "BasicAuth joe sesame"
 	web

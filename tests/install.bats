@@ -29,7 +29,7 @@ files() {
 	(cd "$DIR/root" && find . -type f -o -type l) | sort
 }
 
-@test "install: adit, its pages and a configuration go where they belong" {
+@test "install: adit, its manual pages and a configuration are installed in the right places" {
 	install install PREFIX=/usr SYSCONFDIR=/etc/adit
 	[ "$(files | grep -v share/adit/)" = "./etc/adit/adit.conf
 ./usr/sbin/adit
@@ -45,7 +45,7 @@ files() {
 	[ -z "$(files)" ]
 }
 
-@test "install: a configuration that somebody has changed survives both ways" {
+@test "install: a changed configuration survives install and uninstall" {
 	mkdir -p "$DIR/root/etc/adit"
 	echo "Port 3128" >"$DIR/root/etc/adit/adit.conf"
 	install install PREFIX=/usr SYSCONFDIR=/etc/adit
@@ -54,7 +54,7 @@ files() {
 	[ "$(cat "$DIR/root/etc/adit/adit.conf")" = "Port 3128" ]
 }
 
-@test "install: tinyproxy comes with its pages, a file of its own, and goes again" {
+@test "install: tinyproxy is installed with its manual pages, without a configuration, and removed again" {
 	install install-tinyproxy PREFIX=/usr
 	[ -x "$DIR/root/usr/bin/tinyproxy" ]
 	# A link to adit would not be found as tinyproxy.
@@ -66,7 +66,7 @@ files() {
 	fails grep -q tinyproxy <<<"$(files)"
 }
 
-@test "install: the tinyproxy of somebody else stays at uninstall" {
+@test "install: uninstall does not remove a tinyproxy that is not adit" {
 	mkdir -p "$DIR/root/usr/bin" "$DIR/root/usr/share/man/man8"
 	printf '#!/bin/sh\necho tinyproxy 1.11.1\n' >"$DIR/root/usr/bin/tinyproxy"
 	chmod +x "$DIR/root/usr/bin/tinyproxy"
@@ -76,7 +76,7 @@ files() {
 ./usr/share/man/man8/tinyproxy.8" ]
 }
 
-@test "install: tinyproxy says its name and version where scripts ask, and finds its own file" {
+@test "install: tinyproxy prints its name and version as scripts expect, and reads its own configuration" {
 	run -0 --separate-stderr "$TINYPROXY" -v
 	[[ $output =~ ^tinyproxy\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
 	[ "${output#tinyproxy }" = "$("$ADIT" -v | sed 's/adit //')" ]
@@ -87,7 +87,7 @@ files() {
 	[[ $stderr == *"usage: tinyproxy "* ]]
 }
 
-@test "install: tinyproxy keeps its name in its log, whatever it is started as" {
+@test "install: tinyproxy uses its name in its log, whatever name it is started by" {
 	ADIT=$TINYPROXY
 	adit_start
 	log_has '^NOTICE .*: Initializing tinyproxy [0-9]'
@@ -109,7 +109,7 @@ files() {
 	done
 }
 
-@test "install: a filter that is not there or wrong is status 65, as scripts know it" {
+@test "install: a missing or wrong filter returns 65, as scripts expect" {
 	local option
 
 	echo '[' >"$DIR/broken"

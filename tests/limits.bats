@@ -57,7 +57,7 @@ small() {
 	ADIT_WRAP=(sh -c 'ulimit -n "$0" && exec "$@"' "$1")
 }
 
-@test "limits: MaxClients is the number of clients at once, and the next waits in line" {
+@test "limits: MaxClients is the number of clients at once, and the next one waits" {
 	need_proc
 	peer_start srv server echo
 	adit_start "MaxClients 2" "Workers 1"
@@ -112,7 +112,7 @@ some_up() {
 	[ "$(ups "$@")" -ge 1 ]
 }
 
-@test "limits: MaxClients 1 serves one after the other" {
+@test "limits: MaxClients 1 serves one client after the other" {
 	local i
 
 	peer_start srv server echo
@@ -126,7 +126,7 @@ some_up() {
 	done
 }
 
-@test "limits: clients that only connect count, and their place is free when they leave" {
+@test "limits: a client that only connects counts, and its place is free when it leaves" {
 	peer_start srv server echo
 	adit_start "MaxClients 3"
 	client_start idle -n 3 127.0.0.1 "$PORT" say up wait "$DIR/go" close
@@ -137,7 +137,7 @@ some_up() {
 	wait_for peer_said late up
 }
 
-@test "limits: clients that are refused do not use up places for good" {
+@test "limits: a refused client gives its place back" {
 	local i
 
 	peer_start srv server echo
@@ -202,7 +202,7 @@ some_up() {
 	held c
 }
 
-@test "limits: a full proxy stops as quickly as any" {
+@test "limits: a full proxy stops as quickly as an empty one" {
 	peer_start srv server echo
 	adit_start "MaxClients 1"
 	held a
@@ -213,7 +213,7 @@ some_up() {
 	[ "$STATUS" = 0 ]
 }
 
-@test "limits: a full proxy reloads" {
+@test "limits: a full proxy can reload" {
 	peer_start srv server echo
 	adit_start "MaxClients 1" "Workers 1"
 	held a
@@ -225,7 +225,7 @@ some_up() {
 	wait_for peer_said b up
 }
 
-@test "limits: without MaxClients the descriptors are the limit: more clients wait, none is lost" {
+@test "limits: without MaxClients the descriptors are the limit; more clients wait, and none is lost" {
 	local i
 
 	need_proc
@@ -279,13 +279,13 @@ some_up_stays() {
 	[ "$(worker_pids | wc -l)" = 7 ]
 }
 
-@test "limits: a MaxClients that Workers cannot serve is said in the log" {
+@test "limits: if Workers cannot serve MaxClients, the log says so" {
 	small 64
 	adit_start "MaxClients 1000" "Workers 2"
 	log_has '^WARNING .*: MaxClients 1000 is more than 2 workers can serve'
 }
 
-@test "limits: a MaxClients that needs more descriptors than one process has is served by more workers" {
+@test "limits: if MaxClients needs more descriptors than one process has, there are more workers" {
 	need_proc
 	small 64
 	peer_start srv server echo
@@ -299,7 +299,7 @@ some_up_stays() {
 	peer_wait many
 }
 
-@test "limits: a connect that finds no descriptor is answered, and later ones are served" {
+@test "limits: a request without a free descriptor gets a reply, and later ones are served" {
 	local i
 
 	need_proc

@@ -25,7 +25,7 @@ one_tunnel() {
 	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
 }
 
-@test "log: every line has level, time, process and message, as tinyproxy's" {
+@test "log: every line has level, time, process and message, as in tinyproxy" {
 	peer_start srv server echo
 	adit_start "Deny 127.0.0.9" "Allow 127.0.0.0/8"
 	one_tunnel
@@ -37,7 +37,7 @@ one_tunnel() {
 	fails grep -avE '^.{10}[A-Z]' "$LOG"
 }
 
-@test "log: the lines that log readers know are as they know them" {
+@test "log: the lines that programs look for are as in tinyproxy" {
 	local fd='\(file descriptor [0-9]+\)'
 
 	PORT=$(free_port)
@@ -62,7 +62,7 @@ one_tunnel() {
 	logged NOTICE 'Shutting down\.'
 }
 
-@test "log: an established tunnel names the descriptor that its end names" {
+@test "log: a tunnel has the same descriptor in its first and its last line" {
 	local in out
 
 	peer_start srv server echo
@@ -75,7 +75,7 @@ one_tunnel() {
 	log_has "Request \(file descriptor $in\): "
 }
 
-@test "log: LogLevel keeps out what is below it" {
+@test "log: LogLevel leaves out lines of lower levels" {
 	local level
 
 	peer_start srv server echo
@@ -121,7 +121,7 @@ one_tunnel() {
 	[ "$(wc -l <"$DIR/access")" = 65 ]
 }
 
-@test "log: a user's name in the access log is escaped, and is one field" {
+@test "log: a user name in the access log is escaped, and is one field" {
 	peer_start srv server echo
 	adit_start "AccessLog \"$DIR/access\"" 'BasicAuth jörg"\ secret'
 	client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\nProxy-Authorization: Basic $(printf 'jörg"\\:secret' | base64)\r\n\r\n" \
@@ -152,7 +152,7 @@ one_tunnel() {
 	fails grep -vE '^([^ ]+ ){8}[^ ]+$' "$DIR/access"
 }
 
-@test "log: the longest name there can be is logged whole" {
+@test "log: the longest possible name is logged whole" {
 	local name
 
 	name=$(printf 'a%.0s' $(seq 60)).$(printf 'b%.0s' $(seq 60))
@@ -165,7 +165,7 @@ one_tunnel() {
 	grep -q " $name:65535 - 502/dns_error " "$DIR/access"
 }
 
-@test "log: LogFile gets the log, and standard output nothing" {
+@test "log: LogFile gets the log, and the standard output gets nothing" {
 	peer_start srv server echo
 	adit_start "LogFile \"$DIR/adit.log\""
 	one_tunnel
@@ -175,7 +175,7 @@ one_tunnel() {
 	logged NOTICE 'Shutting down\.' "$DIR/adit.log"
 }
 
-@test "log: a log that is there is continued" {
+@test "log: an existing log is appended to" {
 	echo before >"$DIR/adit.log"
 	adit_start "LogFile \"$DIR/adit.log\""
 	adit_stop
@@ -216,7 +216,7 @@ started_twice() {
 	wait_for grep -q 'Closed connection' "$DIR/got"
 }
 
-@test "log: a FIFO that nobody reads does not stop anything" {
+@test "log: a FIFO without a reader stops nothing" {
 	peer_start srv server echo
 	mkfifo "$DIR/fifo"
 	adit_conf "LogFile \"$DIR/fifo\"" "AccessLog \"$DIR/fifo\""
@@ -228,7 +228,7 @@ started_twice() {
 	[ "$STATUS" = 0 ]
 }
 
-@test "log: /dev/stdout and /dev/stderr can be the log, also after root was given up" {
+@test "log: /dev/stdout and /dev/stderr can be the log, also after privileges were dropped" {
 	peer_start srv server echo
 	adit_start 'LogFile "/dev/stdout"'
 	one_tunnel
@@ -258,7 +258,7 @@ started_twice() {
 	wait_for grep -q 'Closed connection' "$DIR/got"
 }
 
-@test "log: a full disk, and no log at all, stop nothing" {
+@test "log: a full disk or a missing log stops nothing" {
 	local log
 
 	[ -c /dev/full ] || skip "needs /dev/full"
@@ -287,7 +287,7 @@ started_twice() {
 	wait_for grep -q 'Refused request' "$DIR/got"
 }
 
-@test "log: a link in a directory of root's own is followed" {
+@test "log: a link in a directory where only root can write is followed" {
 	mkdir -m 755 "$DIR/logs" "$DIR/store"
 	ln -s "$DIR/store" "$DIR/logs/dir"
 	ln -s "$DIR/store/real.log" "$DIR/logs/link.log"
@@ -299,7 +299,7 @@ started_twice() {
 	[ -e "$DIR/store/access" ]
 }
 
-@test "log: a link in a directory where others may write is not followed" {
+@test "log: a link in a directory where other users can write is not followed" {
 	local d
 
 	for d in LogFile AccessLog; do
@@ -314,7 +314,7 @@ started_twice() {
 	done
 }
 
-@test "log: a directory link in a directory where others may write is not followed" {
+@test "log: a link to a directory, in a directory where other users can write, is not followed" {
 	mkdir -m 1777 "$DIR/open"
 	mkdir "$DIR/victim"
 	ln -s "$DIR/victim" "$DIR/open/logs"
@@ -323,7 +323,7 @@ started_twice() {
 	[ -z "$(ls "$DIR/victim")" ]
 }
 
-@test "log: a log in a directory of another user's is not followed through a link" {
+@test "log: a symbolic or hard link in a directory of another user is not followed" {
 	need_root
 	mkdir "$DIR/theirs"
 	chown nobody "$DIR/theirs"
@@ -340,13 +340,13 @@ started_twice() {
 	adit_start "LogFile \"$DIR/theirs/adit.log\""
 }
 
-@test "log: a path through .. or a doubled slash is the same path" {
+@test "log: a path with .. or a double slash is handled like the plain path" {
 	mkdir -m 755 "$DIR/a" "$DIR/b"
 	adit_start "LogFile \"$DIR//a/../b/./adit.log\""
 	[ -s "$DIR/b/adit.log" ]
 }
 
-@test "log: Syslog wins over LogFile" {
+@test "log: Syslog has precedence over LogFile" {
 	adit_conf "Syslog On" "LogFile \"$DIR/adit.log\""
 	adit_launch
 	wait_for client
@@ -412,7 +412,7 @@ syslog_start() {
 	wait_for grep -q 'Closed connection' "$DIR/syslog"
 }
 
-@test "log: a system logger that goes away does not stop anything" {
+@test "log: a system logger that stops does not stop anything else" {
 	local i
 
 	syslog_start
@@ -475,7 +475,7 @@ syslog_start() {
 	[ "$(tail -n 1 "$DIR/access" | cut -c 1-10)" = "$(date -u +%F)" ]
 }
 
-@test "log: the access log tells how a tunnel ended, and counts its bytes" {
+@test "log: the access log says how a tunnel ended, and counts its bytes" {
 	peer_start srv server echo
 	peer_start cut server take 5 rst
 	peer_start talk server send 0123456789 shut sink
@@ -496,7 +496,7 @@ syslog_start() {
 	[ "$(awk 'NR == 3 { print ($9 >= 1) }' "$DIR/access")" = 1 ]
 }
 
-@test "log: the access log tells lifetime, stop and drain" {
+@test "log: the access log shows lifetime, stop and drain" {
 	peer_start srv server echo
 	access_start "TunnelTimeout 1" "DrainTimeout 1"
 	client tunnel "127.0.0.1:$srv_PORT" reset
@@ -530,7 +530,7 @@ syslog_start() {
 	    "$DIR/access"
 }
 
-@test "log: a name in the access log is as it was asked for, beside the address" {
+@test "log: the access log has a name as the client sent it, and the address" {
 	peer_start srv server echo
 	access_start
 	client tunnel "LocalHost:$srv_PORT" rtt 1 5 shut eof
@@ -552,7 +552,7 @@ syslog_start() {
 	access_is 1 "- [^ ]+ [^ ]+ 504/connection_timeout 0 0 [0-9.]+"
 }
 
-@test "log: the access log alone is written when nothing else is logged" {
+@test "log: the access log is written even if nothing else is logged" {
 	peer_start srv server echo
 	access_start "LogLevel critical"
 	one_tunnel
@@ -560,7 +560,7 @@ syslog_start() {
 	[ ! -s "$LOG" ]
 }
 
-@test "log: logs are not for everybody to read" {
+@test "log: other users cannot read the logs" {
 	umask 022
 	peer_start srv server echo
 	adit_start "LogFile \"$DIR/adit.log\"" "AccessLog \"$DIR/access\""

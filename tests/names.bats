@@ -116,14 +116,14 @@ refused() {
 	fi
 }
 
-@test "names: names of the name server are reached, in any case, with a last dot" {
+@test "names: names of the name server are reached, in any case, also with a last dot" {
 	dns_start a.test=127.0.0.1 b.test=127.0.0.9,127.0.0.1
 	peer_start srv server echo
 	adit_start
 	reaches a.test A.Test a.test. b.test
 }
 
-@test "names: a name with an IPv6 address alone is reached" {
+@test "names: a name that has only an IPv6 address is reached" {
 	need_ipv6
 	dns_start six.test=::1
 	peer_start srv server -a ::1 echo
@@ -131,7 +131,7 @@ refused() {
 	reaches six.test
 }
 
-@test "names: names in /etc/hosts go before those of the name server" {
+@test "names: names in /etc/hosts have precedence over those of the name server" {
 	HOSTS=("127.0.0.1 both.test")
 	dns_start both.test=127.0.0.9
 	peer_start srv server echo
@@ -139,7 +139,7 @@ refused() {
 	reaches both.test
 }
 
-@test "names: an address that answers is reached beside one that never does, of either family" {
+@test "names: if one address never answers, the other one is used, of either family" {
 	need_ipv6
 	dns_start dual.test=127.0.0.1,::1
 	peer_start srv server -p "$(free_port)" echo
@@ -165,7 +165,7 @@ refused() {
 	done
 }
 
-@test "names: a name that does not exist is 502 with dns_error, a server's failure, too" {
+@test "names: a name that does not exist, and a failure of the name server, give 502 with dns_error" {
 	dns_start fail.test=fail empty.test=
 	adit_start "ConnectTimeout 20"
 	refused 502 dns_error none.test:443
@@ -177,7 +177,7 @@ refused() {
 	log_wait '^ERROR .*: opensock: Could not retrieve address info for none\.test:443: .'
 }
 
-@test "names: a name server that never answers is 504 with dns_timeout" {
+@test "names: a name server that never answers gives 504 with dns_timeout" {
 	dns_start slow.test=never
 	adit_start "ConnectTimeout 1" "AccessLog \"$DIR/access\""
 	refused 504 dns_timeout slow.test:443
@@ -206,7 +206,7 @@ refused() {
 	[ "$(log_count 'Could not retrieve address info')" = 0 ]
 }
 
-@test "names: look-ups that are never answered keep no process alive when the master is gone" {
+@test "names: look-ups without an answer keep no process alive when the master is gone" {
 	local children signal
 
 	need_linux
@@ -228,7 +228,7 @@ refused() {
 	done
 }
 
-@test "names: client rules by names in /etc/hosts hold while the name server does not answer" {
+@test "names: client rules with names of /etc/hosts hold while the name server does not answer" {
 	HOSTS=("127.0.0.5 near.test")
 	dns_start slow.test=never 5.0.0.127.in-addr.arpa=never
 	peer_start srv server echo
@@ -241,7 +241,7 @@ refused() {
 	    tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
 }
 
-@test "names: some names that are never answered do not delay the others" {
+@test "names: names without an answer do not delay other names" {
 	dns_start slow.test=never quick.test=127.0.0.1
 	peer_start srv server echo
 	adit_start "ConnectTimeout 20"
@@ -255,7 +255,7 @@ refused() {
 	[ "$(log_count 'Could not retrieve address info')" = 0 ]
 }
 
-@test "names: names are found again when the name server has come back" {
+@test "names: names are found again when the name server is back" {
 	dns_start slow.test=never
 	peer_start srv server echo
 	adit_start "ConnectTimeout 1"
@@ -267,7 +267,7 @@ refused() {
 	[ "$(log_count 'Helper')" = 0 ]
 }
 
-@test "names: the address that was judged is the one that is dialled" {
+@test "names: the address that was judged is the one that is connected to" {
 	local i
 
 	PORT=$(free_port)
@@ -304,13 +304,13 @@ refused() {
 	    "$DIR/access"
 }
 
-@test "names: a name of the proxy itself is no target" {
+@test "names: the proxy cannot be reached by a name of its own" {
 	dns_start self.test=127.0.0.1
 	adit_start
 	refused 403 destination_ip_prohibited "self.test:$PORT"
 }
 
-@test "names: a name with hundreds of addresses is tried within bounds, and harms nobody" {
+@test "names: of a name with hundreds of addresses a limited number is tried, without delaying others" {
 	dns_start many.test=many:300 quick.test=127.0.0.1
 	peer_start srv server echo
 	adit_start "ConnectTimeout 10"
@@ -322,7 +322,7 @@ refused() {
 	grep -qE "error=(connection_refused|dns_error)" "$DIR/reply"
 }
 
-@test "names: no name server is asked for what is refused anyway, or for an address" {
+@test "names: no name server is asked for a refused target, or for an address" {
 	dns_start a.test=127.0.0.1
 	peer_start srv server echo
 	adit_start "ConnectPort $srv_PORT" "BasicAuth alice secret"
@@ -391,7 +391,7 @@ from_denied() {
 	from_allowed 127.0.0.6
 }
 
-@test "names: a name rule that nobody answers lets nobody in, and delays no other client" {
+@test "names: a rule with a name without an answer lets no client in, and delays no other" {
 	dns_start slow.test=never 5.0.0.127.in-addr.arpa=never
 	peer_start srv server echo
 	adit_start "Allow 127.0.0.4" "Allow slow.test" "ConnectTimeout 2"
@@ -404,7 +404,7 @@ from_denied() {
 	fails grep '^HTTP/1.1 200' "$DIR/reply"
 }
 
-@test "names: a Deny by a name that cannot be looked up denies" {
+@test "names: a Deny with a name that cannot be looked up refuses the client" {
 	dns_start fail.test=fail 5.0.0.127.in-addr.arpa=fail
 	peer_start srv server echo
 	adit_start "ConnectTimeout 5" "Allow 127.0.0.4" "Deny fail.test" \
@@ -431,7 +431,7 @@ reverse_asked() {
 	}
 }
 
-@test "names: who a client is, allowed or denied by name, is not asked for each connection" {
+@test "names: the verdict of a rule with a name is remembered, and not looked up for each connection" {
 	local i
 
 	dns_start 5.0.0.127.in-addr.arpa=host.lan.test host.lan.test=127.0.0.5 \
@@ -451,7 +451,7 @@ reverse_asked() {
 	cmp "$DIR/dns.out" "$DIR/dns.before"
 }
 
-@test "names: an answer about one client or rule is none about another" {
+@test "names: an answer about one client or rule is not used for another" {
 	dns_start 5.0.0.127.in-addr.arpa=a.lan.test a.lan.test=127.0.0.5 \
 	    6.0.0.127.in-addr.arpa=b.lan.test b.lan.test=127.0.0.6
 	peer_start srv server echo
@@ -464,7 +464,7 @@ reverse_asked() {
 	from_denied 127.0.0.7
 }
 
-@test "names: a client that loses its name, or gets one, is seen as what it is within seconds" {
+@test "names: if a client loses its name, or gets one, the rules notice within seconds" {
 	dns_start 5.0.0.127.in-addr.arpa=host.lan.test host.lan.test=127.0.0.5
 	peer_start srv server echo
 	adit_start "Workers 1" "Allow .lan.test"
@@ -475,7 +475,7 @@ reverse_asked() {
 	wait_for -t 60 from_allowed 127.0.0.6
 }
 
-@test "names: after a reload a client's name is asked for anew" {
+@test "names: after a reload the name of a client is looked up again" {
 	dns_start 5.0.0.127.in-addr.arpa=host.lan.test host.lan.test=127.0.0.5
 	peer_start srv server echo
 	adit_start "Workers 1" "Allow .lan.test"
@@ -498,7 +498,7 @@ reverse_asked() {
 	from_allowed 127.0.0.5
 }
 
-@test "names: many connections of a client whose name nobody tells do not keep others from look-ups" {
+@test "names: many connections of a client whose look-up never ends do not delay look-ups for others" {
 	dns_start 5.0.0.127.in-addr.arpa=never quick.test=127.0.0.1
 	peer_start srv server echo
 	adit_start "Workers 1" "ConnectTimeout 60" "Allow 127.0.0.1" \
@@ -514,7 +514,7 @@ connected_from() {
 	[ "$(log_count "Connect \(.*: $1\$")" = "$2" ]
 }
 
-@test "names: that /etc/hosts knows nothing of a client is not remembered against it" {
+@test "names: a client that is missing in /etc/hosts is looked up again each time" {
 	local i names=()
 
 	HOSTS=("127.0.0.99 near.test")
@@ -533,7 +533,7 @@ connected_from() {
 	done
 }
 
-@test "names: clients that wait for the same are not asked for one by one, and all get the answer" {
+@test "names: clients that wait for the same answer cause one look-up, and all get the answer" {
 	local i
 
 	dns_start slow.test=2000@127.0.0.5
@@ -548,7 +548,7 @@ connected_from() {
 	times_asked 2 slow.test
 }
 
-@test "names: a client whose name nobody tells is refused after ConnectTimeout, by Deny and Allow" {
+@test "names: a client whose look-up never ends is refused after ConnectTimeout, by Deny and by Allow" {
 	local began rule
 
 	dns_start 5.0.0.127.in-addr.arpa=never slow.test=never
@@ -571,7 +571,7 @@ connected_from() {
 	done
 }
 
-@test "names: a client denied by its name gives its place back, though it says nothing and stays" {
+@test "names: a silent client that is denied by its name gives its place back" {
 	local began
 
 	dns_start 5.0.0.127.in-addr.arpa=bad.test bad.test=127.0.0.5
@@ -587,7 +587,7 @@ connected_from() {
 	alive "$bad_PID"
 }
 
-@test "names: names are found in a Chroot, too" {
+@test "names: names are found with Chroot" {
 	dns_start a.test=127.0.0.1
 	mkdir -m 755 "$DIR/empty"
 	peer_start srv server echo
@@ -595,7 +595,7 @@ connected_from() {
 	reaches a.test localhost
 }
 
-@test "names: a name that many wait for is asked for once, whichever worker has them" {
+@test "names: a name that many clients of several workers wait for is looked up once" {
 	local i
 
 	dns_start slow.test=never "*.quick.test=127.0.0.1"
@@ -627,7 +627,7 @@ requests_are() {
 	[ "$(log_count "Request .*: CONNECT $2:")" = "$1" ]
 }
 
-@test "names: a name that was found is not asked for again soon, and outlives its name server" {
+@test "names: a name that was found is remembered for a while, even if the name server is gone" {
 	dns_start a.test=127.0.0.1
 	peer_start srv server echo
 	adit_start "Workers 1"
@@ -638,7 +638,7 @@ requests_are() {
 	reaches a.test
 }
 
-@test "names: an address that a name no longer has is left within seconds" {
+@test "names: an address that a name no longer has is not used after some seconds" {
 	dns_start a.test=127.0.0.1
 	peer_start srv server echo
 	peer_start other server -a 127.0.0.9 -p "$srv_PORT" echo
@@ -654,7 +654,7 @@ now_at() {
 	tail -n 1 "$DIR/access" | grep -q " $1:"
 }
 
-@test "names: a name that was not found is asked for again at once" {
+@test "names: a name that was not found is looked up again for the next request" {
 	dns_start fail.test=fail
 	peer_start srv server echo
 	adit_start "Workers 1"
@@ -663,7 +663,7 @@ now_at() {
 	reaches a.test
 }
 
-@test "names: a name whose addresses all fail is asked for again at once" {
+@test "names: a name whose addresses all fail is looked up again for the next request" {
 	dns_start a.test=127.0.0.8
 	peer_start srv server echo
 	adit_start "Workers 1"
@@ -672,7 +672,7 @@ now_at() {
 	reaches a.test
 }
 
-@test "names: the addresses of a name that is remembered are judged for each request" {
+@test "names: remembered addresses are judged again for each request" {
 	dns_start a.test=127.0.0.1
 	peer_start srv server echo
 	adit_start "Workers 1"
@@ -682,7 +682,7 @@ now_at() {
 	times_asked 1 a.test
 }
 
-@test "names: names that are never answered do not delay more than themselves, however many" {
+@test "names: names without an answer delay only requests for them, however many there are" {
 	local i names=()
 
 	need_proc
@@ -711,7 +711,7 @@ now_at() {
 	[ "$(log_count 'Could not retrieve address info')" = 0 ]
 }
 
-@test "names: helpers come when they are needed, and go when they are not" {
+@test "names: helpers are started when they are needed, and end when they are not" {
 	local i names=()
 
 	need_proc
@@ -738,7 +738,7 @@ established() {
 	[ "$(log_count 'Established connection')" = "$1" ]
 }
 
-@test "names: a helper that dies takes nothing with it but the question it had" {
+@test "names: if a helper dies, only its own question fails" {
 	local pid
 
 	need_proc
@@ -759,7 +759,7 @@ established() {
 	reaches quick.test
 }
 
-@test "names: the helpers of a configuration that was replaced are gone with it" {
+@test "names: helpers end with the configuration that they were started for" {
 	local pid
 
 	need_proc

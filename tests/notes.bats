@@ -52,7 +52,7 @@ about() {
 		tr '\n' ' ' | sed 's/ $//'
 }
 
-@test "notes: Debian's own configuration has a short list, with the right lines" {
+@test "notes: Debian's configuration gets a short list, with the right lines" {
 	local line directive
 
 	need_packages tinyproxy
@@ -70,7 +70,7 @@ about() {
 	done
 }
 
-@test "notes: a configuration that OpenWrt's script writes has a short list, too" {
+@test "notes: a configuration that OpenWrt's script writes gets a short list too" {
 	openwrt_conf "$USER" "$(id -gn "$USER")" "Upstream http 192.0.2.9:3128" \
 	    "Allow 192.168.1.0/24" >"$CONF"
 	told
@@ -81,7 +81,7 @@ about() {
 	[ "$(grep -c 'warning: .*: obsolete' "$DIR/err")" = 4 ]
 }
 
-@test "notes: configurations of adit's own have none" {
+@test "notes: configurations written for adit get none" {
 	local file
 
 	for file in "$BATS_TEST_DIRNAME/../adit.conf" \
@@ -93,7 +93,7 @@ about() {
 	done
 }
 
-@test "notes: they come by the path of the file, or by the name of the program" {
+@test "notes: the path of the file or the name of the program asks for them" {
 	local there=${ADIT%/*}/tinyproxy
 
 	tells "User $USER" "Timeout 600"
@@ -115,21 +115,21 @@ about() {
 	note 3 Timeout
 }
 
-@test "notes: a wrong configuration is told by its errors alone" {
+@test "notes: a configuration with errors gets only the errors" {
 	printf '%s\n' "Port 8888" "User $USER" "Timeout 010" "MaxClients 5" >"$CONF"
 	run -70 --separate-stderr "$ADIT" -t -c "$CONF"
 	[ -z "$output" ]
 	[ "$(grep -c "$CONF:3: Timeout: a number has no leading zero" <<<"$stderr")" = 1 ]
 }
 
-@test "notes: a request that is explained has none" {
+@test "notes: an explained request gets none" {
 	printf '%s\n' "Port 8888" "User $USER" "Timeout 600" >"$CONF"
 	"$ADIT" -t -c "$CONF" 192.0.2.1 - 192.0.2.9:443 >"$NOTES" 2>"$DIR/err"
 	grep -q '^answer: 200' "$NOTES"
 	fails grep ' note: ' "$NOTES"
 }
 
-@test "notes: neither a start nor a reload has any" {
+@test "notes: a start and a reload print none" {
 	adit_start "Timeout 600" "MaxClients 50" "StatHost \"x.example\""
 	kill -HUP "$ADIT_PID"
 	log_wait 'Reloading config file finished'
@@ -137,7 +137,7 @@ about() {
 	fails grep -E '\bnote:|tinyproxy (waits|has|also)' "$LOG" "$STDERR"
 }
 
-@test "notes: no password is in them" {
+@test "notes: they contain no password" {
 	tells "User $USER" "BasicAuth alice wonderland" "BasicAuth bob builder" \
 	    "Upstream http joe:sesame@192.0.2.9:3128" \
 	    "Upstream http joe:sesame@192.0.2.8:3128"
@@ -204,7 +204,7 @@ cases() {
 	END
 }
 
-@test "notes: each is told of the lines that it is for, and of no others" {
+@test "notes: each one comes for its lines, and for no others" {
 	local case lines wanted line
 
 	while read -r case; do
@@ -232,7 +232,7 @@ cases() {
 	    "$BATS_TEST_DIRNAME/../cli/hints.c" | grep -cE '^	\{ "')" ]
 }
 
-@test "notes: the same of further lines is told in short, with the place" {
+@test "notes: the same note for further lines is short, with the line number" {
 	tells "User $USER" "Allow one.example" "Allow 192.0.2.1" "Allow two.example" \
 	    "Allow three.example" "BasicAuth a b" "BasicAuth c d"
 	note 3 'Allow: tinyproxy'
@@ -242,7 +242,7 @@ cases() {
 	[ "$(grep -c 'note: BasicAuth: ' "$NOTES")" = 1 ]
 }
 
-@test "notes: what is missing is told once, and only where it matters" {
+@test "notes: a missing directive is named once, and only if it matters" {
 	tells "User $USER"
 	[ "$(about)" = "User AccessLog Allow AllowTo DenyTo MaxClients" ]
 	note '' 'tinyproxy takes a request without a URL'
@@ -268,7 +268,7 @@ cases() {
 	fails grep BasicAuthRealm "$NOTES"
 }
 
-@test "notes: without User an ordinary user is told that root could not start it" {
+@test "notes: without User an ordinary user learns that root could not start it" {
 	need_user
 	tells
 	note '' 'User: none given'

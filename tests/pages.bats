@@ -65,7 +65,7 @@ log_counts() {
 	[ "$(log_count "$2")" -ge "$1" ]
 }
 
-@test "pages: an error page of the administrator's has every variable that is set" {
+@test "pages: an error page of the administrator gets every variable that has a value" {
 	local reply
 
 	variables | page all
@@ -89,7 +89,7 @@ log_counts() {
 	has "$reply" "request=CONNECT localhost:$DEAD_PORT HTTP/1.0"
 }
 
-@test "pages: what is not set, and what is no variable, stays as it is" {
+@test "pages: a variable without a value, and an unknown one, stays as it is" {
 	local reply
 
 	page odd <<-'END'
@@ -108,7 +108,7 @@ log_counts() {
 		'{' '{errno'
 }
 
-@test "pages: nothing that a client sends becomes HTML or shows its password" {
+@test "pages: text from a client never becomes HTML, and never shows its password" {
 	local reply
 
 	variables | page all
@@ -131,7 +131,7 @@ log_counts() {
 	fails grep -q -e sesame -e am9l -e '<b>' <<<"$reply"
 }
 
-@test "pages: a request as long as can be makes no page longer than its bound" {
+@test "pages: the longest request makes no page longer than the limit" {
 	local reply i
 
 	for i in $(seq 50); do
@@ -146,7 +146,7 @@ log_counts() {
 	[ "$i" -le 65536 ]
 }
 
-@test "pages: the page of a status comes before the default, and of two the first" {
+@test "pages: the page of a status is used before the default, and of two pages the first" {
 	local reply
 
 	page 400 <<<'the page of 400'
@@ -163,7 +163,7 @@ log_counts() {
 	has "$(client send 'GET / HTTP/2.0\r\n\r\n' refused 505)" 'the default'
 }
 
-@test "pages: a template that cannot be read is a warning, and its page the built-in one" {
+@test "pages: a template that cannot be read gives a warning, and the built-in page is used" {
 	head -c 65537 /dev/zero | page long
 	head -c 65536 /dev/zero | tr '\0' x | page just
 	stderr_expected 'warning: (ErrorFile|DefaultErrorFile|StatFile): /[^ ]*: .+; the built-in page stands for it'
@@ -180,7 +180,7 @@ log_counts() {
 		grep -q '<h1>Statistics</h1>'
 }
 
-@test "pages: templates that only root can read are read, with Chroot too" {
+@test "pages: templates that only root can read work, also with Chroot" {
 	local reply
 
 	need_root
@@ -194,7 +194,7 @@ log_counts() {
 		refused 200)" 'the page'
 }
 
-@test "pages: a reload reads the templates anew, and only a reload does" {
+@test "pages: a reload reads the templates again, and only a reload does" {
 	page error <<<'old'
 	page stats <<<'old'
 	adit_start "DefaultErrorFile \"$DIR/error\"" "StatFile \"$DIR/stats\""
@@ -229,7 +229,7 @@ long_start() {
 	client -n 50 -- send 'x\r\n\r\n' refused 400 >/dev/null
 }
 
-@test "pages: a client that has said all it has to say gets a long page whole" {
+@test "pages: a client that has shut its side gets a long page whole" {
 	need_linux
 	long_start
 	"$PEER" client -M 88 -R 1 127.0.0.1 "$PORT" \
@@ -243,7 +243,7 @@ long_start() {
 	cmp "$DIR/long" "$DIR/page"
 }
 
-@test "pages: clients that never read a long page cost little, and not for long" {
+@test "pages: clients that never read a long page cost little, and only for a short time" {
 	local before after fds
 
 	need_linux
@@ -269,7 +269,7 @@ no_clients() {
 		grep -q '<td>1</td>'
 }
 
-@test "pages: a client that leaves in the midst of a long page frees everything" {
+@test "pages: a client that leaves in the middle of a long page frees everything" {
 	local fds
 
 	need_linux
@@ -308,7 +308,7 @@ no_clients() {
 		'^[^ ]+ 127\.0\.0\.1 - tinyproxy\.stats:443 - 200/statistics 0 0 [0-9.]+$'
 }
 
-@test "stats: StatHost may be an address, which is no target then" {
+@test "stats: StatHost may be an address, which then cannot be a target" {
 	need_ipv6
 	peer_start ECHO server echo
 	adit_start "StatHost \"127.0.0.127\""
@@ -322,7 +322,7 @@ no_clients() {
 	client send 'CONNECT ::1:80 HTTP/1.1\r\n\r\n' refused 200
 }
 
-@test "stats: only who may use the proxy sees the statistics" {
+@test "stats: only clients that may use the proxy see the statistics" {
 	adit_start "Deny 127.0.0.9" "Allow 127.0.0.0/8" "BasicAuth joe sesame"
 	"$PEER" client -b 127.0.0.9 127.0.0.1 "$PORT" \
 		send 'CONNECT tinyproxy.stats:1 HTTP/1.1\r\n\r\n' refused 403 |
@@ -333,7 +333,7 @@ no_clients() {
 		refused 200 | grep -q '<h1>Statistics</h1>'
 }
 
-@test "stats: what follows a request for the statistics goes nowhere" {
+@test "stats: bytes after a request for the statistics go nowhere" {
 	peer_start ECHO server echo
 	adit_start
 	client send "CONNECT tinyproxy.stats:1 HTTP/1.1\r\n\r\nCONNECT 127.0.0.1:$ECHO_PORT HTTP/1.1\r\n\r\n" \
@@ -341,7 +341,7 @@ no_clients() {
 	fails log_has 'Established'
 }
 
-@test "stats: a page of the administrator's has the numbers and the other variables" {
+@test "stats: a page of the administrator gets the numbers and the other variables" {
 	local reply
 
 	variables | page all
@@ -353,7 +353,7 @@ no_clients() {
 		url=tinyproxy.stats:80 'detail={detail}' 'error={error}'
 }
 
-@test "stats: a browser sees them by plain HTTP, and a HEAD their size" {
+@test "stats: a browser sees them by plain HTTP, and HEAD gets their size" {
 	local reply
 
 	adit_start "AccessLog \"$DIR/access\""
@@ -371,7 +371,7 @@ no_clients() {
 	fi
 }
 
-@test "stats: every request of every worker is counted, and its kind" {
+@test "stats: every request of every worker is counted, by its kind" {
 	peer_start ECHO echod
 	stats_start "Workers 4" "Deny 127.0.0.9" "Allow 127.0.0.0/8" \
 		"ConnectPort $ECHO_PORT" "ConnectPort 2" "DenyTo a.example" \
@@ -389,7 +389,7 @@ no_clients() {
 	[ "$STATS" = 'reqs 86 bad 9 denied 9 refused 0' ]
 }
 
-@test "stats: who is over a limit is counted, answered or not" {
+@test "stats: a client above a limit is counted, whether it gets a reply or not" {
 	peer_start ECHO echod
 	stats_start "MaxClientsPerHost 1"
 	client_start HELD -b 127.0.0.5 127.0.0.1 "$PORT" \
@@ -400,7 +400,7 @@ no_clients() {
 	[ "$STATS" = 'reqs 2 bad 0 denied 0 refused 40' ]
 }
 
-@test "stats: open connections are those that there are, over all workers" {
+@test "stats: open connections are the sum of all workers" {
 	page stats <<<'{opens}'
 	peer_start ECHO echod
 	adit_start "StatFile \"$DIR/stats\"" "Workers 3"
@@ -419,7 +419,7 @@ stats_are() {
 	stats && [ "$STATS" = "$1" ]
 }
 
-@test "stats: a reload and the death of a worker lose no count" {
+@test "stats: no count is lost by a reload or by the death of a worker" {
 	local pid n
 
 	need_proc

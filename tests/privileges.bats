@@ -49,7 +49,7 @@ helper_wanted() {
 	[ "$(helper_pids | wc -l)" = 1 ]
 }
 
-@test "privileges: supplementary groups of root do not stay" {
+@test "privileges: supplementary groups of root are dropped" {
 	need_proc
 	need_command setpriv
 	ADIT_WRAP=(setpriv --groups 0,1,2,3)
@@ -57,7 +57,7 @@ helper_wanted() {
 	children_run_as "$(id -u nobody)" "$(id -g nobody)"
 }
 
-@test "privileges: Group is taken by name or by number" {
+@test "privileges: Group may be a name or a number" {
 	need_proc
 	adit_start "User nobody" "Group daemon"
 	children_run_as "$(id -u nobody)" "$(id -g daemon)"
@@ -71,7 +71,7 @@ helper_wanted() {
 	children_run_as "$(id -u daemon)" "$(id -g daemon)"
 }
 
-@test "privileges: another User, Group or Chroot holds after a reload" {
+@test "privileges: another User, Group or Chroot is in force after a reload" {
 	need_proc
 	mkdir -m 755 "$DIR/empty"
 	peer_start srv server echo
@@ -107,14 +107,14 @@ old_children_gone() {
 	done
 }
 
-@test "privileges: User root has to be asked for" {
+@test "privileges: adit runs as root only with User root" {
 	need_proc
 	adit_start "User root"
 	children_run_as 0 0
 	client
 }
 
-@test "privileges: root without User does not start, with status 70 and a word about it" {
+@test "privileges: as root, a start without User says why and returns 70" {
 	local option
 
 	adit_conf
@@ -127,7 +127,7 @@ old_children_gone() {
 	fails "$PEER" client 127.0.0.1 "$PORT"
 }
 
-@test "privileges: a user or group that does not exist is status 67, by name" {
+@test "privileges: a user or group that does not exist is named, and returns 67" {
 	local option
 
 	for option in -d ""; do
@@ -143,7 +143,7 @@ old_children_gone() {
 	fails "$PEER" client 127.0.0.1 "$PORT"
 }
 
-@test "privileges: root that may not change its user is status 77" {
+@test "privileges: if root may not change its user, the start returns 77" {
 	need_command setpriv
 	adit_conf
 	run -77 --separate-stderr timeout 20 \
@@ -153,7 +153,7 @@ old_children_gone() {
 	fails "$PEER" client 127.0.0.1 "$PORT"
 }
 
-@test "privileges: a port below 1024 is bound before root is given up, also at a reload" {
+@test "privileges: a port below 1024 is bound before privileges are dropped, also at a reload" {
 	local low=
 
 	need_proc
@@ -170,7 +170,7 @@ old_children_gone() {
 	"$PEER" client 127.0.0.2 "$low" tunnel "127.0.0.1:$srv_PORT" rtt 1 5
 }
 
-@test "privileges: a log directory that only root may write to works, and after a rotation, too" {
+@test "privileges: a log directory that only root can write to works, also after a rotation" {
 	peer_start srv server echo
 	mkdir -m 755 "$DIR/log.d"
 	adit_start "LogFile \"$DIR/log.d/adit.log\"" \
@@ -187,7 +187,7 @@ old_children_gone() {
 	wait_for grep -q 200/closed "$DIR/log.d/access"
 }
 
-@test "privileges: a configuration that only root may read is read again at a reload" {
+@test "privileges: a configuration that only root can read is read again at a reload" {
 	peer_start srv server echo
 	adit_start
 	chmod 600 "$CONF"
@@ -198,7 +198,7 @@ old_children_gone() {
 	client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" refused 403
 }
 
-@test "privileges: workers do not hold open what only root may read or write" {
+@test "privileges: workers have no open file that only root may read or write" {
 	local fd pid
 
 	need_proc
@@ -213,7 +213,7 @@ old_children_gone() {
 	done
 }
 
-@test "privileges: Chroot shuts workers in an empty directory, and they serve" {
+@test "privileges: with Chroot workers are confined to an empty directory, and serve" {
 	local pid
 
 	need_proc
@@ -237,7 +237,7 @@ old_children_gone() {
 	wait_for grep -q 'Established connection' "$DIR/adit.log"
 }
 
-@test "privileges: a Chroot that is not there does not start" {
+@test "privileges: a start with a Chroot that does not exist fails" {
 	adit_conf "Chroot \"$DIR/none\""
 	run timeout 20 "$ADIT" -d -c "$CONF"
 	[ "$status" = 70 ] || [ "$status" = 71 ] || [ "$status" = 77 ]
@@ -245,7 +245,7 @@ old_children_gone() {
 	fails "$PEER" client 127.0.0.1 "$PORT"
 }
 
-@test "privileges: an ordinary user starts it, too, and User does no harm then" {
+@test "privileges: an ordinary user can start it, and User has no effect then" {
 	need_command setpriv
 	need_proc
 	peer_start srv server echo

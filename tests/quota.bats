@@ -60,7 +60,7 @@ workers_changed() {
 	[ "$(worker_pids | wc -l)" = 4 ] && ! worker_pids | grep -qx "$1"
 }
 
-@test "quota: MaxClientsPerHost counts the connections of an address, over all workers, and no others" {
+@test "quota: MaxClientsPerHost counts the connections of one address in all workers, and no others" {
 	peer_start srv server echo
 	adit_start "Workers 4" "MaxClientsPerHost 3"
 	holds 127.0.0.2 a b c
@@ -78,7 +78,7 @@ workers_changed() {
 	wait_for refuses 127.0.0.2
 }
 
-@test "quota: the connections of a worker that is killed do not count any more, and the others do" {
+@test "quota: the connections of a killed worker no longer count, and the others do" {
 	local victim lost i
 
 	need_proc
@@ -130,7 +130,7 @@ connected_are() {
 	wait_for refuses 127.0.0.2
 }
 
-@test "quota: a reload changes the limits" {
+@test "quota: new limits are in force after a reload" {
 	peer_start srv server echo
 	adit_start "MaxClientsPerHost 1"
 	holds 127.0.0.2 a
@@ -149,7 +149,7 @@ reloads_are() {
 	[ "$(log_count 'Reloading config file finished')" = "$1" ]
 }
 
-@test "quota: clients that say nothing, are refused or leave count while they are there, and no longer" {
+@test "quota: silent, refused and leaving clients count as long as they are connected, and no longer" {
 	local i
 
 	peer_start srv server echo
@@ -173,7 +173,7 @@ reloads_are() {
 	holds 127.0.0.2 a b
 }
 
-@test "quota: a client that is denied is told so below the limit and above it" {
+@test "quota: a denied client gets 403 below the limit and above it" {
 	peer_start srv server echo
 	adit_start "MaxClientsPerHost 1" "Deny 127.0.0.9" "Allow 127.0.0.0/8"
 	client_start far -n 3 -b 127.0.0.9 127.0.0.1 "$PORT" \
@@ -261,7 +261,7 @@ ms() {
 	peer_wait many
 }
 
-@test "quota: a client that is too fast is told when to come again" {
+@test "quota: a client that is too fast learns when to try again" {
 	peer_start srv server echo
 	adit_start "MaxRatePerHost 1"
 	wait_for too_fast
@@ -274,7 +274,7 @@ too_fast() {
 	over 127.0.0.2
 }
 
-@test "quota: tunnels that stand are not concerned by MaxRatePerHost" {
+@test "quota: MaxRatePerHost does not affect open tunnels" {
 	peer_start srv server echo
 	adit_start "MaxRatePerHost 5"
 	client_start five -n 5 -b 127.0.0.2 127.0.0.1 "$PORT" \

@@ -23,7 +23,7 @@ takes_from() {
 	[ "$took" -le "$max" ]
 }
 
-@test "rate: a tunnel gets its bytes per second from the target, and all of them" {
+@test "rate: a tunnel carries its bytes per second from the target, and loses none" {
 	adit_start "RateLimit 100000"
 	peer_start FAR server -n 1 pattern 300K shut eof
 	takes_from 2000 15000 \
@@ -31,7 +31,7 @@ takes_from() {
 	peer_wait FAR
 }
 
-@test "rate: a tunnel gets its bytes per second to the target" {
+@test "rate: a tunnel carries its bytes per second to the target" {
 	adit_start "RateLimit 100000"
 	peer_start FAR server -n 1 check 300K eof send x
 	takes_from 2000 15000 \
@@ -60,7 +60,7 @@ twelve() {
 	done
 }
 
-@test "rate: what is fast enough not to be copied is limited too" {
+@test "rate: a flow that is spliced is limited too" {
 	adit_start "Workers 1" "RateLimit 64000000"
 	peer_start FAR server -n 1 pattern 160M shut eof
 	takes_from 2300 25000 \
@@ -68,7 +68,7 @@ twelve() {
 	peer_wait FAR
 }
 
-@test "rate: a slow tunnel is smooth: no second is without bytes" {
+@test "rate: a slow tunnel is smooth: bytes pass in each second" {
 	adit_start "RateLimit 2048"
 	peer_start FAR server -n 1 pattern 6K shut eof
 	# Each action has to read 1K, and has a second more than it needs.
@@ -84,7 +84,7 @@ twelve() {
 	takes_from 0 4000 client tunnel "127.0.0.1:$ECHO_PORT" rtt 64 64 shut eof
 }
 
-@test "rate: Timeout does not end a tunnel that is only slow, and ends one that is quiet" {
+@test "rate: Timeout does not end a slow tunnel, and ends a quiet one" {
 	adit_start "RateLimit 1024" "Timeout 1" "AccessLog \"$DIR/access\""
 	peer_start FAR server -n 1 pattern 4K reset
 	takes_from 3000 20000 \
@@ -93,7 +93,7 @@ twelve() {
 	wait_for grep -q ' 200/idle ' "$DIR/access"
 }
 
-@test "rate: a reset gets through while its tunnel rests, and what came before it too" {
+@test "rate: a reset is passed on while its tunnel pauses, and so are the bytes before it" {
 	need_linux
 	adit_start "RateLimit 2048"
 	peer_start DOWN server -n 1 pattern 6K pause 300 rst
@@ -104,7 +104,7 @@ twelve() {
 	peer_wait UP
 }
 
-@test "rate: an answer is whole when its sender has closed and its client has said more" {
+@test "rate: an answer arrives whole if the target has closed and the client has sent more" {
 	need_linux
 	adit_start "RateLimit 4096"
 	peer_start FAR server -n 1 pattern 16K close
@@ -113,7 +113,7 @@ twelve() {
 	peer_wait FAR
 }
 
-@test "rate: a worker whose tunnels rest sleeps, also when a side has hung up" {
+@test "rate: a worker whose tunnels pause sleeps, even if a side has closed" {
 	local before slept pid taken woken
 
 	need_proc

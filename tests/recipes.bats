@@ -94,7 +94,7 @@ asked() {
 	grep -qiF "$1 " "$DIR/dns.out"
 }
 
-@test "recipes: the manual shows these files, and no others" {
+@test "recipes: the manual shows exactly these files" {
 	local name
 
 	awk -v dir="$DIR" '/^\.Sh/ { in_recipes = $2 == "RECIPES" }
@@ -114,7 +114,7 @@ asked() {
 	[ "$(printf '%s\n' "$BATS_TEST_DIRNAME"/recipes/* | wc -l)" = 5 ]
 }
 
-@test "recipes: each is right as it stands, without a warning" {
+@test "recipes: each file has no error and gives no warning" {
 	local name
 
 	for name in "${RECIPES[@]}"; do
@@ -125,7 +125,7 @@ asked() {
 	done
 }
 
-@test "recipes: an office gateway lets the office to HTTPS in the internet, and nobody to anything else" {
+@test "recipes: an office gateway lets the office reach HTTPS on the internet, and nothing else" {
 	network 10.1.0.1 10.1.2.3 10.1.0.5 10.2.0.1 192.168.7.7 198.51.100.1 \
 	    169.254.169.254 8.8.8.8 2001:db8:1::1 2001:db8:1::9 2001:db8:2::9 \
 	    2600::1 fd00::5 64:ff9b::a01:5 2002:a01:5::1
@@ -168,7 +168,7 @@ asked() {
 	goes 10.1.0.5 - web.example:443
 }
 
-@test "recipes: a bastion lets each administrator to the SSH servers that are his, and nobody to anything else" {
+@test "recipes: a bastion lets each administrator reach the right SSH servers, and nothing else" {
 	local alice=alice:wonderland bob=bob:builder
 
 	network 192.0.2.1 203.0.113.9 198.51.100.9 10.0.0.1 10.0.5.5 10.0.3.7 \
@@ -205,7 +205,7 @@ asked() {
 	    '[fd12:3456:789a::1]:22'
 }
 
-@test "recipes: sandboxes reach the names on the list alone, and no other name is looked up" {
+@test "recipes: sandboxes reach only the names on the list, and no other name is looked up" {
 	network 10.200.0.1 10.200.3.4 10.200.3.5 10.9.9.9 8.8.8.8 9.9.9.9 192.168.7.7 \
 	    169.254.169.254 2600::1 fd00::5 64:ff9b::a9fe:a9fe \
 	    2002:a9fe:a9fe::1
@@ -281,7 +281,7 @@ company_proxy() {
 	wait_for parent_ready "$1"
 }
 
-@test "recipes: behind a corporate parent the programs of this machine alone go out, by its proxies, with credentials they do not know" {
+@test "recipes: with a corporate parent only programs of this machine go out, through the parents, without knowing the credentials" {
 	network 10.7.0.8 10.9.0.1 10.9.0.2 10.3.3.3 8.8.8.8 192.168.7.7 \
 	    169.254.169.254 2600::1 64:ff9b::a9fe:a9fe
 	name_server proxy1.corp.example.com=10.9.0.1 \
@@ -343,7 +343,7 @@ browses() {
 	}
 }
 
-@test "recipes: a reverse proxy leads browsers to its two servers, and nobody to anything else" {
+@test "recipes: a reverse proxy lets browsers reach its two servers, and nothing else" {
 	local at
 
 	network 192.0.2.1 203.0.113.9 10.0.0.5 10.0.0.6 8.8.8.8

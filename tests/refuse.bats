@@ -31,7 +31,7 @@ refused_connect() {
 	refused "$1" "$2" "CONNECT $3 HTTP/1.1\r\nHost: a\r\n\r\n"
 }
 
-@test "refuse: a target on which nobody listens is a 502, at once" {
+@test "refuse: a target that refuses the connection gives 502, at once" {
 	adit_start
 	peer_start DEAD closed
 	refused_connect 502 connection_refused "127.0.0.1:$DEAD_PORT"
@@ -39,14 +39,14 @@ refused_connect() {
 	log_wait "opensock: Could not establish a connection to localhost:$DEAD_PORT: "
 }
 
-@test "refuse: a name that does not exist is a 502" {
+@test "refuse: a name that does not exist gives 502" {
 	name_server
 	adit_start
 	refused_connect 502 dns_error nowhere.test:443
 	log_wait 'opensock: Could not retrieve address info for nowhere.test:443: '
 }
 
-@test "refuse: a target to which no route leads is a 502" {
+@test "refuse: a target without a route gives 502" {
 	need_root
 	need_command unshare nsenter ip
 	unshare -n true || skip "needs network namespaces"
@@ -67,14 +67,14 @@ refused_connect() {
 	PEER=$PEER_HERE
 }
 
-@test "refuse: a link-local target without a zone is a 502" {
+@test "refuse: a link-local target without a zone gives 502" {
 	need_linux
 	need_ipv6
 	adit_start
 	refused_connect 502 destination_ip_unroutable '[fe80::1]:9'
 }
 
-@test "refuse: a target that never answers is a 504 after ConnectTimeout" {
+@test "refuse: a target that never answers gives 504 after ConnectTimeout" {
 	need_linux
 	adit_start "ConnectTimeout 1"
 	base
@@ -83,13 +83,13 @@ refused_connect() {
 	settled "$BASE"
 }
 
-@test "refuse: a name server that never answers is a 504 after ConnectTimeout" {
+@test "refuse: a name server that never answers gives 504 after ConnectTimeout" {
 	name_server slow.test=never
 	adit_start "ConnectTimeout 1"
 	refused_connect 504 dns_timeout slow.test:443
 }
 
-@test "refuse: adit does not connect to itself, by whatever name" {
+@test "refuse: adit does not connect to itself, by any name" {
 	local host
 
 	adit_start "Listen 0.0.0.0"
@@ -106,7 +106,7 @@ refused_connect() {
 	refused_connect 403 destination_ip_prohibited "localhost:$PORT"
 }
 
-@test "refuse: what is no host at all is never a target" {
+@test "refuse: a malformed host is never a target" {
 	local host
 
 	adit_start
@@ -117,7 +117,7 @@ refused_connect() {
 	done
 }
 
-@test "refuse: a port that is not in ConnectPort is a 403" {
+@test "refuse: a port that is not in ConnectPort gives 403" {
 	adit_start "ConnectPort 443" "ConnectPort 563"
 	peer_start ECHO server echo
 	refused_connect 403 http_request_denied "127.0.0.1:$ECHO_PORT"
@@ -143,7 +143,7 @@ refused_connect() {
 	refused 505 http_request_error 'CONNECT a:1 HTTP/2.0\r\n\r\n'
 }
 
-@test "refuse: a refusal is a complete reply of HTTP that a browser can show" {
+@test "refuse: a refusal is a complete HTTP reply that a browser can show" {
 	local reply
 
 	adit_start
@@ -163,7 +163,7 @@ refused_connect() {
 	sed '1,/^$/d' <<<"$reply" | grep -qi '</html>'
 }
 
-@test "refuse: nothing of a request gets into an error page unescaped" {
+@test "refuse: text of a request is escaped in an error page" {
 	local reply
 
 	adit_start
@@ -179,7 +179,7 @@ refused_connect() {
 	done
 }
 
-@test "refuse: nothing behind a refused request is ever a request" {
+@test "refuse: bytes after a refused request are never read as a request" {
 	local next head
 
 	adit_start
@@ -227,7 +227,7 @@ refused_connect() {
 		pattern 64K pause 50 pattern 64K pause 50 pattern 64K
 }
 
-@test "refuse: a refused client that does not close is closed nevertheless" {
+@test "refuse: a refused client that does not close is disconnected" {
 	adit_start
 	base
 	client_start REFUSED -n 5 127.0.0.1 "$PORT" \
@@ -236,14 +236,14 @@ refused_connect() {
 	settled "$BASE"
 }
 
-@test "refuse: a refused client that goes on sending is closed nevertheless" {
+@test "refuse: a refused client that goes on sending is disconnected" {
 	adit_start
 	base
 	client send 'CONNECT a:0 HTTP/1.1\r\n\r\n' stream
 	settled "$BASE"
 }
 
-@test "refuse: a head that is too slow is a 408, however it trickles" {
+@test "refuse: a head that arrives too slowly gives 408" {
 	adit_start "HeaderTimeout 1"
 	base
 	refused_after 408 http_request_error
@@ -254,20 +254,20 @@ refused_connect() {
 	settled "$BASE"
 }
 
-@test "refuse: empty lines without end do not keep a client in" {
+@test "refuse: endless empty lines do not keep a connection open" {
 	adit_start "HeaderTimeout 1"
 	client try drip 20 '\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n' \
 		try skip 'HTTP/1.1 40' gone
 }
 
-@test "refuse: a request line without end is a 414" {
+@test "refuse: an endless request line gives 414" {
 	adit_start
 	refused_after 414 http_request_error \
 		send 'CONNECT ' fillup a 8192 send ':1 HTTP/1.1\r\n\r\n'
 	refused_after 414 http_request_error send 'CONNECT ' fillup a 8300
 }
 
-@test "refuse: a head of more than 64 KiB is a 431" {
+@test "refuse: a head of more than 64 KiB gives 431" {
 	adit_start
 	refused_after 431 http_request_error \
 		send 'CONNECT 127.0.0.1:1 HTTP/1.1\r\nX: ' \
@@ -276,7 +276,7 @@ refused_connect() {
 		send 'CONNECT 127.0.0.1:1 HTTP/1.1\r\n' try fillup x 65600
 }
 
-@test "refuse: one byte over the longest head is a 431" {
+@test "refuse: one byte more than the longest head gives 431" {
 	local head='CONNECT 127.0.0.1:1 HTTP/1.1'
 
 	adit_start
@@ -284,7 +284,7 @@ refused_connect() {
 		fillup x "$((65537 - ${#head} - 3 - 6))" send '\r\n\r\n'
 }
 
-@test "refuse: a head without end takes neither memory nor a place" {
+@test "refuse: an endless head takes neither memory nor a place" {
 	adit_start
 	base
 	client -n 20 -- send 'CONNECT 127.0.0.1:1 HTTP/1.1\r\nX: ' \
@@ -292,7 +292,7 @@ refused_connect() {
 	settled "$BASE"
 }
 
-@test "refuse: hundreds of half heads do not keep others out, and end in 408" {
+@test "refuse: hundreds of unfinished heads do not keep others out, and end with 408" {
 	adit_start "HeaderTimeout 4"
 	base
 	client_start SLOW -n 500 127.0.0.1 "$PORT" \
@@ -304,7 +304,7 @@ refused_connect() {
 	settled "$BASE"
 }
 
-@test "refuse: clients that leave during the connect free everything at once" {
+@test "refuse: clients that leave during the connecting free everything at once" {
 	need_linux
 	adit_start "ConnectTimeout 1000"
 	base
@@ -323,7 +323,7 @@ refused_connect() {
 	settled "$BASE"
 }
 
-@test "refuse: a client that shuts behind early data waits for the connect" {
+@test "refuse: a client that shuts its side after early data waits for the connection" {
 	need_linux
 	adit_start "ConnectTimeout 2"
 	base
@@ -385,7 +385,7 @@ workers_have_no_clients() {
 	done
 }
 
-@test "refuse: clients that leave in the midst of the head free everything" {
+@test "refuse: clients that leave in the middle of the head free everything" {
 	adit_start
 	base
 	client -n 200 -- close
@@ -396,7 +396,7 @@ workers_have_no_clients() {
 	settled "$BASE"
 }
 
-@test "refuse: thousands come and go, and every descriptor returns" {
+@test "refuse: after thousands of refused clients every descriptor is free again" {
 	adit_start
 	base
 	peer_start MANY echod

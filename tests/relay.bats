@@ -42,7 +42,7 @@ base() {
 	peer_wait FAR
 }
 
-@test "relay: eight tunnels at once keep their bytes apart" {
+@test "relay: eight tunnels at once do not mix their bytes" {
 	local i
 
 	adit_start "Workers 2"
@@ -57,7 +57,7 @@ base() {
 	peer_wait FAR
 }
 
-@test "relay: pieces of every awkward size come back whole" {
+@test "relay: pieces of awkward sizes arrive whole" {
 	local size script=()
 
 	adit_start
@@ -81,21 +81,21 @@ base() {
 	peer_wait FAR
 }
 
-@test "relay: a client that shuts its side still gets the answer" {
+@test "relay: a client that has shut its side still gets the answer" {
 	adit_start
 	peer_start FAR server -n 1 check 100K eof pattern 1M
 	client tunnel "127.0.0.1:$FAR_PORT" pattern 100K shut check 1M eof
 	peer_wait FAR
 }
 
-@test "relay: a target that shuts its side still gets the rest" {
+@test "relay: a target that has shut its side still gets the rest" {
 	adit_start
 	peer_start FAR server -n 1 pattern 1M shut check 1M eof
 	client tunnel "127.0.0.1:$FAR_PORT" check 1M eof pattern 1M shut
 	peer_wait FAR
 }
 
-@test "relay: end of file comes behind the last byte of a stalled reader" {
+@test "relay: a stalled reader gets the end of file after the last byte" {
 	adit_start
 	peer_start FAR server -n 1 -R 8192 wait "$DIR/go" check 3M eof send x
 	client_start NEAR 127.0.0.1 "$PORT" tunnel "127.0.0.1:$FAR_PORT" \
@@ -124,7 +124,7 @@ base() {
 	settled "$BASE"
 }
 
-@test "relay: a reset by the target reaches the client, not an end of file" {
+@test "relay: the client gets a reset of the target as a reset, not as an end of file" {
 	adit_start
 	base
 	peer_start FAR server send 'Content-Length: 1000\r\n\r\nbegin' \
@@ -134,7 +134,7 @@ base() {
 	settled "$BASE"
 }
 
-@test "relay: a reset by the client reaches the target, not an end of file" {
+@test "relay: the target gets a reset of the client as a reset, not as an end of file" {
 	adit_start
 	base
 	peer_start FAR server -n 5 skip begin send ok reset
@@ -160,20 +160,20 @@ base() {
 	peer_wait FAR
 }
 
-@test "relay: a reset by the target reaches a client in the midst of sending" {
+@test "relay: a reset by the target reaches a client that is sending" {
 	adit_start
 	peer_start FAR server check 1M rst
 	client tunnel "127.0.0.1:$FAR_PORT" stream reset
 }
 
-@test "relay: a reset by the client reaches a target in the midst of sending" {
+@test "relay: a reset by the client reaches a target that is sending" {
 	adit_start
 	peer_start FAR server -n 1 stream reset
 	client tunnel "127.0.0.1:$FAR_PORT" check 1M rst
 	peer_wait FAR
 }
 
-@test "relay: a client that closes unread data resets the target" {
+@test "relay: a client that closes with unread data resets the target" {
 	# The kernel sends a reset when a socket with unread data is closed.
 	adit_start
 	peer_start FAR server -n 1 stream reset
@@ -181,7 +181,7 @@ base() {
 	peer_wait FAR
 }
 
-@test "relay: a worker that is killed looks like a reset, not like an end of file" {
+@test "relay: the death of a worker looks like a reset, not like an end of file" {
 	need_linux
 	need_proc
 	adit_start "Workers 1"
@@ -195,7 +195,7 @@ base() {
 	peer_wait FAR
 }
 
-@test "relay: a client that resets while its target stalls is let go" {
+@test "relay: a client that resets while its target stalls frees everything" {
 	adit_start
 	base
 	peer_start FAR server -R 8192 wait "$DIR/go" reset touch "$DIR/seen"
@@ -205,7 +205,7 @@ base() {
 	wait_for test -e "$DIR/seen"
 }
 
-@test "relay: a target that resets while its client stalls is let go" {
+@test "relay: a target that resets while its client stalls frees everything" {
 	adit_start
 	base
 	peer_start FAR server fill 100M touch "$DIR/go" rst
@@ -214,7 +214,7 @@ base() {
 	settled "$BASE"
 }
 
-@test "relay: a target that never reads stops its client, and memory stays" {
+@test "relay: a target that never reads stops its client, and memory does not grow" {
 	local before after most=8192
 
 	need_proc
@@ -234,7 +234,7 @@ base() {
 	client tunnel "127.0.0.1:$ECHO_PORT" rtt 10 100 shut eof
 }
 
-@test "relay: a client that never reads stops its target, and memory stays" {
+@test "relay: a client that never reads stops its target, and memory does not grow" {
 	local before after most=8192
 
 	need_proc
@@ -286,7 +286,7 @@ peer_said_times() {
 	peer_wait FAR
 }
 
-@test "relay: Timeout resets a tunnel that is quiet, and frees it" {
+@test "relay: Timeout resets a quiet tunnel, and frees it" {
 	adit_start "Timeout 1"
 	base
 	peer_start FAR server -n 3 reset
@@ -301,14 +301,14 @@ peer_said_times() {
 	client tunnel "127.0.0.1:$FAR_PORT" try fill 100M reset
 }
 
-@test "relay: Timeout resets a half-closed tunnel that is quiet" {
+@test "relay: Timeout resets a quiet half-closed tunnel" {
 	adit_start "Timeout 1"
 	peer_start FAR server -n 1 eof reset
 	client tunnel "127.0.0.1:$FAR_PORT" shut reset
 	peer_wait FAR
 }
 
-@test "relay: Timeout spares a tunnel in which one side speaks now and then" {
+@test "relay: Timeout does not end a tunnel in which one side sends now and then" {
 	adit_start "Timeout 3"
 	peer_start UP server -n 1 skip abcdefghijklmnop eof send end
 	peer_start DOWN server -n 1 drip 300 abcdefghijklmnop shut eof
@@ -344,7 +344,7 @@ peer_said_times() {
 		pause 300 shut eof
 }
 
-@test "relay: a quiet tunnel wakes when the target speaks" {
+@test "relay: a quiet tunnel wakes when the target sends" {
 	adit_start
 	peer_start FAR server -n 1 pause 300 send one pause 300 pattern 1M eof
 	client tunnel "127.0.0.1:$FAR_PORT" expect one check 1M pause 300 shut \

@@ -88,7 +88,7 @@ children_are() {
 	[ "$(child_pids | wc -l)" = "$1" ]
 }
 
-@test "reload: new rules hold as soon as the log says that the reload is finished" {
+@test "reload: new rules are in force as soon as the log says that the reload has finished" {
 	peer_start srv server echo
 	adit_start
 	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
@@ -121,7 +121,7 @@ children_are() {
 	alive "$ADIT_PID"
 }
 
-@test "reload: not one connection is refused or cut through many reloads" {
+@test "reload: many reloads refuse or cut no connection" {
 	peer_start srv server echo
 	adit_start "Workers 2"
 	stream_start
@@ -156,7 +156,7 @@ children_are() {
 	tunnel_whole t
 }
 
-@test "reload: old processes leave when their last tunnel has ended" {
+@test "reload: old processes end when their last tunnel has ended" {
 	local n
 
 	need_proc
@@ -173,7 +173,7 @@ children_are() {
 	wait_for children_are "$n"
 }
 
-@test "reload: a client that connected before the reload and asks after it is served" {
+@test "reload: a client that connected before the reload and sends its request after it is served" {
 	peer_start srv server echo
 	adit_start
 	client_start slow 127.0.0.1 "$PORT" send "CONNECT 127.0.0.1:" say up \
@@ -186,7 +186,7 @@ children_are() {
 	ended slow whole
 }
 
-@test "reload: from a specific address to every address and back: nobody notices" {
+@test "reload: Listen may change from one address to all and back, without a refused client" {
 	local i
 
 	peer_start srv server echo
@@ -204,7 +204,7 @@ children_are() {
 	stream_stop
 }
 
-@test "reload: an added and a removed Listen do not disturb the one that stays" {
+@test "reload: adding and removing a Listen does not disturb the others" {
 	local i
 
 	peer_start srv server echo
@@ -221,7 +221,7 @@ children_are() {
 	stream_stop
 }
 
-@test "reload: another Port is served after a reload, the old one is left, its tunnels go on" {
+@test "reload: after a change of Port the new port is served, the old one is not, and its tunnels go on" {
 	local old
 
 	peer_start srv server echo
@@ -243,7 +243,7 @@ children_are() {
 	tunnel_whole t
 }
 
-@test "reload: clients in the backlog of a port that is left are still served" {
+@test "reload: clients in the backlog of the old port are still served" {
 	local i old pid
 
 	need_proc
@@ -269,7 +269,7 @@ children_are() {
 	done
 }
 
-@test "reload: a Port that is taken changes nothing" {
+@test "reload: a Port that is in use changes nothing" {
 	local taken
 
 	peer_start srv server echo
@@ -310,7 +310,7 @@ children_are() {
 	client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" refused 403
 }
 
-@test "reload: a configuration file that vanished changes nothing" {
+@test "reload: a missing configuration file changes nothing" {
 	peer_start srv server echo
 	adit_start
 	mv "$CONF" "$CONF.away"
@@ -349,7 +349,7 @@ rotated() {
 	[ "$(wc -c "$DIR"/adit.log.? "$DIR"/access.?)" = "$(cat "$DIR/sizes")" ]
 }
 
-@test "reload: after a rotation nothing more goes to the renamed logs, from the oldest workers either" {
+@test "reload: after a rotation no worker writes to the renamed logs, not even the oldest" {
 	peer_start srv server echo
 	adit_start "Workers 2" "LogFile \"$DIR/adit.log\"" \
 	    "AccessLog \"$DIR/access\""
@@ -404,7 +404,7 @@ rotated() {
 	[ "$(cat "$DIR"/adit.log.? | grep -c 'Established connection')" = 5 ]
 }
 
-@test "reload: another LogFile, LogLevel and AccessLog hold after a reload" {
+@test "reload: another LogFile, LogLevel and AccessLog are in force after a reload" {
 	peer_start srv server echo
 	adit_start "LogFile \"$DIR/one.log\""
 	LOG=$DIR/one.log
@@ -441,7 +441,7 @@ rotated() {
 	ended t torn
 }
 
-@test "reload: twenty signals in a row end in the last configuration" {
+@test "reload: after twenty signals in a row the last configuration is in force" {
 	local i
 
 	peer_start srv server echo
@@ -458,7 +458,7 @@ rotated() {
 	fails log_has 'died|failed'
 }
 
-@test "reload: thirty reloads leave no descriptor and no process behind" {
+@test "reload: thirty reloads leave no open descriptor and no old process" {
 	local children fds i
 
 	need_proc

@@ -54,7 +54,7 @@ foreign() {
 
 # Paths.
 
-@test "reverse: what is below a path is asked for below its URL, at the server that it names" {
+@test "reverse: a request below a path goes below its URL, to the server of that URL" {
 	start
 	asks /app/ /base/
 	asks /app/x /base/x
@@ -84,7 +84,7 @@ foreign() {
 	done
 }
 
-@test "reverse: a path cannot climb out of what is mapped, however that is written" {
+@test "reverse: no spelling of a path leads out of the mapped path" {
 	local path
 
 	start "ReverseMagic yes"
@@ -101,7 +101,7 @@ foreign() {
 	untouched
 }
 
-@test "reverse: of several lines that a path begins with the last one counts, and one without a path is for all" {
+@test "reverse: if several lines match the last one counts, and a line without a path matches all" {
 	start 'ReversePath "/app/sub/" "http://@/sub/"'
 	asks /app/sub/x /sub/x
 	asks /app/subs /base/subs
@@ -113,7 +113,7 @@ foreign() {
 	asks '/?x' '/?x'
 }
 
-@test "reverse: a path that lacks only its last slash is redirected there, with no byte of the client's" {
+@test "reverse: a path without its last slash is redirected, and the Location has no byte from the client" {
 	local head path
 
 	start 'ReversePath "/b" "http://@/"'
@@ -132,7 +132,7 @@ foreign() {
 	untouched
 }
 
-@test "reverse: a path without a mapping gets 400, and nobody is asked, whatever Host says" {
+@test "reverse: a path without a mapping gets 400, and no server gets a request, whatever Host says" {
 	local path
 
 	start 'ReversePath "/b/" "http://@/"'
@@ -157,7 +157,7 @@ foreign() {
 	access_is 1 '- / - 400/http_request_error 0 0 [0-9.]+'
 }
 
-@test "reverse: without a mapping a path is malformed, as ever, whoever asks for it" {
+@test "reverse: without any mapping a path is malformed, for every client" {
 	adit_start "BasicAuth alice sesame"
 	refused_after 400 http_request_error \
 	    send 'GET /app/ HTTP/1.1\r\nHost: x\r\n\r\n' >"$DIR/reply"
@@ -166,7 +166,7 @@ foreign() {
 
 # Messages.
 
-@test "reverse: a path cannot carry a field or a request along" {
+@test "reverse: a path cannot insert a field or a request" {
 	local path
 
 	start "ReverseMagic yes"
@@ -189,7 +189,7 @@ foreign() {
 	    "$SMALL" "${OK}Set-Cookie: yummy_magical_cookie=/app/; path=/\r\nContent-Length: 2\r\n\r\nok"
 }
 
-@test "reverse: fields and content go both ways as they do for a URL, in pieces too" {
+@test "reverse: fields and content are passed on as for a URL, also in pieces" {
 	start "AddHeader \"A\" \"b\""
 	passes "POST /app/x HTTP/1.1\r\nHost: x\r\nX: 1\r\nConnection: Y\r\nY: 2\r\nTE: trailers\r\nContent-Length: 5\r\n\r\nhello" \
 	    "POST /base/x HTTP/1.1\r\nHost: @\r\nX: 1\r\nContent-Length: 5\r\nA: b\r\n${CLOSE}hello" \
@@ -206,7 +206,7 @@ foreign() {
 	peer_wait origin
 }
 
-@test "reverse: a ws:// client gets its tunnel by way of a path" {
+@test "reverse: a ws:// client gets its tunnel through a path" {
 	local up='Connection: upgrade\r\nUpgrade: websocket\r\n'
 
 	start
@@ -218,7 +218,7 @@ foreign() {
 	peer_wait origin
 }
 
-@test "reverse: one connection may ask by path and by URL in turn, and each request has its line" {
+@test "reverse: one connection may ask for paths and URLs in turn, and each request has its log line" {
 	start 'ReversePath "/b/" "http://@/"'
 	peer_start origin server -p "$ORIGIN" skip '\r\n\r\n' send "$SMALL"
 	client send 'GET /app/1 HTTP/1.1\r\nHost: x\r\n\r\n' expect "$SMALL" \
@@ -239,7 +239,7 @@ foreign() {
 	access_is 8 '- /none - 400/http_request_error 0 0 [0-9.]+'
 }
 
-@test "reverse: a request that its URL makes too long is refused, and none is cut" {
+@test "reverse: a request that becomes too long by the mapping is refused, and never cut" {
 	local more path
 
 	start
@@ -257,7 +257,7 @@ foreign() {
 	untouched
 }
 
-@test "reverse: a request that ends here tells nothing of the server behind its path" {
+@test "reverse: a request that the proxy answers itself reveals nothing about the server of its path" {
 	start
 	client send "TRACE /app/x HTTP/1.1\r\nHost: x\r\nCookie: a\r\nA: b\r\nMax-Forwards: 0\r\n\r\n" \
 	    skip '\r\n\r\n' \
@@ -271,7 +271,7 @@ foreign() {
 
 # ReverseOnly.
 
-@test "reverse: with ReverseOnly nobody gets anywhere but by a mapping, by CONNECT neither" {
+@test "reverse: with ReverseOnly only mappings can be used, and no CONNECT" {
 	local target
 
 	start "ReverseOnly yes" 'ReversePath "/stats/" "http://tinyproxy.stats/"'
@@ -289,7 +289,7 @@ foreign() {
 	    skip '<title>Statistics' skip '</html>'
 }
 
-@test "reverse: without ReverseOnly URLs and tunnels go on as ever" {
+@test "reverse: without ReverseOnly URLs and tunnels still work" {
 	start "ReverseOnly no"
 	passes 'GET http://@/app/x HTTP/1.1\r\nHost: x\r\n\r\n' \
 	    "GET /app/x HTTP/1.1\r\nHost: @\r\n$CLOSE" "$SMALL" "$SMALL"
@@ -297,7 +297,7 @@ foreign() {
 	client tunnel "127.0.0.1:$ECHO_PORT" rtt 1 5
 }
 
-@test "reverse: a proxy does not serve itself by a path" {
+@test "reverse: a mapping that leads to the proxy itself is refused" {
 	PORT=$(free_port)
 	adit_start "Port $PORT" "ReversePath \"/me/\" \"http://127.0.0.1:$PORT/\"" \
 	    "ReversePath \"/name/\" \"http://localhost:$PORT/\""
@@ -318,7 +318,7 @@ chosen() {
 	    "${OK}${COOKIE}Content-Length: 2\r\n\r\nok"
 }
 
-@test "reverse: with ReverseMagic a cookie leads paths without a mapping to the one that was used last" {
+@test "reverse: with ReverseMagic a cookie leads paths without a mapping to the mapping that was used last" {
 	start "ReverseMagic yes" 'ReversePath "/b/" "http://@/b/"'
 	passes 'GET /app/ HTTP/1.1\r\nHost: x\r\n\r\n' \
 	    "GET /base/ HTTP/1.1\r\nHost: @\r\n$CLOSE" "$SMALL" \
@@ -342,7 +342,7 @@ chosen() {
 	    "HTTP/1.1 103 Early\r\nA: b\r\n\r\n${OK}Set-Cookie: a=b\r\n${COOKIE}Content-Length: 0\r\n\r\n"
 }
 
-@test "reverse: a cookie selects a mapping that there is, or nothing" {
+@test "reverse: a cookie selects an existing mapping, or nothing" {
 	local cookie
 
 	start "ReverseMagic yes"
@@ -386,7 +386,7 @@ redirects() {
 	    "HTTP/1.1 302 x\r\nLocation: $2\r\nContent-Length: 0\r\n\r\n"
 }
 
-@test "reverse: redirections to what is mapped lead back to the proxy, and others do not change" {
+@test "reverse: redirections to mapped URLs lead back to the proxy, and others do not change" {
 	local location
 
 	start 'ReverseBaseURL "https://proxy.example"' \
@@ -414,7 +414,7 @@ redirects() {
 	redirects 'http://@/base/x' 'http://@/base/x'
 }
 
-@test "reverse: an answer that redirections would make too large is a 502, and takes bounded memory" {
+@test "reverse: an answer that becomes too large by redirections gives 502, and takes bounded memory" {
 	local base fields head
 
 	base=http://proxy.example/$(printf '%900s' '' | tr ' ' b)/
@@ -434,7 +434,7 @@ redirects() {
 
 # Who may.
 
-@test "reverse: users hold for paths too, and nobody without a password learns which there are" {
+@test "reverse: paths need credentials too, and a client without a password cannot find out which exist" {
 	local auth long path
 
 	start "BasicAuth alice sesame" "ReverseOnly yes"
@@ -483,7 +483,7 @@ redirects() {
 	    "$SMALL" "$SMALL"
 }
 
-@test "reverse: a server on loopback that a mapping names is open to clients from elsewhere, and nothing else there is" {
+@test "reverse: a mapping opens its server on loopback to clients from elsewhere, and opens nothing else there" {
 	local target
 
 	foreign
@@ -504,7 +504,7 @@ redirects() {
 	[ ! -e "$DIR/touched" ]
 }
 
-@test "reverse: a mapping opens no loopback by a name that somebody else gives an address, nor at a parent" {
+@test "reverse: a mapping opens no loopback by a name whose address others choose, nor at a parent" {
 	local names='rebind.test app.localhost app.localdomain localdomain'
 	local lines path
 
@@ -528,7 +528,7 @@ redirects() {
 	done
 }
 
-@test "reverse: what nobody is to reach cannot be reached by a mapping either" {
+@test "reverse: targets that are always refused cannot be reached through a mapping either" {
 	local path
 
 	adit_start 'ReversePath "/zero/" "http://0.0.0.0:9/"' \
@@ -540,7 +540,7 @@ redirects() {
 	done
 }
 
-@test "reverse: mappings change with a reload, and a wrong one changes nothing" {
+@test "reverse: mappings change with a reload, and a wrong mapping changes nothing" {
 	stderr_expected 'ReversePath'
 	start
 	asks /app/x /base/x
@@ -555,7 +555,7 @@ redirects() {
 	unmapped "GET /app/x"
 }
 
-@test "reverse: curl is redirected to the paths of the proxy, and led on by its cookie" {
+@test "reverse: curl is redirected to paths of the proxy, and its cookie leads on" {
 	start "ReverseMagic yes" 'ReverseBaseURL "http://proxy.test/"'
 	peer_start first server -n 1 -p "$ORIGIN" \
 	    skip 'GET /base/login HTTP/1.1\r\n' skip '\r\n\r\n' \

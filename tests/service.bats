@@ -40,7 +40,7 @@ reloaded() {
 	[ "$(log_count 'Reloading config file (finished|failed)')" = "$1" ]
 }
 
-@test "service: the manager hears when it is ready, with a socket in a file or without" {
+@test "service: the manager learns when it is ready, by a socket with a path or an abstract one" {
 	local name
 
 	# A name without a file is Linux' alone.
@@ -58,7 +58,7 @@ reloaded() {
 	done
 }
 
-@test "service: the manager hears of a daemon which process it is" {
+@test "service: the manager learns the process number of a daemon" {
 	ADIT_WRAP=("${MANAGER[@]}" -s "$DIR/notify")
 	adit_conf "PidFile \"$DIR/pid\"" "LogFile \"$DIR/adit.log\""
 	"${ADIT_WRAP[@]}" "$ADIT" -c "$CONF" >>"$LOG" 2>>"$STDERR" 3>&-
@@ -68,7 +68,7 @@ reloaded() {
 	[ "$(note 1)" = "READY=1 MAINPID=$ADIT_PID" ]
 }
 
-@test "service: the manager hears when a reload begins and when it is done, well or not" {
+@test "service: the manager learns when a reload begins and when it ends, with success or not" {
 	local first
 
 	ADIT_WRAP=("${MANAGER[@]}" -s "$DIR/notify")
@@ -89,14 +89,14 @@ reloaded() {
 	[ "$(note 6)" = STOPPING=1 ]
 }
 
-@test "service: a start that fails is never called ready" {
+@test "service: a start that fails is never reported as ready" {
 	ADIT_WRAP=("${MANAGER[@]}" -s "$DIR/notify")
 	adit_conf "Listen 192.0.2.77"
 	run -71 timeout 20 "${ADIT_WRAP[@]}" "$ADIT" -d -c "$CONF"
 	notes 0
 }
 
-@test "service: a manager that is gone, or a path that is none, does not keep it from serving" {
+@test "service: a missing manager or a malformed path does not prevent it from serving" {
 	local path
 
 	for path in "$DIR/none" "relative" "@" "/$(printf '%0200d' 1)"; do
@@ -109,7 +109,7 @@ reloaded() {
 	done
 }
 
-@test "service: it serves the sockets that it is given, and no Port and Listen" {
+@test "service: it serves the sockets that it is given, and not Port and Listen" {
 	local port
 
 	peer_start srv server echo
@@ -124,7 +124,7 @@ reloaded() {
 	log_has 'The sockets come from the service manager'
 }
 
-@test "service: given sockets survive reloads and workers, whatever Port and Listen say then" {
+@test "service: given sockets survive reloads and workers, whatever Port and Listen say" {
 	local pid
 
 	peer_start srv server echo
@@ -148,7 +148,7 @@ reloaded() {
 	wait_for client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
 }
 
-@test "service: a given socket is no target, by any address" {
+@test "service: a given socket cannot be a target, by any address" {
 	ADIT_WRAP=("${MANAGER[@]}" -l 127.0.0.1 -l 0.0.0.0)
 	adit_start "AllowTo 127.0.0.0/8"
 	PORT=$(given 1)
@@ -158,7 +158,7 @@ reloaded() {
 	client send "CONNECT 127.0.0.9:$(given 1) HTTP/1.1\r\n\r\n" refused 502
 }
 
-@test "service: a given socket for both families serves IPv4 by its own rules" {
+@test "service: on a given socket for both families IPv4 clients match IPv4 rules" {
 	need_linux
 	need_ipv6
 	peer_start srv server echo
@@ -173,7 +173,7 @@ reloaded() {
 	    send "CONNECT 127.0.0.1:$PORT HTTP/1.1\r\n\r\n" refused 403
 }
 
-@test "service: sockets that are meant for another process are left alone" {
+@test "service: sockets that are meant for another process are not used" {
 	ADIT_WRAP=("${MANAGER[@]}" -p 1 -l 127.0.0.1)
 	adit_start
 	client
@@ -181,7 +181,7 @@ reloaded() {
 	fails log_has 'service manager'
 }
 
-@test "service: what is no listening TCP socket stops the start, by its name" {
+@test "service: a descriptor that is not a listening TCP socket stops the start, and is named" {
 	local socket
 
 	adit_conf
@@ -210,7 +210,7 @@ reloaded() {
 	done
 }
 
-@test "service: nonsense about sockets is as if there were none" {
+@test "service: malformed variables about sockets are ignored" {
 	local n
 
 	for n in -1 1x "" 0; do
@@ -223,7 +223,7 @@ reloaded() {
 	done
 }
 
-@test "service: processes hold given sockets once and no other descriptor of the manager" {
+@test "service: each process has given sockets open once, and no other descriptor of the manager" {
 	local pid n
 
 	need_proc

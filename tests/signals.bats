@@ -59,7 +59,7 @@ log_counts() {
 	[ "$(log_count "$2")" -ge "$1" ]
 }
 
-@test "signals: TERM and INT stop at once with status 0, however many tunnels there are" {
+@test "signals: TERM and INT stop at once with status 0, with any number of tunnels" {
 	local signal
 
 	for signal in TERM INT; do
@@ -76,7 +76,7 @@ log_counts() {
 	done
 }
 
-@test "signals: TERM stops while clients are in the midst of everything" {
+@test "signals: TERM stops while clients are in every state" {
 	peer_start full full
 	peer_start srv server pattern 100M
 	adit_start "Workers 2"
@@ -94,7 +94,7 @@ log_counts() {
 	[ "$STATUS" = 0 ]
 }
 
-@test "signals: TERM stops a daemon and leaves its port and nothing else behind" {
+@test "signals: TERM stops a daemon, frees its port and leaves nothing behind" {
 	local children
 
 	adit_daemon "LogFile \"$DIR/adit.log\"" "Workers 3"
@@ -108,7 +108,7 @@ log_counts() {
 	grep -q 'Shutting down' "$DIR/adit.log"
 }
 
-@test "signals: QUIT lets tunnels finish, takes no new ones, and ends with status 0" {
+@test "signals: QUIT lets tunnels finish, accepts no new ones, and ends with status 0" {
 	adit_start
 	tunnels 3
 	kill -QUIT "$ADIT_PID"
@@ -121,7 +121,7 @@ log_counts() {
 	wait "$ADIT_PID"
 }
 
-@test "signals: QUIT finishes a request whose head is still on its way" {
+@test "signals: QUIT serves a request whose head is still arriving" {
 	peer_start srv server echo
 	adit_start
 	client_start slow 127.0.0.1 "$PORT" send "CONNECT 127.0.0.1:" say up \
@@ -143,7 +143,7 @@ log_counts() {
 	[ "$STATUS" = 0 ]
 }
 
-@test "signals: QUIT resets what is left after DrainTimeout" {
+@test "signals: QUIT resets tunnels that are left after DrainTimeout" {
 	peer_start srv server echo
 	adit_start "DrainTimeout 1"
 	client_start t 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" say up \
@@ -190,7 +190,7 @@ log_counts() {
 	fails log_has 'died|Reloading|Shutting'
 }
 
-@test "signals: TERM to every process at once is a stop like any other" {
+@test "signals: TERM to every process at once is a normal stop" {
 	local children
 
 	adit_start "Workers 3"
@@ -217,7 +217,7 @@ log_counts() {
 	fails log_has 'died'
 }
 
-@test "signals: signals that mean nothing to the master do nothing" {
+@test "signals: signals without a meaning have no effect on the master" {
 	adit_start
 	tunnels 1
 	kill -PIPE "$ADIT_PID"
@@ -243,7 +243,7 @@ log_counts() {
 	fails client
 }
 
-@test "signals: children that drain end with their master, too" {
+@test "signals: old children that finish their tunnels end with their master too" {
 	local children
 
 	adit_start "Workers 1"
@@ -256,7 +256,7 @@ log_counts() {
 	wait_for dead $children
 }
 
-@test "signals: after the master was killed it can be started again on the same port" {
+@test "signals: if the master was killed, adit can be started again on the same port" {
 	adit_daemon "LogFile \"$DIR/adit.log\""
 	many 20 gone
 	kill -KILL "$ADIT_PID"
@@ -284,7 +284,7 @@ workers_new() {
 	[ "$(wc -w <<<"$now")" = 2 ] && [ "$now" != "$1" ]
 }
 
-@test "signals: a worker that is killed is replaced and logged, the others go on" {
+@test "signals: a killed worker is logged and replaced, and the others go on" {
 	local idle kept old poor rich
 
 	need_proc
@@ -309,7 +309,7 @@ workers_new() {
 	alive "$rich"
 }
 
-@test "signals: when all workers are killed at once, service comes back" {
+@test "signals: when all workers are killed at once, they are replaced and serve" {
 	local old
 
 	need_proc
@@ -324,7 +324,7 @@ workers_new() {
 	[ "$(log_count 'Worker [0-9]+ \(pid [0-9]+\) died from signal 9')" = 2 ]
 }
 
-@test "signals: workers killed under load cost the connections they had, and no others" {
+@test "signals: workers killed under load lose only their own connections" {
 	local i lost
 
 	need_proc
@@ -383,7 +383,7 @@ goods_are() {
 	ended w whole
 }
 
-@test "signals: a worker that dies again and again is always replaced, more slowly" {
+@test "signals: a worker that dies again and again is always replaced, more and more slowly" {
 	local i old
 
 	need_proc
@@ -433,7 +433,7 @@ two_workers() {
 	[ "$(worker_pids | wc -w)" = 2 ]
 }
 
-@test "signals: a desk or a helper that is killed is replaced, and names are found again" {
+@test "signals: a killed desk or helper is replaced, and names are found again" {
 	local pid
 
 	need_proc
@@ -452,7 +452,7 @@ two_workers() {
 	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
 }
 
-@test "signals: a worker that hangs does not keep the proxy from stopping" {
+@test "signals: a worker that hangs does not prevent a stop" {
 	local pid
 
 	need_proc
@@ -465,7 +465,7 @@ two_workers() {
 	wait_for dead "$pid"
 }
 
-@test "signals: a stop in the midst of a reload stops" {
+@test "signals: a stop during a reload stops" {
 	local i
 
 	for i in 1 2 3; do

@@ -35,7 +35,7 @@ image() {
 	log_wait 'Starting main loop'
 }
 
-@test "static: with nothing but itself and its configuration it serves, as an ordinary user" {
+@test "static: without any other file it serves, as an ordinary user" {
 	[ "$(find "$DIR/root" -type f | wc -l)" = 1 ]
 	image 65534 "AllowTo 127.0.0.1"
 	client tunnel "127.0.0.1:$srv_PORT" rtt 3 100 shut eof
@@ -46,7 +46,7 @@ image() {
 	[ "$STATUS" = 0 ]
 }
 
-@test "static: as root it wants numbers where there are no names, and changes to them" {
+@test "static: as root without a user database it needs numbers, and changes to them" {
 	local pid
 
 	need_proc
@@ -57,7 +57,7 @@ image() {
 	client tunnel "127.0.0.1:$srv_PORT" rtt 3 100 shut eof
 }
 
-@test "static: the image lets nobody reach what is private" {
+@test "static: in the image no client can reach private addresses" {
 	image 65534
 	client send "CONNECT 10.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" refused 403
 	client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" refused 403

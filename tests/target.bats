@@ -51,7 +51,7 @@ refused() {
 	}
 }
 
-@test "target: a rule for some users lets these alone through" {
+@test "target: a rule for some users lets only these through" {
 	peer_start srv server echo
 	adit_start "BasicAuth alice pw" "BasicAuth bob pw" "BasicAuth al pw" \
 	    "AllowTo 127.0.0.0/8:$srv_PORT user alice bob"
@@ -64,7 +64,7 @@ refused() {
 	grep -qi 'error=http_request_denied' "$DIR/reply"
 }
 
-@test "target: a DenyTo for one user leaves the others alone, and the log names its line" {
+@test "target: a DenyTo for one user does not affect the others, and the log names its line" {
 	local line
 
 	peer_start srv server echo
@@ -76,7 +76,7 @@ refused() {
 	log_wait "Refused address of 127.0.0.1:$srv_PORT: line $line of "
 }
 
-@test "target: a rule for some clients holds for these alone" {
+@test "target: a rule for some clients holds only for these" {
 	peer_start srv server echo
 	adit_start "DenyTo * client 127.0.1.0/25 ::1" \
 	    "AllowTo 127.0.0.1:$srv_PORT client 127.0.0.0/8"
@@ -86,7 +86,7 @@ refused() {
 	stays - "127.0.0.1:$srv_PORT" -b 127.0.1.1
 }
 
-@test "target: a rule for users and clients wants both" {
+@test "target: a rule for users and clients needs both to match" {
 	peer_start srv server echo
 	adit_start "BasicAuth alice pw" "BasicAuth bob pw" \
 	    "AllowTo *:$srv_PORT user alice client 127.0.2.0/24 127.0.3.3"
@@ -121,7 +121,7 @@ refused() {
 	fails grep -q secret-of-bob "$DIR/dns.out"
 }
 
-@test "target: the floor that a rule lifts is lifted only for those it is for" {
+@test "target: a rule that lifts a floor lifts it only for its users and clients" {
 	local own
 
 	own=$(hostname -I 2>/dev/null | tr ' ' '\n' | grep -vE '^127|:' |
@@ -140,7 +140,7 @@ refused() {
 	grep -qi 'error=destination_ip_prohibited' "$DIR/reply"
 }
 
-@test "target: a list of what is allowed that holds nothing useful allows nothing" {
+@test "target: an AllowTo that matches no real target allows nothing" {
 	peer_start srv server echo
 	adit_start "AllowTo nowhere.invalid"
 	refused 403 "127.0.0.1:$srv_PORT"
@@ -148,7 +148,7 @@ refused() {
 	refused 403 "[::1]:$srv_PORT"
 }
 
-@test "target: no other way to write a name gets it past its DenyTo" {
+@test "target: no other spelling of a name gets past its DenyTo" {
 	local target
 
 	peer_start srv server echo
@@ -164,7 +164,7 @@ refused() {
 	goes - "127.0.0.1:$srv_PORT"
 }
 
-@test "target: no other way to write an address gets it past its DenyTo" {
+@test "target: no other spelling of an address gets past its DenyTo" {
 	local target
 
 	peer_start srv server echo
@@ -183,7 +183,7 @@ refused() {
 	done
 }
 
-@test "target: what Host says opens nothing" {
+@test "target: Host opens nothing" {
 	peer_start srv server echo
 	adit_start "DenyTo localhost" "AllowTo other.test" \
 	    "AllowTo 127.0.0.2:$srv_PORT"
@@ -192,7 +192,7 @@ refused() {
 	refused 403 "127.0.0.1:$srv_PORT" "Host: other.test"
 }
 
-@test "target: of a name with good and bad addresses, only the good ones are dialled" {
+@test "target: of a name with allowed and refused addresses only the allowed ones are connected to" {
 	local i
 
 	name_server mixed.test=127.0.0.8,127.0.0.9,127.0.0.1 \
@@ -212,7 +212,7 @@ refused() {
 	fails test -e "$DIR/trap"
 }
 
-@test "target: a name that changes its address after it was judged gains nothing" {
+@test "target: a name that changes its address after the verdict does not get past the rules" {
 	local i
 
 	# Good for the first who asks, bad for the next.
@@ -232,7 +232,7 @@ refused() {
 	fails test -e "$DIR/trap"
 }
 
-@test "target: nothing behind a request that ends in 504 is ever a request" {
+@test "target: bytes after a request that ends with 504 are never read as a request" {
 	need_linux
 	peer_start srv server echo
 	peer_start FULL full
@@ -272,7 +272,7 @@ space_start() {
 	adit_ready
 }
 
-@test "target: the proxy is no target by any address of its machine, or any name" {
+@test "target: the proxy cannot be reached by any address of its machine, or any name" {
 	local target
 
 	space
@@ -293,7 +293,7 @@ space_start() {
 	PEER=$PEER_HERE
 }
 
-@test "target: a proxy on one address is no target there, and only there" {
+@test "target: a proxy on one address cannot be reached there; other addresses are not refused" {
 	local target
 
 	space

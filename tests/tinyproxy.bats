@@ -86,11 +86,11 @@ suite() {
 	[ ! -e "$DIR/pid" ]
 }
 
-@test "tinyproxy: under its name and with its own user it passes the ten checks of tinyproxy's tests" {
+@test "tinyproxy: under that name and with its user it passes the ten checks of tinyproxy's tests" {
 	suite "$(id -un)"
 }
 
-@test "tinyproxy: started by root for an ordinary user it passes the ten checks" {
+@test "tinyproxy: started by root for an ordinary user it passes the same ten checks" {
 	need_root
 	suite "${ADIT_TEST_USER:-nobody}"
 }
@@ -113,7 +113,7 @@ sent() {
 		awk '/TX:/ { getline; print $2 }'
 }
 
-@test "tinyproxy: a parent at 255.255.255.255 is asked by nobody on the network" {
+@test "tinyproxy: a parent at 255.255.255.255 sends no packet to the network" {
 	network
 	# A way out for all packets, and nobody who sends any by himself.
 	"${INSIDE[@]}" sh -c 'ip link add wire type veth peer name far &&

@@ -14,22 +14,22 @@ driver() {
 	"$DRIVER" "$BATS_TEST_DIRNAME/parse.tab"
 }
 
-@test "units: access rules decide as they are written, and floors hold under them" {
+@test "units: access rules decide as written, and floors hold whatever they say" {
 	driver acl_test
 	"$DRIVER" "$BATS_TEST_DIRNAME/acl.rules" "$BATS_TEST_DIRNAME/acl.verdicts"
 }
 
-@test "units: a filter refuses just what its patterns say, of every type, in any case" {
+@test "units: a filter refuses exactly what its patterns match, for every type, in any case" {
 	driver filter_test
 	"$DRIVER" "$DIR"
 }
 
-@test "units: the index of the target rules says what a walk through the file says" {
+@test "units: the index of the target rules gives the same verdicts as trying them one by one" {
 	driver target_test
 	"$DRIVER" model
 }
 
-@test "units: a hundred thousand target rules make a verdict no dearer than ten" {
+@test "units: a verdict costs no more with a hundred thousand target rules than with ten" {
 	driver target_test
 	local status=0
 
@@ -38,32 +38,32 @@ driver() {
 	[ "$status" = 0 ]
 }
 
-@test "units: a name that was found is remembered for a while, and no more of them than fit" {
+@test "units: names are remembered for a while, and no more of them than there is room for" {
 	driver cache_test
 	"$DRIVER"
 }
 
-@test "units: whatever a parent proxy says, and in whatever pieces, it is one outcome and stays in its bounds" {
+@test "units: whatever a parent proxy sends, in any pieces, has one outcome and stays within bounds" {
 	driver parent_test
 	"$DRIVER"
 }
 
-@test "units: what an address has is counted right over all workers, and so is what it owes" {
+@test "units: the connections and the debts of an address are counted correctly over all workers" {
 	driver quota_test
 	"$DRIVER"
 }
 
-@test "units: digests are SipHash's, and what was right is remembered for a minute" {
+@test "units: digests are those of SipHash, and valid credentials are remembered for a minute" {
 	driver secret_test
 	"$DRIVER"
 }
 
-@test "units: a client that has to wait for the check of its password waits no longer than it has to" {
+@test "units: a client waits for the check of its password no longer than the rules say" {
 	driver auth_test
 	"$DRIVER"
 }
 
-@test "units: each line of a user file is understood or refused, with fifty thousand users too" {
+@test "units: each line of a user file is read or refused, also with fifty thousand users" {
 	local status=0
 
 	driver login_test
@@ -72,12 +72,12 @@ driver() {
 	[ "$status" = 0 ]
 }
 
-@test "units: where an answer and content end is read in one way, whole or in pieces" {
+@test "units: the end of an answer and of content is found in one way, whole or in pieces" {
 	driver http_test
 	"$DRIVER"
 }
 
-@test "units: whatever path or cookie is sent, a request by it goes below the URL of a mapping, or nowhere" {
+@test "units: with any path or cookie a request goes below the URL of a mapping, or nowhere" {
 	driver reverse_test
 	"$DRIVER"
 }
@@ -121,7 +121,7 @@ fuzz() {
 	    "$DIR/corpus" >"$DIR/fuzz.err" 2>&1
 }
 
-@test "units: no bytes that a stranger can think of break the parser" {
+@test "units: random bytes do not break the parser" {
 	mkdir "$DIR/corpus"
 	printf 'CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n' \
 	    >"$DIR/corpus/name"
@@ -136,7 +136,7 @@ fuzz() {
 	fuzz parse
 }
 
-@test "units: no bytes that a server can think of change where its answer ends" {
+@test "units: random bytes of a server do not change where its answer ends" {
 	mkdir "$DIR/corpus"
 	printf '5;a=b\r\nabcde\r\n00\r\nA: b\r\n\r\nx' >"$DIR/corpus/chunks"
 	printf 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: a\r\n\r\n' \
@@ -146,7 +146,7 @@ fuzz() {
 	fuzz http
 }
 
-@test "units: whatever client and server say, no more than one plain message goes on" {
+@test "units: whatever client and server send, exactly one well-formed message is passed on, or none" {
 	local post='POST http://h:81/p?q HTTP/1.1\r\nHost: x\r\nConnection: a\r\nA: b\r\n'
 
 	mkdir "$DIR/corpus"

@@ -28,7 +28,7 @@ OK='HTTP/1.1 200 OK\r\nServer: x\r\n\r\n'
 S5_HELLO='\x05\x01\x00'
 S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 
-@test "upstream: an http parent is asked for the tunnel, and gets nothing else of what the client said" {
+@test "upstream: an http parent is asked for the tunnel, and gets no other field of the client" {
 	parent UP head send "$OK" echo
 	adit_start "Upstream http 127.0.0.1:$UP_PORT" "AccessLog \"$DIR/access\""
 	client send "CONNECT Some.Example.:4433 HTTP/1.1\r\nHost: some.example\r\nUser-Agent: secret-agent\r\nProxy-Authorization: Basic YTpi\r\nCookie: a=b\r\n\r\n" \
@@ -102,7 +102,7 @@ S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 	asks x:443
 }
 
-@test "upstream: SOCKS4 gets IPv4 addresses as such, and all else as names" {
+@test "upstream: SOCKS4 gets IPv4 addresses as addresses, and all other targets as names" {
 	parent UP1 expect '\x04\x01\x01\xbb\0\0\0\x01\0some.example\0' \
 	    send '\0\x5a\0\0\0\0\0\0' echo
 	adit_start "Upstream socks4 127.0.0.1:$UP1_PORT"
@@ -119,7 +119,7 @@ S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 	asks '[2001:db8::5]:443'
 }
 
-@test "upstream: what the server says first arrives, in one segment with the parent's answer or byte by byte" {
+@test "upstream: the first bytes of the server arrive, in one segment with the answer of the parent or byte by byte" {
 	parent UP1 head send "${OK}SSH-2.0-x\r\n" echo
 	adit_start "Upstream http 127.0.0.1:$UP1_PORT"
 	client tunnel a.example:22 expect 'SSH-2.0-x\r\n' rtt 2 100 shut eof
@@ -138,7 +138,7 @@ S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 	client tunnel a.example:22 expect 'hello' rtt 2 100 shut eof
 }
 
-@test "upstream: early data waits until the parent has agreed, and goes nowhere when it refuses" {
+@test "upstream: early data waits until the parent has accepted, and goes nowhere if it refuses" {
 	parent UP1 head quiet 300 send "$OK" expect hello echo
 	adit_start "Upstream http 127.0.0.1:$UP1_PORT"
 	client send 'CONNECT a.example:1 HTTP/1.1\r\n\r\nhello' \
@@ -151,7 +151,7 @@ S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 	    send 'CONNECT a.example:1 HTTP/1.1\r\n\r\nhello'
 }
 
-@test "upstream: a refusal that keeps the connection alive is no tunnel, and its status is handed on" {
+@test "upstream: a refusal that keeps the connection alive opens no tunnel, and its status is passed on" {
 	local status
 
 	for status in 400 403 404 429 451 500 502 503 504 599; do
@@ -166,7 +166,7 @@ S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 	done
 }
 
-@test "upstream: a parent that wants other credentials is a 502, and its challenge is not the client's" {
+@test "upstream: a parent that wants other credentials gives 502, and its challenge does not reach the client" {
 	local reply
 
 	for reply in 'HTTP/1.1 407 Who\r\nProxy-Authenticate: Basic realm="x"\r\n\r\n' \
@@ -186,7 +186,7 @@ S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 	refusal 502 http_request_denied a.example:443
 }
 
-@test "upstream: an http parent that talks nonsense is a 502, however much it says" {
+@test "upstream: a malformed answer of an http parent gives 502, however long it is" {
 	local reply
 
 	for reply in 'SSH-2.0-OpenSSH\r\n' 'HTTP/1.1 200 OK\n\n' 'HTTP/2 200\r\n\r\n' \
@@ -204,7 +204,7 @@ S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 	refusal 502 http_protocol_error a.example:443
 }
 
-@test "upstream: a SOCKS parent's errors are told apart, and nonsense is a 502" {
+@test "upstream: each error of a SOCKS parent has its own status, and a malformed answer gives 502" {
 	local code
 
 	for code in '01 502 destination_unavailable' '02 502 destination_ip_prohibited' \
@@ -238,7 +238,7 @@ S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 	refusal 502 http_protocol_error a.example:443
 }
 
-@test "upstream: a parent that hangs up or resets in the middle is a 502" {
+@test "upstream: a parent that closes or resets in the middle gives 502" {
 	parent UP1 head send 'HTTP/1.1 200 OK\r\n' shut gone
 	adit_start "Upstream http 127.0.0.1:$UP1_PORT"
 	refusal 502 connection_terminated a.example:443
@@ -256,7 +256,7 @@ S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 	refusal 502 connection_terminated a.example:443
 }
 
-@test "upstream: a silent parent is a 504 when ConnectTimeout is over, and others are served meanwhile" {
+@test "upstream: a silent parent gives 504 after ConnectTimeout, and other clients are served during that time" {
 	local kind
 
 	for kind in http socks4 socks5; do
@@ -274,7 +274,7 @@ S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 	done
 }
 
-@test "upstream: a client that leaves takes its half-made tunnel with it" {
+@test "upstream: if a client leaves, its connection to the parent ends" {
 	parent UP head say asked gone say left hold
 	adit_start "Upstream http 127.0.0.1:$UP_PORT"
 	client send 'CONNECT a.example:443 HTTP/1.1\r\n\r\n' wait "$DIR/go" rst &
@@ -284,7 +284,7 @@ S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 	wait_for peer_said UP '^left$'
 }
 
-@test "upstream: who refuses connections or has no name that resolves is a 502" {
+@test "upstream: a parent that refuses connections or whose name does not resolve gives 502" {
 	peer_start DEAD closed
 	adit_start "Upstream http 127.0.0.1:$DEAD_PORT" \
 	    "Upstream http 0.0.0.0:0 \".ads.example\"" \
@@ -296,7 +296,7 @@ S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 	log_wait 'WARNING.*Could not connect to upstream proxy\.'
 }
 
-@test "upstream: when one parent is dead the next one for the same site is used, and the dead one is left out for a while" {
+@test "upstream: if a parent is dead the next one for the same site is used, and the dead one is left out for a while" {
 	peer_start DEAD closed
 	parent UP head send "$OK" echo
 	adit_start "Workers 1" "Upstream http 127.0.0.1:$DEAD_PORT" \
@@ -317,7 +317,7 @@ S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 	asks a.example:1
 }
 
-@test "upstream: when all are dead they are tried all the same, so that one that is back is found" {
+@test "upstream: if all parents are dead they are still tried, so one that is back is found" {
 	local port
 
 	port=$(free_port)
@@ -329,7 +329,7 @@ S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 	asks a.example:443
 }
 
-@test "upstream: a parent that refuses a target is neither dead nor followed by another" {
+@test "upstream: a parent that refuses a target does not count as dead, and no other is asked" {
 	parent UP1 head send 'HTTP/1.1 403 No\r\n\r\n' gone
 	parent UP2 head send "$OK" echo
 	adit_start "Upstream http 127.0.0.1:$UP1_PORT" "Upstream http 127.0.0.1:$UP2_PORT"
@@ -339,7 +339,7 @@ S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 	fails log_has "Found upstream proxy http 127.0.0.1:$UP2_PORT"
 }
 
-@test "upstream: the last site that matches wins, then what has no site, as in tinyproxy" {
+@test "upstream: the last site that matches counts, then the line without a site, as in tinyproxy" {
 	local name expected
 
 	peer_start ECHO server echo
@@ -380,7 +380,7 @@ S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 	log_wait 'No upstream proxy for 127.0.0.1'
 }
 
-@test "upstream: who asked for a parent never gets a direct connection instead" {
+@test "upstream: a target that has a parent is never connected to directly" {
 	peer_start DEAD closed
 	peer_start ECHO server echo
 	adit_start "Upstream none \"localhost\"" \
@@ -388,7 +388,7 @@ S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 	refusal 502 connection_refused "localhost:$ECHO_PORT"
 }
 
-@test "upstream: names are not looked up here when a parent does it" {
+@test "upstream: names are not looked up here if a parent does it" {
 	name_server there.example=127.0.0.1 "*.example=127.0.0.1"
 	parent UP head send "$OK" echo
 	adit_start "Upstream http 127.0.0.1:$UP_PORT"
@@ -396,7 +396,7 @@ S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 	fails grep -q other "$DIR/dns.out"
 }
 
-@test "upstream: rules for targets, ports and users hold for parents as well" {
+@test "upstream: rules for targets, ports and users also hold with a parent" {
 	parent UP head send "$OK" echo
 	adit_start "Upstream http 127.0.0.1:$UP_PORT" "DenyTo bad.example" \
 	    "DenyTo 10.0.0.0/8" "DenyTo private" "ConnectPort 443"
@@ -416,7 +416,7 @@ S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 	refusal 407 http_request_denied good.example:443
 }
 
-@test "upstream: what could smuggle a second line or name to a parent is refused before it is asked" {
+@test "upstream: a target that would send a second line or name to a parent is refused" {
 	local target
 
 	parent UP say asked hold
@@ -434,7 +434,7 @@ S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 	fails grep -q asked "$DIR/UP.out"
 }
 
-@test "upstream: a request that comes around through two parents is noticed" {
+@test "upstream: a request that comes back through two parents is recognized" {
 	local one
 
 	adit_conf "Upstream http 127.0.0.1:1"
@@ -451,7 +451,7 @@ S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 	[ "$(log_count 'Prevented endless loop')" = 1 ]
 }
 
-@test "upstream: the Via of others goes on to the parent, and too much of it is a loop" {
+@test "upstream: the Via of other proxies is passed on to the parent, and too much of it counts as a loop" {
 	local via
 
 	parent UP head send "$OK" echo
@@ -494,7 +494,7 @@ came_back() {
 	    >"$DIR/reply" 2>"$DIR/bind"
 }
 
-@test "upstream: a connection of the proxy that comes back to it is noticed" {
+@test "upstream: a connection of the proxy that leads back to it is recognized" {
 	local try
 
 	need_linux
@@ -513,7 +513,7 @@ came_back() {
 	refusal 502 connection_refused 127.0.0.1:1
 }
 
-@test "upstream: what is wrong with a line is said, and credentials are not" {
+@test "upstream: the error in a line is reported, and its credentials are not shown" {
 	local line
 
 	while IFS= read -r line; do

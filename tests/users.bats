@@ -107,7 +107,7 @@ desk_go_on() {
 	kill -CONT $DESK
 }
 
-@test "users: every kind of hash lets in who has the password, and nobody else" {
+@test "users: every kind of hash admits a client with the right password, and no other" {
 	local kind kinds=(BCRYPT HTPASSWD SHA512 SHA256)
 
 	knows "$YESCRYPT" && kinds+=(YESCRYPT)
@@ -131,7 +131,7 @@ desk_go_on() {
 		skip "crypt() of this system does not know yescrypt; the others do"
 }
 
-@test "users: what openssl passwd makes now works as it is" {
+@test "users: the output of openssl passwd works unchanged" {
 	users "alice:$(openssl passwd -6 'p: ä#"')" "# bob" "" \
 	    "	bob:$(openssl passwd -5 bobs) 	"$'\r'
 	users_start
@@ -140,7 +140,7 @@ desk_go_on() {
 	keeps_out bob:alices
 }
 
-@test "users: AuthFile and BasicAuth let in, side by side, whoever is right in one" {
+@test "users: with AuthFile and BasicAuth, credentials that are valid in one are enough" {
 	users "alice:$BCRYPT" "bob:$BCRYPT"
 	printf 'carol:%s\n' "$SHA512" >"$DIR/more"
 	users_start "AuthFile \"$DIR/more\"" "BasicAuth dave plain" \
@@ -155,7 +155,7 @@ desk_go_on() {
 	keeps_out carol:plain
 }
 
-@test "users: a file without users lets nobody in, rather than everybody" {
+@test "users: a file without users lets no client in" {
 	users "# nobody yet"
 	stderr_expected 'users: warning: there is no user in it'
 	users_start
@@ -181,7 +181,7 @@ refuses() {
 
 bats_require_minimum_version 1.5.0
 
-@test "users: what is no user and hash stops the start, with its line and the reason" {
+@test "users: a line without a user and a hash stops the start, with its number and the reason" {
 	refuses 2 'user:hash' "alice:$BCRYPT" "sesame"
 	refuses 1 'no user' ":$BCRYPT"
 	refuses 1 'no hash' "alice:"
@@ -197,7 +197,7 @@ bats_require_minimum_version 1.5.0
 	refuses 1 'control character' "$(printf 'ali\001ce:%s' "$BCRYPT")"
 }
 
-@test "users: a hash that this system does not know is refused, not taken for one that fails" {
+@test "users: a hash that this system does not know is an error, not a password that never matches" {
 	if knows "$YESCRYPT"; then
 		users "alice:$YESCRYPT"
 		adit_conf "AuthFile \"$USERS\""
@@ -207,7 +207,7 @@ bats_require_minimum_version 1.5.0
 	refuses 1 'does not know' "alice:$YESCRYPT"
 }
 
-@test "users: a system without crypt() refuses user files rather than let nobody in" {
+@test "users: a system without crypt() refuses user files, and does not start with users that cannot log in" {
 	if knows "$SHA512"; then
 		skip "there is crypt()"
 	fi
@@ -218,7 +218,7 @@ bats_require_minimum_version 1.5.0
 	    <<<"$stderr"
 }
 
-@test "users: a file that is missing, unreadable or no file stops the start" {
+@test "users: a file that is missing, unreadable or not a regular file stops the start" {
 	local path
 
 	mkfifo "$DIR/fifo"
@@ -242,7 +242,7 @@ bats_require_minimum_version 1.5.0
 	    <<<"$stderr"
 }
 
-@test "users: who is taken out is out after a reload, although he was in a moment ago" {
+@test "users: a deleted user is refused after a reload, even right after a valid login" {
 	users "alice:$BCRYPT" "bob:$BCRYPT"
 	users_start
 	lets_in alice:secret
@@ -259,7 +259,7 @@ bats_require_minimum_version 1.5.0
 	lets_in bob:changed
 }
 
-@test "users: a reload with a broken user file changes nothing, and says where it is broken" {
+@test "users: a reload with a broken user file changes nothing, and names the line" {
 	users "alice:$BCRYPT"
 	users_start
 	users "bob:$BCRYPT" "alice:sesame"
@@ -283,7 +283,7 @@ bats_require_minimum_version 1.5.0
 	fails grep -q EVIL "$DIR/srv.out"
 }
 
-@test "users: a hundred connections of one user cost one check" {
+@test "users: a hundred connections of one user need one check" {
 	local single many
 
 	need_proc
@@ -304,7 +304,7 @@ bats_require_minimum_version 1.5.0
 	[ $(($(helper_ticks) - single - many)) -lt $((single / 2 + 5)) ]
 }
 
-@test "users: wrong passwords are checked each time, and remembered by nobody" {
+@test "users: wrong passwords are checked each time, and never remembered" {
 	users "alice:$BCRYPT"
 	users_start
 	lets_in alice:secret
@@ -314,7 +314,7 @@ bats_require_minimum_version 1.5.0
 	keeps_out alice:secret1
 }
 
-@test "users: a check that never ends delays no tunnel, and is answered in time" {
+@test "users: a check that never ends delays no tunnel, and the client gets a reply in time" {
 	users "alice:$BCRYPT" "bob:$BCRYPT"
 	users_start "ConnectTimeout 1"
 	peer_start open server echo
@@ -351,7 +351,7 @@ access_left() {
 	    "$DIR/access")" = "$1" ]
 }
 
-@test "users: a flood of wrong passwords does not delay names" {
+@test "users: many wrong passwords do not delay look-ups of names" {
 	local i n
 
 	# Half a minute's work, or less with more than eight processors.
@@ -409,7 +409,7 @@ slow_start() {
 	wrong 12 127.0.0.5
 }
 
-@test "users: after wrong passwords an address waits, but others and who was let in do not" {
+@test "users: after wrong passwords an address waits, but other addresses and remembered users do not" {
 	slow_start "Workers 1"
 	client_start slow -b 127.0.0.5 127.0.0.1 "$PORT" \
 	    send "$(request bob:secret)" expect "$established" say in
@@ -437,7 +437,7 @@ took() {
 	TOOK=$(((${EPOCHREALTIME/[.,]/} - began) / 1000))
 }
 
-@test "users: each further wrong password makes the next wait longer, and BasicAuth too" {
+@test "users: each further wrong password makes the next one wait longer, with BasicAuth too" {
 	peer_start srv server echo
 	adit_start "BasicAuth alice secret" "BasicAuth bob secret" "Workers 2"
 	wrong 6 127.0.0.5
@@ -451,7 +451,7 @@ took() {
 	[ "$TOOK" -ge 1000 ]
 }
 
-@test "users: too many that wait at one address are refused at once, and no others" {
+@test "users: if too many passwords of one address wait, the next is refused at once, and no others" {
 	slow_start "Workers 3"
 	client_start waits -n 8 -b 127.0.0.5 127.0.0.1 "$PORT" \
 	    send "$(request bob:guess)" gone
@@ -485,7 +485,7 @@ at_once() {
 	done
 }
 
-@test "users: guesses that are sent all at once are slowed down like others" {
+@test "users: guesses that are sent all at once are slowed down too" {
 	users "alice:$BCRYPT"
 	users_start "Workers 2" "AccessLog \"$DIR/access\""
 	at_once 60 guess wrong
@@ -500,7 +500,7 @@ access_has() {
 	[ "$(grep -cE -- "$2" "$DIR/access")" = "$1" ]
 }
 
-@test "users: an office of many users behind one address gets in, all at once" {
+@test "users: many users behind one address can log in all at once" {
 	local i lines=()
 
 	for i in $(seq 60); do
@@ -514,7 +514,7 @@ access_has() {
 	wait_for access_has 80 ' 502/connection_refused'
 }
 
-@test "users: one wrong password of a browser's hundred connections counts once" {
+@test "users: one wrong password on a hundred connections of a browser counts once" {
 	slow_start "Workers 1"
 	users "alice:$(costly)" "bob:$BCRYPT" "carol:$BCRYPT"
 	reload finished
@@ -527,7 +527,7 @@ access_has() {
 	wait_for peer_said slow in
 }
 
-@test "users: failures are logged with the address for fail2ban, and a missing password is none" {
+@test "users: failures are logged with the address for fail2ban, and a missing password is not a failure" {
 	users "alice:$BCRYPT"
 	users_start
 	keeps_out
@@ -540,7 +540,7 @@ access_has() {
 	[ "$(log_count 'Failed auth attempt')" = 2 ]
 }
 
-@test "users: malformed credentials are refused and harm nobody" {
+@test "users: malformed credentials are refused and affect no other client" {
 	local value long
 
 	users "alice:$BCRYPT"
@@ -560,7 +560,7 @@ access_has() {
 	lets_in alice:secret
 }
 
-@test "users: neither passwords nor hashes show in a log or a page, but users that are let in do" {
+@test "users: passwords and hashes never appear in a log or a page; names of admitted users do" {
 	local secret token wrong
 
 	users "alice:$(openssl passwd -6 -salt saltsalt sesame-open)"
@@ -604,7 +604,7 @@ memory_has() {
 	return 1
 }
 
-@test "users: no worker has a hash in its memory, nor keeps a password" {
+@test "users: no worker has a hash in its memory, and none keeps a password" {
 	local pid salt hash whole size
 
 	need_proc
@@ -636,7 +636,7 @@ memory_has() {
 	done
 }
 
-@test "users: fifty thousand users start and are found as quickly as one" {
+@test "users: fifty thousand users are loaded and found as quickly as one" {
 	seq 50000 | sed "s,.*,user&:$BCRYPT," >"$USERS"
 	users_start
 	lets_in user1:secret
