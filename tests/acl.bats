@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# Who may use the proxy (Allow, Deny), and for what (ConnectPort, floors).
+# Which clients may use the proxy (Allow, Deny), and for what (ConnectPort,
+# floors).
 
 load helper
 
@@ -24,7 +25,7 @@ allowed() {
 	done
 }
 
-# denied ADDRESS...: clients with these addresses get 403 before they say
+# denied ADDRESS...: clients with these addresses get 403 before they send
 # anything.
 denied() {
 	local address
@@ -238,7 +239,7 @@ target_refused() {
 	acl_start "Port $PORT" "Listen 127.0.0.1" "Listen 127.0.0.7"
 	target_refused 403 "127.0.0.1:$PORT" "127.0.0.7:$PORT" \
 	    "localhost:$PORT" "[::ffff:127.0.0.1]:$PORT" "LOCALHOST.:$PORT"
-	# Another socket on the same port is a target like any other.
+	# Another socket on the same port is an ordinary target.
 	target_refused 502 "127.0.0.8:$PORT"
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# Basic credentials: who gets in, who does not, and where they never show.
+# Basic credentials: which are accepted, which are refused, and where they must
+# never appear.
 
 load helper
 
@@ -16,7 +17,7 @@ lets_in() {
 	    rtt 1 5 shut eof
 }
 
-# From another address each time: one that fails often has to wait.
+# From another address each time, since an address with many failures must wait.
 keeps_out() {
 	TRIES=$((TRIES + 1))
 	"$PEER" client -b "127.0.2.$TRIES" 127.0.0.1 "$PORT" \

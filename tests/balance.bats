@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# Who accepts: one worker at a time, and the one with the fewest tunnels.
+# Which worker listens: one at a time, the one with the fewest tunnels.
 
 load helper
 
-# need_syscall: for what /proc tells of the poll() that a worker sleeps in.
+# need_syscall: for tests that read from /proc in which poll() a worker sleeps.
 need_syscall() {
 	local line
 
@@ -12,8 +12,8 @@ need_syscall() {
 		skip "needs /proc/PID/syscall"
 }
 
-# polled PID: sets POLLED to how many descriptors the worker polls, or to
-# nothing when it does not sleep.
+# polled PID: sets POLLED to the number of descriptors that the worker polls, or
+# to nothing when it does not sleep.
 polled() {
 	local line
 
@@ -22,8 +22,9 @@ polled() {
 	[ "${#line[@]}" -lt 3 ] || POLLED=$((line[2]))
 }
 
-# listeners_find: sets LISTENERS to the workers that listen.  While nothing
-# goes on they poll one descriptor more than the others; there must be others.
+# listeners_find: sets LISTENERS to the workers that listen.  While the proxy is
+# idle they poll one descriptor more than the other workers; there must be
+# others.
 listeners_find() {
 	local least='' most='' pid
 
@@ -43,7 +44,7 @@ listeners_find() {
 	[ -n "$most" ] && [ "$most" = $((least + 1)) ]
 }
 
-# one_listens: whether it is just one; for wait_for.
+# one_listens: whether exactly one worker listens; for wait_for.
 one_listens() {
 	listeners_find && [ "${#LISTENERS[@]}" = 1 ]
 }
@@ -52,13 +53,13 @@ workers_are() {
 	[ "$(worker_pids | wc -l)" = "$1" ]
 }
 
-# sockets PID: how many sockets it has.
+# sockets PID: prints how many sockets the process has.
 sockets() {
 	find "/proc/$1/fd" -lname 'socket:*' 2>/dev/null | wc -l
 }
 
-# loads: sets LOADS to how many tunnels each worker has, and TOTAL to their
-# sum.  IDLE is how many sockets one has without any.
+# loads: sets LOADS to the number of tunnels of each worker, and TOTAL to their
+# sum.  IDLE is the number of sockets of a worker without tunnels.
 loads() {
 	local pid
 
@@ -75,8 +76,8 @@ loads_are() {
 	[ "$TOTAL" = "$1" ]
 }
 
-# balanced N: whether there are N tunnels, and no worker has a fifth over the
-# mean.
+# balanced N: whether there are N tunnels, and no worker has more than the mean
+# and a fifth.
 balanced() {
 	local n
 
@@ -103,7 +104,7 @@ burst() {
 	wait_for -t 60 peer_said "$1" up
 }
 
-# switches: how often the workers have gone to sleep.
+# switches: prints how often the workers have gone to sleep.
 switches() {
 	local pid
 
@@ -165,7 +166,7 @@ switches() {
 	balanced 400
 }
 
-# workers_other PID N: whether there are N workers without that one.
+# workers_other PID N: whether there are N workers besides that one.
 workers_other() {
 	workers_are "$2" && fails grep -qx "$1" <<<"$(worker_pids)"
 }
@@ -178,7 +179,7 @@ workers_other() {
 		burst "t$i" 1
 	done
 	balanced 40
-	# Every fourth ends: these may all be of one worker.
+	# Every fourth tunnel ends: these may all be in one worker.
 	for i in $(seq 1 4 40); do
 		pid=t${i}_PID
 		kill "${!pid}"
@@ -201,8 +202,8 @@ workers_other() {
 	client -c 100 -- send "GET / HTTP/1.1\r\n\r\n" refused 400
 	after=$(switches)
 	echo "$((after - before)) for 100 connections"
-	# One for the client, one for its end; and one for the next in line when
-	# the baton moves.
+	# One wake-up for the client, one for its end, and one for the next
+	# worker when the baton moves.
 	[ $((after - before)) -lt 600 ]
 	[ $((after - before)) -ge 100 ]
 }
@@ -254,7 +255,7 @@ log_counts() {
 		kill -KILL "${LISTENERS[0]}"
 		client -t 3 -- tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
 	done
-	# The restarts wait longer each time, the clients did not wait for them.
+	# Each restart waits longer; the clients did not wait for restarts.
 	log_wait 'restarting in [0-9]+ ms'
 }
 
@@ -281,12 +282,12 @@ log_counts() {
 		all_go_on
 	done
 	touch "$DIR/stop"
-	# A client that was cut off is none that waited.
+	# A client that was cut off does not count as one that waited.
 	cat "$DIR"/stream?.err
 	fails grep -qi 'time' "$DIR"/stream?.err
 }
 
-# all_go_on: whether each stream has had another success.
+# all_go_on: whether each stream has succeeded once more.
 all_go_on() {
 	local i n
 
@@ -366,8 +367,8 @@ stream_over() {
 	need_proc
 	peer_start srv echod
 	adit_start "Workers 4" "LogLevel Notice" "MaxClients 3"
-	# There is always one that waits, at a worker without any clients.  A rest
-	# of 100 ms before each three would take half a minute.
+	# One client always waits, at a worker without clients.  A pause of 100
+	# ms before every three clients would take half a minute.
 	began=$SECONDS
 	for i in $(seq 15); do
 		client_start "c$i" -c 100 -t 60 127.0.0.1 "$PORT" \
@@ -395,7 +396,7 @@ stream_over() {
 		    tunnel "127.0.0.1:$srv_PORT" rtt 1 5 say up \
 		    wait "$DIR/go$((i % 2))" rtt 1 5 shut eof
 	done
-	# No worker rests while another has room.
+	# No worker pauses while another has room.
 	wait_for ups_are "$most"
 	touch "$DIR/go0"
 	wait_for ups_are $((most + 8))

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
-# Debian's tinyproxy beside adit: what the notes of -t and the table of the man
-# page say of both is so.  Each test starts one after the other with the same
-# lines.
+# Compares Debian's tinyproxy with adit, to show that the notes of -t and the
+# table of the man page are true.  Each test starts one after the other with the
+# same lines.
 
 load helper
 load packages
@@ -18,13 +18,15 @@ setup() {
 	package_file tinyproxy-bin /usr/bin/tinyproxy >"$THEIRS"
 	chmod 755 "$THEIRS"
 	"$THEIRS" -v >/dev/null 2>&1 || skip "Debian's tinyproxy does not run here"
-	# Ours writes what theirs does not know to standard error.
+	# adit reports directives that tinyproxy does not know on standard
+	# error.
 	stderr_expected '(notice|warning): '
 	: >"$DIR/filter"
 	chmod 644 "$DIR/filter"
 }
 
-# each COMMAND...: that with each of them.  What fails in it ends the test.
+# each COMMAND...: runs the command with each of the two.  A failure in it ends
+# the test.
 each() {
 	local which
 
@@ -34,8 +36,8 @@ each() {
 	done
 }
 
-# web: a web server, on another address than the proxy's, which tinyproxy minds;
-# <web> in requests stands for its host and port.
+# web: a web server on another address than that of the proxy, as tinyproxy
+# needs it; <web> in requests stands for its host and port.
 WEB=127.0.0.3
 web() {
 	need_linux
@@ -53,7 +55,8 @@ ask() {
 	    send "$request\r\n\r\n" print >"$DIR/answer"
 }
 
-# answers THEIRS OURS REQUEST [ADDRESS]: the statuses of both.
+# answers THEIRS OURS REQUEST [ADDRESS]: whether these are the statuses of
+# tinyproxy and of adit.
 answers() {
 	local wanted=$2
 
@@ -66,7 +69,8 @@ answers() {
 	}
 }
 
-# got THEIRS OURS REGEX FILE: whether each of them has such a line there.
+# got THEIRS OURS REGEX FILE: whether each of them has a matching line in its
+# file.
 got() {
 	local has=no wanted=$2
 
@@ -81,7 +85,7 @@ got() {
 
 GET='GET http://<web>/ HTTP/1.1\r\nHost: x\r\nConnection: close'
 
-# differ THEIRS OURS REQUEST ADDRESS LINE...: the statuses with these lines.
+# differ THEIRS OURS REQUEST ADDRESS LINE...: as answers, with these lines.
 differ() {
 	adit_start "${@:5}"
 	answers "$1" "$2" "$3" "$4"
@@ -144,7 +148,7 @@ differ() {
 
 @test "beside: without an answer from a name server Deny works as the notes say" {
 	NAME_SERVER=127.0.0.9 NAME_OPTIONS='timeout:1 attempts:1' namespaces
-	# Nobody listens there, and only DNS is asked.
+	# No server listens there, and only DNS is asked.
 	echo 'hosts: dns' >"$DIR/nsswitch.conf"
 	web
 	each differ 200 403 "$GET" 127.0.0.6 'Deny .example.com' 'Allow 127.0.0.0/8'
@@ -182,7 +186,7 @@ differ() {
 }
 
 @test "beside: parents get what the notes say" {
-	# Without a parent tinyproxy looks the names up.
+	# Without a parent tinyproxy looks up the names.
 	namespaces
 	web
 	parents() {

@@ -36,7 +36,7 @@ local_addresses() {
 	}' /proc/net/tcp
 }
 
-# refused_target TARGET: whether it cannot be reached, and is told so.
+# refused_target TARGET: whether it cannot be reached, and the reply says so.
 refused_target() {
 	client send "CONNECT $1 HTTP/1.1\r\n\r\n" refused 502 >"$DIR/reply"
 }

@@ -5,7 +5,7 @@ load helper
 
 bats_require_minimum_version 1.5.0
 
-# A test that fails may have started a daemon that nobody knows of.
+# Ends a daemon that a failed test has started, and has not stopped.
 teardown() {
 	local process
 
@@ -33,7 +33,7 @@ stat_field() {
 	sed 's/.*)//' "/proc/$1/stat" | awk -v n="$2" '{ print $(n - 2) }'
 }
 
-# builtin_free: skips when the built-in configuration cannot be tried.
+# builtin_free: skips the test if the built-in configuration cannot be used.
 builtin_free() {
 	! [ -e /usr/local/etc/adit/adit.conf ] ||
 		skip "there is a configuration file in the default place"
@@ -146,7 +146,7 @@ builtin_start() {
 	    "adit 0.1.0 listens on 127.0.0.1:8888 (no configuration file); try:" ]
 	[ "$(sed -n 2p "$LOG")" = \
 	    "    curl -x http://127.0.0.1:8888 https://example.com/" ]
-	# Ports 443 and 563 may be tried, others not.
+	# Ports 443 and 563 are allowed, others are not.
 	for port in 443 563; do
 		client send "CONNECT 127.0.0.1:$port HTTP/1.1\r\n\r\n" \
 		    head >"$DIR/reply"

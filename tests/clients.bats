@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The programs that people put behind the proxy.
+# The programs that people use with the proxy.
 
 load helper
 
@@ -26,7 +26,7 @@ https_start() {
 	HTTPS_PORT=$port
 }
 
-# python_https: the same by python, which also serves what git wants.
+# python_https: the same in Python, which also serves the files that git needs.
 python_https() {
 	need_command python3
 	https_start
@@ -49,7 +49,7 @@ python_https() {
 	wait_for grep -q ready "$DIR/python.out"
 }
 
-# same FILE: whether a download is the file that is served.
+# same FILE: whether the download equals the served file.
 same() {
 	cmp "$1" "$DIR/www/file"
 }
@@ -95,7 +95,8 @@ setup() {
 	curl -sS -m 60 --cacert "$DIR/cert.pem" -x "http://127.0.0.1:$PORT" \
 	    -U alice:secret -o "$DIR/got" "https://localhost:$HTTPS_PORT/file"
 	same "$DIR/got"
-	# It asks first and logs in when it is told how.
+	# wget first sends a request without credentials, and logs in after the
+	# 407.
 	curl -sS -m 60 --cacert "$DIR/cert.pem" -x "http://127.0.0.1:$PORT" \
 	    --proxy-anyauth -U alice:secret -o "$DIR/got2" \
 	    "https://localhost:$HTTPS_PORT/file"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The configuration file: what is taken, what is refused, and how it says so.
+# The configuration file: what is accepted, what is refused, and the messages.
 
 load helper
 
@@ -10,7 +10,7 @@ base() {
 	printf 'Port 8888\nConnectPort 443\nUser %s\n' "${ADIT_TEST_USER:-nobody}"
 }
 
-# checked TEXT: has adit -t read base and the text (printf's escapes).
+# checked TEXT: lets adit -t read base and the text (with printf's escapes).
 checked() {
 	{
 		base
@@ -19,7 +19,7 @@ checked() {
 	timeout 20 "$ADIT" -t -c "$CONF" >"$DIR/out" 2>"$DIR/err" </dev/null
 }
 
-# takes TEXT: the text is right, and nothing is said about it.
+# takes TEXT: the text is accepted without a message.
 takes() {
 	if ! checked "$1" || [ -s "$DIR/err" ]; then
 		echo "not taken: $1"
@@ -29,7 +29,7 @@ takes() {
 	grep -qxF "adit: $CONF: the configuration is right" "$DIR/out"
 }
 
-# warns KIND DIRECTIVE TEXT: the text is taken, with a notice or warning for
+# warns KIND DIRECTIVE TEXT: the text is accepted, with a notice or warning for
 # its line.
 warns() {
 	if ! checked "$3" ||
@@ -41,8 +41,8 @@ warns() {
 	fi
 }
 
-# refuses DIRECTIVE TEXT [LINE]: status 70, and a message about that directive
-# on that line (4, the first behind base) alone.
+# refuses DIRECTIVE TEXT [LINE]: status 70, and only a message about that
+# directive on that line (4, the first after base).
 refuses() {
 	local status=0
 
@@ -69,8 +69,8 @@ refuses_line() {
 	fi
 }
 
-# number_directive NAME MIN MAX: both bounds are taken, what lies beyond and
-# what is no number is refused.
+# number_directive NAME MIN MAX: both bounds are accepted; numbers beyond them
+# and other words are refused.
 number_directive() {
 	local bad
 
@@ -86,7 +86,7 @@ number_directive() {
 	fi
 }
 
-# string_directive NAME: an absolute path in double quotes and nothing else.
+# string_directive NAME: it accepts text in double quotes and nothing else.
 string_directive() {
 	local bad
 
@@ -664,8 +664,8 @@ bool_directive() {
 	[ -z "$missing" ]
 }
 
-# conf_directives [worked]: the directives in conf.c's table, all or those
-# that have an effect and are not deprecated.
+# conf_directives [worked]: prints the directives in conf.c's table, all of them
+# or those that have an effect and are not deprecated.
 conf_directives() {
 	sed -n 's/^[[:blank:]]*{ *"\([A-Za-z]*\)", *\(take_[a-z0-9_]*\).*/\1 \2/p' \
 	    "$BATS_TEST_DIRNAME/../conf/conf.c" |

@@ -6,7 +6,7 @@ load helper
 OK='HTTP/1.1 200 Connection established\r\n\r\n'
 
 # origin: an HTTPS server with a certificate of its own; sets ORIGIN_PORT.
-# It serves the files of $DIR/www one after the other.
+# It serves the files of $DIR/www, one connection after the other.
 origin() {
 	need_command openssl curl
 	mkdir "$DIR/www"
@@ -25,7 +25,7 @@ origin() {
 	ORIGIN_PORT=$(sed -n 's/^ACCEPT.*:\([0-9]*\)$/\1/p' "$DIR/origin.out")
 }
 
-# fetch ARGUMENT...: curl through adit that knows the origin's certificate.
+# fetch ARGUMENT...: curl through adit, with the certificate of the origin.
 fetch() {
 	curl -sS -m 60 --noproxy '' -x "http://127.0.0.1:$PORT" \
 		--cacert "$DIR/cert.pem" "$@"
@@ -220,7 +220,7 @@ fetch() {
 	adit_start
 	peer_start ECHO server echo
 	head="CONNECT 127.0.0.1:$ECHO_PORT HTTP/1.1"
-	# The line, "X: ", and three line ends surround the filling.
+	# The rest of the head is the line, "X: " and three line ends.
 	client send "$head\r\nX: " fillup x "$((65536 - ${#head} - 3 - 6))" \
 		send '\r\n\r\nhello' expect "${OK}hello" shut eof
 }
@@ -276,8 +276,8 @@ fetch() {
 		-quiet -no_ign_eof -proxy "127.0.0.1:$PORT" \
 		-connect "127.0.0.1:$ORIGIN_PORT" -CAfile "$DIR/cert.pem" \
 		-verify_return_error >"$DIR/got" 2>"$DIR/client.err" || true
-	# s_client may leave at its end of file before the page has come; a
-	# session that was verified is what counts.
+	# s_client may leave at its end of file before the page has arrived;
+	# only a verified session counts.
 	grep -q 'verify return:1' "$DIR/client.err"
 	fails grep -q 'error' "$DIR/client.err"
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# What a tunnel costs: system calls, descriptors, pipes.  Counts, never times.
+# The costs of a tunnel: system calls, descriptors, pipes.  It counts, and never
+# measures times.
 
 load helper
 
@@ -29,12 +30,13 @@ traced_or_dead() {
 	dead "$2" || ! grep -q '^TracerPid:[[:blank:]]*0$' "/proc/$1/status"
 }
 
-# calls NAME CALL: how often the worker made this call ("total": any).
+# calls NAME CALL: prints how often the worker made this call ("total": any
+# call).
 calls() {
 	awk -v call="$2" '$NF == call { n = $4 } END { print n + 0 }' "$DIR/$1"
 }
 
-# worker_pipes: how many ends of pipes the workers have open.
+# worker_pipes: prints how many ends of pipes the workers have open.
 worker_pipes() {
 	local pid
 
@@ -59,8 +61,8 @@ worker_pipes_are() {
 	# options of the server's socket, sendto of the reply, twice recvfrom
 	# and sendto, twice recvfrom of the end of file, shutdown, twice an
 	# option and close.  Tunnels that come one at a time do not share the
-	# rest: four writes to logs, an accept4 that finds nobody, and a poll
-	# for each thing that happens.
+	# rest: four writes to logs, an accept4 that finds no client, and a poll
+	# for each event.
 	echo "$n system calls for 100 tunnels"
 	[ "$n" -gt 1900 ]
 	[ "$n" -le 3050 ]
@@ -78,7 +80,7 @@ worker_pipes_are() {
 	traced large client tunnel "127.0.0.1:$FAR_PORT" check 256M shut eof
 	peer_wait FAR
 	[ "$(calls large splice)" -gt 100 ]
-	# Without splice() these are 1 024 and more.
+	# Without splice() there are 1 024 calls and more.
 	[ "$(calls large recvfrom)" -lt 500 ]
 }
 
@@ -114,7 +116,7 @@ worker_pipes_are() {
 	peer_wait FAR
 }
 
-# peer_said_times NAME N REGEX: whether so many lines match; for wait_for.
+# peer_said_times NAME N REGEX: whether N lines match; for wait_for.
 peer_said_times() {
 	[ "$(grep -caE -e "$3" "$DIR/$1.out")" = "$2" ]
 }
@@ -131,7 +133,7 @@ peer_said_times() {
 	[ "$(calls urgent splice)" -gt 10 ]
 	n=$(calls urgent total)
 	echo "$n system calls"
-	# One that turns in vain makes 10 000 in that half second.
+	# A worker that spins makes 10 000 calls in that half second.
 	[ "$n" -lt 8000 ]
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# The Debian package that make deb builds: lintian's opinion, and its life from
-# installing to purging.
+# The Debian package that make deb builds: lintian, install, upgrade, removal
+# and purge.
 
 load helper
 load root
@@ -8,7 +8,7 @@ load root
 PIDFILE=/run/adit/adit.pid
 DLOG=/var/log/adit/adit.log
 
-# Built once, in the package's own way, whatever this adit was built with.
+# Built once, with the flags of the package, not with those of this adit.
 setup_file() {
 	command -v dpkg-deb >/dev/null && command -v objdump >/dev/null ||
 		return 0
@@ -16,7 +16,7 @@ setup_file() {
 	build "$BATS_FILE_TMPDIR"
 }
 
-# build DIRECTORY: the package, there.
+# build DIRECTORY: builds the package there.
 build() {
 	env -u CC -u CFLAGS -u LDFLAGS VERSION=1.0 DESTINATION="$1" \
 	    DEBFULLNAME="A. Builder" DEBEMAIL=builder@example.com \
@@ -36,12 +36,12 @@ setup() {
 	[ -f "$DEB" ]
 }
 
-# installed: the package in a throw-away machine, with an echo server there.
+# installed: installs the package in a throw-away machine with an echo server.
 installed() {
 	need_command dpkg adduser
 	root_start
 	stderr_expected 'notice: |warning: |debconf|invoke-rc.d|man-db'
-	# As on a machine that has never had it.
+	# As on a machine where it was never installed.
 	inside rm -rf /etc/adit /run/adit /var/log/adit
 	inside dpkg -i --no-triggers --force-depends "$DEB" \
 	    >"$DIR/install.out" 2>&1 || {
@@ -121,7 +121,7 @@ newer() {
 	[ "$(inside readlink "/proc/$(master)/exe")" = /usr/sbin/adit ]
 	inside grep -q '^MaxClients 77' /etc/adit/adit.conf
 	serves_inside 8888
-	# The old program has a tunnel still, and ends with it.
+	# The old program still has a tunnel, and ends with it.
 	inside_is kill -0 "$before"
 	touch "$DIR/go"
 	peer_wait t | grep -qx whole

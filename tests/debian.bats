@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
-# In the place of Debian's tinyproxy, under its own package's scripts and with
-# its own configuration; and under the other systems' ways of calling it.
+# adit in place of Debian's tinyproxy, with the scripts and the configuration of
+# that package; and started in the ways of other systems.
 
 load helper
 load root
 load packages
 
-# 8888 is the port of the configuration that the package brings.
+# 8888 is the port in the configuration of the package.
 CONFIG=/etc/tinyproxy/tinyproxy.conf
 PIDFILE=/run/tinyproxy/tinyproxy.pid
 TLOG=/var/log/tinyproxy/tinyproxy.log
@@ -17,7 +17,7 @@ setup_file() {
 	packages_fetch tinyproxy tinyproxy-bin
 }
 
-# Debian's package, installed and with its user, with adit as its program.
+# Installs Debian's package with its user, and adit as its program.
 setup() {
 	common_setup
 	TINYPROXY=${ADIT%/*}/tinyproxy
@@ -31,14 +31,14 @@ setup() {
 	        tar -x --keep-directory-symlink -f - -C / || exit 1
 	done' - "$BATS_FILE_TMPDIR"/tinyproxy*.deb
 	dpkg-deb -e "$BATS_FILE_TMPDIR"/tinyproxy_*.deb "$DIR/control"
-	# Only what has to do with users: the rest starts it.
+	# Only the part about users: the rest would start it.
 	sed '/Automatically/,$d' "$DIR/control/postinst" |
 		inside sh -s configure >"$DIR/postinst.out" 2>&1
 	inside cp "$TINYPROXY" /usr/bin/tinyproxy
 	peer_inside
 }
 
-# script ACTION: the init script; it must be content.
+# script ACTION: runs the init script, which must succeed.
 script() {
 	inside /etc/init.d/tinyproxy "$@" >>"$DIR/script.out" 2>>"$STDERR"
 }
@@ -57,7 +57,7 @@ logged_times() {
 	[ "$(inside grep -cE -e "$2" "$TLOG")" = "$1" ]
 }
 
-# runs: whether any process of it is there.
+# runs: whether any of its processes is running.
 runs() {
 	inside_is pidof tinyproxy
 }
@@ -77,9 +77,9 @@ unprivileged() {
 	serves_inside 8888
 	unprivileged
 	[ "$(inside readlink "/proc/$(master)/exe")" = /usr/bin/tinyproxy ]
-	# tinyproxy itself cannot write where its package lets nobody but root.
+	# tinyproxy itself cannot write where its package lets only root write.
 	wait_for logged 'Established connection to host'
-	# Started twice, it is still one.
+	# A second start does not start a second daemon.
 	script start
 	unprivileged
 }
@@ -106,7 +106,7 @@ unprivileged() {
 	script stop
 	wait_for fails runs
 	inside_is test ! -e "$PIDFILE"
-	# Stopped twice, there is nothing to complain about.
+	# A second stop is not an error.
 	script stop
 	fails peer_wait t >/dev/null
 }
@@ -123,7 +123,8 @@ unprivileged() {
 	    --exec /usr/bin/tinyproxy
 }
 
-# tinyproxy_itself: /usr/bin/tinyproxy is the package's; ours is beside it.
+# tinyproxy_itself: makes /usr/bin/tinyproxy the program of the package again;
+# adit is beside it.
 tinyproxy_itself() {
 	stderr_expected 'logging deactivated'
 	inside sh -c 'dpkg-deb --fsys-tarfile "$1" |
@@ -135,8 +136,8 @@ tinyproxy_itself() {
 	inside /usr/bin/tinyproxy -v | grep -q 'tinyproxy 1\.'
 }
 
-# readme_lines THERE|BACK: the commands of the README for coming from tinyproxy,
-# the first or the second paragraph of them.
+# readme_lines THERE|BACK: prints the commands of the README for coming from
+# tinyproxy, the first or the second block.
 readme_lines() {
 	sed -n '/^## Coming from tinyproxy/,/^## B/p' "$TOP/README.md" |
 		awk -v n="$([ "$1" = THERE ] && echo 1 || echo 2)" '
@@ -184,7 +185,7 @@ readme_lines() {
 	script start
 	serves_inside 8888
 	before=$(master)
-	# It speaks to the service by invoke-rc.d; here that is the init script.
+	# It calls the service with invoke-rc.d, which here is the init script.
 	inside logrotate -f -s /var/lib/logrotate-test \
 	    /etc/logrotate.d/tinyproxy >"$DIR/logrotate.out" 2>&1 || {
 		cat "$DIR/logrotate.out"
@@ -198,12 +199,13 @@ readme_lines() {
 	[ "$(master)" = "$before" ]
 }
 
-# unit KEY: a value of the systemd unit.
+# unit KEY: prints a value of the systemd unit.
 unit() {
 	inside sed -n "s/^$1=//p" /lib/systemd/system/tinyproxy.service
 }
 
-# unit_start: what systemd runs, in the background; sets MAIN to its pid there.
+# unit_start: starts the command of the unit in the background; sets MAIN to its
+# pid there.
 unit_start() {
 	[ "$(unit KillMode)" = process ]
 	[ -z "$(unit Type)" ]
@@ -217,7 +219,7 @@ unit_start() {
 }
 
 @test "debian: its systemd unit starts, reloads and stops it" {
-	# As systemd-tmpfiles(8) does for it.
+	# systemd-tmpfiles(8) does this.
 	read -r _ path mode user group _ < <(inside \
 	    cat /usr/lib/tmpfiles.d/tinyproxy.conf)
 	inside install -d -m "$mode" -o "$user" -g "$group" "$path"
@@ -228,7 +230,8 @@ unit_start() {
 	inside env MAINPID="$MAIN" sh -c "$(unit ExecReload)"
 	wait_for logged 'Reloading config file finished'
 	serves_inside 8888
-	# KillMode=process: only the main one is told, and the others must see.
+	# KillMode=process: only the main process gets the signal, and the
+	# others must notice.
 	inside kill -"$(unit KillSignal | sed s/SIG//)" "$MAIN"
 	wait_for -t "$(unit TimeoutStopSec)" fails runs
 	wait "$UNIT_PID"
@@ -240,7 +243,7 @@ unit_start() {
 	inside kill -KILL "$MAIN"
 	wait_for fails runs
 	wait "$UNIT_PID" || true
-	# A stale PID file does not hinder the next start.
+	# An old PID file does not prevent the next start.
 	inside sh -c ': >/var/log/tinyproxy/tinyproxy.log'
 	unit_start
 	serves_inside 8888
@@ -268,7 +271,7 @@ unit_start() {
 	local pidfile
 
 	inside mv /usr/bin/tinyproxy /usr/sbin/tinyproxy
-	# As its script makes the directory and reads the file.
+	# The same as its script does with the directory and the file.
 	pidfile=$(inside sed -n 's/^PidFile[ \t]*"\(.*\)"/\1/p' "$CONFIG")
 	inside install -d -o tinyproxy "${pidfile%/*}"
 	inside start-stop-daemon --start --pidfile "$pidfile" \

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What etc/ holds for init systems, logrotate, fail2ban and others.
+# The files in etc/ for init systems, logrotate, fail2ban and others.
 
 load helper
 load root
@@ -11,8 +11,8 @@ PIDFILE=/run/adit/adit.pid
 ELOG=/var/log/adit/adit.log
 ECONF=/usr/local/etc/adit/adit.conf
 
-# installed: adit where the scripts look for it, in a throw-away machine, with
-# a configuration for them and an echo server.
+# installed: installs adit in a throw-away machine where the scripts look for
+# it, with a configuration for them and an echo server.
 installed() {
 	root_start
 	stderr_expected 'warning: '
@@ -24,12 +24,13 @@ installed() {
 	peer_inside
 }
 
-# script NAME INTERPRETER: the script of etc/ becomes /etc/init.d/adit there.
+# script NAME INTERPRETER: installs the script of etc/ as /etc/init.d/adit
+# there.
 script() {
 	inside install -D -m 755 "$(cd "$ETC" && pwd)/$1" /etc/init.d/adit
 }
 
-# does ACTION [STATUS]: the script does that, with that status.
+# does ACTION [STATUS]: runs the script, which must return that status.
 does() {
 	local status=0
 
@@ -112,7 +113,7 @@ logged() {
 	does restart
 	does try-restart
 	serves_inside 8888
-	# Both are there still, and end when their tunnels do.
+	# Both are still running, and end when their tunnels end.
 	inside_is kill -0 "$first"
 	inside_is kill -0 "$second"
 	touch "$DIR/go"
@@ -138,7 +139,7 @@ logged() {
 	does start
 	for i in 1 2 3; do
 		does restart
-		# The script is back, and so is the service.
+		# The script has returned, and the service works.
 		serves_inside 8888
 	done
 }
@@ -160,7 +161,7 @@ logged() {
 	inside grep -q 'Established connection' "$ELOG.1"
 	touch "$DIR/go"
 	peer_wait t
-	# The tunnel belongs to the one that was replaced.
+	# The tunnel belongs to the old process.
 	wait_for logged 'Closed connection between'
 }
 
@@ -192,7 +193,8 @@ unit() {
 
 	[ "$(unit Type)" = notify ]
 	installed
-	# What RuntimeDirectory= and LogsDirectory= make; nobody is its User=.
+	# The directories of RuntimeDirectory= and LogsDirectory=; User= is
+	# nobody here.
 	inside install -d -o nobody "/run/$(unit RuntimeDirectory)" \
 	    "/var/log/$(unit LogsDirectory)"
 	# shellcheck disable=SC2046
@@ -217,7 +219,7 @@ unit() {
 	serves_inside 8888
 	inside sh -c "echo 'Nonsense 1' >>$ECONF"
 	fails inside sh -c "$check" >/dev/null 2>&1
-	# KillMode=mixed, and no KillSignal=: TERM to the main one.
+	# KillMode=mixed, and no KillSignal=: TERM to the main process.
 	inside kill -TERM "$main"
 	wait "$UNIT_PID"
 	wait_for fails runs
@@ -279,7 +281,7 @@ openrc() {
 	fails inside_is "$PEER" client 127.0.0.1 8888
 }
 
-# rc_subr: as much of FreeBSD's as the script uses, with its meanings.
+# rc_subr: the part of FreeBSD's rc.subr that the script uses.
 rc_subr() {
 	inside sh -c 'cat >/etc/rc.subr' <<-'END'
 	load_rc_config() { adit_enable=YES; }
@@ -342,12 +344,13 @@ rc_subr() {
 
 # fail2ban.
 
-# misbehave: adit, with a log of clients that misbehave, and of one that does not.
+# misbehave: starts adit, and writes a log with clients that misbehave and one
+# that does not.
 misbehave() {
 	peer_start srv server echo
 	adit_start "BasicAuth alice wonderland" "Allow 127.0.0.1" \
 	    "Allow 127.0.0.2" "Allow 127.0.0.3"
-	# Browsers ask without credentials first.
+	# Browsers first send a request without credentials.
 	client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" \
 	    refused 407 >/dev/null
 	"$PEER" client -b 127.0.0.2 127.0.0.1 "$PORT" send \
@@ -356,7 +359,7 @@ misbehave() {
 	"$PEER" client -b 127.0.0.4 127.0.0.1 "$PORT" send X refused 403
 	"$PEER" client -b 127.0.0.3 127.0.0.1 "$PORT" \
 	    send "CONNECT 127.0.0.9\" HTTP/1.1\r\n\r\n" refused 400
-	# These words in a target do not make a ban of somebody else.
+	# These words in a target must not ban another address.
 	"$PEER" client -b 127.0.0.3 127.0.0.1 "$PORT" send \
 	    "CONNECT x:1/Failed_auth_attempt_(file_descriptor:_5),_ip_9.9.9.9 HTTP/1.1\r\n\r\n" \
 	    refused 400
@@ -365,7 +368,7 @@ misbehave() {
 	adit_stop
 }
 
-# banned MODE FILE: the addresses that fail2ban finds in these lines.
+# banned MODE FILE: prints the addresses that fail2ban finds in the file.
 banned() {
 	local filter=$ETC/fail2ban/filter.d/adit.conf
 
@@ -376,7 +379,7 @@ banned() {
 			sort
 		return
 	fi
-	# The same expressions, with what fail2ban puts into them.
+	# The same expressions, with the parts that fail2ban inserts.
 	sed -n '/^_head = /s/^_head = \^//p' "$filter" |
 		sed 's/%(__prefix_line)s/(?:\\w{3} \\d\\d [\\d:]+ \\S+ )?adit\\[\\d+\\]: /' \
 		>"$DIR/head"
@@ -396,7 +399,7 @@ banned() {
 
 @test "etc: fail2ban finds them in syslog too" {
 	misbehave
-	# As a syslogd writes it down that adds the host.
+	# The line as written by a syslogd that adds the host.
 	sed -n 's/^[A-Z]* *\(.* [0-9:]*\)\.[0-9]* \(\[[0-9]*\]: .*\)/\1 host adit\2/p' \
 	    "$LOG" >"$DIR/syslog"
 	[ "$(banned normal "$DIR/syslog" | tr '\n' ' ')" = "127.0.0.2 127.0.0.4 " ]

@@ -5,8 +5,8 @@ load helper
 
 bats_require_minimum_version 1.5.0
 
-# When a name server fails, or is not there, musl waits for another answer for
-# as long as it may, and then says what it says when none has come.
+# If a name server fails or does not exist, musl waits for another answer until
+# its time is over, and reports the same as if no answer had come.
 MUSL=
 case ${CC:-} in
 *musl*)
@@ -15,8 +15,8 @@ case ${CC:-} in
 	;;
 esac
 
-# explains STATUS CLIENT USER TARGET: what adit -t says to that goes to
-# $DIR/said; nothing is said on standard error.
+# explains STATUS CLIENT USER TARGET: writes the output of adit -t to $DIR/said;
+# standard error must be empty.
 explains() {
 	local expected=$1 status=0
 
@@ -31,7 +31,7 @@ explains() {
 	fi
 }
 
-# says LINE...: each is a line of what was said last.
+# says LINE...: each is a line of the last output.
 says() {
 	local line
 
@@ -44,7 +44,8 @@ says() {
 	done
 }
 
-# conf LINE...: just these lines, after a User, which is line 1, and Port 8888.
+# conf LINE...: writes only these lines, after User, which is line 1, and Port
+# 8888.
 conf() {
 	printf '%s\n' "User ${ADIT_TEST_USER:-nobody}" "Port 8888" "$@" >"$CONF"
 }
@@ -122,7 +123,7 @@ conf() {
 	    "ReverseOnly yes"
 	explains 1 192.0.2.7 - http://192.0.2.1/
 	says "target http://192.0.2.1/: no ReversePath is for a URL, refused by line 5: ReverseOnly yes"
-	# A parent is not what the line means.
+	# The line does not refer to a parent.
 	explains 1 192.0.2.7 - /
 	explains 0 127.0.0.1 - /
 	says "answer: the server's, by a connection through http 192.0.2.8:3128"
@@ -364,7 +365,7 @@ conf() {
 	says "client 192.0.2.7: refused by line 5: Deny .bad.test"
 }
 
-# What adit -t says is compared with what adit does.
+# The output of adit -t is compared with the replies of adit.
 
 NAMES=(www.ok.test inside.ok.test mixed.test none.test fail.test localhost
     WWW.OK.TEST. metadata.test proxy.test x.parent.test x.nowhere.test)
@@ -374,8 +375,8 @@ ADDRESSES=(8.8.8.8 10.0.0.1 127.0.0.1 127.0.0.2 169.254.169.254 192.0.2.1
     '[::]' '[ff02::1]' ::1 '[fd00::1]')
 CLIENTS=(127.0.0.1 192.0.2.1 192.0.2.2 192.0.2.3 10.0.0.1)
 
-# requests: prints "CLIENT USER TARGET" for every target, with clients, users
-# and ports that take turns.
+# requests: prints "CLIENT USER TARGET" for every target; clients, users and
+# ports take turns.
 requests() {
 	local n=0 host
 	local users=(- alice bob carol) ports=(443 443 443 22 8888 22)
@@ -393,7 +394,7 @@ requests() {
 	    "192.0.2.1 alice /" "192.0.2.1 - https://8.8.8.8/"
 }
 
-# answered CLIENT USER TARGET: prints status and error of adit's answer.
+# answered CLIENT USER TARGET: prints status and error of adit's reply.
 answered() {
 	local field= method=CONNECT to=192.0.2.1
 
@@ -408,7 +409,7 @@ answered() {
 		    END { print "" }'
 }
 
-# predicted: reads what adit -t says, and "status N" behind it; prints status
+# predicted: reads the output of adit -t, followed by "status N"; prints status
 # and error for each request, or 200.
 predicted() {
 	awk '/^answer: / { answer = $2 == "the" ? 200 : $2 + 0; status = answer
@@ -418,7 +419,7 @@ predicted() {
 		print answer; answer = "none"; status = 0 }'
 }
 
-# same LINE...: for all requests, with this configuration.
+# same LINE...: compares both for all requests, with this configuration.
 same() {
 	local client user target
 
@@ -433,7 +434,8 @@ same() {
 	while read -r client user target; do
 		answered "$client" "$user" "$target"
 	done <"$DIR/requests" >"$DIR/answered"
-	# Nobody listens on port 8888 but adit, and echo is no HTTP.
+	# Only adit listens on port 8888, and the echo server does not speak
+	# HTTP.
 	paste "$DIR/requests" "$DIR/predicted" "$DIR/answered" |
 		awk -F '\t' '$1 ~ /:8888(\/|$)/ && $2 == "200" &&
 		    $3 == "502 connection_refused" { next }
@@ -492,7 +494,7 @@ same() {
 	    "Upstream http 0.0.0.0:0 \".nowhere.test\"" "DenyTo 8.8.8.8:22"
 	same "Upstream http 127.0.0.9:3128" "Upstream none \".ok.test\"" \
 	    "AllowTo .ok.test" "AllowTo localhost" "AllowTo 8.8.8.8" "AllowTo .test:443"
-	# None of this was in vain.
+	# All kinds of answers have occurred.
 	for status in 200 400 403 407 502; do
 		grep -q " $status$" "$DIR/statuses"
 	done

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Filter: which names are refused, and which are allowed, by a file of patterns.
+# Filter: which names a file of patterns refuses, and which it allows.
 
 load helper
 
@@ -14,7 +14,7 @@ filter_start() {
 	adit_start "Filter \"$DIR/filter\"" "$@"
 }
 
-# filter_restart LINE...: the same once more.
+# filter_restart LINE...: the same again, after a stop.
 filter_restart() {
 	adit_stop
 	: >"$LOG"
@@ -37,8 +37,8 @@ filtered() {
 	done
 }
 
-# passed TARGET...: the filter lets them through, whatever happens then: there
-# are no such names.
+# passed TARGET...: the filter lets them through; the look-up then fails, since
+# these names do not exist.
 passed() {
 	local target
 
@@ -52,7 +52,7 @@ passed() {
 	done
 }
 
-# reached TARGET...: a tunnel stands.
+# reached TARGET...: each of them gets a tunnel.
 reached() {
 	local target
 
@@ -76,8 +76,8 @@ log_counts() {
 	[ "$(log_count "$2")" -ge "$1" ]
 }
 
-# refuses LINE...: with these lines adit -t says something that is wrong; it is
-# in $DIR/err.
+# refuses LINE...: with these lines adit -t reports an error, which goes to
+# $DIR/err.
 refuses() {
 	local status=0
 
@@ -91,7 +91,8 @@ refuses() {
 	}
 }
 
-# says TEXT...: just one line, and it has all these in it.
+# says TEXT...: whether there is exactly one line, and it contains all these
+# texts.
 says() {
 	local text
 
@@ -180,7 +181,7 @@ says() {
 	log_wait "^NOTICE .*: Proxying refused on filtered url \"localhost:$srv_PORT\"\$"
 	log_wait '^NOTICE .*: Proxying refused on filtered url "\[::1\]:443"$'
 	reached "127.0.0.1:$srv_PORT"
-	# Without it, not.
+	# Without FilterURLs it is not.
 	filter_restart
 	reached "localhost:$srv_PORT"
 }
@@ -233,7 +234,7 @@ target_malformed() {
 		reached "127.0.0.1:$srv_PORT"
 	done
 	grep -q 'notice: FilterCaseSensitive: ' "$STDERR" "$LOG"
-	# And allows what it means to.
+	# The pattern allows what it is meant to allow.
 	filter_restart "FilterCaseSensitive Yes" "FilterDefaultDeny Yes"
 	reached "localhost:$srv_PORT" "LOCALHOST:$srv_PORT"
 }
@@ -398,7 +399,7 @@ target_malformed() {
 	reload finished
 	filtered worse.test:443
 	passed bad.test:443
-	# And away with it.
+	# Now without it.
 	sed -i.bak '/^Filter/d' "$CONF"
 	reload finished
 	passed worse.test:443

@@ -1,17 +1,17 @@
 #!/usr/bin/env bats
-# Plain HTTP: what goes on of a request and of its answer, where each ends, and
-# that nothing which two readers could understand differently ever does.
+# Plain HTTP: what is passed on of a request and of its answer, where each ends,
+# and that no message that can be read in two ways is passed on.
 
 load helper
 load http
 
-# start [LINE...]: adit without Via, which holds a number that nobody knows.
+# start [LINE...]: adit without Via, whose number the tests cannot know.
 start() {
 	adit_start "DisableViaHeader yes" "AccessLog \"$DIR/access\"" "$@"
 }
 
-# asks LINE PASSED: a request with such a line, Host and nothing else goes on
-# with that line.
+# asks LINE PASSED: a request with only this line and Host is passed on with
+# that line.
 asks() {
 	passes "$1 HTTP/1.1\r\nHost: x\r\n\r\n" \
 	    "$2 HTTP/1.1\r\nHost: @\r\n$CLOSE" "$SMALL" "$SMALL"
@@ -82,7 +82,7 @@ asks() {
 	    "GET / HTTP/1.1\r\nHost: @\r\nA: 1\r\nE: 5\r\nAuthorization: Basic eDp5\r\nContent-Length: 0\r\n$CLOSE" \
 	    "${OK}F: 1\r\nConnection: keep-alive, G, Content-Length,Date\r\nG: 2\r\nKeep-Alive: timeout=5\r\nProxy-Authenticate: Basic\r\nProxy-Connection: H\r\nH: 3\r\nDate: now\r\nUpgrade: h2c\r\nContent-Length: 2\r\nI: 4\r\n\r\nok" \
 	    "${OK}F: 1\r\nI: 4\r\nContent-Length: 2\r\n${CLOSE}ok"
-	# Those that have brought a proxy down.
+	# Requests that have crashed a proxy.
 	passes "GET http://@/ HTTP/1.1\r\nHost: x\r\nConnection: connection, proxy-connection, transfer-encoding, ,\r\n\r\n" \
 	    "GET / HTTP/1.1\r\nHost: @\r\n$CLOSE" \
 	    "${OK}Connection: connection, content-length,,\r\nContent-Length: 2\r\n\r\nok" "$SMALL"
@@ -240,7 +240,7 @@ asks() {
 		    expect "${head#* }" quiet 50
 		end_pid TERM "$origin_PID"
 	done
-	# Lengths where there can be none, and chunks that do not come.
+	# Lengths where no content can be, and chunks that never arrive.
 	passes 'GET http://@/ HTTP/1.1\r\nHost: x\r\n\r\n' \
 	    "GET / HTTP/1.1\r\nHost: @\r\n$CLOSE" \
 	    'HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n' \
@@ -365,7 +365,7 @@ filled() {
 	peer_start origin server skip '\r\n\r\n' send "$answer\r\nno" try gone
 	client send "POST http://127.0.0.1:$origin_PORT/ HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n" \
 	    pattern 100K expect "$answer${CLOSE}no" eof
-	# And one that closes at once.
+	# And a server that closes at once.
 	peer_start rude server skip '\r\n\r\n' send "$answer\r\nno" close
 	client send "POST http://127.0.0.1:$rude_PORT/ HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n" \
 	    try pattern 4M skip "$answer${CLOSE}no" gone
@@ -405,7 +405,7 @@ filled() {
 	    "${OK}Content-Length: 2\r\n${CLOSE}ok"
 }
 
-# Answers that go wrong.
+# Malformed answers.
 
 @test "forward: an answer that is cut off looks cut off to the client, which gets the part before" {
 	local end head
@@ -432,7 +432,7 @@ filled() {
 			end_pid TERM "$origin_PID"
 		done
 	done
-	# An end that only a reset tells of.
+	# An end that only a reset can show.
 	peer_start origin server skip '\r\n\r\n' send "$OK\r\nabc" wait "$DIR/go" rst
 	client send "GET http://127.0.0.1:$origin_PORT/ HTTP/1.1\r\nHost: x\r\n\r\n" \
 	    skip abc touch "$DIR/go" reset
@@ -442,7 +442,7 @@ filled() {
 @test "forward: an answer that is cut off during an upload looks cut off too" {
 	start
 	peer_start origin server skip '\r\n\r\n' send "$OK\r\nabc" take 300000 rst
-	# Whether the worker sends first or reads is a matter of luck.
+	# The worker may send first or read first.
 	client -n 30 -- \
 	    send "POST http://127.0.0.1:$origin_PORT/ HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n" \
 	    try fill 9M gone
@@ -534,7 +534,7 @@ filled() {
 	    shut expect "$SMALL" eof
 }
 
-# One connection.
+# Several requests on one connection.
 
 @test "forward: one connection carries many requests, to several servers, each with its line in the log" {
 	local i script=()
@@ -618,7 +618,7 @@ said_ended() {
 	peer_start origin server skip '\r\n\r\n' send "$SMALL"
 	client send "GET http://127.0.0.1:$origin_PORT/ HTTP/1.1\r\nHost: x\r\n\r\n" \
 	    expect "$SMALL" eof
-	# Half a request is another matter.
+	# A client that has sent half a request gets a reply.
 	client send "GET http://127.0.0.1:$origin_PORT/ HTTP/1.1\r\nHost: x\r\n\r\n" \
 	    expect "$SMALL" send "GET " refused 408
 	client send "GET http://127.0.0.1:$origin_PORT/ HTTP/1.1\r\nHost: x\r\n\r\n" \
@@ -677,7 +677,7 @@ gone_all() {
 	done
 }
 
-# What may be asked for.
+# Rules for targets.
 
 @test "forward: rules, floors and filters hold for plain requests as for CONNECT, but ConnectPort does not" {
 	echo 'filtered' >"$DIR/filter"
@@ -837,7 +837,7 @@ gone_all() {
 	    expect "GET /p HTTP/1.1\r\nHost: h.example\r\n$CLOSE" send "$SMALL"
 	client send 'GET http://h.example/p HTTP/1.1\r\nHost: x\r\n\r\n' expect "$SMALL"
 	peer_wait parent
-	# One that says something before it is asked.
+	# A parent that sends something before it is asked.
 	port=$(free_port)
 	adit_stop
 	start "Upstream socks5 127.0.0.1:$port"
@@ -899,8 +899,8 @@ gone_all() {
 
 # Ambiguous messages.
 
-# ambiguous ROW...: each is what follows "POST http://origin/ HTTP/1.1", Host
-# and CR LF.  The request gets 400, and the origin hears nothing of it.
+# ambiguous ROW...: each row follows "POST http://origin/ HTTP/1.1", Host and
+# CR LF.  The request gets 400, and the origin gets nothing.
 ambiguous() {
 	local next row
 
@@ -958,7 +958,7 @@ ambiguous() {
 	    'A B: c\r\n\r\n' 'A\xc2\xa0: b\r\n\r\n' 'A: b\n\n' 'A: b\r\n\n' \
 	    'A: b\n\r\n' 'Host: y\r\n\r\n' 'host : y\r\n\r\n' \
 	    'Max-Forwards: 1\r\nMax-Forwards: 2\r\n\r\n'
-	# The line that stands before all of that.
+	# The request line before all of these.
 	local line next="GET http://127.0.0.1:$origin_PORT/SMUGGLED HTTP/1.1\r\nHost: x\r\n\r\n"
 	for line in "GET  http://127.0.0.1:$origin_PORT/ HTTP/1.1" \
 	    "GET http://127.0.0.1:$origin_PORT/  HTTP/1.1" \
@@ -1023,7 +1023,7 @@ ambiguous() {
 	done
 	end_pid TERM "$origin_PID"
 	fails grep -a -e SMUGGLED "$DIR/origin.out"
-	# No last chunk with its empty line, as strict or lax readers see it.
+	# No last chunk with its empty line, for strict and for lax readers.
 	tr -d '\r' <"$DIR/origin.out" | grep -aA 2 -x -e 0 >"$DIR/ends"
 	fails grep -ax -e '' "$DIR/ends"
 }

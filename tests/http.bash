@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# Requests and answers of plain HTTP, for tests of what becomes of them.
+# Requests and answers of plain HTTP, for tests of what is passed on.
 
 OK='HTTP/1.1 200 OK\r\n'
 SMALL="${OK}Content-Length: 2\r\n\r\nok"
 CLOSE='Connection: close\r\n\r\n'
 
-# passes REQUEST PASSED ANSWER RECEIVED: a server, on the port ORIGIN if there
-# is one, gets just PASSED of a request, and the client just RECEIVED of its
-# answer.  @ stands for the server's host and port.
+# passes REQUEST PASSED ANSWER RECEIVED: a server, on the port ORIGIN if it is
+# set, gets exactly PASSED for the request, and the client gets exactly RECEIVED
+# for the answer.  @ stands for the host and port of the server.
 passes() {
 	local at port=${ORIGIN:-}
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# What make install and make install-tinyproxy put where, and what the program
-# is under its second name.
+# Where make install and make install-tinyproxy install which files, and how the
+# program behaves under its second name.
 
 load helper
 
@@ -14,7 +14,7 @@ setup() {
 	[ -x "$TINYPROXY" ] || skip "needs tinyproxy beside ${ADIT##*/}"
 }
 
-# install TARGET [VARIABLE...]: make without building anything anew.
+# install TARGET [VARIABLE...]: runs make, without building anything again.
 install() {
 	[ "$ADIT" -ef "$TOP/adit" ] || skip "needs the adit of this directory"
 	make -s -C "$TOP" DESTDIR="$DIR/root" "$@" \
@@ -24,7 +24,7 @@ install() {
 	}
 }
 
-# files: what there is below the root, links too.
+# files: prints all files and links below the root.
 files() {
 	(cd "$DIR/root" && find . -type f -o -type l) | sort
 }
@@ -57,7 +57,7 @@ files() {
 @test "install: tinyproxy is installed with its manual pages, without a configuration, and removed again" {
 	install install-tinyproxy PREFIX=/usr
 	[ -x "$DIR/root/usr/bin/tinyproxy" ]
-	# A link to adit would not be found as tinyproxy.
+	# Scripts would not find a link to adit as tinyproxy.
 	[ ! -L "$DIR/root/usr/bin/tinyproxy" ]
 	grep -q 'Dt ADIT 8' "$DIR/root/usr/share/man/man8/tinyproxy.8"
 	grep -q 'Dt ADIT.CONF 5' "$DIR/root/usr/share/man/man5/tinyproxy.conf.5"
@@ -120,7 +120,7 @@ files() {
 		adit_conf "ConnectPort 443" "Filter \"$DIR/broken\""
 		# shellcheck disable=SC2086
 		run -65 timeout 20 "$TINYPROXY" $option -c "$CONF"
-		# Other mistakes count for more, before and behind it.
+		# Another error, before or after it, decides the status.
 		adit_conf "Filter \"$DIR/broken\"" "Nonsense 1"
 		# shellcheck disable=SC2086
 		run -70 timeout 20 "$TINYPROXY" $option -c "$CONF"

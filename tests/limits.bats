@@ -3,7 +3,7 @@
 
 load helper
 
-# hold NAME: one tunnel that stays until $DIR/NAME.go is there.
+# hold NAME: opens a tunnel that stays until $DIR/NAME.go exists.
 hold() {
 	client_start "$1" -t 120 127.0.0.1 "$PORT" \
 	    tunnel "127.0.0.1:$srv_PORT" rtt 1 5 say up wait "$DIR/$1.go" \
@@ -19,7 +19,7 @@ release() {
 	touch "$DIR/$1.go"
 }
 
-# ups NAME...: how many of these have a tunnel.
+# ups NAME...: prints how many of these have a tunnel.
 ups() {
 	local name n=0
 
@@ -38,7 +38,7 @@ ups_are() {
 	[ "$(ups "$@")" = "$n" ]
 }
 
-# does_not_spin: over a second it uses next to no CPU time.
+# does_not_spin: whether it uses almost no CPU time in a second.
 does_not_spin() {
 	local before after
 
@@ -51,7 +51,7 @@ does_not_spin() {
 	[ $((after - before)) -lt $(($(getconf CLK_TCK) / 5)) ]
 }
 
-# small N COMMAND...: what ADIT_WRAP runs to start adit with N descriptors.
+# small N COMMAND...: starts adit with N descriptors, for ADIT_WRAP.
 small() {
 	# shellcheck disable=SC2016
 	ADIT_WRAP=(sh -c 'ulimit -n "$0" && exec "$@"' "$1")
@@ -92,7 +92,7 @@ small() {
 	does_not_spin
 	# shellcheck disable=SC2086
 	[ "$(ups $names)" = 5 ]
-	# Each that leaves lets one in, until all were there.
+	# Each client that leaves lets one in, until all have been served.
 	while [ -n "$names" ]; do
 		for i in $names; do
 			! peer_said "$i" up || break
@@ -247,7 +247,7 @@ some_up() {
 	fails log_has 'died'
 }
 
-# some_up_stays: some are served, but not all.
+# some_up_stays: whether some clients are served, but not all.
 some_up_stays() {
 	local n
 
@@ -306,7 +306,7 @@ some_up_stays() {
 	small 48
 	peer_start srv server echo
 	adit_start "Workers 1"
-	# Clients that ask for nothing yet take descriptors, too.
+	# Clients without a request take descriptors too.
 	client_start idle -n 60 -t 60 127.0.0.1 "$PORT" say up wait "$DIR/go" \
 	    close
 	wait_for peer_said idle up

@@ -291,7 +291,8 @@ started_twice() {
 	mkdir -m 755 "$DIR/logs" "$DIR/store"
 	ln -s "$DIR/store" "$DIR/logs/dir"
 	ln -s "$DIR/store/real.log" "$DIR/logs/link.log"
-	# Above these lies /tmp, where others may write; but not a link there.
+	# They are below /tmp, where others may write; but /tmp has no such
+	# link.
 	adit_start "LogFile \"$DIR/logs/link.log\"" \
 	    "AccessLog \"$DIR/logs/dir/access\""
 	adit_stop
@@ -335,7 +336,7 @@ started_twice() {
 	ln "$DIR/victim" "$DIR/theirs/adit.log"
 	run -71 timeout 20 "$ADIT" -d -c "$CONF"
 	[ "$(cat "$DIR/victim")" = precious ]
-	# Without links it may be there.
+	# Without links such a log is accepted.
 	rm "$DIR/theirs/adit.log"
 	adit_start "LogFile \"$DIR/theirs/adit.log\""
 }
@@ -355,8 +356,8 @@ started_twice() {
 	[ ! -s "$LOG" ]
 }
 
-# syslog_start LINE...: adit with a system logger of our own, which writes what
-# it gets to $DIR/syslog.
+# syslog_start LINE...: adit with a system logger of its own, which writes to
+# $DIR/syslog.
 syslog_start() {
 	need_root
 	need_command unshare nc

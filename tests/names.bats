@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Names, with a name server of our own that is slow, fickle or silent.
+# Names, with a name server of the test that is slow, unreliable or silent.
 
 load helper
 
@@ -26,7 +26,8 @@ setup() {
 	NAME_SERVER=127.77.$((n / 256)).$((n % 256))
 }
 
-# dns_start RULE...: see dns.c; the names in HOSTS are in /etc/hosts.
+# dns_start RULE...: starts it with these rules of dns.c; the names in HOSTS are
+# in /etc/hosts.
 dns_start() {
 	namespaces "${HOSTS[@]}"
 	dns_launch "$@"
@@ -40,14 +41,16 @@ dns_launch() {
 	wait_for dns_ready_or_dead "$DNS_PID"
 }
 
-# dns_restart RULE...: with other rules; what it was asked before is forgotten.
+# dns_restart RULE...: starts it with other rules, and forgets earlier
+# questions.
 dns_restart() {
 	kill "$DNS_PID"
 	wait_for dead "$DNS_PID"
 	wait_for dns_again "$@"
 }
 
-# dns_again RULE...: somebody else may have the port for a moment.
+# dns_again RULE...: starts it again; another process may have the port for a
+# moment.
 dns_again() {
 	dns_launch "$@"
 	grep -q ready "$DIR/dns.out"
@@ -57,7 +60,8 @@ dns_ready_or_dead() {
 	grep -q ready "$DIR/dns.out" || dead "$1"
 }
 
-# ended NAME WORD: waits until that peer has ended well; it must have said so.
+# ended NAME WORD: waits until that peer has ended with success; it must have
+# printed the word.
 ended() {
 	peer_wait "$1" >"$DIR/ended" || {
 		cat "$DIR/ended"
@@ -71,8 +75,8 @@ asked() {
 	grep -qi "^$1 " "$DIR/dns.out"
 }
 
-# times_asked N NAME: whether the name server was asked so often for it, that
-# is for its IPv4 addresses.
+# times_asked N NAME: whether the name server was asked N times for its IPv4
+# addresses.
 times_asked() {
 	local n
 
@@ -170,7 +174,7 @@ refused() {
 	adit_start "ConnectTimeout 20"
 	refused 502 dns_error none.test:443
 	refused 502 dns_error empty.test:443
-	# Some resolvers ask again until there is no time left.
+	# Some resolvers ask again until their time is over.
 	client -t 60 -- send "CONNECT fail.test:443 HTTP/1.1\r\n\r\n" print \
 	    >"$DIR/reply"
 	grep -qE "error=(dns_error|dns_timeout)" "$DIR/reply"
@@ -201,7 +205,7 @@ refused() {
 	client -t 10 -- tunnel "localhost:$srv_PORT" rtt 1 5 shut eof
 	touch "$DIR/go"
 	ended old whole
-	# They have not been answered meanwhile.
+	# They still have no answer.
 	alive "$lost_PID"
 	[ "$(log_count 'Could not retrieve address info')" = 0 ]
 }
@@ -271,7 +275,7 @@ refused() {
 	local i
 
 	PORT=$(free_port)
-	# Now an echo server on the proxy's port, now the proxy itself.
+	# First an echo server on the port of the proxy, then the proxy itself.
 	dns_start "*.flip.test/=127.0.0.9,127.0.0.1"
 	peer_start srv server -a 127.0.0.9 -p "$PORT" echo
 	adit_start "Port $PORT" "AccessLog \"$DIR/access\""
@@ -318,7 +322,7 @@ refused() {
 	    send "CONNECT many.test:$srv_PORT HTTP/1.1\r\n\r\n" refused 502
 	reaches quick.test quick.test
 	peer_wait m >"$DIR/reply"
-	# A resolver that knows no TCP does not see the addresses.
+	# A resolver without TCP does not see the addresses.
 	grep -qE "error=(connection_refused|dns_error)" "$DIR/reply"
 }
 
@@ -348,7 +352,7 @@ refused() {
 	peer_start srv server echo
 	adit_start "Allow .lan.test"
 	from_allowed 127.0.0.5
-	# A name that anybody may give to an address of their own.
+	# A name that any owner of an address can give it.
 	from_denied 127.0.0.6
 	from_denied 127.0.0.7
 	from_denied 127.0.0.8
@@ -419,7 +423,7 @@ from_denied() {
 	from_denied 127.0.0.5
 }
 
-# reverse_asked N: whether the name server was asked so often for the name of
+# reverse_asked N: whether the name server was asked N times for the name of
 # 127.0.0.5.
 reverse_asked() {
 	local n
@@ -509,7 +513,8 @@ reverse_asked() {
 	client -t 15 -- tunnel "quick.test:$srv_PORT" rtt 1 5 shut eof
 }
 
-# connected_from ADDRESS N: whether so many have come from there, for wait_for.
+# connected_from ADDRESS N: whether N connections have come from there, for
+# wait_for.
 connected_from() {
 	[ "$(log_count "Connect \(.*: $1\$")" = "$2" ]
 }
@@ -527,7 +532,7 @@ connected_from() {
 	srv_PORT=443
 	ask_each "${names[@]}"
 	wait_for requests_are 300 '[0-9]+.slow.test'
-	# There is nobody left to ask about these, so they must wait.
+	# No helper is left to look these up, so they must wait.
 	for i in 1 2 3; do
 		"$PEER" client -b 127.0.0.5 127.0.0.1 "$PORT" send C quiet 700
 	done
@@ -558,7 +563,8 @@ connected_from() {
 		adit_start "Workers 1" "ConnectTimeout 2" "Allow 127.0.0.4" \
 		    "$rule" "$rule" "Allow 127.0.0.6"
 		began=$SECONDS
-		# What says nothing, and what has sent its request.
+		# Clients that send nothing, and clients that have sent a
+		# request.
 		client_start w -b 127.0.0.5 127.0.0.1 "$PORT" \
 		    refused 403 say refused
 		"$PEER" client -b 127.0.0.5 127.0.0.1 "$PORT" \
@@ -609,20 +615,20 @@ connected_from() {
 		fi
 	done
 	[ "$(askers slow.test)" = 2 ]
-	# What is asked later is answered, so the others were asked, too.
+	# The later question is answered, so the others were asked too.
 	for i in 1 2 3 4 5 6 7 8; do
 		reaches "$i.quick.test"
 	done
 	times_asked 1 slow.test
 }
 
-# askers NAME: how many workers had requests for it.
+# askers NAME: prints how many workers had requests for it.
 askers() {
 	grep -E "Request .*: CONNECT $1:" "$LOG" | grep -o '\[[0-9]*\]' |
 	    sort -u | wc -l
 }
 
-# requests_are N NAME: whether the log has so many, for wait_for.
+# requests_are N NAME: whether the log has N requests for it, for wait_for.
 requests_are() {
 	[ "$(log_count "Request .*: CONNECT $2:")" = "$1" ]
 }
@@ -648,7 +654,7 @@ requests_are() {
 	wait_for -t 60 now_at 127.0.0.9
 }
 
-# now_at ADDRESS: where a tunnel to a.test leads.
+# now_at ADDRESS: whether a tunnel to a.test leads there.
 now_at() {
 	reaches a.test
 	tail -n 1 "$DIR/access" | grep -q " $1:"
@@ -696,7 +702,7 @@ now_at() {
 	ask_each "${names[@]}"
 	client -t 20 -- tunnel "1.quick.test:$srv_PORT" rtt 1 5 shut eof
 	client -t 20 -- tunnel "2.quick.test:$srv_PORT" rtt 1 5 shut eof
-	# Now more than there may be helpers, and than a worker may ask for.
+	# Now more names than helpers, and more than a worker may ask for.
 	names=()
 	for i in $(seq 51 350); do
 		names+=("$i.slow.test")
@@ -733,7 +739,7 @@ now_at() {
 	[ "$(log_count 'Helper')" = 0 ]
 }
 
-# established N: whether so many tunnels stood, for wait_for.
+# established N: whether N tunnels were opened, for wait_for.
 established() {
 	[ "$(log_count 'Established connection')" = "$1" ]
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# What adit -t tells those who come from tinyproxy of their configuration: what
-# has another effect here, line by line, and what they may want to add.
+# The notes of adit -t for users of tinyproxy: which lines of their
+# configuration have another effect here, and which lines they may want to add.
 
 load helper
 load packages
@@ -11,7 +11,7 @@ setup_file() {
 	packages_fetch tinyproxy tinyproxy-bin
 }
 
-# The path is what tells such a file from one of adit's own.
+# The path shows that such a file is not one of adit.
 setup() {
 	common_setup
 	CONF=$DIR/tinyproxy.conf
@@ -23,21 +23,21 @@ setup() {
 	chmod 644 "$DIR/page" "$DIR/filter"
 }
 
-# told [PROGRAM]: what -t says of $CONF, which must be right, goes to $NOTES, and
-# its warnings to $DIR/err.
+# told [PROGRAM]: writes the output of -t for $CONF, which must have no error,
+# to $NOTES, and its warnings to $DIR/err.
 told() {
 	timeout 20 "${1:-$ADIT}" -t -c "$CONF" >"$NOTES" 2>"$DIR/err"
 	tail -n 1 "$NOTES" | grep -q ': the configuration is right$'
 }
 
-# tells LINE...: the same of these lines, and nothing else but a port.
+# tells LINE...: the same for these lines and a port.
 tells() {
 	printf '%s\n' 'Port 8888' "$@" >"$CONF"
 	told
 }
 
-# note WHERE REGEX: whether there is a note on this line of the file (a number,
-# or "" for the whole file) that matches.
+# note WHERE REGEX: whether a note on this line of the file (a number, or "" for
+# the whole file) matches.
 note() {
 	grep -qE "^$CONF:${1:+$1:} note: ($2)" "$NOTES" || {
 		echo "no note on ${1:-the file}: $2"
@@ -46,7 +46,8 @@ note() {
 	}
 }
 
-# about: the directives that have notes, each once; those on the whole file last.
+# about: prints the directives that have notes, each once; those on the whole
+# file come last.
 about() {
 	sed -nE 's/^[^ ]*: note: ([A-Za-z]+):.*/\1/p' "$NOTES" | uniq |
 		tr '\n' ' ' | sed 's/ $//'
@@ -103,7 +104,7 @@ about() {
 	CONF=$DIR/tinyproxy/office.conf
 	told
 	note 3 Timeout
-	# A path is whole wherever it is given from.
+	# A relative path is completed.
 	(cd tinyproxy && "$ADIT" -t -c office.conf) >"$NOTES" 2>"$DIR/err"
 	note 3 Timeout
 	mv "$CONF" "$DIR/office.conf"
@@ -145,8 +146,8 @@ about() {
 	fails grep -E 'wonderland|builder|sesame' "$NOTES" "$DIR/err"
 }
 
-# Each note: a line and what else the file needs, "=>", and its text; or "=> not"
-# for what needs none.
+# Each note: a line and what else the file needs, "=>", and its text; or "=>
+# not" for a line without a note.
 cases() {
 	cat <<-END
 	AddHeader "A" "b" & Upstream http 192.0.2.9:1 => AddHeader: .*CONNECT
@@ -210,7 +211,7 @@ cases() {
 	while read -r case; do
 		lines=${case%% => *}
 		wanted=${case##* => }
-		# The lines stand behind Port and User.
+		# The lines come after Port and User.
 		tells "User $USER" "${lines// & /$'\n'}"
 		if [ "$wanted" = not ]; then
 			fails grep -E "^$CONF:3: note: " "$NOTES"
@@ -227,7 +228,7 @@ cases() {
 	sed -n 's/^.*:2: note: //p' "$NOTES" >>"$DIR/seen"
 	tells "User $USER" "Group $(id -gn "$USER")"
 	fails grep -E "note: User" "$NOTES"
-	# All that there are.
+	# All notes were tried.
 	[ "$(sort -u "$DIR/seen" | wc -l)" = "$(sed -n '/line_hints\[\]/,/^};/p' \
 	    "$BATS_TEST_DIRNAME/../cli/hints.c" | grep -cE '^	\{ "')" ]
 }
@@ -249,7 +250,7 @@ cases() {
 	tells "User $USER" "Group $(id -gn "$USER")" "AccessLog \"$DIR/access\"" \
 	    "MaxClients 5000" "Allow 127.0.0.0/8" "Allow ::1"
 	[ "$(about)" = "" ]
-	# Nobody else gets here.
+	# No other user gets here.
 	tells "User $USER" "Listen 127.0.0.1" "Listen ::1"
 	[ "$(about)" = "User AccessLog MaxClients" ]
 	tells "User $USER" "Listen 127.0.0.1" "Listen 192.0.2.1"

@@ -1,9 +1,10 @@
 # shellcheck shell=bash
-# Packages of Debian's, for tests that want the real thing, and what other systems
-# make of tinyproxy's configuration.  None of their files is in this project.
+# Packages of Debian, for tests that need the real program, and configurations
+# that other systems write for tinyproxy.  None of their files is in this
+# project.
 
 # packages_fetch NAME...: downloads them to the directory of this file of tests,
-# with lists of our own if there are none; to be called in setup_file.
+# and package lists too if the system has none.  Call it in setup_file.
 packages_fetch() {
 	local state=$BATS_FILE_TMPDIR/state
 	local options=(-q)
@@ -19,7 +20,7 @@ packages_fetch() {
 	return 0
 }
 
-# need_packages NAME...: skips the test when these could not be had.
+# need_packages NAME...: skips the test if these could not be downloaded.
 need_packages() {
 	local name
 
@@ -35,8 +36,9 @@ package_file() {
 	dpkg-deb --fsys-tarfile "$BATS_FILE_TMPDIR/$1"_*.deb | tar -xO ".$2"
 }
 
-# openwrt_conf USER GROUP [LINE...]: prints a configuration as OpenWrt's script
-# makes it of its own, with what it always writes, in its order, and these lines.
+# openwrt_conf USER GROUP [LINE...]: prints a configuration like those of
+# OpenWrt's script, with the lines that it always writes, in its order, and
+# these lines.
 openwrt_conf() {
 	local user=$1 group=$2
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Pages of the administrator's, and the statistics.
+# Pages of the administrator, and the statistics.
 
 load helper
 
@@ -19,7 +19,7 @@ variables() {
 		refusedconns refusedconns
 }
 
-# body REPLY: what stands behind the head.
+# body REPLY: prints what comes after the head.
 body() {
 	sed '1,/^$/d' <<<"$1"
 }
@@ -38,7 +38,8 @@ has() {
 	done
 }
 
-# stats [ADDRESS]: asks for the statistics, with "name number" in STATS.
+# stats [ADDRESS]: asks for the statistics; sets STATS to lines of "name
+# number".
 stats() {
 	local reply
 
@@ -47,7 +48,7 @@ stats() {
 	STATS=$(body "$reply" | grep .)
 }
 
-# stats_start LINE...: adit with a page that has all numbers.
+# stats_start LINE...: adit with a page that contains all numbers.
 stats_start() {
 	page stats <<<'reqs {reqs} bad {badconns} denied {deniedconns} refused {refusedconns}'
 	adit_start "StatFile \"$DIR/stats\"" "$@"
@@ -80,7 +81,7 @@ log_counts() {
 		'detail=The target refused the connection.' \
 		"url=localhost:$DEAD_PORT" 'error=Connection refused' \
 		"$(grep '^Date: ' <<<"$reply" | sed 's/Date: /date=/')"
-	# The statistics are not for everybody who fails.
+	# The numbers do not appear in an error page.
 	has "$reply" 'opens={opens}' 'reqs={reqs}' 'badconns={badconns}' \
 		'deniedconns={deniedconns}' 'refusedconns={refusedconns}'
 	grep -q '^Content-Type: text/html' <<<"$reply"
@@ -211,8 +212,8 @@ log_counts() {
 	client send 'x\r\n\r\n' refused 400 | grep -q '<h1>400 '
 }
 
-# long_start LINE...: adit whose page of 400 has 64 KiB that are not all alike.
-# With -M 88 and -R 1 a client lets the kernel take about half of it at once.
+# long_start LINE...: adit with a page for 400 of 64 KiB, whose parts differ.
+# With -M 88 and -R 1 the kernel of a client takes about half of it at once.
 long_start() {
 	seq 100000 | head -c 65536 | page long
 	adit_start "ErrorFile 400 \"$DIR/long\"" "$@"
@@ -236,7 +237,7 @@ long_start() {
 		send 'x\r\n\r\n' shut pause 200 skip '\r\n\r\n' \
 		print >"$DIR/page"
 	cmp "$DIR/long" "$DIR/page"
-	# And so does one that goes on talking.
+	# So does a client that goes on sending.
 	"$PEER" client -M 88 -R 1 127.0.0.1 "$PORT" \
 		send 'x\r\n\r\n' pattern 64K pause 200 pattern 64K \
 		skip '\r\n\r\n' print >"$DIR/page"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What is left of root once adit runs.
+# Which privileges of root are left while adit runs.
 
 load helper
 
@@ -10,7 +10,8 @@ setup() {
 	need_root
 }
 
-# id_lines PID: real, effective, saved and file-system ids, and the groups.
+# id_lines PID: prints real, effective, saved and file-system ids, and the
+# groups.
 id_line() {
 	awk -v what="$2:" '$1 == what {
 		for (i = 2; i <= NF; i++)
@@ -18,7 +19,7 @@ id_line() {
 	}' "/proc/$1/status"
 }
 
-# runs_as PID UID GID: whether nothing else is left.
+# runs_as PID UID GID: whether it has these ids and no others.
 runs_as() {
 	echo "pid $1: $(id_line "$1" Uid)/ $(id_line "$1" Gid)/ $(id_line "$1" Groups)"
 	[ "$(id_line "$1" Uid)" = "$2 $2 $2 $2 " ] &&
@@ -43,7 +44,7 @@ children_run_as() {
 	children_run_as "$(id -u nobody)" "$(id -g nobody)"
 }
 
-# helper_wanted: sees to it that there is a helper.
+# helper_wanted: makes sure that a helper is running.
 helper_wanted() {
 	client send "CONNECT no-such-name.invalid:1 HTTP/1.1\r\n\r\n" refused 502
 	[ "$(helper_pids | wc -l)" = 1 ]
@@ -229,7 +230,7 @@ old_children_gone() {
 	client tunnel "localhost:$srv_PORT" rtt 1 5 shut eof
 	client send "CONNECT no-such-name.invalid:1 HTTP/1.1\r\n\r\n" refused 502
 	wait_for grep -q 'localhost:' "$DIR/access"
-	# A reload and a rotation reach the outside.
+	# A reload and a rotation use paths outside the Chroot.
 	mv "$DIR/adit.log" "$DIR/adit.log.1"
 	kill -HUP "$ADIT_PID"
 	wait_for grep -qs 'Reloading config file finished' "$DIR/adit.log"

@@ -1,9 +1,10 @@
 #!/usr/bin/env bats
-# What one client address may have: MaxClientsPerHost, MaxRatePerHost.
+# The limits for one client address: MaxClientsPerHost, MaxRatePerHost.
 
 load helper
 
-# hold NAME ADDRESS: one tunnel from there that stays until $DIR/NAME.go is.
+# hold NAME ADDRESS: opens a tunnel from there that stays until $DIR/NAME.go
+# exists.
 hold() {
 	client_start "$1" -t 120 -b "$2" 127.0.0.1 "$PORT" \
 	    tunnel "127.0.0.1:$srv_PORT" rtt 1 5 say up wait "$DIR/$1.go" \
@@ -26,7 +27,7 @@ release() {
 	peer_wait "$1"
 }
 
-# over ADDRESS: a client from there is answered that there are too many.
+# over ADDRESS: a client from there gets the reply that it is above a limit.
 over() {
 	local reply
 
@@ -39,18 +40,18 @@ head_of() {
 	printf 'CONNECT 127.0.0.1:%s HTTP/1.1\\r\\n\\r\\n' "$srv_PORT"
 }
 
-# serves ADDRESS: a client from there gets through; for wait_for.
+# serves ADDRESS: whether a client from there is served; for wait_for.
 serves() {
 	client -b "$1" -- tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof \
 	    >"$DIR/serves" 2>&1
 }
 
-# refuses ADDRESS: it does not; for wait_for.
+# refuses ADDRESS: whether it is not; for wait_for.
 refuses() {
 	! serves "$1"
 }
 
-# carriers: the workers that have accepted clients, and how many each.
+# carriers: prints the workers that have accepted clients, and how many each.
 carriers() {
 	sed -n 's/^CONNECT .* \[\([0-9]*\)\]: Connect (.*/\1/p' "$LOG" |
 		sort | uniq -c
@@ -248,7 +249,7 @@ ms() {
 	    try send "$(head_of)" say up wait "$DIR/go" close
 	wait_for peer_said many up
 	log_wait 'Too many new connections'
-	# The server echoes to one after the other, but takes all.
+	# The server accepts all clients, and echoes to one after the other.
 	sleep 0.2
 	took=$(($(ms) - began))
 	n=$(log_count ': Request ')

@@ -10,7 +10,8 @@ ms() {
 	echo "${t%???}" | tr -d .,
 }
 
-# takes_from MIN MAX COMMAND...: the command takes so many milliseconds.
+# takes_from MIN MAX COMMAND...: whether the command takes that many
+# milliseconds.
 takes_from() {
 	local began took min=$1 max=$2
 
@@ -42,12 +43,12 @@ takes_from() {
 @test "rate: each direction and each tunnel has a limit of its own" {
 	adit_start "RateLimit 100000"
 	peer_start FAR server -n 12 duplex 600K 600K shut eof
-	# With one limit for both directions it takes twelve seconds.
+	# With one limit for both directions it would take twelve seconds.
 	takes_from 5000 10500 twelve
 	peer_wait FAR
 }
 
-# twelve: twelve tunnels at the same time.
+# twelve: runs twelve tunnels at the same time.
 twelve() {
 	local i
 
@@ -122,7 +123,7 @@ twelve() {
 	peer_start FAR server pattern 64K shut gone
 	peer_start UP server sink
 	pid=$(worker_pids)
-	# Both directions have ended at the target, but for what is not read.
+	# Both directions have ended at the target, except for unread bytes.
 	client_start A -n 5 -t 60 127.0.0.1 "$PORT" \
 	    tunnel "127.0.0.1:$FAR_PORT" shut take 1 touch "$DIR/1" \
 	    wait "$DIR/go" rst

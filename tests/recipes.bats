@@ -1,14 +1,14 @@
 #!/usr/bin/env bats
-# The recipes of adit.conf(5), each in a network like the one it is for: what
-# it lets through, and what somebody tries who wants more.
+# The recipes of adit.conf(5), each in a network like the one it is for: what it
+# lets through, and what it refuses to clients that try more.
 
 load helper
 
 RECIPES=(office bastion egress parent reverse)
 OPEN_PORTS=(22 80 443)
 
-# recipe NAME: starts adit with this recipe, of which only the paths and, if
-# the tests have another, the user are changed.
+# recipe NAME: starts adit with this recipe; only the paths and, if the tests
+# have another one, the user are changed.
 recipe() {
 	sed -e "s,\"/var/log/,\"$DIR/," -e "s,\"/run/,\"$DIR/," \
 	    -e "s/^User .*/User ${ADIT_TEST_USER:-nobody}/" \
@@ -19,7 +19,7 @@ recipe() {
 }
 
 # open_everywhere ADDRESS...: an echo server on each of these, and on loopback,
-# so that whatever is not refused is a tunnel.
+# so that every request that is not refused gets a tunnel.
 open_everywhere() {
 	local port address
 
@@ -31,7 +31,7 @@ open_everywhere() {
 	done
 }
 
-# ask FROM USER TARGET ACTION...: the request, to $AT.
+# ask FROM USER TARGET ACTION...: sends the request to $AT.
 ask() {
 	local from=$1 user=$2 target=$3 field=
 
@@ -72,7 +72,7 @@ stays() {
 	done
 }
 
-# decides LINE CLIENT USER TARGET: the line of the recipe that refuses it.
+# decides LINE CLIENT USER TARGET: whether this line of the recipe refuses it.
 decides() {
 	"${ADIT_WRAP[@]}" "$ADIT" -t -c "$CONF" "$2" "$3" "$4" >"$DIR/said" ||
 		true
@@ -82,14 +82,14 @@ decides() {
 	}
 }
 
-# full_for CLIENT: takes more places until it has no further one; for wait_for.
-# Places that were refused are soon free again.
+# full_for CLIENT: opens connections until one is refused; for wait_for.  Places
+# of refused connections are soon free again.
 full_for() {
 	client_start MORE -n 10 -b "$1" "$AT" 8888 send C hold
 	ask "$1" - 8.8.8.8:443 refused 503 >/dev/null 2>&1
 }
 
-# asked NAME: whether the name server was asked for it or something below it.
+# asked NAME: whether the name server was asked for it or a name below it.
 asked() {
 	grep -qiF "$1 " "$DIR/dns.out"
 }
@@ -142,7 +142,7 @@ asked() {
 	AT=2001:db8:1::1 goes 2001:db8:1::9 - web.example:443
 	wait_for grep -q ' half.example:443 8\.8\.8\.8:443 ' "$DIR/adit-access.log"
 
-	# Others than the office.
+	# Clients outside the office.
 	stays 403 10.2.0.1 - web.example:443
 	AT=2001:db8:1::1 stays 403 2001:db8:2::9 - web.example:443
 	fails "$PEER" client 198.51.100.1 8888
@@ -185,16 +185,16 @@ asked() {
 	    '[fd12:3456:789a::5]:22'
 	goes 203.0.113.9 "$bob" 10.0.3.7:22
 
-	# Who is not known, or does not come from there.
+	# Unknown users, and clients from elsewhere.
 	stays 407 203.0.113.9 - 10.0.5.5:22
 	stays 407 203.0.113.9 alice:builder 10.0.5.5:22
 	stays 407 203.0.113.9 Alice:wonderland 10.0.5.5:22
 	stays 403 198.51.100.9 "$alice" 10.0.5.5:22
 	fails "$PEER" client 10.0.0.1 8888
-	# What is another's.
+	# Servers of the other administrator.
 	stays 403 203.0.113.9 "$bob" 10.0.5.5:22 db.inside.example:22 \
 	    '[fd12:3456:789a::5]:22'
-	# Other ports, the bastion itself, and all that is not the network.
+	# Other ports, the bastion itself, and targets outside the network.
 	stays 403 203.0.113.9 "$alice" 10.0.5.5:443 10.0.5.5:80 10.0.0.1:22 \
 	    '[::ffff:10.0.0.1]:22' '[fd12:3456:789a::1]:22' self.example:22 \
 	    127.0.0.1:22 '[::1]:22' localhost:22 192.0.2.1:22 192.0.2.1:8888 \
@@ -229,10 +229,10 @@ asked() {
 	goes 10.200.3.4 - git.example.com:443 GIT.Example.COM.:443 \
 	    pip.packages.example.org:443 a.b.packages.example.org:443
 
-	# Who is no sandbox.
+	# Clients that are not sandboxes.
 	stays 403 10.9.9.9 - git.example.com:443
 	fails "$PEER" client 127.0.0.1 8888
-	# Other names, however alike, and messages in names.
+	# Other names, even similar ones, and messages in names.
 	stays 403 10.200.3.4 - other.example.com:443 packages.example.org:443 \
 	    evilgit.example.com:443 sub.git.example.com:443 \
 	    git.example.com.evil.test:443 c2VjcmV0.evil.test:443 \
@@ -244,7 +244,7 @@ asked() {
 	# Other ports; the right address without its name.
 	stays 403 10.200.3.4 - git.example.com:22 git.example.com:80 \
 	    8.8.8.8:443 9.9.9.9:443 '[2600::1]:443' '[::ffff:8.8.8.8]:443'
-	# What is near, by address and by a name on the list.
+	# Private targets, by address and by a name on the list.
 	stays 403 10.200.3.4 - 169.254.169.254:443 127.0.0.1:443 '[::1]:443' \
 	    192.168.7.7:443 10.200.0.1:443 10.200.0.1:8888 0.0.0.0:443 \
 	    '[64:ff9b::a9fe:a9fe]:443' private.packages.example.org:443 \
@@ -257,7 +257,7 @@ asked() {
 	client_start MANY -n 100 -b 10.200.3.4 "$AT" 8888 send C hold
 	wait_for full_for 10.200.3.4
 	goes 10.200.3.5 - git.example.com:443
-	# A name that changes its mind: only the address that was judged counts.
+	# A name that changes its address: only the judged address is used.
 	for name in 1 2 3 4; do
 		ask 10.200.3.5 - turns.packages.example.org:443 head >"$DIR/reply"
 		grep -qE '^HTTP/1.1 (200|403) ' "$DIR/reply"
@@ -271,7 +271,7 @@ parent_ready() {
 	grep -q 'Starting main loop' "$DIR/$1.out"
 }
 
-# company_proxy NAME ADDRESS: another adit, which wants joe's credentials.
+# company_proxy NAME ADDRESS: another adit, which needs joe's credentials.
 company_proxy() {
 	printf '%s\n' "User ${ADIT_TEST_USER:-nobody}" "Port 3128" "Listen $2" \
 	    "BasicAuth joe sesame" >"$DIR/$1.conf"
@@ -295,7 +295,7 @@ company_proxy() {
 	company_proxy proxy2 10.9.0.2
 	recipe parent
 
-	# The proxies get joe's credentials; the second stands in for the first.
+	# The proxies get joe's credentials; the second replaces the first.
 	goes 127.0.0.1 - web.example:443 8.8.8.8:443 '[2600::1]:443'
 	AT=::1 goes ::1 - web.example:443
 	wait_for grep -q 'CONNECT web.example:443' "$DIR/proxy1.out"
@@ -304,23 +304,23 @@ company_proxy() {
 	wait_for dead "$FIRST"
 	goes 127.0.0.1 - web.example:443
 	wait_for grep -q 'CONNECT web.example:443' "$DIR/proxy2.out"
-	# What is the company's is reached without them.
+	# Targets of the company are reached without them.
 	goes 127.0.0.1 - wiki.corp.example.com:443 10.3.3.3:443
 	wait_for grep -q ' wiki.corp.example.com:443 10\.3\.3\.3:443 200/' \
 	    "$DIR/adit-access.log"
 	wait_for grep -q ' 10\.3\.3\.3:443 10\.3\.3\.3:443 200/' \
 	    "$DIR/adit-access.log"
-	# The name of a target that they look up is not looked up here.
+	# A name that they look up is not looked up here.
 	"$PEER" client -b 127.0.0.1 127.0.0.1 8888 \
 	    send 'CONNECT none.example:443 HTTP/1.1\r\n\r\n' refused 502
 	wait_for grep -q 'CONNECT none.example:443' "$DIR/proxy2.out"
 
-	# Others than this machine.
+	# Clients on other machines.
 	fails "$PEER" client 10.7.0.8 8888
 	# Other ports.
 	stays 403 127.0.0.1 - web.example:22 web.example:80 10.3.3.3:22
-	# This machine and what is near it, the company's names that lead there,
-	# and the parent's own machine.
+	# This machine and targets near it, names of the company that lead
+	# there, and the machine of the parent.
 	stays 403 127.0.0.1 - 127.0.0.1:443 '[::1]:443' \
 	    '[::ffff:127.0.0.1]:443' localhost:443 LocalHost.:443 \
 	    x.localhost:443 127.0.0.1:8888 169.254.169.254:443 \
@@ -331,7 +331,8 @@ company_proxy() {
 	fails grep -q 'sesame' "$DIR/adit.log" "$DIR/proxy1.out" "$DIR/reply"
 }
 
-# browses CODE PATH: what a browser elsewhere gets for that goes to $DIR/reply.
+# browses CODE PATH: a browser elsewhere gets this status; the reply goes to
+# $DIR/reply.
 browses() {
 	"$PEER" client -b 203.0.113.9 192.0.2.1 80 \
 	    send "GET $2 HTTP/1.1\r\nHost: www.example.com\r\n\r\n" \
@@ -368,7 +369,7 @@ browses() {
 	grep -q '^Location: http://www.example.com/shop/cart' "$DIR/reply"
 	browses 301 /shop
 	wait_for grep -q ' /shop/ 127.0.0.1:8080 202/' "$DIR/adit-access.log"
-	# Whatever else somebody asks for.
+	# All other requests.
 	for at in http://web.example/ http://8.8.8.8/ http://10.0.0.6/ \
 	    http://127.0.0.1:8080/ http://127.0.0.1:8081/ http://localhost:8081/ \
 	    http://10.0.0.5/ http://10.0.0.5:8080/ http://192.0.2.1/ \
@@ -389,7 +390,7 @@ browses() {
 	    send 'GET / HTTP/1.1\r\nHost: x\r\n\r\n' skip 'HTTP/1.1 201 site'
 }
 
-# crowded: takes more places until there is no further one; for wait_for.
+# crowded: opens connections until one is refused; for wait_for.
 crowded() {
 	client_start MORE -n 10 -b 203.0.113.9 192.0.2.1 80 send G hold
 	"$PEER" client -b 203.0.113.9 192.0.2.1 80 send G refused 503 \

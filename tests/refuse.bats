@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# What is refused, and how; clients that are slow, greedy or gone.
+# What is refused, and how; clients that are slow, greedy or have left.
 
 load helper
 
-# settled N: waits until the children of adit have as many descriptors again.
+# settled N: waits until the children of adit have N descriptors again.
 settled() {
 	wait_for -t "${2:-20}" fd_count_is "$1" || {
 		echo "there are $(fd_count) descriptors instead of $1"
@@ -11,8 +11,8 @@ settled() {
 	}
 }
 
-# base: opens and closes one tunnel, then sets BASE to the descriptors that
-# adit has with nothing to do.
+# base: opens and closes one tunnel, then sets BASE to the number of descriptors
+# of an idle adit.
 base() {
 	need_proc
 	peer_start ECHO server echo
@@ -21,7 +21,7 @@ base() {
 	BASE=$(fd_count)
 }
 
-# refused CODE TYPE TEXT: the same after this text was sent.
+# refused CODE TYPE TEXT: the same, after sending this text.
 refused() {
 	refused_after "$1" "$2" send "$3"
 }
@@ -156,7 +156,7 @@ refused_connect() {
 	grep -qE '^Content-Length: [1-9][0-9]*$' <<<"$reply"
 	grep -qE '^Date: (Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-3][0-9] (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) 2[0-9]{3} [0-2][0-9]:[0-5][0-9]:[0-6][0-9] GMT$' <<<"$reply"
 	grep -qx 'Proxy-Status: adit; error=connection_refused' <<<"$reply"
-	# Each field once, and an HTML page behind them.
+	# Each field once, and an HTML page after them.
 	[ "$(sed '/^$/q' <<<"$reply" | grep -ci '^content-length:')" = 1 ]
 	[ "$(sed '/^$/q' <<<"$reply" | grep -ci '^connection:')" = 1 ]
 	sed '1,/^$/d' <<<"$reply" | grep -qi '<html'
@@ -198,7 +198,7 @@ refused_connect() {
 		    '505 CONNECT a:1 HTTP/3.0\r\n'; do
 			client send "${head#* }\r\n$next" \
 				refused "${head%% *}" >/dev/null
-			# In a segment of its own, too.
+			# In a segment of its own too.
 			client send "${head#* }\r\n" pause 5 \
 				try send "$next" refused "${head%% *}" \
 				>/dev/null
@@ -222,7 +222,7 @@ refused_connect() {
 	peer_start DEAD closed
 	client -n 20 -- send "CONNECT 127.0.0.1:$DEAD_PORT HTTP/1.1\r\n\r\n" \
 		pattern 64K pause 100 refused 502
-	# What comes late is taken, too: a reset could overtake the reply.
+	# Late bytes are read too: otherwise a reset could overtake the reply.
 	client -n 5 -- send 'CONNECT a:0 HTTP/1.1\r\n\r\n' refused 400 \
 		pattern 64K pause 50 pattern 64K pause 50 pattern 64K
 }
@@ -343,7 +343,7 @@ refused_connect() {
 		rst
 	client -n 50 -- send 'CONNECT c.test:443 HTTP/1.1\r\n\r\n' rst
 	settled_but_helpers
-	# Names in /etc/hosts and addresses are served meanwhile.
+	# Names in /etc/hosts and addresses are served during that time.
 	client -n 20 -- tunnel "localhost:$ECHO_PORT" rtt 2 100 shut eof
 	client -n 20 -- tunnel "127.0.0.1:$ECHO_PORT" rtt 2 100 shut eof
 }
@@ -358,8 +358,8 @@ refused_connect() {
 	client -t 60 -- tunnel "good.test:$ECHO_PORT" rtt 1 9 shut eof
 }
 
-# settled_but_helpers: as settled, for the workers; a helper that waits for the
-# name server has a socket for it.
+# settled_but_helpers: as settled, only for the workers; a helper that waits for
+# the name server has a socket for it.
 settled_but_helpers() {
 	local pids n
 

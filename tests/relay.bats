@@ -3,7 +3,7 @@
 
 load helper
 
-# settled N: waits until the children of adit have as many descriptors again.
+# settled N: waits until the children of adit have N descriptors again.
 settled() {
 	wait_for fd_count_is "$1" || {
 		echo "there are $(fd_count) descriptors instead of $1"
@@ -11,8 +11,8 @@ settled() {
 	}
 }
 
-# base: opens and closes one tunnel, then sets BASE to the descriptors that
-# adit has with nothing to do.
+# base: opens and closes one tunnel, then sets BASE to the number of descriptors
+# of an idle adit.
 base() {
 	need_proc
 	peer_start ECHO server echo
@@ -230,7 +230,7 @@ base() {
 	after=$(resident)
 	echo "resident: $before KiB before, $after KiB after"
 	sanitized || [ "$((after - before))" -lt "$most" ]
-	# Nobody else notices.
+	# Other tunnels are not affected.
 	client tunnel "127.0.0.1:$ECHO_PORT" rtt 10 100 shut eof
 }
 
@@ -253,7 +253,7 @@ base() {
 	client tunnel "127.0.0.1:$ECHO_PORT" rtt 10 100 shut eof
 }
 
-# peer_said_times NAME N REGEX: whether so many lines match; for wait_for.
+# peer_said_times NAME N REGEX: whether N lines match; for wait_for.
 peer_said_times() {
 	[ "$(grep -caE -e "$3" "$DIR/$1.out")" = "$2" ]
 }
@@ -417,8 +417,8 @@ peer_said_times() {
 	after=$(ticks "$pid")
 	woken=$(($(sleeps "$pid") - slept))
 	echo "$before ticks before, $after two seconds later; $woken times awake"
-	# One that never sleeps takes about 200 ticks; one that looks at its
-	# tunnels whenever some could be quiet wakes 200 times.
+	# A worker that never sleeps takes about 200 ticks; one that wakes to
+	# look for quiet tunnels wakes 200 times.
 	[ "$((after - before))" -lt 50 ]
 	[ "$woken" -lt 60 ]
 }

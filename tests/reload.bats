@@ -1,9 +1,10 @@
 #!/usr/bin/env bats
-# HUP and USR1: new rules, new logs, and nobody notices.
+# HUP and USR1: new rules and new logs, without disturbing a client.
 
 load helper
 
-# ended NAME WORD: waits until that peer has ended well; it must have said so.
+# ended NAME WORD: waits until that peer has ended with success; it must have
+# printed the word.
 ended() {
 	peer_wait "$1" >"$DIR/ended" || {
 		cat "$DIR/ended"
@@ -12,12 +13,13 @@ ended() {
 	grep -qx "$2" "$DIR/ended"
 }
 
-# log_counts N REGEX: whether so many lines match; for wait_for.
+# log_counts N REGEX: whether N lines match; for wait_for.
 log_counts() {
 	[ "$(log_count "$2")" -ge "$1" ]
 }
 
-# reload [SIGNAL]: sends HUP, or that, and waits until the reload is finished.
+# reload [SIGNAL]: sends HUP, or that signal, and waits until the reload has
+# finished.
 reload() {
 	local n
 
@@ -26,7 +28,7 @@ reload() {
 	wait_for log_counts $((n + 1)) 'Reloading config file finished'
 }
 
-# reload_fails: the same for a configuration that is wrong.
+# reload_fails: the same for a wrong configuration.
 reload_fails() {
 	local n
 
@@ -55,7 +57,7 @@ stream_start() {
 stream_stop() {
 	local before
 
-	# What began after the last reload counts, too.
+	# Connections that began after the last reload count too.
 	before=$(wc -l <"$DIR/stream.out")
 	wait_for stream_beyond $((before + 1))
 	touch "$DIR/stop"
@@ -69,15 +71,15 @@ stream_beyond() {
 	[ "$(wc -l <"$DIR/stream.out")" -gt "$1" ] || dead "$STREAM"
 }
 
-# tunnel_start NAME: a tunnel that waits for $DIR/NAME.go; then it makes round
-# trips and says "whole".
+# tunnel_start NAME: opens a tunnel that waits for $DIR/NAME.go, then makes
+# round trips and prints "whole".
 tunnel_start() {
 	client_start "$1" 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" \
 	    rtt 1 5 say up wait "$DIR/$1.go" rtt 3 100 say whole shut eof
 	wait_for peer_said "$1" up
 }
 
-# tunnel_whole NAME: whether that tunnel is still there; it ends.
+# tunnel_whole NAME: whether that tunnel still works; ends it.
 tunnel_whole() {
 	touch "$DIR/$1.go"
 	ended "$1" whole
@@ -167,7 +169,7 @@ children_are() {
 	reload
 	reload
 	reload
-	# One worker has a tunnel left, the others and all helpers have nothing.
+	# One worker still has a tunnel; the others and all helpers have none.
 	wait_for children_are $((n + 1))
 	tunnel_whole t
 	wait_for children_are "$n"
@@ -304,7 +306,7 @@ children_are() {
 	log_has '^WARNING .*: Reloading config file failed!$'
 	fails log_has 'Reloading config file finished'
 	tunnel_whole t
-	# And the next good one is taken.
+	# The next configuration without an error is accepted.
 	echo "ConnectPort 443" >>"$CONF"
 	reload
 	client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" refused 403
@@ -335,7 +337,8 @@ children_are() {
 	client
 }
 
-# rotate N: renames both logs to .N, reloads, and waits until that is finished.
+# rotate N: renames both logs to .N, reloads, and waits until the reload has
+# finished.
 rotate() {
 	mv "$DIR/adit.log" "$DIR/adit.log.$1"
 	mv "$DIR/access" "$DIR/access.$1"
@@ -478,8 +481,8 @@ rotated() {
 	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
 }
 
-# children_settled: whether the two workers are all that hold the sockets, and
-# no child is about to leave.
+# children_settled: whether only the two workers hold the sockets, and no child
+# is about to end.
 children_settled() {
 	local before
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Reverse proxying: paths that lead to servers, and nothing that a client sends
+# Reverse proxying: paths lead to their servers, and nothing that a client sends
 # leads anywhere else.
 
 load helper
@@ -13,8 +13,8 @@ start() {
 	    "ReversePath \"/app/\" \"http://$AT/base/\"" "${@//@/$AT}"
 }
 
-# asks PATH PASSED [FIELD]: a request for the path, with such a field, leads to
-# one for the other path.
+# asks PATH PASSED [FIELD]: a request for PATH, with this field, becomes one for
+# PASSED at the server.
 asks() {
 	local field=${3:+$3\\r\\n}
 
@@ -22,19 +22,20 @@ asks() {
 	    "GET $2 HTTP/1.1\r\nHost: @\r\n$field$CLOSE" "$SMALL" "$SMALL"
 }
 
-# trap_start: a server at $ORIGIN that nobody is to be led to.
+# trap_start: a server at $ORIGIN that no request may reach.
 trap_start() {
 	peer_start TRAP server -p "$ORIGIN" touch "$DIR/touched" send "$SMALL"
 }
 
-# untouched: nobody was; it is gone then.
+# untouched: whether no request has reached it; ends it.
 untouched() {
 	kill "$TRAP_PID"
 	wait_for dead "$TRAP_PID"
 	[ ! -e "$DIR/touched" ]
 }
 
-# unmapped REQUEST-LINE [FIELDS]: gets 400 as nothing is mapped there.
+# unmapped REQUEST-LINE [FIELDS]: the request gets 400, since no mapping
+# matches.
 unmapped() {
 	refused_after 400 http_request_error \
 	    send "$1 HTTP/1.1\r\nHost: x\r\n$2\r\n" >"$DIR/reply"
@@ -46,7 +47,7 @@ unmapped() {
 	}
 }
 
-# foreign: an address of this machine that is not loopback, in OWN.
+# foreign: sets OWN to an address of this machine that is not loopback.
 foreign() {
 	OWN=$(hostname -I 2>/dev/null | tr ' ' '\n' | grep -vE '^127|:' |
 		grep -m 1 .) || skip "this machine has no address but loopback"
@@ -125,7 +126,7 @@ foreign() {
 		fails grep evil <<<"$head"
 	done
 	client send 'HEAD /app HTTP/1.1\r\nHost: x\r\n\r\n' skip '\r\n\r\n' eof
-	# Nothing behind it is read as another request.
+	# Bytes after it are not read as another request.
 	client send "POST /app HTTP/1.1\r\nHost: x\r\nContent-Length: 40\r\n\r\nGET /app/ HTTP/1.1\r\nHost: x\r\n\r\n" \
 	    skip '</html>\n' eof
 	access_is 1 '- /app - 301/redirected 0 [0-9]+ [0-9.]+'
@@ -176,7 +177,7 @@ foreign() {
 		refused_after 400 http_request_error \
 		    send "GET $path HTTP/1.1\r\nHost: x\r\n\r\n"
 	done
-	# Content that two could end at different places.
+	# Content whose end can be read in two ways.
 	refused_after 400 http_request_error \
 	    send "POST /app/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
 	refused_after 400 http_request_error \
@@ -233,7 +234,7 @@ foreign() {
 	access_is 4 "- http://$AT/4 $AT 200/forwarded [0-9]+ [0-9]+ [0-9.]+"
 	access_is 5 "- /app/5 $AT 200/forwarded 32 [0-9]+ [0-9.]+"
 	access_is 6 "- $AT $AT 200/closed [0-9]+ [0-9]+ [0-9.]+"
-	# One that is refused is the last.
+	# A refused request is the last one.
 	client send 'GET /app/1 HTTP/1.1\r\nHost: x\r\n\r\nGET /none HTTP/1.1\r\nHost: x\r\n\r\nGET /app/2 HTTP/1.1\r\nHost: x\r\n\r\n' \
 	    expect "$SMALL" refused 400 >/dev/null
 	access_is 8 '- /none - 400/http_request_error 0 0 [0-9.]+'
@@ -311,7 +312,7 @@ foreign() {
 
 COOKIE='Set-Cookie: yummy_magical_cookie=/app/; path=/\r\n'
 
-# chosen FIELD: such a field leads /x to the mapping of /app/.
+# chosen FIELD: this field leads /x to the mapping of /app/.
 chosen() {
 	passes "GET /x HTTP/1.1\r\nHost: x\r\n$1\r\n\r\n" \
 	    "GET /base/x HTTP/1.1\r\nHost: @\r\n$1\r\n$CLOSE" "$SMALL" \
@@ -331,11 +332,11 @@ chosen() {
 	passes 'GET /b/x HTTP/1.1\r\nHost: x\r\nCookie: yummy_magical_cookie=/app/\r\n\r\n' \
 	    "GET /b/x HTTP/1.1\r\nHost: @\r\nCookie: yummy_magical_cookie=/app/\r\n$CLOSE" \
 	    "$SMALL" "${OK}Set-Cookie: yummy_magical_cookie=/b/; path=/\r\nContent-Length: 2\r\n\r\nok"
-	# A URL is none's.
+	# A URL belongs to no mapping.
 	passes 'GET http://@/x HTTP/1.1\r\nHost: x\r\nCookie: yummy_magical_cookie=/app/\r\n\r\n' \
 	    "GET /x HTTP/1.1\r\nHost: @\r\nCookie: yummy_magical_cookie=/app/\r\n$CLOSE" \
 	    "$SMALL" "$SMALL"
-	# Interim answers are no place for it.
+	# Interim answers do not set it.
 	passes 'GET /app/ HTTP/1.1\r\nHost: x\r\n\r\n' \
 	    "GET /base/ HTTP/1.1\r\nHost: @\r\n$CLOSE" \
 	    "HTTP/1.1 103 Early\r\nA: b\r\n\r\n${OK}Set-Cookie: a=b\r\nContent-Length: 0\r\n\r\n" \
@@ -357,7 +358,7 @@ chosen() {
 		unmapped "GET /x" "Cookie: $cookie\r\n"
 	done
 	unmapped "GET /x" 'Cookie2: yummy_magical_cookie=/app/\r\n'
-	# The first one counts; giant ones, and very many.
+	# The first one counts; also with huge ones, and very many.
 	unmapped "GET /x" 'Cookie: yummy_magical_cookie=/none/; yummy_magical_cookie=/app/\r\n'
 	client send 'GET /x HTTP/1.1\r\nHost: x\r\nCookie: yummy_magical_cookie=/' \
 	    fillup a 60000 send '\r\n\r\n' refused 400
@@ -378,7 +379,7 @@ chosen() {
 
 # ReverseBaseURL.
 
-# redirects LOCATION BECAME: such a Location in an answer by /app/.
+# redirects LOCATION BECAME: what this Location in an answer of /app/ becomes.
 redirects() {
 	passes 'GET /app/ HTTP/1.1\r\nHost: x\r\n\r\n' \
 	    "GET /base/ HTTP/1.1\r\nHost: @\r\n$CLOSE" \
@@ -402,7 +403,7 @@ redirects() {
 		location=${location//@@/\\x40@}
 		redirects "$location" "$location"
 	done
-	# What is asked for by URL is none of the mappings' business.
+	# An answer to a request for a URL is not changed.
 	passes 'GET http://@/base/ HTTP/1.1\r\nHost: x\r\n\r\n' \
 	    "GET /base/ HTTP/1.1\r\nHost: @\r\n$CLOSE" \
 	    "HTTP/1.1 302 x\r\nLocation: http://@/base/\r\nContent-Length: 0\r\n\r\n" \
@@ -420,7 +421,7 @@ redirects() {
 	base=http://proxy.example/$(printf '%900s' '' | tr ' ' b)/
 	start "ReverseBaseURL \"$base\""
 	fields=$(printf "Location: http://$AT/base/\\\\r\\\\n%.0s" {1..1500})
-	# One that says that another will come is none to be cut either.
+	# An interim answer is not cut either.
 	for head in "${OK}${fields}Content-Length: 0\r\n\r\n" \
 	    "HTTP/1.1 103 Early\r\n${fields}\r\n$SMALL"; do
 		peer_start origin server -n 1 -p "$ORIGIN" skip '\r\n\r\n' \
@@ -432,7 +433,7 @@ redirects() {
 	redirects 'http://@/base/x' "${base}app/x"
 }
 
-# Who may.
+# Rules and users.
 
 @test "reverse: paths need credentials too, and a client without a password cannot find out which exist" {
 	local auth long path

@@ -1,13 +1,13 @@
 # shellcheck shell=bash
 # A throw-away machine for tests that need files in /etc, /usr and /var, users,
-# scripts and daemons of their own: a copy of this one's file system in which
-# what is written is kept in memory, with its own processes, network and name.
-# It is gone when the process that holds it is.
+# scripts and daemons of their own.  It sees the file system of this machine,
+# but writes to memory, and has its own processes, network and name.  It ends
+# with the process that holds it.
 #
 # After root_start, `inside COMMAND...` runs there as root.  $DIR and the files
 # of this project are the same there.
 
-# root_start: makes it and waits until it is there, or skips the test.
+# root_start: starts it and waits until it is ready, or skips the test.
 root_start() {
 	need_root
 	need_command unshare nsenter ip start-stop-daemon
@@ -32,7 +32,7 @@ root_ready_or_dead() {
 	grep -q ready "$DIR/space.out" || dead "$ROOT_KEEPER"
 }
 
-# root_end: its first process goes, and all others with it.
+# root_end: ends its first process, and all others with it.
 root_end() {
 	if [ -n "$ROOT_PID" ]; then
 		kill -KILL "$ROOT_PID" 2>/dev/null || true
@@ -45,7 +45,7 @@ teardown() {
 	common_teardown
 }
 
-# The first process of it: it waits for others, so that no dead ones stay.
+# Its first process: it waits for the others, so that none stays a zombie.
 root_script() {
 	cat <<-END
 	set -e
@@ -84,14 +84,14 @@ inside_is() {
 	inside "$@" >/dev/null 2>&1
 }
 
-# serves_inside PORT [HOST]: whether a tunnel through 127.0.0.1:PORT to HOST,
-# 127.0.0.1 if there is none, works there.  Needs `peer_inside`.
+# serves_inside PORT [HOST]: whether a tunnel through 127.0.0.1:PORT to HOST, by
+# default 127.0.0.1, works there.  Needs `peer_inside`.
 serves_inside() {
 	inside "$PEER" client 127.0.0.1 "$1" \
 	    tunnel "${2:-127.0.0.1}:$ECHO_PORT" rtt 1 5 shut eof
 }
 
-# peer_inside: an echo server there; sets ECHO_PORT.
+# peer_inside: starts an echo server there; sets ECHO_PORT.
 peer_inside() {
 	: >"$DIR/echo.out"
 	"${INSIDE[@]}" "$PEER" server echo >"$DIR/echo.out" \
@@ -101,8 +101,8 @@ peer_inside() {
 	ECHO_PORT=$(head -n 1 "$DIR/echo.out")
 }
 
-# tunnel_inside NAME PORT: a tunnel there that says "up", waits for $DIR/go,
-# makes round trips and says "whole".
+# tunnel_inside NAME PORT: opens a tunnel there that prints "up", waits for
+# $DIR/go, makes round trips and prints "whole".
 tunnel_inside() {
 	: >"$DIR/$1.out"
 	"${INSIDE[@]}" "$PEER" client 127.0.0.1 "$2" \

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Under a service manager: sockets that it hands over, and what it is told.
+# Under a service manager: sockets that it hands over, and messages to it.
 
 load helper
 
@@ -12,22 +12,22 @@ setup() {
 	[ -x "$BUILD/manager" ] || skip "manager was not built"
 }
 
-# notes N: whether the manager has been told N things.
+# notes N: whether the manager has got N messages.
 notes() {
 	[ "$(grep -c = "$NOTES")" = "$1" ]
 }
 
-# note N: the Nth of them.
+# note N: prints the Nth message.
 note() {
 	grep = "$NOTES" | sed -n "$1p"
 }
 
-# given N: the port of the Nth socket.
+# given N: prints the port of the Nth socket.
 given() {
 	sed -n 's/^port //p' "$NOTES" | sed -n "$1p"
 }
 
-# reload: and waits until it is done.
+# reload: sends HUP, and waits until the reload has finished.
 reload() {
 	local n
 
@@ -43,7 +43,7 @@ reloaded() {
 @test "service: the manager learns when it is ready, by a socket with a path or an abstract one" {
 	local name
 
-	# A name without a file is Linux' alone.
+	# Only Linux has names without a file.
 	for name in "$DIR/notify" "@$DIR/notify"; do
 		[ "$(uname)" = Linux ] || [ "${name#@}" = "$name" ] || continue
 		ADIT_WRAP=("${MANAGER[@]}" -s "$name")
@@ -194,7 +194,7 @@ reloaded() {
 	run -71 timeout 20 env -u LISTEN_FDNAMES "${MANAGER[@]}" -b 127.0.0.1 \
 	    "$ADIT" -d -c "$CONF"
 	[[ $output == *"Descriptor 3 from the service manager"* ]]
-	# Fewer than announced.
+	# Fewer sockets than announced.
 	run -71 timeout 20 "${MANAGER[@]}" -l 127.0.0.1 \
 	    sh -c 'LISTEN_FDS=2 exec "$@"' - "$ADIT" -d -c "$CONF"
 	[[ $output == *"Descriptor 4 from the service manager"* ]]

@@ -3,7 +3,8 @@
 
 load helper
 
-# ended NAME WORD: waits until that peer has ended well; it must have said so.
+# ended NAME WORD: waits until that peer has ended with success; it must have
+# printed the word.
 ended() {
 	peer_wait "$1" >"$DIR/ended" || {
 		cat "$DIR/ended"
@@ -12,8 +13,8 @@ ended() {
 	grep -qx "$2" "$DIR/ended"
 }
 
-# tunnels N: N tunnels through adit, held by N clients in the background.
-# Each says "up", waits for $DIR/go, makes a round trip and says "whole".
+# tunnels N: opens N tunnels through adit, with N clients in the background.
+# Each prints "up", waits for $DIR/go, makes a round trip and prints "whole".
 tunnels() {
 	local i
 
@@ -28,7 +29,7 @@ tunnels() {
 	done
 }
 
-# whole N: sets WHOLE to how many of the N tunnels work.
+# whole N: sets WHOLE to the number of the N tunnels that work.
 whole() {
 	local i
 
@@ -41,7 +42,7 @@ whole() {
 	done
 }
 
-# many N: N quiet tunnels of one client, in the background.
+# many N: opens N quiet tunnels of one client, in the background.
 many() {
 	peer_start srv echod
 	client_start many -n "$1" 127.0.0.1 "$PORT" \
@@ -49,12 +50,12 @@ many() {
 	wait_for -t 60 peer_said many up
 }
 
-# serves: one tunnel after the other.
+# serves: opens one tunnel after the other.
 serves() {
 	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
 }
 
-# log_counts N REGEX: whether so many lines match; for wait_for.
+# log_counts N REGEX: whether N lines match; for wait_for.
 log_counts() {
 	[ "$(log_count "$2")" -ge "$1" ]
 }
@@ -68,7 +69,7 @@ log_counts() {
 		many 400 reset
 		adit_stop "$signal"
 		[ "$STATUS" = 0 ]
-		# Every tunnel sees a reset and no end of file.
+		# Every tunnel ends with a reset, not with an end of file.
 		peer_wait many
 		fails client
 		log_has '^NOTICE .*: Shutting down\.$'
@@ -267,7 +268,8 @@ log_counts() {
 	serves
 }
 
-# by_descriptors PID...: these processes, the one with fewest descriptors first.
+# by_descriptors PID...: prints these processes, the one with the fewest
+# descriptors first.
 by_descriptors() {
 	local pid
 
@@ -276,7 +278,7 @@ by_descriptors() {
 	done | sort -n | cut -d ' ' -f 2
 }
 
-# workers_new OLD: whether two workers listen that are not just those.
+# workers_new OLD: whether two workers listen, and they are not the old ones.
 workers_new() {
 	local now
 
@@ -400,7 +402,7 @@ goods_are() {
 	serves
 	wait_for one_worker
 	[ "$(log_count 'died from signal 9')" = 6 ]
-	# At once the first time; then each wait is longer, up to a few seconds.
+	# The first one at once; then each wait is longer, up to a few seconds.
 	grep -m 1 'died from signal 9' "$LOG" | grep -q '; restarting$'
 	sed -n 's/.*; restarting in \([0-9]*\) ms$/\1/p' "$LOG" >"$DIR/waits"
 	[ "$(wc -l <"$DIR/waits")" = 5 ]
@@ -419,7 +421,7 @@ one_worker() {
 	CRASH_OK=1
 	peer_start srv server echo
 	adit_start "Workers 2"
-	# Sanitizers catch SEGV and its like.
+	# Sanitizers catch SEGV and similar signals.
 	for signal in ABRT SYS; do
 		wait_for two_workers
 		pid=$(worker_pids | head -n 1)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# A static adit where there is nothing else, as in the image of the Dockerfile.
+# A static adit without any other file, as in the image of the Dockerfile.
 
 load helper
 
@@ -16,8 +16,8 @@ setup() {
 	PORT=$(free_port)
 }
 
-# image USER [LINE...]: runs it with its configuration and these lines before;
-# the echo server is a target if they allow it.
+# image USER [LINE...]: runs it with these lines and its configuration; the echo
+# server is a target if they allow it.
 image() {
 	local user=$1
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Where clients may go, and which of them: AllowTo and DenyTo, by user and by
-# client, and the tricks by which others have got round such rules.
+# Which clients may connect where: AllowTo and DenyTo, by user and by client,
+# and tricks that have got around such rules elsewhere.
 
 load helper
 
@@ -59,7 +59,7 @@ refused() {
 	goes bob "127.0.0.1:$srv_PORT"
 	stays al "127.0.0.1:$srv_PORT"
 	stays alice 127.0.0.1:1
-	# A rule for names that nobody has matched says no at once.
+	# If no rule for the name matches, it is refused at once.
 	stays al no-such-name.invalid:1
 	grep -qi 'error=http_request_denied' "$DIR/reply"
 }
@@ -215,7 +215,7 @@ refused() {
 @test "target: a name that changes its address after the verdict does not get past the rules" {
 	local i
 
-	# Good for the first who asks, bad for the next.
+	# An allowed address for the first question, a refused one for the next.
 	name_server "*.flip.test/=127.0.0.1,127.0.0.9"
 	peer_start srv server -p "$(free_port)" echo
 	peer_start trap server -a 127.0.0.9 -p "$srv_PORT" touch "$DIR/trap" hold
@@ -243,8 +243,8 @@ refused() {
 	fails log_has 'Established connection'
 }
 
-# space: a network namespace with two addresses beside loopback's, in which
-# adit and clients run from here on, and names for them.
+# space: from here on adit and clients run in a network namespace that has two
+# addresses besides loopback, and names for them.
 space() {
 	namespaces "192.0.2.1 proxy.test" "2001:db8::1 six.test"
 	need_command nsenter ip
@@ -262,7 +262,7 @@ space() {
 	PEER=peer_there
 }
 
-# space_start LINE...: adit with just these lines, a port and a user.
+# space_start LINE...: adit with only these lines, a port and a user.
 space_start() {
 	PORT=8888
 	printf '%s\n' "Port $PORT" "User ${ADIT_TEST_USER:-nobody}" "$@" \
@@ -287,7 +287,7 @@ space_start() {
 		refused 403 "[2001:db8::1]:$PORT"
 		refused 403 "six.test:$PORT"
 	fi
-	# Other machines, and other ports, are targets like any other.
+	# Other machines and other ports are ordinary targets.
 	refused 502 "192.0.2.1:1"
 	refused 502 "192.0.2.9:$PORT"
 	PEER=$PEER_HERE

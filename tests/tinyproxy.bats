@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# What tinyproxy's own tests ask of a proxy: started as a daemon, reloaded,
-# asked again, and stopped, with a configuration of every kind of line.
+# The checks of tinyproxy's own tests: the proxy is started as a daemon, asked,
+# reloaded, asked again and stopped, with every kind of line in its
+# configuration.
 
 load helper
 
@@ -41,8 +42,8 @@ start() {
 	[ "$(ps -o comm= -p "$ADIT_PID")" = tinyproxy ]
 }
 
-# ask LINE: sends a request with this line, as a simple client does, and
-# prints the answer.
+# ask LINE: sends a request with this line, as a simple client does, and prints
+# the answer.
 ask() {
 	"$PEER" client -b 127.0.0.1 "$PROXY" "$PORT" \
 	    send "$1 HTTP/1.0\r\nHost: x\r\n\r\n" print
@@ -60,7 +61,7 @@ answers() {
 	}
 }
 
-# basics: the web server, by itself and by way of the proxy, and the
+# basics: asks the web server directly and through the proxy, and asks for the
 # statistics.
 basics() {
 	"$PEER" client "$WEB" "$web_PORT" send 'GET / HTTP/1.0\r\n\r\n' \
@@ -69,12 +70,12 @@ basics() {
 	answers 200 ' requests' "GET http://$STATS"
 }
 
-# suite USER: all ten checks.
+# suite USER: runs all ten checks.
 suite() {
 	start "$1"
 	basics
 	kill -HUP "$ADIT_PID"
-	# At once, and when the new configuration serves.
+	# At once, and when the new configuration is in force.
 	basics
 	wait_for grep -q "Reloading config file finished" "$DIR/tinyproxy.log"
 	basics
@@ -107,7 +108,7 @@ suite() {
 	adit_stop
 }
 
-# sent: how many packets have left for the network.
+# sent: prints how many packets have been sent to the network.
 sent() {
 	"${INSIDE[@]}" ip -s link show wire |
 		awk '/TX:/ { getline; print $2 }'
@@ -115,7 +116,7 @@ sent() {
 
 @test "tinyproxy: a parent at 255.255.255.255 sends no packet to the network" {
 	network
-	# A way out for all packets, and nobody who sends any by himself.
+	# A route for all packets, and no other program that sends any.
 	"${INSIDE[@]}" sh -c 'ip link add wire type veth peer name far &&
 	    echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6 &&
 	    ip link set far up && ip link set wire up &&
@@ -133,7 +134,7 @@ sent() {
 	answers 502 '502 for 127.0.0.1' 'CONNECT bogus.invalid:443'
 	[ "$(sent)" = "$before" ]
 	adit_stop
-	# What goes out is seen: any other address is asked for.
+	# Packets to any other address are counted.
 	"$PEER" client -t 1 198.51.100.1 443 || true
 	[ "$(sent)" -gt "$before" ]
 }

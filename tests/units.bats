@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# The pure parts, fed from tables by small programs that tests/run builds.
+# The pure parts: small programs that tests/run builds feed them from tables.
 
 load helper
 
-# driver NAME: the program, or the test is skipped.
+# driver NAME: prints the path of the program, or skips the test.
 driver() {
 	DRIVER=${ADIT_TEST_BUILD:-$BATS_TEST_DIRNAME/build}/$1
 	[ -x "$DRIVER" ] || skip "$1 was not built"
@@ -100,8 +100,8 @@ driver() {
 	diff "$DIR/table" "$DIR/manual"
 }
 
-# fuzz NAME: lets libFuzzer try NAME_fuzz.c, with the files that a line in it
-# names, from $DIR/corpus on.
+# fuzz NAME: runs NAME_fuzz.c under libFuzzer, with the files that a line in it
+# names, starting from $DIR/corpus.
 fuzz() {
 	local top=$BATS_TEST_DIRNAME/.. source=$BATS_TEST_DIRNAME/$1_fuzz.c
 	local files rooms

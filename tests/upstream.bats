@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
-# Parent proxies: who goes through which, what they are told, what becomes of
-# what they say, and requests that come around in a circle.
+# Parent proxies: which targets go through which parent, what the parents get,
+# how their answers are handled, and requests that come back in a circle.
 
 load helper
 
-# parent NAME ACTION...: a parent that does this once for each connection.
+# parent NAME ACTION...: starts a parent that does this for each connection.
 parent() {
 	local name=$1
 
@@ -12,7 +12,7 @@ parent() {
 	peer_start "$name" server "$@"
 }
 
-# asks TARGET: connects to the target and expects a tunnel, that echoes.
+# asks TARGET: opens a tunnel to the target, which echoes.
 asks() {
 	client tunnel "$1" rtt 2 100 shut eof
 }
@@ -24,7 +24,7 @@ refusal() {
 }
 
 OK='HTTP/1.1 200 OK\r\nServer: x\r\n\r\n'
-# What a SOCKS5 parent says, of the whole exchange without credentials.
+# What a SOCKS5 parent sends in an exchange without credentials.
 S5_HELLO='\x05\x01\x00'
 S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 
@@ -49,7 +49,7 @@ S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 	adit_start "Upstream http joe:pa_ss:1@127.0.0.1:$UP_PORT \"nobody.example\"" \
 	    "Upstream http joe:pa_ss:1@127.0.0.1:$UP_PORT"
 	sed -i 's/pa_ss/pa ss/' "$CONF"
-	# A blank cannot stand in a word: it is an error and not cut off.
+	# A word cannot contain a blank: it is an error, and is not cut off.
 	fails "$ADIT" -t -c "$CONF" 2>"$DIR/errors"
 	fails grep -q 'pa ss\|ss:1' "$DIR/errors"
 	parent UP2 skip "Proxy-Authorization: Basic $(printf 'joe:pa_ss:1' | base64)\r\n" \
@@ -475,8 +475,8 @@ S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 	fails grep -qi via "$DIR/UP2.out"
 }
 
-# came_back N: a client with the address and port that a connection of the
-# proxy to 127.0.0.2 had; its reply is in $DIR/reply.
+# came_back N: a client with the address and port of a connection of the proxy
+# to 127.0.0.2; its reply is in $DIR/reply.
 came_back() {
 	local near
 
@@ -498,10 +498,10 @@ came_back() {
 	local try
 
 	need_linux
-	# Where nobody else takes the port of the connection in between.
+	# In a network where no other process takes the port of the connection.
 	[ "$(id -u)" != 0 ] || network
 	adit_start "AccessLog \"$DIR/access\""
-	# The same port at another address: somebody else, as far as one can see.
+	# The same port at another address may be another client.
 	"$PEER" server -a 127.0.0.2 -p "$PORT" echo >"$DIR/far.out" 2>"$DIR/far.err" 3>&- &
 	own_pid $!
 	wait_for grep -q . "$DIR/far.out"
@@ -551,7 +551,7 @@ came_back() {
 	"$ADIT" -t -c "$CONF"
 }
 
-# real NAME COMMAND...: a real proxy, until it listens on $UP.
+# real NAME COMMAND...: starts a real proxy, and waits until it listens on $UP.
 real() {
 	local name=$1
 
@@ -564,8 +564,8 @@ real() {
 	}
 }
 
-# through KIND: a tunnel and a megabyte each way through the parent at $UP,
-# and a target that refuses.
+# through KIND: sends a megabyte each way through the parent at $UP, and asks
+# for a target that refuses.
 through() {
 	peer_start ECHO server echo
 	peer_start DEAD closed
@@ -620,7 +620,7 @@ through() {
 	real dante danted -f "$DIR/danted.conf"
 	through "socks5 127.0.0.1"
 	adit_stop
-	# This one does not know names in SOCKS4.
+	# This proxy does not support names in SOCKS4.
 	adit_start "Upstream socks4 127.0.0.1:$UP"
 	asks "127.0.0.1:$ECHO_PORT"
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Users with hashes of their passwords: an AuthFile, and who gets in by it.
+# Users with hashes of their passwords: an AuthFile, and which users it admits.
 
 load helper
 
@@ -23,18 +23,19 @@ setup() {
 	esac
 }
 
-# users LINE...: the user file, for the starter of adit alone.
+# users LINE...: writes the user file, readable only for the user who starts
+# adit.
 users() {
 	printf '%s\n' "$@" >"$USERS"
 	chmod 600 "$USERS"
 }
 
-# costly: a hash of "secret" that takes long to check.
+# costly: prints a hash of "secret" that takes long to check.
 costly() {
 	openssl passwd -6 -salt "rounds=${1:-600000}\$saltsalt" secret
 }
 
-# knows HASH: whether crypt() of this system, as adit is linked, knows it.
+# knows HASH: whether the crypt() that adit is linked with knows it.
 knows() {
 	"$BUILD/login_test" "$1"
 }
@@ -57,7 +58,7 @@ lets_in() {
 	client send "$(request "$1")" expect "$established" rtt 1 5 shut eof
 }
 
-# From another address each time: one that fails often has to wait.
+# From another address each time, since an address with many failures must wait.
 keeps_out() {
 	TRIES=$((TRIES + 1))
 	"$PEER" client -b "127.0.2.$TRIES" 127.0.0.1 "$PORT" \
@@ -82,7 +83,8 @@ reloaded() {
 	[ "$(log_count "Reloading config file $1")" -ge "$2" ]
 }
 
-# helper_ticks: the processor time of all helpers, in hundredths of a second.
+# helper_ticks: prints the processor time of all helpers, in hundredths of a
+# second.
 helper_ticks() {
 	local pid
 
@@ -166,7 +168,7 @@ desk_go_on() {
 }
 
 # refuses LINE_NUMBER TEXT LINE...: these users stop the start, with a message
-# that has the place and the text, and none of the secrets.
+# that has the line number and the text, and no secret.
 refuses() {
 	local number=$1 text=$2
 
@@ -329,7 +331,8 @@ bats_require_minimum_version 1.5.0
 	peer_wait tunnel
 	grep -qi '^Proxy-Status: adit; error=proxy_internal_error' "$DIR/reply"
 	log_wait '^WARNING .*: Could not check the password of "127.0.0.1" in time'
-	# Who was let in a moment ago needs nobody, if it is the same worker.
+	# A user who was admitted a moment ago needs no check, in the same
+	# worker.
 	desk_go_on
 	wait_for lets_in alice:secret
 }
@@ -354,7 +357,7 @@ access_left() {
 @test "users: many wrong passwords do not delay look-ups of names" {
 	local i n
 
-	# Half a minute's work, or less with more than eight processors.
+	# Work for half a minute, or less with more than eight processors.
 	n=$((30 * $(getconf _NPROCESSORS_ONLN)))
 	[ "$n" -le 240 ] || n=240
 	name_server '*.example=127.0.0.1'
@@ -371,7 +374,7 @@ access_left() {
 		client send "$(request bob:plain)" \
 		    expect "$established" rtt 1 5 shut eof
 	done
-	# That was in the midst of it.
+	# That happened while the checks were running.
 	[ "$(log_count 'Failed auth attempt')" -lt $((n / 2)) ]
 }
 
@@ -379,7 +382,7 @@ flood_arrived() {
 	[ "$(log_count 'Request .*CONNECT')" -ge "$1" ]
 }
 
-# wrong N ADDRESS: so many wrong passwords at once, all of them checked.
+# wrong N ADDRESS: sends N wrong passwords at once; all of them are checked.
 wrong() {
 	local i
 
@@ -393,14 +396,14 @@ wrong() {
 	done
 }
 
-# from ADDRESS USER:PASSWORD: lets_in, from there.
+# from ADDRESS USER:PASSWORD: as lets_in, from that address.
 from() {
 	"$PEER" client -b "$1" 127.0.0.1 "$PORT" send "$(request "$2")" \
 	    expect "$established" rtt 1 5 shut eof
 }
 
-# slow_start LINE...: an address, 127.0.0.5, from which many wrong passwords
-# came, after alice was let in from there.
+# slow_start LINE...: admits alice from 127.0.0.5, and then sends many wrong
+# passwords from there.
 slow_start() {
 	users "alice:$BCRYPT" "bob:$BCRYPT" "carol:$BCRYPT"
 	peer_start srv server echo
@@ -429,7 +432,7 @@ requests_are() {
 	[ "$(log_count 'Request .*CONNECT')" = "$1" ]
 }
 
-# took COMMAND...: sets TOOK to its time in ms.
+# took COMMAND...: sets TOOK to the time of the command in ms.
 took() {
 	local began=${EPOCHREALTIME/[.,]/}
 
@@ -462,13 +465,13 @@ took() {
 	grep -qi '^Proxy-Status: adit; error=http_request_denied' "$DIR/reply"
 	log_wait '^INFO .*: Too many passwords of "127.0.0.5" wait to be checked'
 	from 127.0.0.6 bob:secret
-	# Who leaves gives the place back.
+	# A client that leaves gives its place back.
 	end_pid KILL "$waits_PID"
 	wait_for -t 5 from 127.0.0.5 carol:secret
 }
 
-# at_once N PREFIX PASSWORD: so many users, PREFIX1 and so on, with a password
-# each, ask before the first of them has an answer.
+# at_once N PREFIX PASSWORD: N users, PREFIX1 and so on, send a password each
+# before the first of them has an answer.
 at_once() {
 	local i before
 
@@ -490,7 +493,7 @@ at_once() {
 	users_start "Workers 2" "AccessLog \"$DIR/access\""
 	at_once 60 guess wrong
 	wait_for access_has 60 '4[0-9][0-9]/'
-	# 16 at the desk, the eight that wait, and some that pass them.
+	# 16 at the desk, eight that wait, and some that are checked between.
 	[ "$(grep -c ' 407/' "$DIR/access")" -le 40 ]
 	[ "$(grep -c ' 429/' "$DIR/access")" -ge 20 ]
 }
@@ -583,7 +586,7 @@ access_has() {
 	fails grep -q mallory "$LOG" "$DIR/access"
 }
 
-# memory_has PID TEXT: whether it is in the memory that a process can write.
+# memory_has PID TEXT: whether the writable memory of the process contains it.
 memory_has() {
 	local range rest begin end
 
@@ -616,7 +619,7 @@ memory_has() {
 	lets_in alice:sesame-open
 	keeps_out alice:sesame-shut
 	lets_in alice:sesame-open
-	# A head in pieces, and one that never comes to its end.
+	# A head in pieces, and one that never ends.
 	whole=$(request alice:sesame-open)
 	for size in "" 'X: '"$(printf 'x%.0s' {1..3000})"'\r\n'; do
 		client send "${whole%????}" pause 50 send "$size" pause 50 \
