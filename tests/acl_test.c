@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* LINK: acl.c base/addr.c policy/target.c policy/who.c parse.c base/secret.c base/name.c http/refusal.c */
 /*
- * Judges the rows of acl.verdicts by the rules in acl.rules, and by the
- * floors that need no rule.
+ * Judges the rows of acl.verdicts with the rules in acl.rules, and with the
+ * floors, which need no rule.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -109,7 +109,7 @@ rule_read(struct row *row, struct rule *rule)
 		row_die(row, "no memory");
 }
 
-/* The words of a row from one on, as they stood in a line. */
+/* The words of a row, from the given one on, as one line. */
 static void
 row_rest(const struct row *row, int from, char text[LINE_SIZE])
 {
@@ -166,8 +166,8 @@ set_read(struct row *row)
 }
 
 /*
- * client rules address verdicts: the verdicts are what comes when no name
- * matches, with "ask" for each rule that needs a name.
+ * client rules address verdicts: the verdicts if no name matches, with "ask"
+ * for each rule that needs a name.
  */
 static void
 client_test(const struct row *row)
@@ -220,7 +220,7 @@ user_test(const struct row *row)
 		row_check(row, false, user);
 }
 
-/* target address client yes|no: the floors alone. */
+/* target address client yes|no: only the floors. */
 static void
 target_test(const struct row *row)
 {
@@ -272,14 +272,14 @@ to_test(const struct row *row)
 	    target_name(&set->acl.targets, name, target.port, &asker, &rule);
 	allowed = acl_target(&set->acl, name, &target, &asker, &rule);
 	row_check_bool(row, row->word[5], allowed);
-	/* What is said early must hold. */
+	/* An early verdict must be the final one. */
 	if (verdict == ACL_DENY)
 		row_check_bool(row, "no", allowed);
 }
 
 /*
- * rule good|bad text: whether it can stand behind AllowTo.  If not, the word
- * that is wrong is told.
+ * rule good|bad text: whether AllowTo accepts the text.  If not, the wrong word
+ * must be reported.
  */
 static void
 rule_test(const struct row *row)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* LINK: conn/auth.c base/secret.c policy/authcache.c parse.c base/addr.c base/name.c http/refusal.c */
 /*
- * Has credentials delayed for every debt that an address can have, to the
- * millisecond: whoever has to wait does so until a time that is to come, since
- * a deadline that is now would be none.
+ * Delays credentials for every debt that an address can have, to the
+ * millisecond.  The end of a wait must be in the future: a deadline that is now
+ * would have no effect.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -17,7 +17,7 @@ enum { NOW = 1000000, FREE = 16000, MOST = 65000 };
 
 static int64_t debt;
 
-/* Stands for what auth.c asks others. */
+/* These replace the functions of other files that auth.c calls. */
 
 int64_t
 clock_now(void)

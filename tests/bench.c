@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The benchmark's two ends: the origin, and the generator that loads a proxy
- * and the direct connection in the same way.  Every byte that comes back is
- * compared or sampled, and one tunnel that fails voids the whole run: there
- * are figures for all tunnels or there are none.  It says nothing about how
- * a proxy is started; tests/bench does that.  Linux only.
+ * The two ends of the benchmark: the origin, and the generator, which loads a
+ * proxy and the direct connection in the same way.  Every byte that comes back
+ * is compared or sampled.  If one tunnel fails, the whole run fails: there are
+ * figures for all tunnels or for none.  tests/bench starts the proxies.  Linux
+ * only.
  */
 #define _GNU_SOURCE
 
@@ -81,7 +81,7 @@ enum {
 	BUCKETS = 40 * SUB
 };
 
-/* What the processes of a run do now; only the first one changes it. */
+/* The current phase of a run; only the first process changes it. */
 enum phase {
 	PHASE_OPEN,
 	PHASE_MEASURE,
@@ -107,7 +107,7 @@ enum step {
 	STEP_EOF /* our end is shut, the other's is awaited */
 };
 
-/* What one process has done; the first process reads it at any time. */
+/* The counters of one process; the first process reads them at any time. */
 struct counts {
 	_Atomic uint64_t opened;
 	_Atomic uint64_t done;  /* tunnels, or round trips */
@@ -154,7 +154,7 @@ struct gen {
 	struct counts *counts;
 };
 
-/* What the command line says. */
+/* The options of the command line. */
 static struct {
 	unsigned origin; /* ports */
 	unsigned proxy;  /* 0: directly */
@@ -212,7 +212,7 @@ pause_for(double secs)
 		;
 }
 
-/* Each process may hold as many descriptors as the system lets it. */
+/* Raises the limit of descriptors as far as the system allows. */
 static rlim_t
 limit_raise(void)
 {
@@ -228,7 +228,7 @@ limit_raise(void)
 	return r.rlim_cur;
 }
 
-/* A linear congruential generator: no two places of the pattern are alike. */
+/* A linear congruential generator: no two places of the pattern are equal. */
 static void
 pattern_make(void)
 {
@@ -242,7 +242,7 @@ pattern_make(void)
 	memcpy(pattern + PERIOD, pattern, BULK_SIZE);
 }
 
-/* The n bytes in scratch were sent at pos; a sample tells shifts and losses. */
+/* The n bytes in scratch were sent at pos; a sample shows shifts and losses. */
 static bool
 pattern_holds(uint64_t pos, size_t n)
 {
@@ -274,7 +274,7 @@ hist_value(unsigned bucket)
 	    (double)((uint64_t)1 << power);
 }
 
-/* The latency in microseconds below which a share of all samples lies. */
+/* The latency in microseconds that a share of all samples does not exceed. */
 static double
 hist_quantile(double share)
 {
@@ -310,9 +310,9 @@ loopback(uint32_t host, unsigned port)
 }
 
 /*
- * The origin.  The first byte of a connection says what it is to be: 'e' is
- * an echo, 's' sends the pattern, 'k' takes it and says so with one byte now
- * and then, 'b' sends and takes.
+ * The origin.  The first byte of a connection says what it does: 'e' echoes,
+ * 's' sends the pattern, 'k' reads it and confirms it with one byte now and
+ * then, 'b' sends and reads.
  */
 struct guest {
 	char kind;        /* 0: not known yet, 'l': listens */
@@ -350,7 +350,7 @@ guest_accept(int ep, int lfd)
 	}
 }
 
-/* What has arrived is what counts, not what was sent. */
+/* Bytes that have arrived count, not bytes that were sent. */
 static int
 guest_taken(int fd)
 {
@@ -362,7 +362,7 @@ guest_taken(int fd)
 	return 0;
 }
 
-/* Takes n bytes in scratch; -1: the connection is to be closed. */
+/* Handles n bytes in scratch; -1: close the connection. */
 static int
 guest_take(int ep, int fd, size_t n)
 {
@@ -415,7 +415,7 @@ guest_event(int ep, int fd, uint32_t events)
 	}
 }
 
-/* Returns a listening socket, or -1 when the address is taken. */
+/* Returns a listening socket, or -1 if the address is in use. */
 static int
 origin_listen(uint32_t host, uint16_t port)
 {
@@ -473,7 +473,7 @@ static void __attribute__((noreturn)) origin_serve(const int *lfds)
 	}
 }
 
-/* Each process listens for itself; the kernel spreads connections evenly. */
+/* Each process has a listening socket; the kernel spreads connections. */
 static int
 origin_main(void)
 {
@@ -546,7 +546,7 @@ hist_add(struct gen *g, uint64_t ns)
 		g->counts->hist[hist_bucket(ns)]++;
 }
 
-/* No round trip is like the one before, nor like its neighbour's. */
+/* No two round trips, one after the other or side by side, send the same. */
 static void
 message_make(unsigned char *msg, const struct conn *c)
 {
@@ -587,7 +587,7 @@ conn_ping(struct gen *g, struct conn *c)
 	conn_send(g, c, msg, sizeof(msg));
 }
 
-/* The addresses of the origin are taken in turn. */
+/* The addresses of the origin are used in turn. */
 static uint32_t
 conn_target(const struct conn *c)
 {
@@ -601,8 +601,9 @@ conn_target(const struct conn *c)
 }
 
 /*
- * Each process connects from addresses of its own, so that ports suffice; a
- * name resolves to 127.0.0.1 alone, where they must suffice, too.
+ * Each process connects from addresses of its own, so that there are enough
+ * ports.  A name resolves only to 127.0.0.1, where the ports must be enough
+ * too.
  */
 static void
 conn_open(struct gen *g, struct conn *c)
@@ -641,7 +642,7 @@ conn_close(struct conn *c)
 	c->step = STEP_CLOSED;
 }
 
-/* The tunnel stands: the first bytes go through it. */
+/* The tunnel is open: sends the first bytes through it. */
 static void
 conn_start(struct gen *g, struct conn *c)
 {
@@ -690,7 +691,7 @@ conn_connected(struct gen *g, struct conn *c)
 	conn_send(g, c, req, (size_t)n);
 }
 
-/* The origin never speaks first, so nothing may stand behind the head. */
+/* The origin never sends first, so nothing may follow the head. */
 static void
 conn_head(struct gen *g, struct conn *c, size_t n)
 {
@@ -738,7 +739,7 @@ conn_echoed(struct gen *g, struct conn *c)
 		g->counts->done++;
 		c->trips++;
 		hist_add(g, ns);
-		/* The turns that this round trip has missed waited, too. */
+		/* The turns that this round trip has missed have waited too. */
 		for (; step != 0 && ns > step; ns -= step)
 			hist_add(g, ns - step);
 	}
@@ -773,7 +774,7 @@ conn_ended(struct gen *g, struct conn *c)
 	conn_open(g, c);
 }
 
-/* Upwards, each byte that comes back stands for many that have arrived. */
+/* On the way up, each byte that comes back confirms many that have arrived. */
 static void
 conn_bulk(struct gen *g, struct conn *c, size_t n)
 {
@@ -844,7 +845,7 @@ conn_event(struct gen *g, struct conn *c, uint32_t events)
 		conn_write(g, c);
 }
 
-/* Opens more tunnels while some are wanted, a few at once. */
+/* Opens more tunnels while some are missing, a few at once. */
 static void
 gen_open(struct gen *g)
 {
@@ -893,7 +894,7 @@ gen_pace(struct gen *g)
 	epoll_ctl(g->ep, EPOLL_CTL_ADD, g->timer, &ev);
 }
 
-/* Closes all tunnels in good order, or at full speed in any. */
+/* Closes all tunnels after their end of file, or at full speed at once. */
 static void
 gen_close(struct gen *g)
 {
@@ -907,7 +908,7 @@ gen_close(struct gen *g)
 	_exit(0);
 }
 
-/* What tells that a tunnel gets on: arrivals, or else what it could send. */
+/* The progress of a tunnel: bytes that arrived, or else bytes that it sent. */
 static uint64_t
 conn_progress(const struct conn *c)
 {
@@ -993,7 +994,7 @@ gen_spawn(enum role role, unsigned n, unsigned first)
 	gen_run(&g);
 }
 
-/* Shares n tunnels among processes; each takes a part as even as can be. */
+/* Shares n tunnels among processes, as evenly as possible. */
 static void
 gen_spread(enum role role, unsigned n, unsigned procs)
 {
@@ -1032,7 +1033,7 @@ on_signal(int sig)
 	_exit(128 + sig);
 }
 
-/* Sums one counter over all processes; dies of a tunnel that failed. */
+/* Sums one counter over all processes; a failed tunnel ends the program. */
 static uint64_t
 total(size_t offset)
 {
@@ -1052,7 +1053,7 @@ total(size_t offset)
 
 #define TOTAL(field) total(offsetof(struct counts, field))
 
-/* Waits until the counter has reached n; too long without progress is fatal. */
+/* Waits until the counter reaches n; a long time without progress is fatal. */
 static void
 await(size_t offset, uint64_t n, const char *what)
 {
@@ -1072,7 +1073,7 @@ await(size_t offset, uint64_t n, const char *what)
 
 #define AWAIT(field, n, what) await(offsetof(struct counts, field), n, what)
 
-/* Reads a small file of /proc or a control group; "" when there is none. */
+/* Reads a small file of /proc or a control group; "" if it does not exist. */
 static const char *
 slurp(const char *path)
 {
@@ -1090,7 +1091,7 @@ slurp(const char *path)
 	return buf;
 }
 
-/* The number behind a word at the start of a line, or 0. */
+/* The number after a word at the start of a line, or 0. */
 static uint64_t
 field(const char *text, const char *word)
 {
@@ -1104,7 +1105,7 @@ field(const char *text, const char *word)
 	return 0;
 }
 
-/* What a walk over the proxy's processes adds up. */
+/* The sums over the processes of the proxy. */
 struct usage {
 	uint64_t cpu;    /* ns */
 	uint64_t user;   /* bytes of memory */
@@ -1217,7 +1218,7 @@ usage_processes(struct usage *u)
 		die("the proxy is gone");
 }
 
-/* The control group counts exactly; version 2 in microseconds, 1 in ns. */
+/* The control group counts exactly: version 2 in microseconds, 1 in ns. */
 static uint64_t
 usage_cgroup(void)
 {
@@ -1233,8 +1234,8 @@ usage_cgroup(void)
 }
 
 /*
- * Sockets are in the kernel's slab, their buffers in TCP's pages; a thread
- * for each tunnel has its stack and its page tables besides.
+ * Sockets are in the slab of the kernel, and their buffers in the pages of TCP.
+ * A thread for each tunnel also has a stack and page tables.
  */
 static uint64_t
 usage_kernel(void)
@@ -1342,7 +1343,7 @@ relay_main(void)
 	    TOTAL(stalled), w.bytes, w.secs, w.cpu);
 }
 
-/* As few processes as have the descriptors for n quiet tunnels. */
+/* The smallest number of processes with descriptors for n quiet tunnels. */
 static unsigned
 quiet_procs(unsigned n)
 {
@@ -1374,7 +1375,7 @@ trips_main(void)
 	report_trips(&w);
 }
 
-/* Waits until the proxy has given back every descriptor; how many are left. */
+/* Waits until the proxy has closed its descriptors; returns how many stay. */
 static int64_t
 fds_left(uint64_t before)
 {

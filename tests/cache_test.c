@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* LINK: conn/namecache.c base/addr.c */
 /*
- * Tries what a worker remembers of names, with a clock of our own.
+ * Tests which names a worker remembers, with a clock of the test.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -33,7 +33,7 @@ put(const char *name, unsigned char first, size_t n)
 	namecache_put(name, addrs, n);
 }
 
-/* Whether a name is known with just these addresses. */
+/* Whether a name is remembered with exactly these addresses. */
 static bool
 knows(const char *name, unsigned char first, size_t n)
 {
@@ -136,7 +136,7 @@ client(unsigned n)
 	return a;
 }
 
-/* What is known of a rule and a client: 'y', 'n', or '?' for nothing. */
+/* What is remembered of a rule and a client: 'y', 'n', or '?' for nothing. */
 static char
 rule_matches(const char *rule, unsigned n)
 {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A name server for the tests: answers over UDP and TCP what the command line
+ * A name server for the tests: answers over UDP and TCP as the command line
  * says, and prints every question.
  *
  *	dns ADDRESS PORT RULE...
  *
  * A rule is NAME=ANSWER,ANSWER... with addresses of both families, or names
  * for a reverse question (1.0.0.127.in-addr.arpa=host.example).  NAME/=A,B
- * gives one of the answers, in turns.  NAME=never gets no answer, NAME=fail a
+ * gives one of the answers, in turn.  NAME=never gets no answer, NAME=fail a
  * failure of the server, NAME=many:N the N addresses from 127.1.0.0 on.
- * NAME=MS@A,B is answered after so many milliseconds, over UDP.  *.NAME is any
- * name below that one.  A name that is in no rule does not exist.
+ * NAME=MS@A,B is answered after MS milliseconds, over UDP.  *.NAME is any name
+ * below that one.  A name without a rule does not exist.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -168,7 +168,7 @@ answer_many(struct message *m, unsigned type, unsigned n)
 	}
 }
 
-/* Goes through the answers of a rule; turn is the one to give, or -1. */
+/* Adds the answers of a rule; turn is the only one to give, or -1 for all. */
 static void
 answer_list(struct message *m, unsigned type, char *answers, int turn)
 {
@@ -183,8 +183,8 @@ answer_list(struct message *m, unsigned type, char *answers, int turn)
 	}
 }
 
-/* Which answer of a rule "name/=" has its turn; each address question counts
- * once, by the one for IPv4. */
+/* Which answer of a rule "name/=" is next; the question for IPv4 addresses
+ * counts, the one for IPv6 does not. */
 static int
 rule_turn(size_t i, unsigned type, const char *answers)
 {
@@ -216,7 +216,7 @@ rule_rest(const char *rule, const char *name)
 	    : NULL;
 }
 
-/* Fills in what the rules say; returns the response code, or -1 for none. */
+/* Adds the answers of the rules; returns the response code, or -1 for none. */
 static int
 rule_apply(struct message *m, const char *name, unsigned type)
 {
@@ -249,7 +249,7 @@ rule_apply(struct message *m, const char *name, unsigned type)
 	return RCODE_NONE;
 }
 
-/* Turns the question in m into its answer; false when there is none. */
+/* Turns the question in m into its answer; false if it gets none. */
 static bool
 answer(struct message *m, size_t limit)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* LINK: policy/filter.c base/addr.c */
 /*
- * Tries filters on targets: what is refused, and by which line.  The one
+ * Tests filters: which targets they refuse, and by which line.  The only
  * argument is a directory to write in.
  */
 #define _POSIX_C_SOURCE 200809L
@@ -52,7 +52,7 @@ static const struct test {
 	{ ERE, 0, "^a\\.b$\n", "a.b", true, 1 },
 	{ ERE, 0, "a$b\n", "ab", false, 0 }, { ERE, 0, "$a\n", "a", false, 0 },
 	{ BRE, 0, "a_b-c9\n", "xa_b-c9x", true, 1 },
-	/* And the others. */
+	/* The other patterns. */
 	{ BRE, 0, "^ads[0-9]*\\.\n", "ads17.example", true, 1 },
 	{ BRE, 0, "a+b\n", "aab", false, 0 },
 	{ ERE, 0, "a+b\n", "aab", true, 1 },
@@ -84,7 +84,7 @@ static const struct test {
 	{ ERE, 0, "(a\\#|x)# y\n", "x", true, 1 },
 	{ BRE, 0, "x\r\ny\r\n", "y", true, 2 },
 	{ BRE, 0, "x$\r\n\r\ny", "ay", true, 3 },
-	/* A list of what is allowed. */
+	/* A list of allowed names. */
 	{ BRE, DENY, "", "a", true, 0 },
 	{ BRE, DENY, "# nothing\n", "a", true, 0 },
 	{ BRE, DENY, "^a$\n^b$\n", "b", false, 2 },
@@ -111,7 +111,7 @@ static const struct test {
 	{ BRE, URLS | DENY, ":80$\n", "x", true, 0 }
 };
 
-/* Files that are wrong, and how many errors they have. */
+/* Malformed files, and how many errors they have. */
 static const struct broken {
 	enum filter_type type;
 	const char *text;
@@ -165,7 +165,7 @@ read_text(struct filter *f, const char *text, size_t len)
 	return filter_read(f, tell, NULL);
 }
 
-/* Whether a CONNECT to a host is refused; what was compared is in text. */
+/* Whether a CONNECT to a host is refused; text holds what was compared. */
 static bool
 refuses(const struct filter *f, const char *host, unsigned port,
     unsigned long *line)
@@ -243,7 +243,7 @@ random_text(char *text, const char *letters, int max)
 	text[len] = '\0';
 }
 
-/* Whatever is done instead of regexec(), it says the same. */
+/* The replacement of regexec() must give the same result. */
 static int
 try_same(enum filter_type type)
 {

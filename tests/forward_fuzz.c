@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* LINK: conn/forward.c http/http.c parse.c base/addr.c base/secret.c http/reverse.c http/rewrite.c http/fields.c base/name.c base/socket.c http/refusal.c */
 /*
- * An entry for libFuzzer: whatever a client and a server say, in whatever
- * pieces, what forward.c passes on to the one and the other is nothing, a part
- * of one message, or one message of the standard's plainest form and nothing
- * behind it.  The input is the request, a NUL NUL, and the answer.
+ * An entry for libFuzzer.  A client and a server send any bytes, in any pieces.
+ * To each of them forward.c passes on nothing, a part of one message, or
+ * exactly one message in the plainest form of the standard.  The input is the
+ * request, two NUL bytes, and the answer.
  */
 #define _GNU_SOURCE
 
@@ -24,11 +24,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { PASSED_MAX = 1024 * 1024 /* bytes that are passed on, at most */ };
 
-/* What has come from each side and was passed on. */
+/* What has arrived from each side, and what was passed on. */
 static char passed[2][PASSED_MAX];
 static size_t passed_len[2];
 
-/* Stands for relay.c: all is taken at once. */
+/* Replaces relay.c: all bytes are taken at once. */
 
 int
 relay_pass(struct tunnel *t, enum side side, const char *bytes, size_t len)
@@ -79,7 +79,7 @@ relay_most(size_t size)
 	return size;
 }
 
-/* And for via.c and parent.c. */
+/* These replace via.c and parent.c. */
 
 bool
 via_entry(char text[VIA_ENTRY_SIZE], bool minor)
@@ -96,9 +96,9 @@ parent_credentials(char out[PARENT_CREDENTIALS_SIZE], const struct upstream *u)
 	return 0;
 }
 
-/* The reader of the standard. */
+/* A reader that follows the standard. */
 
-/* One line without its CR LF; NULL when there is none. */
+/* One line without its CR LF; NULL if it is incomplete. */
 static char *
 line_next(char **at, char *end, size_t *len)
 {
@@ -211,7 +211,7 @@ chunks_read(char *at, char *end)
 	return line == NULL ? NULL : at;
 }
 
-/* Where content ends, or NULL when more of it is to come. */
+/* The end of the content, or NULL if it is incomplete. */
 static char *
 content_read(const struct message *m, char *at, char *end)
 {
@@ -222,7 +222,7 @@ content_read(const struct message *m, char *at, char *end)
 	return at + m->length;
 }
 
-/* What a server has got. */
+/* What a server has received. */
 static bool
 request_check(const struct request *req)
 {
@@ -252,7 +252,7 @@ request_check(const struct request *req)
 	return at != NULL;
 }
 
-/* What a client has got; status is that of the answer if it has come. */
+/* What a client has received; status is that of the answer, once complete. */
 static void
 answer_check(const struct exchange *e, enum forward_state state)
 {
@@ -325,7 +325,7 @@ feed(
 	return state;
 }
 
-/* A mapping, as a configuration has it. */
+/* A mapping as in a configuration. */
 static const struct reverse *
 reverse_make(void)
 {
@@ -342,7 +342,7 @@ reverse_make(void)
 	return &reverse;
 }
 
-/* A request, of which some content comes late, and its answer. */
+/* A request, some of whose content arrives late, and its answer. */
 static void
 exchange_try(struct request *req, const uint8_t *asked, size_t asked_len,
     const uint8_t *answer, size_t answer_len)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* LINK: http/http.c parse.c base/addr.c base/secret.c base/name.c http/refusal.c */
 /*
- * An entry for libFuzzer: whatever a server says, its head is read the same in
- * whatever pieces; and whatever content is passed on in chunks, a reader of the
- * standard sees in it just the data that those get who know no chunks.
+ * An entry for libFuzzer.  A server sends any bytes.  Its head is read in the
+ * same way in all pieces.  In content that is passed on in chunks, a reader
+ * that follows the standard finds exactly the data that a client without chunks
+ * gets.
  */
 #define _GNU_SOURCE
 
@@ -17,7 +18,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The same bytes in a block of their own, so that over-reads are seen. */
+/* The same bytes in a block of their own, so that reads past the end show. */
 static char *
 copy_of(const uint8_t *data, size_t len)
 {
@@ -68,7 +69,7 @@ answer_try(const uint8_t *data, size_t size, size_t cut)
 	assert(whole.chunked == parts.chunked);
 }
 
-/* Passes chunks on in two parts.  Returns how many bytes, or -1. */
+/* Passes on chunks in two parts.  Returns the number of bytes, or -1. */
 static ssize_t
 body_feed(struct body *b, bool strip, const uint8_t *data, size_t size,
     size_t cut, char *out)
@@ -95,9 +96,9 @@ body_feed(struct body *b, bool strip, const uint8_t *data, size_t size,
 }
 
 /*
- * Reads chunks in the plainest way there is: digits, CR LF, data, CR LF, and
- * fields with a colon behind the last.  Returns the length of the data, which
- * it moves to the front, or -1.
+ * Reads chunks in the plainest way: digits, CR LF, data, CR LF, and fields with
+ * a colon after the last chunk.  Returns the length of the data, which it moves
+ * to the front, or -1.
  */
 static ssize_t
 reference(char *s, size_t len)

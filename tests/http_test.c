@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* LINK: http/http.c parse.c base/addr.c base/secret.c base/name.c http/refusal.c */
 /*
- * Feeds answers and content to what reads them: whole, in two parts at every
- * position, and byte by byte; the result is the same.  The bytes always end at
- * a page that cannot be read, so that a reader that looks too far dies.
+ * Feeds answers and content to their readers: whole, in two parts at every
+ * position, and byte by byte; the result must be the same.  The bytes always
+ * end at a page that cannot be read, so that a reader that reads too far dies.
  */
 #define _DEFAULT_SOURCE
 
@@ -143,7 +143,7 @@ static const struct answer_row answers[] = {
 	    0, "" },
 };
 
-/* The result and what matters of it, in a line. */
+/* The result and its important parts, in a line. */
 static const char *
 answer_text(enum parse_result result, const struct http_answer *a, char out[80])
 {
@@ -224,7 +224,7 @@ answer_rows(void)
 	}
 }
 
-/* Fields are looked for in what Connection names, which is not much. */
+/* Connection may name 256 fields, and not more. */
 static void
 answer_options(void)
 {
@@ -358,7 +358,7 @@ static const struct body_row bodies[] = {
 	    0, false },
 };
 
-/* What has become of content that was fed in parts. */
+/* The result for content that was fed in parts. */
 struct fed {
 	char *out;
 	size_t len, used;
@@ -434,7 +434,7 @@ body_test(const struct body_row *row, bool strip)
 	passed += failed == before;
 }
 
-/* Lines and trailers that never end are not listened to for ever. */
+/* Endless lines and trailers are refused at some length. */
 static void
 body_limits(const char *begin, const char *more, size_t most)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* LINK: policy/login.c base/secret.c base/sys.c */
 /*
- * Tries the lines of user files, and users by the thousand; the exit status is
- * 77 where there is no crypt().  With a hash as its argument, it says by its
- * exit status whether crypt() knows such a hash.
+ * Tests the lines of user files, and thousands of users; the exit status is 77
+ * without crypt().  With a hash as its argument, the exit status says whether
+ * crypt() knows such a hash.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -24,7 +24,7 @@ enum { MANY = 50000 };
 #define BCRYPT "$2b$05$GZPu3/CEEBPr74Vr/yCgKOvbOltHUaxxn9TNF0qptRVyySQSNvqGC"
 #define HTPASSWD "$2y$05$.OERKvBHbs3qE.V39VWrP.wFEWHkPz1YK9ZQFpYlxS1qIgaGg4rrS"
 
-/* A line, and a part of what is said of it; NULL: nothing is wrong. */
+/* A line, and a part of its message; NULL: it has no error. */
 static const struct row {
 	const char *line, *wrong;
 } rows[] = {
@@ -111,7 +111,7 @@ test_long(void)
 	login_free(&l);
 }
 
-/* What differs in cost and length can be without end, but is not tried so. */
+/* Hashes of too many kinds, which differ in cost or length, are refused. */
 static void
 test_kinds(void)
 {

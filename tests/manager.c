@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A service manager for the tests: opens sockets, becomes the command, which
- * gets them as systemd hands them over, and leaves a process behind that writes
- * down what the command says by NOTIFY_SOCKET until it ends.
+ * A service manager for the tests.  It opens sockets and becomes the command,
+ * which gets the sockets as from systemd.  It leaves a process that writes the
+ * messages of NOTIFY_SOCKET to a file until the command ends.
  *
  *     manager [OPTION...] COMMAND...
- *         -o FILE    where it is written down, a line for each message;
- *                    comes first
- *         -l HOST    a listening TCP socket; "port N" is written down
+ *         -o FILE    the file, with a line for each message; the first option
+ *         -l HOST    a listening TCP socket; writes "port N" to the file
  *         -b HOST    one that is bound but does not listen
  *         -u PATH    a listening Unix socket
  *         -n NAMES   LISTEN_FDNAMES
@@ -52,7 +51,7 @@ write_to(const char *path)
 		fail(path);
 }
 
-/* Makes a descriptor the next of those that are handed over. */
+/* Makes a descriptor the next one that is handed over. */
 static void
 hand_over(int fd)
 {
@@ -124,7 +123,7 @@ unix_socket(const char *path, int type)
 	return fd;
 }
 
-/* Writes down what comes until the command has ended. */
+/* Writes messages to the file until the command has ended. */
 static void
 listen_to(int fd, pid_t command)
 {
@@ -148,7 +147,7 @@ listen_to(int fd, pid_t command)
 	exit(0);
 }
 
-/* Leaves a process behind that is not the command's child. */
+/* Leaves a process that is not a child of the command. */
 static void
 leave_behind(int fd)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * For the drivers of tests that end at the first thing that is not so.
+ * For test drivers that end at the first failure.
  */
 #ifndef MUST_H
 #define MUST_H

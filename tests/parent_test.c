@@ -2,8 +2,8 @@
 /* LINK: conn/parent.c base/addr.c http/refusal.c */
 /*
  * Feeds answers of parent proxies to parent.c: those of a table whole, in two
- * parts at every position, and byte by byte, and then many that are made at
- * random.  The outcome must not depend on the pieces.
+ * parts at every position, and byte by byte, and then many random ones.  The
+ * outcome must not depend on the pieces.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,7 +80,7 @@ begin(enum upstream_kind kind, bool credentials)
 	return p;
 }
 
-/* Hands bytes over in steps, as long as more are wanted. */
+/* Passes bytes on in steps, as long as more are wanted. */
 static void
 feed(struct parent *p, const char *said, size_t len, size_t first, size_t step)
 {
@@ -143,13 +143,13 @@ row_try(size_t i, size_t first, size_t step)
 	check(p->state == row->state, "another outcome", i, first);
 	if (row->status != 0)
 		check(status_of(p) == row->status, "another status", i, first);
-	/* What comes in pieces after the end is read by others. */
+	/* Pieces after the end are for another reader. */
 	if (row->state == PARENT_AGREED && first == row->len)
 		check(p->len - p->at == row->rest, "another rest", i, first);
 	free(p);
 }
 
-/* Bytes that often are what the protocols know. */
+/* Random bytes, many of which have a meaning in the protocols. */
 static size_t
 random_answer(char *out)
 {
@@ -190,7 +190,7 @@ random_try(unsigned n)
 	free(b);
 }
 
-/* The longest of all that can be configured and asked for finds room. */
+/* There is room for the longest configuration and the longest request. */
 static void
 longest_try(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What must hold for a request that parse_head() calls complete or bad,
- * whatever was sent.  The table driver and the fuzzer share it.
+ * Properties of every request that parse_head() calls complete or bad.  The
+ * table driver and the fuzzer share them.
  */
 #ifndef PARSE_CHECK_H
 #define PARSE_CHECK_H
@@ -49,7 +49,7 @@ check_within(struct slice part, struct slice whole)
 	    part.at + part.len <= whole.at + whole.len;
 }
 
-/* What is wrong with what there is of a method other than CONNECT, or NULL. */
+/* What is wrong with a request of a method other than CONNECT, or NULL. */
 static inline const char *
 check_plain(const struct request *request)
 {
@@ -66,7 +66,7 @@ check_plain(const struct request *request)
 	return NULL;
 }
 
-/* Whether two answers to the same bytes are the same. */
+/* Whether two answers for the same bytes are equal. */
 static inline bool
 same_slice(struct slice a, struct slice b)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* LINK: parse.c base/addr.c base/secret.c base/name.c http/refusal.c */
 /*
- * An entry for libFuzzer: whatever the bytes, the parser keeps its promises,
- * and its answer does not depend on how they were cut into pieces.
+ * An entry for libFuzzer.  For any bytes the parser keeps its contract, and its
+ * answer does not depend on the pieces.
  */
 #include <assert.h>
 #include <stdbool.h>
@@ -15,7 +15,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The same bytes in a block of their own, so that over-reads are seen. */
+/* The same bytes in a block of their own, so that reads past the end show. */
 static enum parse_result
 feed(struct request *request, const uint8_t *data, size_t len)
 {

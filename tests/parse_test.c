@@ -3,7 +3,7 @@
 /*
  * Feeds the rows of parse.tab to the parser: whole, in two parts at every
  * position, and byte by byte.  The bytes always end at a page that cannot be
- * read, so that a parser that looks too far dies.
+ * read, so that a parser that reads too far dies.
  */
 #define _DEFAULT_SOURCE
 
@@ -65,7 +65,7 @@ guard_make(void)
 		die("mprotect");
 }
 
-/* Copies the bytes to where the guard page follows them. */
+/* Copies the bytes to the place right before the guard page. */
 static const char *
 guard_put(const void *bytes, size_t len)
 {
@@ -86,7 +86,7 @@ hex_digit(char c)
 	return (unsigned)(found - digits);
 }
 
-/* Reads one escape behind its backslash; returns what follows it. */
+/* Reads one escape after its backslash; returns what follows it. */
 static const char *
 unescape_one(const char *text, unsigned char *byte)
 {
@@ -212,7 +212,7 @@ feed_bytes(
 		row_fail(row, "not OK at the last byte of the head", at);
 }
 
-/* What stands behind a complete head does not change the answer. */
+/* Bytes after a complete head do not change the answer. */
 static void
 feed_early(const struct row *row, const struct request *want)
 {
@@ -243,7 +243,7 @@ slice_is(const struct row *row, struct slice part, size_t from, size_t to)
 	return false;
 }
 
-/* The request line and the target are what was sent. */
+/* The request line and the target are as they were sent. */
 static void
 check_line(const struct row *row, const struct request *request)
 {
@@ -262,7 +262,7 @@ check_line(const struct row *row, const struct request *request)
 		slice_is(row, request->target, space + 1, second);
 }
 
-/* The credentials are the value of the field, without the blanks around. */
+/* The credentials are the value of the field, without the blanks around it. */
 static void
 check_credentials(const struct row *row, const struct request *request)
 {
@@ -288,7 +288,7 @@ check_credentials(const struct row *row, const struct request *request)
 	slice_is(row, request->credentials, from, to);
 }
 
-/* The path is the third word of a verdict, "-" being none. */
+/* The path is the third word of a verdict; "-" means none. */
 static bool
 path_is(const struct row *row, const struct request *request, const char *word)
 {
@@ -316,8 +316,8 @@ content_is(const struct request *request, const char *word)
 }
 
 /*
- * The verdict is "OK host port", and then path and content of what is no
- * CONNECT; a host that is an address is compared so.
+ * The verdict is "OK host port", followed by path and content for other methods
+ * than CONNECT; a host that is an address is compared as an address.
  */
 static bool
 host_is(const struct row *row, const struct request *request)
@@ -406,7 +406,7 @@ head_test(const struct row *row)
 	feed_bytes(row, &request, result);
 }
 
-/* The verdict is "OK user password", a word "-" being empty, or BAD. */
+/* The verdict is "OK user password", where "-" means empty, or BAD. */
 static void
 basic_test(const struct row *row)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The tests' other end: clients and servers on raw sockets, scripted on the
- * command line.  A script is a list of actions that run one after the other;
- * both ends speak the same language.  Every wait has a deadline, and what
- * failed is said in one line on standard error with exit status 1.
+ * The other end for the tests: clients and servers on raw sockets, scripted on
+ * the command line.  A script is a list of actions that run one after the
+ * other; both ends have the same actions.  Every wait has a deadline.  A
+ * failure is reported in one line on standard error, with exit status 1.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -141,7 +141,7 @@ static char complaint[2048]; /* why the last action failed */
 
 static int side_run(struct side *, size_t nsides, char **script);
 
-/* Keeps the reason of a failure; -1 for the caller to return. */
+/* Stores the reason of a failure; returns -1, for the caller to return. */
 static int
 complain(const char *format, ...)
 {
@@ -189,7 +189,7 @@ sleep_ms(int64_t ms)
 		continue;
 }
 
-/* A number with K or M behind it; ends the program when it is none. */
+/* Reads a number, with K or M after it or not; an error ends the program. */
 static uint64_t
 number(const char *text)
 {
@@ -306,9 +306,8 @@ print_bytes(const char *data, size_t len)
 }
 
 /*
- * The pattern: no eight bytes at a multiple of eight come twice, so that
- * anything lost, doubled or out of order shows.  The two sides send different
- * patterns.
+ * The pattern: no eight bytes at a multiple of eight occur twice, so that lost,
+ * doubled or reordered bytes show.  The two sides send different patterns.
  */
 static void
 pattern_make(bool server, uint64_t at, char *buf, size_t len)
@@ -324,7 +323,7 @@ pattern_make(bool server, uint64_t at, char *buf, size_t len)
 	}
 }
 
-/* Whether bytes are the pattern of the other side; moves on in it. */
+/* Whether bytes are the next ones in the pattern of the other side. */
 static int
 pattern_check(struct side *s, const char *data, size_t len)
 {
@@ -345,8 +344,8 @@ pattern_check(struct side *s, const char *data, size_t len)
 }
 
 /*
- * Waits until something can be done, but not past until (ms).  Returns the
- * events, 0 when the time is over.  A server that has gone ends us.
+ * Waits for events, but not longer than until (ms).  Returns the events, or 0
+ * if the time is over.  Ends the program if the server has ended.
  */
 static int
 side_poll(struct side *s, short events, int64_t until)
@@ -377,7 +376,7 @@ side_poll(struct side *s, short events, int64_t until)
 	}
 }
 
-/* Waits for input or for room; a message and -1 when the deadline is over. */
+/* Waits for input or for room; a message and -1 if the deadline is over. */
 static int
 side_wait(struct side *s, short events)
 {
@@ -390,7 +389,7 @@ side_wait(struct side *s, short events)
 	return 0;
 }
 
-/* Reads once; more bytes in the buffer, or the ending is set.  -1: failed. */
+/* Reads once into the buffer, or sets the ending.  -1: failed. */
 static int
 side_read(struct side *s)
 {
@@ -427,7 +426,7 @@ side_drop(struct side *s, size_t len)
 	memmove(s->buf, s->buf + len, s->have);
 }
 
-/* Reads until there are as many bytes; an ending is a failure. */
+/* Reads until the buffer has that many bytes; an ending is a failure. */
 static int
 side_need(struct side *s, size_t len)
 {
@@ -469,7 +468,7 @@ side_send(struct side *s, const char *data, size_t len)
 	return side_send_flags(s, data, len, 0);
 }
 
-/* The place behind a text in the buffer, reading until it is there. */
+/* Reads until the text is in the buffer; returns the place after it. */
 static int
 side_find(struct side *s, const char *text, size_t len, size_t *end)
 {
@@ -674,7 +673,7 @@ do_eof(struct side *s, char **arg)
 	return 0;
 }
 
-/* After the end of file a reset is not to be read, but poll() tells. */
+/* After the end of file a reset cannot be read, but poll() shows it. */
 static int
 reset_after_eof(struct side *s)
 {
@@ -785,8 +784,8 @@ do_quiet(struct side *s, char **arg)
 }
 
 /*
- * Sends a piece of the pattern, at most max bytes, as much as is taken at
- * once.  Returns how much, 0 when there is no room.
+ * Sends a piece of the pattern, at most max bytes, as much as fits.  Returns
+ * its length, or 0 if there is no room.
  */
 static ssize_t
 pattern_send(struct side *s, uint64_t max)
@@ -1098,7 +1097,7 @@ action_find(const char *name)
 	return NULL;
 }
 
-/* Ends the program when the script is not one, before it begins. */
+/* Checks the script before it begins; an error ends the program. */
 static void
 script_check(char **script)
 {
@@ -1299,7 +1298,7 @@ client(char **argv)
 	return 0;
 }
 
-/* A server's child: one connection. Never returns. */
+/* A child of the server, for one connection.  Never returns. */
 static void
 serve(int fd, char **script)
 {
@@ -1313,7 +1312,7 @@ serve(int fd, char **script)
 	_exit(0);
 }
 
-/* Reaps children that have ended; their number, and whether one failed. */
+/* Reaps children that have ended; returns how many, and whether one failed. */
 static uint64_t
 reap(bool *failed)
 {
@@ -1371,7 +1370,7 @@ server(char **script)
 	return failed;
 }
 
-/* Echoes once on one connection; false when it has ended. */
+/* Echoes once on one connection; false if it has ended. */
 static bool
 echod_turn(int fd)
 {
@@ -1423,7 +1422,7 @@ echod(void)
 	return 0;
 }
 
-/* A listener that takes no more: connection attempts get no answer at all. */
+/* A listener with a full backlog: further connections get no answer at all. */
 static int
 full(void)
 {
@@ -1465,8 +1464,8 @@ closed(void)
 }
 
 /*
- * A free port below those that kernels give to clients, so that nobody gets
- * it by chance between now and the caller's bind().
+ * A free port below those that kernels give to clients, so that no other
+ * process gets it by chance before the caller's bind().
  */
 static int
 port(void)
@@ -1535,10 +1534,11 @@ await_bytes(struct side *s, int count)
 }
 
 /*
- * Sends two bytes, the second when the first has come, and reads neither.  A
- * proxy that waits for acknowledgements cannot send the second before one came
- * for the first; so one round in which the receiver had sent nothing proves the
- * contrary, however slow the machine is.
+ * Sends two bytes, the second after the first has arrived, and reads neither.
+ * A proxy that waits for acknowledgements cannot send the second byte before
+ * the first is acknowledged.  If in one round the second byte arrives although
+ * the receiver has sent nothing, the proxy does not wait, even on a slow
+ * machine.
  */
 static bool
 nodelay_proven(struct side *from, struct side *to)
@@ -1602,7 +1602,7 @@ nodelay(char **argv)
 }
 #endif
 
-/* As many descriptors as are allowed. */
+/* Raises the limit of descriptors as far as allowed. */
 static void
 raise_limit(void)
 {
@@ -1621,7 +1621,7 @@ usage(void)
 	exit(64);
 }
 
-/* Reads the options; returns how many words they were. */
+/* Reads the options; returns the number of their words. */
 static int
 options(int argc, char **argv)
 {

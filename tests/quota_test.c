@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* LINK: policy/quota.c base/addr.c base/secret.c ipc/share.c */
 /*
- * Tries what is counted of one address, with a clock of our own, and with one
- * process that is now this worker and now another.
+ * Tests what is counted for one address, with a clock of the test, and with one
+ * process that plays several workers in turn.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -66,7 +66,7 @@ host(unsigned n)
 	return a;
 }
 
-/* Whether a client may have one more connection; it has it then. */
+/* Whether a client may have one more connection; if so, it is counted. */
 static bool
 enters(struct addr a)
 {
@@ -81,7 +81,7 @@ leaves(struct addr a)
 	quota_leave(&a);
 }
 
-/* Whether nothing is counted any more. */
+/* Whether the counts of all addresses are zero. */
 static bool
 is_empty(void)
 {
@@ -150,7 +150,7 @@ try_addresses(void)
 	must(is_empty(), "nothing is left");
 }
 
-/* Much comes and goes, and now and then a worker dies; counted twice. */
+/* Many clients come and go, and some workers die; a second count must agree. */
 static void
 try_all(void)
 {
@@ -185,7 +185,7 @@ try_all(void)
 	must(is_empty(), "nothing is left in the end");
 }
 
-/* More addresses than there are places. */
+/* More addresses than places. */
 static void
 try_many(void)
 {
@@ -228,7 +228,7 @@ waits(enum quota_kind kind, unsigned h)
 	return quota_wait(kind, &a);
 }
 
-/* How many of one in each ms come through. */
+/* How many connections, of one in each ms, are admitted. */
 static unsigned
 taken(unsigned ms)
 {
@@ -295,7 +295,7 @@ try_failures(void)
 	must(!takes(QUOTA_FAILURES, 1), "of what is free");
 }
 
-/* Those who owe most are remembered when there are too many. */
+/* If there are too many debts, the largest ones are remembered. */
 static void
 try_debtors(void)
 {
@@ -311,7 +311,7 @@ try_debtors(void)
 	must(waits(QUOTA_FAILURES, 1) == 26000, "who owes most is remembered");
 }
 
-/* What a worker that was taken over may have written. */
+/* Values that a hostile worker may have written. */
 static void
 try_rubbish(void)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* LINK: http/reverse.c parse.c http/http.c base/addr.c base/secret.c base/name.c http/refusal.c */
 /*
- * Makes mappings of a table, and has requests, cookies and redirections go
- * through them; then requests that are made at random.  Whatever is asked for,
- * it leads to the host of a mapping, below its URL.
+ * Makes mappings from a table, and passes requests, cookies and redirections
+ * through them; then random requests.  Every request must lead to the host of a
+ * mapping, below its URL.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -249,8 +249,8 @@ reverse_make(void)
 }
 
 /*
- * Reads a request as a worker does, in a block of its own, and has it mapped.
- * Returns the block, for the caller to free.
+ * Reads a request as a worker does, in a block of its own, and maps it.
+ * Returns the block, which the caller frees.
  */
 static char *
 request_map(struct request *req, const char *text, size_t len, char **head,
@@ -271,7 +271,7 @@ request_map(struct request *req, const char *text, size_t len, char **head,
 	return block;
 }
 
-/* The status with which a request that was mapped is refused, or 0. */
+/* The status with which a mapped request is refused, or 0. */
 static int
 refusal(const struct request *req, const char *target)
 {
@@ -282,7 +282,7 @@ refusal(const struct request *req, const char *target)
 	    : 0;
 }
 
-/* Whether a request that is mapped leads to its mapping, and there below. */
+/* Whether a mapped request leads below the URL of its mapping. */
 static bool
 is_below(const struct request *req, const char *head)
 {
@@ -337,7 +337,7 @@ request_try(size_t i)
 	free(block);
 }
 
-/* Paths are taken only where there is a mapping, and never for CONNECT. */
+/* A path is accepted only if a mapping matches, and never for CONNECT. */
 static void
 forms_try(void)
 {
@@ -373,7 +373,7 @@ forms_try(void)
 	reverse.only = false;
 }
 
-/* What is as long as it may be is mapped, or refused, and never cut. */
+/* The longest requests are mapped or refused, and never cut. */
 static void
 lengths_try(void)
 {
@@ -409,7 +409,7 @@ lengths_try(void)
 	    "no long head", "");
 }
 
-/* Bytes that often are what mappings and parsers know. */
+/* Random bytes, many of which have a meaning for mappings and parsers. */
 static size_t
 random_path(char *out)
 {
@@ -500,7 +500,7 @@ location_try(size_t i, const struct mapping *own)
 	free(url);
 }
 
-/* The mapping by which a request came goes before others for the same URL. */
+/* The mapping of the request is used before others with the same URL. */
 static void
 own_try(void)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* LINK: base/secret.c policy/authcache.c */
 /*
- * Tries the digests against what the reference implementation and OpenSSL
- * make of the same bytes, and what is remembered of credentials.
+ * Compares digests with those of the reference implementation and of OpenSSL,
+ * and tests which credentials are remembered.
  */
 #define _POSIX_C_SOURCE 200809L
 

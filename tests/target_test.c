@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /* LINK: base/addr.c policy/target.c policy/who.c parse.c base/secret.c base/name.c http/refusal.c */
 /*
- * Compares the index of the rules for targets with a walk through them that
- * knows no index, and counts what a verdict costs.
+ * Compares the index of the rules for targets with a walk through all rules,
+ * and counts the cost of a verdict.
  *
  *	target_test model	random rules and questions
  *	target_test count	a verdict's instructions, by the number of rules
- *	target_test time	its nanoseconds, and what the start takes
+ *	target_test time	its nanoseconds, and the time of the start
  */
 #define _DEFAULT_SOURCE
 #define _POSIX_C_SOURCE 200809L
@@ -47,7 +47,7 @@ static const char *const addresses[] = { "10.0.0.0", "10.0.0.1", "10.0.0.2",
 	"2001:db8::", "2001:db8::1", "2001:db8:1::", "fd00::1", "2002::1" };
 static const char *const users[] = { "alice", "bob", "al", "Alice" };
 
-/* A line, and what it says. */
+/* A line, and its meaning. */
 struct line {
 	bool allow;
 	enum rule_kind kind;
@@ -92,7 +92,7 @@ address(const char *text)
 	return a;
 }
 
-/* A block that holds one of the addresses; with its text. */
+/* A block that contains one of the addresses; with its text. */
 static struct block
 block_make(char text[ADDR_TEXT_SIZE + 8])
 {
@@ -107,7 +107,7 @@ block_make(char text[ADDR_TEXT_SIZE + 8])
 	for (unsigned i = block.bits; i < 128; i++)
 		a.ip[i / 8] &= (unsigned char)~(0x80 >> i % 8);
 	memcpy(block.net, a.ip, 16);
-	/* ::/0 to ::/96 hold ::ffff:0:0/96, and so do their texts. */
+	/* ::/0 to ::/96 contain ::ffff:0:0/96, and so do their texts. */
 	addr_text(&a, text);
 	len = strlen(text);
 	snprintf(text + len, 8, "/%u", bits);
@@ -241,7 +241,7 @@ is_target(const struct line *l, const char *name, const struct addr *a)
 	    strcmp(name + len - suffix, l->name) == 0;
 }
 
-/* The first line that matches; without an address those for names alone. */
+/* The first line that matches; without an address, only lines for names. */
 static size_t
 walk(const char *name, unsigned port, const struct addr *a,
     const struct asker *asker)
@@ -264,7 +264,7 @@ walk_allows(size_t at)
 	return at < nlines ? lines[at].allow : !has_allow;
 }
 
-/* Whether some address could lead to another verdict than the names do. */
+/* Whether an address could give another verdict than the name does. */
 static bool
 walk_asks(unsigned port, const struct asker *asker, size_t first)
 {
@@ -330,7 +330,7 @@ question(const struct targets *t)
 	}
 }
 
-/* What is not remembered of very many kinds of rules is asked for. */
+/* With very many kinds of rules, kinds that are not stored are still tried. */
 static void
 many_kinds(struct targets *t)
 {
@@ -369,7 +369,7 @@ model(void)
 	return 0;
 }
 
-/* What a verdict costs. */
+/* The cost of a verdict. */
 
 static void
 rule_write(unsigned i, char text[LINE_SIZE])
@@ -397,7 +397,7 @@ rule_write(unsigned i, char text[LINE_SIZE])
 	}
 }
 
-/* Rules as in a list of bad sites, and one behind them for all else. */
+/* Rules as in a list of bad sites, and a last one for all other targets. */
 static void
 list_make(struct targets *t, unsigned n)
 {
@@ -417,7 +417,7 @@ list_make(struct targets *t, unsigned n)
 		die("no memory");
 }
 
-/* Names that are in the rules, and names that are not. */
+/* Names that rules match, and names that no rule matches. */
 static unsigned
 list_ask(const struct targets *t)
 {
@@ -449,7 +449,7 @@ list_ask(const struct targets *t)
 enum { ASKED = 4 * 3 };
 
 #ifdef __linux__
-/* Runs list_ask() step by step in a child; 0 where that is not allowed. */
+/* Runs list_ask() step by step in a child; 0 if that is not allowed. */
 static unsigned long
 instructions(const struct targets *t)
 {
@@ -487,7 +487,7 @@ instructions(const struct targets *t)
 }
 #endif
 
-/* Many rules must not make a verdict dearer than some do. */
+/* A verdict must not cost more with many rules than with few. */
 static int
 count(void)
 {
@@ -537,7 +537,7 @@ times_print(const struct targets *t, const char *what, unsigned n, double start)
 	    allowed);
 }
 
-/* One target in all rules, for another user in each. */
+/* All rules have the same target, each for another user. */
 static void
 users_make(struct targets *t, unsigned n)
 {
