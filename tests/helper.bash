@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2034,SC2119,SC2120
-# What the .bats files share; each begins with `load helper`.
+# Shared by the .bats files; each begins with `load helper`.
 #
 # setup() and teardown() are defined here.  A file that needs more defines its
-# own and calls common_setup or common_teardown in it.  Do not call what starts
-# something through `run`: a subshell could not tell the test what it started.
+# own and calls common_setup or common_teardown in it.  Do not use `run` for
+# functions that start a process: a subshell could not tell the test its number.
 #
 # Every test has:
 #   DIR      its own directory
@@ -13,9 +13,9 @@
 #   ADIT     the program, ../adit unless the environment says otherwise
 #   BUILD    where tests/run puts the programs made from *.c, such as parse_test
 #   PEER     the other end, made from peer.c; `$PEER` alone prints its usage
-# and, once adit_start came back, PORT and ADIT_PID.
+# and, after adit_start, PORT and ADIT_PID.
 
-# Set up anew for each test, before setup() of a file does anything else.
+# Set for each test, before setup() of a file does anything else.
 common_setup() {
 	DIR=$BATS_TEST_TMPDIR
 	CONF=$DIR/adit.conf
@@ -41,7 +41,7 @@ common_setup() {
 	ADIT_WRAP=()
 	INSIDE=()
 	STDERR_OK='warning: .*ConnectPort'
-	# Workers that have given up root write their reports here.
+	# Unprivileged workers write their reports here.
 	mkdir -m 1777 "$DIR/sanitizer"
 	chmod go+x "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/* "$DIR" 2>/dev/null ||
 		true
@@ -50,9 +50,9 @@ common_setup() {
 	cd "$DIR" || return 1
 }
 
-# Ends what the test started, and fails when something left a complaint: a
-# sanitizer, an unexpected line on standard error, a child that died from a
-# signal (unless CRASH_OK is set), a child that outlived the master.
+# Ends the processes of the test.  Fails if a sanitizer has reported an error,
+# if standard error has an unexpected line, if a child has died from a signal
+# (unless CRASH_OK is set), or if a child has outlived the master.
 common_teardown() {
 	local bad=0
 
@@ -70,7 +70,7 @@ common_teardown() {
 setup() { common_setup; }
 teardown() { common_teardown; }
 
-# The evidence of a failed test: the end of each log.
+# Prints the end of each log of a failed test.
 evidence_show() {
 	local f
 
@@ -81,17 +81,17 @@ evidence_show() {
 	done
 }
 
-# born PID: sets BORN_NOW to when the process began, or to nothing when there is
-# no such process or only a zombie.  Numbers are used again, and soon where
-# many tests run; number and birth together are one process.
+# born PID: sets BORN_NOW to the time when the process began, or to nothing if
+# there is no such process or only a zombie.  Process numbers are used again,
+# and soon if many tests run; number and birth together identify a process.
 born() {
 	local stat fields
 
 	BORN_NOW=
 	if [ -r /proc/self/stat ]; then
 		read -r stat 2>/dev/null <"/proc/$1/stat" || return 0
-		# Behind the name in brackets come the state and, 19 fields
-		# on, the time.
+		# After the name in brackets come the state and, 19 fields
+		# later, the time.
 		read -r -a fields <<<"${stat##*) }"
 		[ "${fields[0]}" = Z ] || BORN_NOW=${fields[19]}
 	else
@@ -99,8 +99,8 @@ born() {
 	fi
 }
 
-# know_pid PID...: alive and dead mean these processes from now on, and not
-# others that get their numbers.
+# know_pid PID...: from now on alive and dead refer to these processes, and not
+# to others that get the same numbers.
 know_pid() {
 	local pid
 
@@ -110,21 +110,21 @@ know_pid() {
 	done
 }
 
-# own_pid PID...: these are ended by teardown.
+# own_pid PID...: teardown ends these processes.
 own_pid() {
 	know_pid "$@"
 	OWN_PIDS+=("$@")
 }
 
-# alive PID: whether there is such a process, and it is no zombie, and not
-# another than the one that own_pid or know_pid was told of.
+# alive PID: whether the process exists, is not a zombie, and is the one that
+# own_pid or know_pid was called with.
 alive() {
 	kill -0 "$1" 2>/dev/null || return 1
 	born "$1"
 	[ -n "$BORN_NOW" ] && [ "${BORN[$1]:-$BORN_NOW}" = "$BORN_NOW" ]
 }
 
-# end_pid SIGNAL PID...: signals those that are alive.
+# end_pid SIGNAL PID...: sends the signal to those that are alive.
 end_pid() {
 	local pid signal=$1
 
@@ -148,8 +148,8 @@ dead() {
 	return 0
 }
 
-# wait_for [-t SECONDS] COMMAND...: tries until the command succeeds; fails
-# with a message when it did not within 20 (or so many) seconds.
+# wait_for [-t SECONDS] COMMAND...: repeats the command until it succeeds; fails
+# with a message after 20 (or SECONDS) seconds.
 wait_for() {
 	local limit=20 end
 
@@ -167,8 +167,8 @@ wait_for() {
 	done
 }
 
-# fails COMMAND...: succeeds when the command does not. (`! command` alone
-# does not fail a test.)
+# fails COMMAND...: succeeds if the command fails.  (`! command` does not fail a
+# test.)
 fails() {
 	if "$@"; then
 		echo "succeeded, but must not: $*"
@@ -176,7 +176,7 @@ fails() {
 	fi
 }
 
-# Ends every process of this test: asks first, then insists.
+# Ends every process of this test, first with TERM, then with KILL.
 processes_end() {
 	local pid
 
@@ -190,7 +190,7 @@ processes_end() {
 	OWN_PIDS=()
 }
 
-# Stops adit and fails when one of its children is still there afterwards.
+# Stops adit, and fails if one of its children is still running afterwards.
 orphans_check() {
 	local children
 
@@ -219,7 +219,7 @@ sanitizer_check() {
 	return "$bad"
 }
 
-# stderr_expected REGEX: lines on adit's standard error that match are fine.
+# stderr_expected REGEX: matching lines on adit's standard error are expected.
 stderr_expected() {
 	STDERR_OK="$STDERR_OK|$1"
 }
@@ -240,32 +240,32 @@ crash_check() {
 	fi
 }
 
-# need_root: for what only root may do.
+# need_root: skips tests of what only root may do.
 need_root() {
 	[ "$(id -u)" = 0 ] || skip "needs root"
 }
 
-# need_user: for what root cannot show.
+# need_user: skips tests that show nothing as root.
 need_user() {
 	[ "$(id -u)" != 0 ] || skip "needs an ordinary user"
 }
 
-# need_proc: for what is looked up in Linux' /proc.
+# need_proc: skips tests that read Linux' /proc.
 need_proc() {
 	[ -r /proc/self/fd ] || skip "needs /proc"
 }
 
-# need_linux: for behaviour of Linux' TCP.
+# need_linux: skips tests of the behaviour of Linux' TCP.
 need_linux() {
 	[ "$(uname)" = Linux ] || skip "needs Linux"
 }
 
-# need_ipv6: for tests on ::1.
+# need_ipv6: skips tests on ::1.
 need_ipv6() {
 	"$PEER" port -a ::1 >/dev/null 2>&1 || skip "needs IPv6 on loopback"
 }
 
-# need_command NAME...: for tests with other programs.
+# need_command NAME...: skips tests with other programs.
 need_command() {
 	local name
 
@@ -280,9 +280,9 @@ sanitized() {
 	grep -qa __asan_init "$ADIT"
 }
 
-# network ADDRESS...: from here on adit, peers and name servers are in a network
+# network ADDRESS...: from here on adit, peers and name servers run in a network
 # of their own, a machine that has these addresses; INSIDE=(COMMAND...) runs
-# others there.  To be called before namespaces and name_server.
+# other commands there.  Call it before namespaces and name_server.
 network() {
 	need_root
 	need_command unshare nsenter ip
@@ -307,10 +307,10 @@ network() {
 	PEER=$DIR/peer
 }
 
-# namespaces [HOSTS]: from here on adit_start gives adit a mount namespace of
-# its own with these lines in /etc/hosts, names that are looked up there only,
-# and, when NAME_SERVER is set to an address of this machine, that name server
-# with NAME_OPTIONS, see resolv.conf(5).
+# namespaces [HOSTS]: from here on adit_start gives adit a mount namespace with
+# these lines in /etc/hosts.  Names are looked up only there and, if NAME_SERVER
+# is set to an address of this machine, at that name server with NAME_OPTIONS,
+# see resolv.conf(5).
 namespaces() {
 	need_root
 	need_command unshare
@@ -329,7 +329,7 @@ namespaces() {
 	exec "$@"' "$DIR")
 }
 
-# name_server RULE...: namespaces with a name server that keeps these rules of
+# name_server RULE...: as namespaces, with a name server that has these rules of
 # dns.c.
 name_server() {
 	need_root
@@ -342,8 +342,8 @@ name_server() {
 	grep -q ready "$DIR/dns.out" || skip "$(cat "$DIR/dns.err")"
 }
 
-# free_port: prints a port on which nobody listens, below the range from which
-# kernels give ports to clients, and which no other test of this run gets.
+# free_port: prints a port without a listener, below the range from which
+# kernels give ports to clients; no other test of this run gets it.
 free_port() {
 	local port dir=${ADIT_TEST_PORTS:-$BATS_RUN_TMPDIR}
 
@@ -357,9 +357,9 @@ free_port() {
 }
 
 # adit_conf [LINE...]: writes $CONF with these lines (`-` reads them from
-# standard input), with PORT chosen anew.  Before them come Port, Listen
-# 127.0.0.1, Allow 127.0.0.0/8 and, for root, User, each only when the lines
-# do not give that directive.  ADIT_TEST_USER is the user, nobody by default.
+# standard input) and a new PORT.  Before them come Port, Listen 127.0.0.1,
+# Allow 127.0.0.0/8 and, for root, User, each only if the lines do not have that
+# directive.  ADIT_TEST_USER is the user, nobody by default.
 adit_conf() {
 	local lines
 
@@ -384,13 +384,13 @@ adit_conf() {
 	} >"$CONF"
 }
 
-# conf_names DIRECTIVE TEXT: whether the text has such a line.
+# conf_names DIRECTIVE TEXT: whether the text has a line with the directive.
 conf_names() {
 	grep -qiE "^[[:blank:]]*$1[[:blank:]]" <<<"$2"
 }
 
 # adit_start [LINE...]: adit_conf, then starts adit with -d and waits until it
-# is ready.  When somebody else took the port it tries again with another.
+# is ready.  If another process took the port it tries again with another port.
 # ADIT_WRAP may hold a command that starts it, such as (strace -f -o FILE).
 adit_start() {
 	local try lines
@@ -416,8 +416,8 @@ adit_start() {
 	return 1
 }
 
-# adit_launch [OPTION...]: starts adit with -d and $CONF as it is and these
-# options in the background, waits for nothing, sets ADIT_PID.
+# adit_launch [OPTION...]: starts adit with -d, the existing $CONF and these
+# options in the background, and does not wait; sets ADIT_PID.
 adit_launch() {
 	STARTS=$(starts)
 	"${ADIT_WRAP[@]}" "$ADIT" -d -c "$CONF" "$@" \
@@ -426,7 +426,7 @@ adit_launch() {
 	own_pid "$ADIT_PID"
 }
 
-# adit_ready: waits until adit serves; fails when it ended instead.
+# adit_ready: waits until adit serves; fails if it has ended instead.
 adit_ready() {
 	wait_for -t 30 adit_ready_or_dead && alive "$ADIT_PID"
 }
@@ -435,7 +435,7 @@ adit_ready_or_dead() {
 	if dead "$ADIT_PID"; then
 		return 0
 	fi
-	# Where the readiness line is not logged, a connection shows it.
+	# If the readiness line is not logged, a connection shows it.
 	if grep -qiE '^[[:blank:]]*(LogLevel[[:blank:]]+[^iI]|Syslog[[:blank:]]+(yes|on))' \
 	    "$CONF"; then
 		"$PEER" client 127.0.0.1 "$PORT" 2>/dev/null
@@ -444,10 +444,10 @@ adit_ready_or_dead() {
 	[ "$(starts)" -gt "${STARTS:-0}" ]
 }
 
-# starts: prints how often adit has been ready, by its logs; STARTS is how often
-# that was before the last adit_launch.
+# starts: prints how often adit has been ready, by its logs; STARTS is that
+# number before the last adit_launch.
 starts() {
-	# A FIFO would be waited for.
+	# Reading a FIFO would block.
 	if [ -f "$LOG" ] || ! [ -e "$LOG" ]; then
 		logs_grep -h "Starting main loop. Accepting connections." | wc -l
 	else
@@ -467,7 +467,7 @@ logs_grep() {
 	fi
 }
 
-# conf_value DIRECTIVE: the string behind it in $CONF, without its quotes.
+# conf_value DIRECTIVE: prints its string in $CONF, without the quotes.
 conf_value() {
 	sed -n "s/^[ \t]*$1[ \t]*\"\([^\"]*\)\".*/\1/p" "$CONF" 2>/dev/null | tail -n 1
 }
@@ -481,8 +481,8 @@ adit_daemon() {
 	own_pid "$ADIT_PID"
 }
 
-# adit_stop [SIGNAL]: sends TERM (or that), waits until adit has ended; its
-# exit status is in STATUS.  Fails when it does not end.
+# adit_stop [SIGNAL]: sends TERM (or SIGNAL) and waits until adit has ended;
+# sets STATUS to its exit status.  Fails if it does not end.
 adit_stop() {
 	local signal=${1:-TERM}
 
@@ -507,12 +507,13 @@ log_count() {
 	grep -caE -e "$1" "$LOG" || true
 }
 
-# access_lines N: whether the access log, $DIR/access, has so many; for wait_for.
+# access_lines N: whether the access log, $DIR/access, has N lines; for
+# wait_for.
 access_lines() {
 	[ "$(wc -l <"$DIR/access")" -ge "$1" ]
 }
 
-# access_is N REGEX: waits for its line number N, and checks that from the user
+# access_is N REGEX: waits for its line N, and compares that line from the user
 # on.
 access_is() {
 	wait_for access_lines "$1"
@@ -534,7 +535,7 @@ child_pids() {
 	fi
 }
 
-# family_pids: prints the children of adit, and theirs.
+# family_pids: prints the children of adit, and their children.
 family_pids() {
 	local pid
 
@@ -569,7 +570,7 @@ desk_pids() {
 	done
 }
 
-# helper_pids: prints the children that adit's desk has.
+# helper_pids: prints the children of adit's desk.
 helper_pids() {
 	local pid
 
@@ -583,7 +584,8 @@ helpers_are() {
 	[ "$(helper_pids | wc -l)" = "$1" ]
 }
 
-# listen_inodes PORT: the inode numbers of the sockets listening on a port.
+# listen_inodes PORT: prints the inode numbers of the sockets listening on a
+# port.
 listen_inodes() {
 	awk -v port="$(printf '%04X' "$1")" '$4 == "0A" {
 		n = split($2, part, ":")
@@ -605,8 +607,8 @@ holds_socket() {
 	return 1
 }
 
-# fd_count [PID...]: prints how many descriptors these processes have open
-# together, without them all children of adit.  Needs /proc.
+# fd_count [PID...]: prints how many descriptors these processes have open in
+# total; by default all children of adit.  Needs /proc.
 fd_count() {
 	local pid n=0
 
@@ -626,8 +628,8 @@ fd_count_is() {
 	[ "$(fd_count "$@")" = "$n" ]
 }
 
-# resident [PID...]: prints the resident memory of these processes together in
-# KiB, without them of all children of adit.  Needs /proc.
+# resident [PID...]: prints the resident memory of these processes in total, in
+# KiB; by default of all children of adit.  Needs /proc.
 resident() {
 	local pid
 
@@ -638,8 +640,8 @@ resident() {
 	done | awk '{ n += $2 } END { print n + 0 }'
 }
 
-# ticks PID...: prints the processor time that these processes have taken
-# together, in clock ticks.  Needs /proc.
+# ticks PID...: prints the processor time that these processes have used in
+# total, in clock ticks.  Needs /proc.
 ticks() {
 	local pid
 
@@ -648,7 +650,7 @@ ticks() {
 	done | awk '{ n += $12 + $13 } END { print n }'
 }
 
-# sleeps PID: prints how often it has gone to sleep.  Needs Linux.
+# sleeps PID: prints how often the process has gone to sleep.  Needs Linux.
 sleeps() {
 	awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$1/status"
 }
@@ -694,7 +696,7 @@ client_pid() {
 	own_pid "$!"
 }
 
-# peer_wait NAME: waits until that peer ended by itself; prints what it said
+# peer_wait NAME: waits until that peer has ended by itself; prints its output
 # (without the port of a server) and returns its status.
 peer_wait() {
 	local pid=$1_PID status=0
@@ -729,9 +731,9 @@ client() {
 	"$PEER" client "${options[@]}" 127.0.0.1 "$PORT" "$@"
 }
 
-# refused_after CODE TYPE ACTION...: does that, reads the reply and prints it;
-# it must have that status and that Proxy-Status, be complete, and have an end
-# behind it.
+# refused_after CODE TYPE ACTION...: runs the actions, reads the reply and
+# prints it; it must have that status and that Proxy-Status, be complete, and be
+# followed by the end of file.
 refused_after() {
 	local reply code=$1 type=$2
 
