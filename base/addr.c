@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Addresses: from text and sockaddr to struct addr, and back.  IPv4 is kept
- * as ::ffff:a.b.c.d, whichever way it came, so that no rule can be passed by
- * writing an address in its other form.  Nothing here looks a name up.
+ * Converts addresses: text and sockaddr to struct addr, and back.  IPv4 is
+ * always kept as ::ffff:a.b.c.d, so that a client cannot get around a rule by
+ * writing an address in its other form.  Nothing here may look up a name.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,14 +24,14 @@
 static const unsigned char mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff,
 	0xff };
 
-/* Whether the address is an IPv4 one. */
+/* Returns whether the address is an IPv4 address. */
 bool
 addr_is4(const struct addr *a)
 {
 	return memcmp(a->ip, mapped, sizeof(mapped)) == 0;
 }
 
-/* Whether two addresses are the same, ports and zones apart. */
+/* Compares two addresses; their ports and zones may differ. */
 bool
 addr_same_ip(const struct addr *a, const struct addr *b)
 {
@@ -38,8 +39,8 @@ addr_same_ip(const struct addr *a, const struct addr *b)
 }
 
 /*
- * Whether two addresses are the same in their first bits.  An IPv4 block
- * a.b.c.d/n has 96 + n of them.
+ * Returns whether the first bits of an address are those of net.  For an IPv4
+ * block a.b.c.d/n, bits is 96 + n.
  */
 bool
 addr_in_net(const struct addr *a, const unsigned char net[16], unsigned bits)
@@ -51,7 +52,7 @@ addr_in_net(const struct addr *a, const unsigned char net[16], unsigned bits)
 	return rest == 0 || (a->ip[whole] ^ net[whole]) >> (8 - rest) == 0;
 }
 
-/* Whether an address is in one of n blocks. */
+/* Returns whether an address is in any of n blocks. */
 bool
 addr_in_blocks(const struct addr *a, const struct block *blocks, size_t n)
 {
@@ -61,7 +62,7 @@ addr_in_blocks(const struct addr *a, const struct block *blocks, size_t n)
 	return false;
 }
 
-/* Clears what is behind the first bits. */
+/* Clears all bits of net after the first ones. */
 void
 addr_mask(unsigned char net[16], unsigned bits)
 {
@@ -74,7 +75,9 @@ addr_mask(unsigned char net[16], unsigned bits)
 	}
 }
 
-/* Makes an IPv4 address of its four bytes. */
+/*
+ * Makes an address from the four bytes of an IPv4 address; port and zone are 0.
+ */
 void
 addr_from4(struct addr *a, const unsigned char ip[4])
 {
@@ -83,7 +86,9 @@ addr_from4(struct addr *a, const unsigned char ip[4])
 	memcpy(a->ip + sizeof(mapped), ip, 4);
 }
 
-/* A zone by its name or number; 0 when there is none such. */
+/*
+ * Returns the index of a zone given by name or number, or 0 if it is unknown.
+ */
 static uint32_t
 scope_parse(const char *zone)
 {
@@ -96,9 +101,9 @@ scope_parse(const char *zone)
 }
 
 /*
- * Reads a canonical dotted quad, or an IPv6 address with or without a zone
- * ("fe80::1%eth0").  Forms that only inet_aton() knows (127.1, 0x7f000001,
- * 010.0.0.1) are refused.  Returns 0 or -1; the port becomes 0.
+ * Reads a dotted quad in canonical form, or an IPv6 address with or without a
+ * zone ("fe80::1%eth0").  Forms that only inet_aton() accepts (127.1,
+ * 0x7f000001, 010.0.0.1) are rejected.  Sets the port to 0.  Returns 0 or -1.
  */
 int
 addr_parse(struct addr *a, const char *text)
@@ -129,8 +134,9 @@ addr_parse(struct addr *a, const char *text)
 }
 
 /*
- * Reads an address or a block: "a.b.c.d/0" to 32, or IPv6 with 0 to 128.  The
- * bits of an IPv4 block are counted as addr_in_net() does.  Returns 0 or -1.
+ * Reads an address, or a block: an IPv4 address with /0 to /32, or an IPv6
+ * address with /0 to /128.  The bits are counted as for addr_in_net().  Returns
+ * 0 or -1.
  */
 int
 addr_parse_net(struct addr *net, unsigned *bits, const char *text)
@@ -159,9 +165,9 @@ addr_parse_net(struct addr *net, unsigned *bits, const char *text)
 }
 
 /*
- * The same for a block that is written as it is: without a zone, and with
- * zero bits behind its own.  Returns 0, or -1 with EINVAL if it is no block,
- * EDOM if there are other bits.
+ * Reads a block for which there must be no zone, and no bit set beyond the
+ * prefix.  Returns 0, or -1 with EINVAL if the text is not a block, or EDOM if
+ * other bits are set.
  */
 int
 addr_parse_block(struct block *block, const char *text)
@@ -181,7 +187,7 @@ addr_parse_block(struct block *block, const char *text)
 	return 0;
 }
 
-/* Takes an AF_INET or AF_INET6 socket address; any other becomes [::]:0. */
+/* Converts an AF_INET or AF_INET6 socket address; any other becomes [::]:0. */
 void
 addr_from_sockaddr(struct addr *a, const struct sockaddr_storage *ss)
 {
@@ -203,7 +209,7 @@ addr_from_sockaddr(struct addr *a, const struct sockaddr_storage *ss)
 	}
 }
 
-/* Fills a socket address of the right family; returns its length. */
+/* Fills in a socket address of the matching family.  Returns its length. */
 socklen_t
 addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *ss)
 {
@@ -225,7 +231,7 @@ addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *ss)
 	return sizeof(*sin6);
 }
 
-/* Writes the address without its port, IPv6 without brackets. */
+/* Writes the address without port, and IPv6 without brackets.  Returns text. */
 const char *
 addr_text(const struct addr *a, char text[ADDR_TEXT_SIZE])
 {
@@ -244,7 +250,7 @@ addr_text(const struct addr *a, char text[ADDR_TEXT_SIZE])
 	return text;
 }
 
-/* Writes 127.0.0.1:443 or [::1]:443. */
+/* Writes address and port: 127.0.0.1:443 or [::1]:443.  Returns text. */
 const char *
 addr_text_port(const struct addr *a, char text[ADDR_TEXT_SIZE])
 {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* Addresses and blocks of addresses, of both families. */
 #ifndef ADDR_H
 #define ADDR_H
 
@@ -15,8 +16,7 @@ enum {
 };
 
 /*
- * addr.c: an address is 16 bytes, IPv4 as ::ffff:a.b.c.d, so that one
- * comparison serves both families.
+ * Sixteen bytes, IPv4 as ::ffff:a.b.c.d: one comparison serves both families.
  */
 struct addr {
 	unsigned char ip[16];
@@ -24,7 +24,7 @@ struct addr {
 	uint16_t port;  /* host byte order */
 };
 
-/* Addresses that begin with the same bits, 0 to 128. */
+/* All addresses whose first bits, 0 to 128 of them, are those of net. */
 struct block {
 	unsigned char net[16];
 	unsigned bits;

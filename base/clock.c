@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The clock that is never set, and how long a process may sleep by it.  A turn
- * of a loop has one time, so that all that is done in it agrees.
+ * The monotonic clock, and how long a process may sleep by it.  One turn of a
+ * loop has one time, read once, so that everything done in the turn uses the
+ * same time.  Nothing here reads the time of day.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -12,9 +13,9 @@
 
 enum { SLEEP_MAX = 60000 /* ms */ };
 
-static int64_t now; /* ms: of this turn */
+static int64_t now; /* ms: the time of this turn */
 
-/* Milliseconds of a clock that is never set. */
+/* Returns the time of the monotonic clock, in ms. */
 int64_t
 clock_ms(void)
 {
@@ -24,21 +25,23 @@ clock_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* Begins a turn of the loop: reads the clock once for all of it. */
+/* Begins a turn of the loop: reads the clock for clock_now(). */
 void
 clock_turn(void)
 {
 	now = clock_ms();
 }
 
-/* The time of this turn of the loop, in ms of clock_ms(). */
+/*
+ * Returns the time at which this turn of the loop began, in ms of clock_ms().
+ */
 int64_t
 clock_now(void)
 {
 	return now;
 }
 
-/* The earlier of two times, of which -1 is never. */
+/* Returns the earlier of two times, where -1 means never. */
 int64_t
 clock_earlier(int64_t a, int64_t b)
 {
@@ -46,8 +49,9 @@ clock_earlier(int64_t a, int64_t b)
 }
 
 /*
- * How long poll() may sleep until a time, or -1: for ever.  A long sleep ends
- * after a minute all the same.
+ * Returns the timeout for poll(), in ms, to sleep from one time until another;
+ * -1, for ever, if until is -1.  No sleep is longer than a minute: the caller
+ * must expect to wake early.
  */
 int
 clock_sleep(int64_t until, int64_t from)

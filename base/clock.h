@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Times, in milliseconds. */
+/* The monotonic clock, and times as milliseconds of it. */
 #ifndef CLOCK_H
 #define CLOCK_H
 

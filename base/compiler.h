@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* What compilers are told that can be told more than C says. */
+/* Annotations for compilers that understand more than standard C. */
 #ifndef COMPILER_H
 #define COMPILER_H
 
-/* A function whose argument number at is a format of printf(3). */
+/*
+ * Argument number at is a printf(3) format, number first the first one for it.
+ */
 #ifdef __GNUC__
 #define PRINTF_LIKE(at, first) __attribute__((format(printf, at, first)))
 #else

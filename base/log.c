@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The log file or syslog in tinyproxy's format, and the access log with its
- * one line for each connection.  A line is one write(), but that a worker
- * writes those of a few milliseconds to a file together.  Nothing is synced or
- * waited for: a log that takes nothing more loses lines rather than time.
- * What strangers sent must be escaped before it comes here.
+ * The log file or syslog, in tinyproxy's format, and the access log with one
+ * line per connection.  Each line is one write(), except that a worker collects
+ * the lines of a few milliseconds for a regular file and writes them together.
+ * No process may wait for a log: nothing is synced, and when a log takes no
+ * more, lines are lost.  Text from clients and servers must be escaped before
+ * it comes here.
  */
 #define _XOPEN_SOURCE 700
 
@@ -43,39 +44,39 @@ static const struct level {
 };
 
 enum {
-	BATCH_SIZE = 16384, /* bytes of lines that are written together */
-	BATCH_TIME = 20,    /* ms from the first of them to that */
+	BATCH_SIZE = 16384, /* bytes of lines written together */
+	BATCH_TIME = 20,    /* ms from the first of these lines until then */
 	LEVEL_LEN = 10,     /* bytes of "CRITICAL  " */
 	TIME_LEN = 15       /* bytes of "Nov 23 21:43:05" */
 };
 
-/* A descriptor to write lines to, and those that are not written yet. */
+/* A descriptor for lines, and the lines not yet written to it. */
 struct sink {
-	int fd;       /* or -1: nowhere */
-	bool is_file; /* a regular one: it never makes us wait */
+	int fd;       /* or -1: lines are dropped */
+	bool is_file; /* a regular file, for which write() never waits */
 	size_t len;
 	char lines[BATCH_SIZE];
 };
 
 static struct sink log_sink = { .fd = -1 }, access_sink = { .fd = -1 };
 static bool batching;
-static int64_t due = -1; /* ms: when what waits is to be written, or -1 */
+static int64_t due = -1; /* ms: when to write collected lines, or -1 */
 static bool to_syslog;
 static enum log_level threshold = LOG_LEVEL_INFO;
 static bool bare;
 static char process[32]; /* " [pid]: " of this process */
 
-/* Where descriptors 1 and 2 led at the start, and whether a log uses them. */
+/* Where descriptors 1 and 2 led at the start, and whether a log uses that. */
 static struct standard {
 	const char *path;
 	int fd;
 	bool used;
 } standard[] = { { "/dev/stdout", -1, false }, { "/dev/stderr", -1, false } };
-static int null = -1; /* for a daemon, where they lead later; or -1 */
+static int null = -1; /* /dev/null, in a daemon until it has detached; or -1 */
 
 /*
- * To be called once, before anything else here and before descriptors 1 and 2
- * become /dev/null: remembers where they led, for LogFile "/dev/stdout".
+ * Must be called once, before anything else here and before descriptors 1 and 2
+ * lead to /dev/null.  Remembers where they lead, for LogFile "/dev/stdout".
  */
 void
 log_init(bool foreground)
@@ -88,10 +89,10 @@ log_init(bool foreground)
 }
 
 /*
- * To be called in each process of a daemon when its start has succeeded, and
- * without effect in the foreground: leads descriptors 0 to 2 to /dev/null, and
- * lets go of those that no log uses, so that whoever waits for the end of
- * what the starter wrote gets it.
+ * Must be called in each process of a daemon once its start has succeeded; does
+ * nothing in the foreground.  Leads descriptors 0 to 2 to /dev/null and closes
+ * the remembered ones that no log uses, so that a program that reads the
+ * starter's output until its end gets that end.
  */
 void
 log_detach(void)
@@ -121,9 +122,10 @@ file_open(const char *path)
 }
 
 /*
- * Opens the log, syslog or the file or neither, and the access log if file
- * is not NULL; sets the level.  Returns NULL, or the path that could not be
- * opened with errno, and then nothing is open.
+ * Opens the log (syslog, the file or neither), and the access log unless its
+ * path is NULL; sets the level.  The caller owns *logs and closes it with
+ * log_close().  Returns NULL; or the path that could not be opened, with errno,
+ * and then nothing is open.
  */
 const char *
 log_open(struct logs *logs, const struct log_places *places)
@@ -145,7 +147,7 @@ log_open(struct logs *logs, const struct log_places *places)
 	return NULL;
 }
 
-/* Closes what log_open() opened. */
+/* Closes the descriptors that log_open() opened. */
 void
 log_close(struct logs *logs)
 {
@@ -166,8 +168,9 @@ sink_use(struct sink *sink, int fd)
 }
 
 /*
- * Writes to these logs from now on, as the process that calls it, and what
- * waits to the former ones.  The caller owns them and keeps them open.
+ * Directs the lines of this process to these logs from now on; lines collected
+ * so far go to the former ones.  The caller owns the descriptors and must keep
+ * them open.  Must be called again after fork(), since lines carry the pid.
  */
 void
 log_use(const struct logs *logs)
@@ -192,10 +195,10 @@ sink_flush(struct sink *sink)
 	    (!sink->is_file && poll(&pfd, 1, 0) != 1))
 		return;
 	if (write(sink->fd, sink->lines, len) < 0)
-		return; /* there is nobody left to tell */
+		return; /* no other log is left to report this to */
 }
 
-/* Writes a line, or lets it wait where others cannot come between. */
+/* Writes a line, or collects it when lines for this sink are batched. */
 static void
 sink_write(struct sink *sink, const char *line, size_t len)
 {
@@ -210,8 +213,8 @@ sink_write(struct sink *sink, const char *line, size_t len)
 }
 
 /*
- * From now on lines for files wait for log_flush(), which whoever calls this
- * must call when log_due() has come, and before it ends.
+ * Collects lines for files from now on.  The caller must call log_flush() when
+ * log_due() has come, and before the process ends.
  */
 void
 log_batch(void)
@@ -219,14 +222,14 @@ log_batch(void)
 	batching = true;
 }
 
-/* When lines that wait are to be written, in ms of clock_ms(), or -1. */
+/* Returns when collected lines must be written, in ms of clock_ms(), or -1. */
 int64_t
 log_due(void)
 {
 	return due;
 }
 
-/* Writes what waits. */
+/* Writes all collected lines. */
 void
 log_flush(void)
 {
@@ -235,7 +238,7 @@ log_flush(void)
 	due = -1;
 }
 
-/* The time as the log has it, made anew once a second. */
+/* Returns the time in the format of the log; formats it once a second. */
 static const char *
 local_time(time_t now)
 {
@@ -254,7 +257,7 @@ local_time(time_t now)
 	return text;
 }
 
-/* Whether lines of a level are written at all. */
+/* Returns whether lines of a level are written at all. */
 bool
 log_wants(enum log_level level)
 {
@@ -262,8 +265,8 @@ log_wants(enum log_level level)
 }
 
 /*
- * What stands before the message in a file; returns its length.  This is done
- * several times for each connection, and printf() would be half of its cost.
+ * Writes what precedes the message in a log file; returns its length.  This is
+ * done several times per connection, and printf() would be half of its cost.
  */
 static int
 file_head(char *line, enum log_level level, const struct timespec *now)
@@ -286,7 +289,7 @@ file_head(char *line, enum log_level level, const struct timespec *now)
 	return (int)(p + len - line);
 }
 
-/* What stands before the message; returns its length. */
+/* Writes what precedes the message; returns its length. */
 static int
 line_head(char line[LOG_LINE_SIZE], enum log_level level)
 {
@@ -295,7 +298,7 @@ line_head(char line[LOG_LINE_SIZE], enum log_level level)
 	if (bare)
 		return snprintf(line, LOG_LINE_SIZE, "%s: ", program);
 	clock_gettime(CLOCK_REALTIME, &now);
-	/* RFC 3164: the facility is user, as tinyproxy's. */
+	/* RFC 3164: the facility is user, as in tinyproxy. */
 	if (to_syslog)
 		return snprintf(line, LOG_LINE_SIZE, "<%d>%s %s%s",
 		    LOG_USER | levels[level].priority, local_time(now.tv_sec),
@@ -304,8 +307,9 @@ line_head(char line[LOG_LINE_SIZE], enum log_level level)
 }
 
 /*
- * Sends to syslogd, without ever waiting for it.  One that was started anew
- * has another socket; that is tried once a second.
+ * Sends a line to syslogd without waiting.  A restarted syslogd has a new
+ * socket, so after an error the socket is connected again, at most once a
+ * second.
  */
 static void
 syslog_send(const char *line, size_t len)
@@ -321,7 +325,9 @@ syslog_send(const char *line, size_t len)
 		sys_syslog_send(log_sink.fd, line, len);
 }
 
-/* Writes one line; the format has no newline. */
+/*
+ * Writes one line to the log, cut to LOG_LINE_SIZE.  The format has no newline.
+ */
 void
 log_line(enum log_level level, const char *format, ...)
 {
@@ -349,9 +355,10 @@ log_line(enum log_level level, const char *format, ...)
 }
 
 /*
- * Writes text to out so that a line stays one line and a field one field:
- * everything but printing ASCII, and blanks too, quotes and backslashes,
- * becomes \xNN.  Cuts to what fits, ends with a NUL; returns the length.
+ * Copies text to out in a form that can never end a line or a field: every byte
+ * that is not printable ASCII, and each blank, quote and backslash, becomes
+ * \xNN.  Cuts the text to what fits and ends it with a NUL.  Returns the
+ * length.
  */
 size_t
 log_escape(char *out, size_t size, const char *text, size_t len)
@@ -375,7 +382,7 @@ log_escape(char *out, size_t size, const char *text, size_t len)
 	return n;
 }
 
-/* The time as the access log has it, made anew once a second. */
+/* Returns the time in the format of the access log, as local_time() does. */
 static const char *
 utc_time(time_t now)
 {
@@ -390,7 +397,7 @@ utc_time(time_t now)
 	return text;
 }
 
-/* Writes the line of a connection that has ended; adit(8) has its fields. */
+/* Writes the line of a connection that has ended; adit(8) lists the fields. */
 void
 log_access(const struct record *r)
 {

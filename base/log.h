@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* The log, the access log, and the levels of log lines. */
 #ifndef LOG_H
 #define LOG_H
 
@@ -23,27 +24,27 @@ enum log_level {
 	LOG_LEVEL_INFO
 };
 
-/* Where they are to go: paths are NULL where there is none. */
+/* Where lines should go; a path is NULL where nothing is written. */
 struct log_places {
 	const char *file, *access;
-	bool syslog; /* in place of the file */
+	bool syslog; /* instead of the file */
 	enum log_level level;
 };
 
-/* Where lines go. The descriptors are -1 where there is nothing to write. */
+/* The open logs.  A descriptor is -1 where nothing is written. */
 struct logs {
 	int fd;
 	int access;
 	bool syslog;
 	enum log_level level;
-	bool bare; /* no time and level, for standard error at the start */
+	bool bare; /* no time or level: for standard error at the start */
 };
 
-/* What the access log says of a connection that has ended. */
+/* What the access log says about a connection that has ended. */
 struct record {
 	const struct addr *client;
 	const char *user;   /* or NULL */
-	const char *target; /* as asked, or NULL */
+	const char *target; /* as the client wrote it, or NULL */
 	const struct addr *dialled;
 	int status; /* 0: no answer was sent */
 	const char *reason;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Host names: their one form, whether one is below another, and whether a
- * resolver would take one for an address.  Nothing here looks a name up.
+ * Host names: their canonical form, whether one lies below another, and whether
+ * a resolver would take one for an address.  Nothing here may look up a name.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -14,8 +14,10 @@
 #include "name.h"
 
 /*
- * Whether it can be a name as clients ask for it, or a suffix with its dot in
- * front; folds its case, and takes one last dot off.
+ * Returns whether text can be a host name that a client asks for, or such a
+ * name with a dot in front (a suffix).  A name that ends in a number can not.
+ * Changes name in place: letters become lower case, and one trailing dot is
+ * removed.
  */
 bool
 name_fold(char *name)
@@ -37,9 +39,9 @@ name_fold(char *name)
 }
 
 /*
- * Whether a name is what a rule says: ".suffix" is anything below suffix,
- * "name" is the name or anything below it.  Case and a last dot do not
- * count; labels are matched whole.
+ * Returns whether a rule covers a name: ".suffix" covers the names below
+ * suffix, "name" covers name itself as well as those below it.  Case and a
+ * trailing dot of the name do not matter; only whole labels match.
  */
 bool
 name_matches(const char *rule, const char *name)
@@ -57,8 +59,8 @@ name_matches(const char *rule, const char *name)
 }
 
 /*
- * Whether the last label of a name is a number, decimal or hexadecimal.
- * Resolvers take such a name for an IPv4 address in one of many forms.
+ * Returns whether the last label of a name is a number, decimal or hexadecimal.
+ * Resolvers take such a name for an IPv4 address in one of its many forms.
  */
 bool
 name_ends_in_number(const char *host)

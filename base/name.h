@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Host names as text. */
+/* Host names as text: canonical form and comparison. */
 #ifndef NAME_H
 #define NAME_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What the program is called, and where its configuration is.  This file alone
- * is compiled once for each name, so that neither depends on how the program
- * is started.
+ * The name of the program, and the path of its configuration file.  Only this
+ * file is compiled once for each name: neither may depend on how the program is
+ * started.
  */
 
 #include "program.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Opening files perhaps as root, and perhaps in directories that belong to
- * somebody else, who could put a link there that leads elsewhere.  Links are
- * followed only out of directories that nobody else can write to.
+ * Opens files that adit writes, perhaps as root, and perhaps in a directory of
+ * another user, who could put a link there that leads elsewhere.  A symbolic
+ * link may be followed only in a directory that no other user can write to.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -18,7 +18,10 @@
 #include "safefile.h"
 #include "sys.h"
 
-/* Whether nobody but root and we could have put a link into a directory. */
+/*
+ * Returns whether only root and our own user can have put a link into a
+ * directory.
+ */
 static bool
 is_trusted(const struct stat *dir)
 {
@@ -27,9 +30,9 @@ is_trusted(const struct stat *dir)
 }
 
 /*
- * Whether a file may be appended to that was found in somebody else's
- * directory: it must be the directory's owner's, or ours, or root's, and have
- * no second name elsewhere.
+ * Returns whether a file found in another user's directory may be appended to.
+ * It must belong to the owner of the directory, to us or to root, and must not
+ * be a hard link to a file elsewhere.
  */
 static bool
 is_harmless(const struct stat *file, const struct stat *dir)
@@ -39,7 +42,7 @@ is_harmless(const struct stat *file, const struct stat *dir)
 		file->st_uid == dir->st_uid);
 }
 
-/* Opens the directory that has the first len bytes of name in dir. */
+/* Opens the directory named by the first len bytes of name, relative to dir. */
 static int
 part_open(int dir, const char *name, size_t len)
 {
@@ -68,8 +71,8 @@ close_keeping_errno(int fd)
 }
 
 /*
- * Opens the directory of an absolute path, and points *name to the rest of the
- * path, its last part.  Returns a descriptor or -1 with errno.
+ * Opens the directory of an absolute path and points *name to the last part of
+ * the path, in the memory of path.  Returns a descriptor, or -1 with errno.
  */
 static int
 path_open_dir(const char *path, const char **name)
@@ -92,7 +95,7 @@ path_open_dir(const char *path, const char **name)
 	return at;
 }
 
-/* Opens name in dir to append to. */
+/* Opens name in dir for appending. */
 static int
 append_open(int dir, const char *name)
 {
@@ -103,7 +106,7 @@ append_open(int dir, const char *name)
 		return -1;
 	if (!is_trusted(&dir_st))
 		flags |= O_NOFOLLOW;
-	/* A FIFO that is read here too cannot lose its last reader. */
+	/* We open a FIFO for reading too, so that it always has a reader. */
 	fd = openat(dir, name, O_RDWR | flags, 0640);
 	if (fd < 0 && errno == EACCES)
 		fd = openat(dir, name, O_WRONLY | flags, 0640);
@@ -118,8 +121,9 @@ append_open(int dir, const char *name)
 }
 
 /*
- * Opens the file of an absolute path to append to it, whatever kind of file it
- * is.  Returns a descriptor that does not block, or -1 with errno.
+ * Opens the file with an absolute path for appending, creating it if needed; it
+ * may be of any kind.  Returns a descriptor that does not block and that the
+ * caller owns, or -1 with errno.
  */
 int
 safefile_append(const char *path)
@@ -135,9 +139,9 @@ safefile_append(const char *path)
 }
 
 /*
- * Makes a new file of an absolute path, in place of a regular file that may be
- * there; what is there is never written to.  Returns a descriptor or -1 with
- * errno.
+ * Creates a new file with an absolute path, replacing a regular file of that
+ * name; never writes to an existing file.  Returns a descriptor that the caller
+ * owns, or -1 with errno.
  */
 int
 safefile_create(const char *path)
@@ -156,7 +160,10 @@ safefile_create(const char *path)
 	return fd;
 }
 
-/* Removes the file of an absolute path, if it is still the one that fd is. */
+/*
+ * Removes the file with an absolute path if it is still the file that fd refers
+ * to.  Returns 0, or -1 with errno.
+ */
 int
 safefile_remove(const char *path, int fd)
 {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* Opens files safely where other users can write to the directory. */
 #ifndef SAFEFILE_H
 #define SAFEFILE_H
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Two things for secrets: a digest by which they can be recognised but not
- * read, SipHash-2-4 with 128 bits, and a way to forget them.  Pure like
- * parse.c.  Whoever has the key and a digest can try passwords at great speed:
- * a digest is kept in memory, for a short time, and nowhere else.
+ * Digests of secrets, which identify a secret but do not reveal it (SipHash-2-4
+ * with 128 bits), and a way to wipe secrets.  Like parse.c, this file makes no
+ * system calls.  Anyone who has both the key and a digest can try passwords at
+ * great speed: a digest may be kept in memory only, and only for a short time.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -23,7 +23,7 @@ rotate(uint64_t x, int bits)
 	return x << bits | x >> (64 - bits);
 }
 
-/* The len bytes at p, up to 8 of them, the first as the lowest. */
+/* Returns len bytes at p, up to 8, as a little-endian number. */
 static uint64_t
 number_at(const unsigned char *p, size_t len)
 {
@@ -60,7 +60,7 @@ sip_take(struct sip *s, uint64_t n)
 	s->v[0] ^= n;
 }
 
-/* One half of the result; flip tells the two apart. */
+/* Returns one half of the result; flip makes the two halves differ. */
 static uint64_t
 sip_half(struct sip *s, int at, uint64_t flip)
 {
@@ -70,9 +70,9 @@ sip_half(struct sip *s, int at, uint64_t flip)
 }
 
 /*
- * The digest of len bytes under a key, as the reference implementation of
- * SipHash-2-4 with 128 bits has it: the first eight bytes, as a little-endian
- * number, and the other eight.
+ * Returns the digest of len bytes under a key, as the reference implementation
+ * of SipHash-2-4 with 128 bits computes it.  Each half is eight bytes of that,
+ * as a little-endian number.
  */
 struct digest
 secret_digest(
@@ -96,6 +96,7 @@ secret_digest(
 	return digest;
 }
 
+/* Compares two digests, in a time that does not depend on their values. */
 bool
 secret_same(const struct digest *a, const struct digest *b)
 {
@@ -103,8 +104,8 @@ secret_same(const struct digest *a, const struct digest *b)
 }
 
 /*
- * Overwrites a secret that is no longer needed; no compiler may leave that
- * out.
+ * Overwrites a secret that is no longer needed.  The compiler cannot optimise
+ * this away.
  */
 void
 secret_wipe(void *secret, size_t len)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* Digests of secrets, and wiping memory. */
 #ifndef SECRET_H
 #define SECRET_H
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* Small calls for sockets, and what their errors mean. */
+/*
+ * Socket options and socket errors that several rooms use.  Nothing here reads,
+ * writes or closes a socket.
+ */
 #define _POSIX_C_SOURCE 200809L
 
 #include <sys/socket.h>
@@ -10,10 +13,10 @@
 #include "socket.h"
 
 /*
- * Chooses what close() says to the peer: a reset, and what is not sent yet is
- * dropped; or, gracefully, that all has been said.  The sockets of a tunnel
- * are set to reset for as long as it lives: so the end of a process that
- * crashes does not make half an answer look complete.
+ * Chooses what close() does: gracefully ends the connection after the unsent
+ * data; otherwise drops that data and resets the connection.  The sockets of a
+ * tunnel are set to reset while it lives, so that half an answer does not look
+ * complete when a worker crashes.
  */
 void
 socket_linger(int fd, bool gracefully)
@@ -23,7 +26,7 @@ socket_linger(int fd, bool gracefully)
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
-/* Whether a socket has failed only for now, so that it is to be tried again. */
+/* Returns whether an error of a socket call is temporary: try again later. */
 bool
 socket_is_passing(int error)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Small calls for sockets. */
+/* Socket options and socket errors. */
 #ifndef SOCKET_H
 #define SOCKET_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The one file that goes beyond POSIX.  Each function here either is what
- * every Unix has under the same name, or has a portable way beside the quick
- * one, chosen when it is compiled.  Nothing here knows of connections.
+ * The only file that goes beyond POSIX.  Each function either exists on every
+ * Unix under the same name, or has a portable way beside the quick one, chosen
+ * when it is compiled.  Nothing here may know about connections.
  */
 #define _GNU_SOURCE
 #define _DEFAULT_SOURCE
@@ -31,7 +31,7 @@
 
 #include "sys.h"
 
-/* Where crypt() is not even declared by a header of its own, Linux lacks it. */
+/* On Linux, a system without <crypt.h> has no crypt(). */
 #if defined(__linux__) && defined(__has_include)
 #if !__has_include(<crypt.h>)
 #define NO_CRYPT
@@ -64,7 +64,7 @@ make_nonblocking(int fd)
 }
 #endif
 
-/* Closes all descriptors from first on that the starter has left open. */
+/* Closes all descriptors from first on that were inherited from the starter. */
 void
 sys_close_from(int first)
 {
@@ -82,7 +82,10 @@ sys_close_from(int first)
 #endif
 }
 
-/* accept() of a socket that does not block.  Returns it, or -1 with errno. */
+/*
+ * Accepts a connection.  Returns a socket that does not block and that the
+ * caller owns, and its peer in *from; or -1 with errno.
+ */
 int
 sys_accept(int listener, struct sockaddr_storage *from)
 {
@@ -97,7 +100,7 @@ sys_accept(int listener, struct sockaddr_storage *from)
 #endif
 }
 
-/* A stream socket that does not block, or -1 with errno. */
+/* Returns a stream socket that does not block, or -1 with errno. */
 int
 sys_socket(int family)
 {
@@ -108,7 +111,10 @@ sys_socket(int family)
 #endif
 }
 
-/* Whether TCP_NODELAY, SO_KEEPALIVE and SO_LINGER pass from a listener to its own. */
+/*
+ * Returns whether accepted sockets inherit TCP_NODELAY, SO_KEEPALIVE and
+ * SO_LINGER from the listening socket.
+ */
 bool
 sys_accept_inherits(void)
 {
@@ -119,7 +125,10 @@ sys_accept_inherits(void)
 #endif
 }
 
-/* Whether getnameinfo() tells a look-up that failed from one without a name. */
+/*
+ * Returns whether getnameinfo() distinguishes a look-up that failed from an
+ * address without a name.
+ */
 bool
 sys_tells_failures(void)
 {
@@ -131,9 +140,10 @@ sys_tells_failures(void)
 }
 
 /*
- * Lets the system keep a client until it says something, or for about a
- * second, where it can do that (on), or no more (off): a client of this proxy
- * always speaks first, and its request can then be read at once.
+ * Turns deferred accepting on or off, where the system has it: a connection is
+ * then accepted when the client has sent something, or after about a second.  A
+ * client of this proxy always speaks first, so its request can be read as soon
+ * as it is accepted.
  */
 void
 sys_accept_late(int listener, bool on)
@@ -150,8 +160,8 @@ sys_accept_late(int listener, bool on)
 }
 
 /*
- * Tells that a socket is to be bound to an address but to no port of its own,
- * so that connections to different servers may share local ports.
+ * Makes a later bind() choose an address only and leave the local port to
+ * connect(), so that connections to different servers may share a local port.
  */
 void
 sys_bind_late(int fd)
@@ -166,8 +176,9 @@ sys_bind_late(int fd)
 }
 
 /*
- * Lets another socket be bound to the same port (on), or no more (off).
- * Without it a reload cannot go from all addresses to one, or back.
+ * Allows (on) or forbids (off) other sockets to be bound to the same port.
+ * Without it a reload cannot go from all addresses to one, or back.  Returns 0,
+ * or -1 with errno.
  */
 int
 sys_reuseport(int fd, bool on)
@@ -184,8 +195,8 @@ sys_reuseport(int fd, bool on)
 }
 
 /*
- * How many bytes a socket still has to send, or that its peer has to
- * acknowledge; 0 where the system does not tell.
+ * Returns how many bytes of a socket are unsent or not acknowledged by its
+ * peer; 0 where the system does not tell.
  */
 int
 sys_unsent(int fd)
@@ -210,10 +221,10 @@ sys_unsent(int fd)
 }
 
 /*
- * Opens a pipe, out at fds[0] and in at fds[1], neither of which blocks, for
- * sys_splice() to move about size bytes at once by.  Returns 0, or -1 with
- * errno: ENOSYS where there is no splice(), EPERM where only tiny pipes are
- * left for this user.
+ * Opens a pipe for sys_splice() that can hold about size bytes: read end in
+ * fds[0], write end in fds[1], neither of which blocks.  Returns 0, or -1 with
+ * errno: ENOSYS where the system has no splice(), EPERM when this user gets
+ * only tiny pipes.
  */
 int
 sys_pipe(int fds[2], int size)
@@ -237,8 +248,8 @@ sys_pipe(int fds[2], int size)
 
 /*
  * Moves up to len bytes from a socket into a pipe, or from a pipe to a socket,
- * without copying them.  Returns how many, 0 at the end of file, or -1 with
- * errno.  Whoever sends this way must ignore SIGPIPE.
+ * without copying them.  Returns how many, 0 at end of file, or -1 with errno.
+ * The caller must ignore SIGPIPE.
  */
 ssize_t
 sys_splice(int from, int to, size_t len)
@@ -256,8 +267,8 @@ sys_splice(int from, int to, size_t len)
 }
 
 /*
- * Gives up root for good: all supplementary groups, the group, the user.
- * Returns 0, or -1 with errno if any of it did not work.
+ * Gives up root for good: drops all supplementary groups, sets the group, then
+ * the user.  Returns 0, or -1 with errno if any of that failed.
  */
 int
 sys_drop(uid_t uid, gid_t gid)
@@ -274,7 +285,9 @@ sys_drop(uid_t uid, gid_t gid)
 	return 0;
 }
 
-/* Makes dir the root directory and goes there.  Returns 0 or -1. */
+/*
+ * Makes dir the root and the working directory.  Returns 0, or -1 with errno.
+ */
 int
 sys_chroot(const char *dir)
 {
@@ -282,9 +295,8 @@ sys_chroot(const char *dir)
 }
 
 /*
- * A socket to send to syslogd by, connected if there is one.  Returns it, or -1
- * with errno.  syslog(3) is no choice: it waits for a syslogd that does not
- * read.
+ * Returns a socket for syslogd, connected if syslogd is running, or -1 with
+ * errno.  syslog(3) is not used because it blocks when syslogd does not read.
  */
 int
 sys_syslog_open(void)
@@ -296,7 +308,7 @@ sys_syslog_open(void)
 	return fd;
 }
 
-/* Connects the socket to the syslogd that there is now.  Returns 0 or -1. */
+/* Connects the socket to the running syslogd.  Returns 0, or -1 with errno. */
 int
 sys_syslog_connect(int fd)
 {
@@ -307,14 +319,19 @@ sys_syslog_connect(int fd)
 	return connect(fd, sa, sizeof(un));
 }
 
-/* Sends one message; EAGAIN: syslogd takes no more for now. */
+/*
+ * Sends one message.  Returns 0, or -1 with errno; EAGAIN: syslogd is not
+ * reading.
+ */
 int
 sys_syslog_send(int fd, const char *line, size_t len)
 {
 	return send(fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 0;
 }
 
-/* Zeroed memory that is shared with all children, or NULL with errno. */
+/*
+ * Returns zeroed memory that is shared with all children, or NULL with errno.
+ */
 void *
 sys_share(size_t size)
 {
@@ -324,7 +341,7 @@ sys_share(size_t size)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* Fills up to 256 bytes with random ones.  Returns 0, or -1 with errno. */
+/* Fills memory with up to 256 random bytes.  Returns 0, or -1 with errno. */
 int
 sys_random(void *to, size_t len)
 {
@@ -332,7 +349,7 @@ sys_random(void *to, size_t len)
 	ssize_t n;
 
 #ifdef HAS_GETENTROPY
-	/* It needs no /dev, but may be missing in an old kernel. */
+	/* This works without /dev, but an old kernel may lack it. */
 	if (getentropy(to, len) == 0)
 		return 0;
 #endif
@@ -346,7 +363,7 @@ sys_random(void *to, size_t len)
 	return n == (ssize_t)len ? 0 : -1;
 }
 
-/* Whether there is crypt(3), at least as far as this was built with it. */
+/* Returns whether this program was built with crypt(3). */
 bool
 sys_has_crypt(void)
 {
@@ -358,9 +375,9 @@ sys_has_crypt(void)
 }
 
 /*
- * crypt(3), which not all systems declare for POSIX alone.  Returns the hash,
- * which the next call overwrites; or NULL, or a text that begins with '*', when
- * the setting is none that the system knows, or it has no memory.
+ * Calls crypt(3), which not all systems declare for POSIX alone.  Returns the
+ * hash, which the next call overwrites.  If the system does not know the
+ * setting or has no memory, returns NULL or a text that begins with '*'.
  */
 char *
 sys_crypt(const char *password, const char *setting)
@@ -376,9 +393,9 @@ sys_crypt(const char *password, const char *setting)
 }
 
 /*
- * A bell between processes, heard at bell[0] and rung at bell[1], neither of
- * which blocks.  Both are the same where the system has something smaller
- * than a pipe.  Returns 0, or -1 with errno.
+ * Opens a bell between processes, heard at bell[0] and rung at bell[1], neither
+ * of which blocks.  Both are one descriptor where the system has something
+ * smaller than a pipe.  Returns 0, or -1 with errno.
  */
 int
 sys_bell(int bell[2])
@@ -398,7 +415,7 @@ sys_bell(int bell[2])
 #endif
 }
 
-/* Rings a bell; one that takes no more is ringing. */
+/* Rings a bell.  EAGAIN needs no handling: a full bell is already ringing. */
 void
 sys_bell_ring(int fd)
 {
@@ -410,7 +427,7 @@ sys_bell_ring(int fd)
 	while (n < 0 && errno == EINTR);
 }
 
-/* Silences a bell. */
+/* Reads all that was rung, so that a bell is silent again. */
 void
 sys_bell_hear(int fd)
 {
@@ -420,7 +437,7 @@ sys_bell_hear(int fd)
 		;
 }
 
-/* The number of processors, at least 1. */
+/* Returns the number of processors, at least 1. */
 unsigned
 sys_processors(void)
 {
@@ -430,9 +447,9 @@ sys_processors(void)
 }
 
 /*
- * Asks for the end of this process with that of its parent, where the system
- * can do that.  It is for processes that may hang in a library call; they
- * notice by themselves too, only later.
+ * Makes the system kill this process when its parent ends, where the system can
+ * do that.  It is for processes that may hang in a library call.  Without it
+ * they notice the end of the parent too, but later.
  */
 void
 sys_die_with_parent(void)
@@ -443,8 +460,9 @@ sys_die_with_parent(void)
 }
 
 /*
- * Opens a directory to open others in, where possible without needing the
- * right to read it.  Returns a descriptor or -1 with errno.
+ * Opens a directory for openat(), where possible without read permission.
+ * SYS_DIR_NOFOLLOW fails on a symbolic link.  Returns a descriptor, or -1 with
+ * errno.
  */
 int
 sys_open_dir(int at, const char *name, enum sys_dir how)
@@ -461,20 +479,23 @@ sys_open_dir(int at, const char *name, enum sys_dir how)
 	return openat(at, name, flags);
 }
 
-/* Room for the control message that carries descriptors, aligned. */
+/* An aligned buffer for the control message that carries descriptors. */
 union ancillary {
 	struct cmsghdr header;
 	char room[CMSG_SPACE(sizeof(int) * SENT_FDS_MAX)];
 };
 
 /*
- * Sends one message over a SOCK_SEQPACKET socket, and copies of nfds (0 to 4)
- * descriptors with it.  Returns 0 or -1 with errno.
+ * Sends one message over a SOCK_SEQPACKET socket, with copies of nfds (0 to 4)
+ * descriptors.  Never waits.  Returns 0, or -1 with errno.
  */
 int
 sys_send(int fd, const void *message, size_t len, const int *fds, size_t nfds)
 {
-	/* What is sent is not changed, and may be too secret to be copied. */
+	/*
+	 * The union drops const without a copy: the message stays unchanged,
+	 * and a copy of a secret would have to be wiped.
+	 */
 	union {
 		const void *from;
 		void *to;
@@ -502,9 +523,9 @@ sys_send(int fd, const void *message, size_t len, const int *fds, size_t nfds)
 }
 
 /*
- * Receives one message, and up to nfds descriptors with it, which the caller
- * owns then; those not sent become -1.  Returns the length, 0 when the other
- * end is gone, or -1 with errno (EAGAIN: nothing has come).
+ * Receives one message without waiting, with up to nfds descriptors, which the
+ * caller then owns.  Unused entries of fds become -1.  Returns the length, 0
+ * when the other end is closed, or -1 with errno (EAGAIN: no message).
  */
 ssize_t
 sys_receive(int fd, void *message, size_t size, int *fds, size_t nfds)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* Wrappers for calls that are not POSIX, or differ between systems. */
 #ifndef SYS_H
 #define SYS_H
 
