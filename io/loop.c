@@ -2,8 +2,8 @@
 /*
  * What a worker waits for: the poll set, and the deadlines of its connections.
  * The set is kept from turn to turn and changed in place; it holds a few
- * descriptors of the worker's own and those of the connections that are busy.
- * Nothing here knows what the descriptors and deadlines mean.
+ * descriptors of the worker itself and those of the busy connections.  Nothing
+ * here may know what the descriptors and deadlines are for.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -21,9 +21,12 @@
 #include "race.h"
 #include "tunnel.h"
 
-enum { OWN_MAX = LISTEN_MAX + 8 /* descriptors that are no connection's */ };
+enum { OWN_MAX = LISTEN_MAX + 8 /* descriptors of the worker itself */ };
 
-/* Whose a descriptor in the set is; *slot is kept right when it moves. */
+/*
+ * What belongs to a descriptor in the set: *slot is its place, updated when it
+ * moves, and which tells the caller which descriptor of the tunnel it is.
+ */
 struct watch {
 	struct tunnel *tunnel;
 	int *slot;
@@ -34,10 +37,10 @@ static struct pollfd *set;
 static struct watch *watches;
 static size_t nset, set_size;
 
-static struct tunnel **heap; /* the conn whose alarm is first at 1 */
+static struct tunnel **heap; /* from 1 on; the earliest alarm is at 1 */
 static size_t nheap;
 
-/* How many descriptors the set holds at most with so many connections. */
+/* Returns how many descriptors the set may hold for so many connections. */
 size_t
 watch_max(size_t max_conns)
 {
@@ -45,8 +48,8 @@ watch_max(size_t max_conns)
 }
 
 /*
- * Makes room for so many connections; memory that is never touched costs
- * nothing.  Returns 0, or -1 with errno.
+ * Allocates the set and the deadlines for up to max_conns connections; pages
+ * that are never touched cost no memory.  Returns 0, or -1 with errno.
  */
 int
 loop_init(size_t max_conns)
@@ -60,8 +63,10 @@ loop_init(size_t max_conns)
 }
 
 /*
- * Puts a descriptor into the set, and its place into *slot, which must live
- * as long as it is there.  Returns 0, or -1 when the set is full.
+ * Adds a descriptor to the set for some events of poll(2), and stores its place
+ * in *slot, which must stay valid until watch_remove().  The tunnel is NULL for
+ * a descriptor of the worker itself.  Returns 0, or -1 with ENOBUFS when the
+ * set is full.
  */
 int
 watch_add(int fd, short events, struct tunnel *t, unsigned which, int *slot)
@@ -76,14 +81,17 @@ watch_add(int fd, short events, struct tunnel *t, unsigned which, int *slot)
 	return 0;
 }
 
-/* Changes what a descriptor in the set is watched for. */
+/* Changes the events that a descriptor in the set is watched for. */
 void
 watch_set(int slot, short events)
 {
 	set[slot].events = events;
 }
 
-/* Takes a descriptor out of the set, if it is in; *slot becomes -1. */
+/*
+ * Removes a descriptor from the set and sets *slot to -1; does nothing if it is
+ * -1.
+ */
 void
 watch_remove(int *slot)
 {
@@ -99,14 +107,17 @@ watch_remove(int *slot)
 	*slot = -1;
 }
 
-/* How many descriptors are in the set. */
+/* Returns how many descriptors are in the set. */
 size_t
 watch_count(void)
 {
 	return nset;
 }
 
-/* Waits up to timeout ms, or for ever with -1, as poll() does. */
+/*
+ * Waits up to timeout ms, or for ever if -1; then begins a turn.  Returns what
+ * poll(2) returned.
+ */
 int
 watch_poll(int timeout)
 {
@@ -117,9 +128,10 @@ watch_poll(int timeout)
 }
 
 /*
- * What happened to the descriptor at a place, and whose it is.  To be asked
- * from the last place to the first, so that a place that is filled again
- * while that goes on is not asked twice.
+ * Returns and clears the events of the descriptor at a place, and stores its
+ * tunnel and which.  The caller must go from the last place to the first: a
+ * descriptor that moves into a place freed meanwhile comes from the end of the
+ * set, where it has been asked already.
  */
 short
 watch_take(size_t at, struct tunnel **tunnel, unsigned *which)
@@ -135,7 +147,10 @@ watch_take(size_t at, struct tunnel **tunnel, unsigned *which)
 	return revents;
 }
 
-/* Whose the descriptor at a place is: NULL, the worker's own, or none. */
+/*
+ * Returns the tunnel of the descriptor at a place; NULL for one of the worker
+ * itself, or if the place is empty.
+ */
 struct tunnel *
 watch_tunnel(size_t at)
 {
@@ -172,8 +187,9 @@ heap_down(size_t at, struct tunnel *t)
 }
 
 /*
- * Gives a connection its one deadline, in ms of clock_ms().  A later one
- * than before costs nothing: the old alarm rings and is set anew.
+ * Sets the deadline of a connection, in ms of clock_ms().  Moving it later
+ * costs nothing: the old alarm stays in the heap, and deadline_due() moves it
+ * when its time comes.
  */
 void
 deadline_set(struct tunnel *t, int64_t when)
@@ -188,7 +204,7 @@ deadline_set(struct tunnel *t, int64_t when)
 	}
 }
 
-/* Takes a connection's deadline away. */
+/* Clears a connection's deadline, if it has one. */
 void
 deadline_clear(struct tunnel *t)
 {
@@ -205,7 +221,7 @@ deadline_clear(struct tunnel *t)
 	heap_down(last->heap_at, last);
 }
 
-/* A connection whose deadline has passed and is now cleared, or NULL. */
+/* Returns a connection whose deadline has passed, and clears it; or NULL. */
 struct tunnel *
 deadline_due(void)
 {
@@ -222,7 +238,7 @@ deadline_due(void)
 	return NULL;
 }
 
-/* When deadline_due() is to be asked next, or -1: never. */
+/* Returns when to call deadline_due() next, in ms of clock_ms(); -1: never. */
 int64_t
 deadline_next(void)
 {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* The poll set of a worker, and the deadlines of its connections. */
 #ifndef LOOP_H
 #define LOOP_H
 

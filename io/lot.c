@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The parking lot: where quiet tunnels wait, so that the poll set of a worker
- * holds the busy ones only.  On Linux the lot is an epoll descriptor and on
- * the BSDs a kqueue, which is itself in the poll set; elsewhere, and with
- * LOT=poll, the parked descriptors are polled too, but for no more than about
- * a fifth of the time.  The lot never reads, writes or closes a descriptor.
+ * holds only the busy ones.  On Linux the lot is an epoll descriptor and on the
+ * BSDs a kqueue, and that descriptor is in the poll set.  Elsewhere, and with
+ * LOT=poll, the parked descriptors are polled as well, which may take only
+ * about a fifth of the time.  The lot never reads, writes or closes a
+ * descriptor.
  */
 #define _GNU_SOURCE
 
@@ -39,14 +40,16 @@
 
 static int lot = -1;
 
-/* Readable when a parked tunnel has woken; -1 when the lot has no such. */
+/*
+ * Returns a descriptor that is readable when a parked tunnel has woken, or -1.
+ */
 int
 lot_fd(void)
 {
 	return lot;
 }
 
-/* As poll(2) over the set; the parked are watched by what is in it. */
+/* Calls poll(2) for the set; the lot is watched through lot_fd() in the set. */
 int
 lot_poll(struct pollfd *set, size_t n, int timeout)
 {
@@ -54,8 +57,9 @@ lot_poll(struct pollfd *set, size_t n, int timeout)
 }
 
 /*
- * Drives a tunnel out.  Its descriptors stay known to the kernel; an event
- * that one may still give finds the tunnel not parked, and is not repeated.
+ * Takes a tunnel out of the lot.  Its descriptors stay registered with the
+ * kernel.  An event that they still cause is ignored, because the tunnel is not
+ * parked, and is not repeated.
  */
 void
 lot_leave(struct tunnel *t)
@@ -63,7 +67,7 @@ lot_leave(struct tunnel *t)
 	t->parked = false;
 }
 
-/* Adds a tunnel to those that woke, once. */
+/* Adds a tunnel to the woken ones, unless it has left the lot already. */
 static size_t
 wake(struct tunnel *t, struct tunnel **woken, size_t n)
 {
@@ -79,8 +83,8 @@ wake(struct tunnel *t, struct tunnel **woken, size_t n)
 #ifdef LOT_IS_EPOLL
 
 /*
- * Makes the lot, for so many connections, beside a poll set with so many
- * descriptors at most.  Returns 0, or -1 with errno.
+ * Makes the lot for up to max_conns connections, beside a poll set of up to
+ * set_size descriptors.  Returns 0, or -1 with errno.
  */
 int
 lot_init(size_t max_conns, size_t set_size)
@@ -92,10 +96,9 @@ lot_init(size_t max_conns, size_t set_size)
 }
 
 /*
- * Parks a tunnel: either of its ends wakes it, when one of its events or an
- * error comes, or the end of both directions; one with negative events is not
- * watched.
- * Returns 0 or -1 with errno.
+ * Parks a tunnel.  An end wakes it when one of its events or an error occurs,
+ * or when both directions of the end are closed.  An end with negative events
+ * is not watched.  Returns 0, or -1 with errno.
  */
 int
 lot_park(struct tunnel *t, const int events[2])
@@ -118,7 +121,7 @@ lot_park(struct tunnel *t, const int events[2])
 	return 0;
 }
 
-/* Fills in tunnels that woke and have left the lot; returns how many. */
+/* Stores up to max tunnels that woke and left the lot.  Returns how many. */
 size_t
 lot_woken(struct tunnel **woken, size_t max)
 {
@@ -137,8 +140,8 @@ lot_woken(struct tunnel **woken, size_t max)
 #ifdef LOT_IS_KQUEUE
 
 /*
- * Makes the lot, for so many connections, beside a poll set with so many
- * descriptors at most.  Returns 0, or -1 with errno.
+ * Makes the lot for up to max_conns connections, beside a poll set of up to
+ * set_size descriptors.  Returns 0, or -1 with errno.
  */
 int
 lot_init(size_t max_conns, size_t set_size)
@@ -150,9 +153,10 @@ lot_init(size_t max_conns, size_t set_size)
 }
 
 /*
- * Parks a tunnel: either of its ends wakes it.  Returns 0 or -1 with errno.
- * A tunnel with a side that is neither to be read nor to be written is not
- * parked: there is no event that would tell of its reset, and of that alone.
+ * Parks a tunnel.  An end wakes it when one of its events occurs.  An end with
+ * negative events is not watched.  Returns 0, or -1 with errno; ENOTSUP if an
+ * end is watched for errors only (events 0), because kqueue has no event for a
+ * reset alone.
  */
 int
 lot_park(struct tunnel *t, const int events[2])
@@ -182,7 +186,7 @@ lot_park(struct tunnel *t, const int events[2])
 	return 0;
 }
 
-/* Fills in tunnels that woke and have left the lot; returns how many. */
+/* Stores up to max tunnels that woke and left the lot.  Returns how many. */
 size_t
 lot_woken(struct tunnel **woken, size_t max)
 {
@@ -202,11 +206,11 @@ lot_woken(struct tunnel **woken, size_t max)
 
 #ifdef LOT_IS_POLL
 
-enum { SHARE = 4 /* times as long as a look at the lot it rests after it */ };
+enum { SHARE = 4 /* rest after a look at the lot, in times of its length */ };
 
 /*
- * The parked pairs of descriptors, and behind them a copy of the set when all
- * is polled at once.  Pair i belongs to tunnels[i], whose place is lot_at.
+ * The pairs of parked descriptors, followed by a copy of the set while both are
+ * polled together.  Pair i belongs to tunnels[i], whose lot_at is i.
  */
 static struct pollfd *all;
 static struct tunnel **tunnels;
@@ -223,8 +227,8 @@ clock_ns(void)
 }
 
 /*
- * Makes the lot, for so many connections, beside a poll set with so many
- * descriptors at most.  Returns 0, or -1 with errno.
+ * Makes the lot for up to max_conns connections, beside a poll set of up to
+ * set_size descriptors.  Returns 0, or -1 with errno.
  */
 int
 lot_init(size_t max_conns, size_t set_size)
@@ -234,7 +238,7 @@ lot_init(size_t max_conns, size_t set_size)
 	return all == NULL || tunnels == NULL ? -1 : 0;
 }
 
-/* This lot has no descriptor of its own. */
+/* Returns -1: this lot has no descriptor of its own. */
 int
 lot_fd(void)
 {
@@ -242,10 +246,9 @@ lot_fd(void)
 }
 
 /*
- * Parks a tunnel: either of its ends wakes it, when one of its events or an
- * error comes, or the end of both directions; one with negative events is not
- * watched.
- * Returns 0.
+ * Parks a tunnel.  An end wakes it when one of its events or an error occurs,
+ * or when both directions of the end are closed.  An end with negative events
+ * is not watched.  Returns 0.
  */
 int
 lot_park(struct tunnel *t, const int events[2])
@@ -263,7 +266,7 @@ lot_park(struct tunnel *t, const int events[2])
 	return 0;
 }
 
-/* Drives a tunnel out. */
+/* Takes a tunnel out of the lot. */
 void
 lot_leave(struct tunnel *t)
 {
@@ -279,7 +282,7 @@ lot_leave(struct tunnel *t)
 	t->parked = false;
 }
 
-/* Polls everything, and notes how long that took without waiting. */
+/* Polls the set and the lot.  Measures how long that took without sleeping. */
 static int
 poll_all(struct pollfd *set, size_t n, int timeout)
 {
@@ -297,8 +300,9 @@ poll_all(struct pollfd *set, size_t n, int timeout)
 }
 
 /*
- * As poll(2) over the set and the parked: over the set alone while the lot
- * rests, and over all when something parked may have waited long enough.
+ * Calls poll(2) for the set and the parked descriptors.  While the lot rests,
+ * it polls only the set, and parked tunnels that have woken wait for the end of
+ * the rest.
  */
 int
 lot_poll(struct pollfd *set, size_t n, int timeout)
@@ -320,7 +324,7 @@ lot_poll(struct pollfd *set, size_t n, int timeout)
 	return poll_all(set, n, timeout);
 }
 
-/* Fills in tunnels that woke and have left the lot; returns how many. */
+/* Stores up to max tunnels that woke and left the lot.  Returns how many. */
 size_t
 lot_woken(struct tunnel **woken, size_t max)
 {

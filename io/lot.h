@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* The parking lot, where quiet tunnels wait outside the poll set. */
 #ifndef LOT_H
 #define LOT_H
 

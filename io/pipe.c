@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A worker's pipes, through which bytes go from socket to socket without
- * being copied, where the system can do that.  There are few, and a tunnel has
- * one only while bytes are in it; whoever gets none copies.  Nothing here
- * knows of tunnels.
+ * The pipes of a worker, through which bytes go from socket to socket without
+ * being copied, where the system can do that.  There are few of them, and a
+ * tunnel has one only while bytes are in it; a tunnel that gets none copies its
+ * bytes.  Nothing here may know about tunnels.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -18,16 +18,19 @@
 #include "pipe.h"
 #include "sys.h"
 
-enum { RETRY_TIME = 1000 /* ms until another pipe is tried for */ };
+enum { RETRY_TIME = 1000 /* ms until we try again to open a pipe */ };
 
 static struct {
 	struct pipe pipes[PIPES_MAX];
-	struct pipe *free; /* open and empty */
+	struct pipe *free; /* open and empty ones */
 	size_t max;
-	int64_t retry_at; /* ms: there is none to be had until then */
+	int64_t retry_at; /* ms: no pipe is opened before that */
 } k;
 
-/* Lets the worker have so many pipes, up to PIPES_MAX, when it needs them. */
+/*
+ * Allows max pipes, but no more than PIPES_MAX.  They are opened when they are
+ * needed.
+ */
 void
 pipe_init(size_t max)
 {
@@ -67,7 +70,7 @@ pipe_open(void)
 	return NULL;
 }
 
-/* An empty pipe, the caller's until pipe_give(), or NULL. */
+/* Returns an empty pipe, which the caller owns until pipe_give(), or NULL. */
 struct pipe *
 pipe_take(void)
 {
@@ -79,7 +82,7 @@ pipe_take(void)
 	return p;
 }
 
-/* Takes a pipe back; what is still in it is lost. */
+/* Takes a pipe back.  Bytes that are still in it are lost. */
 void
 pipe_give(struct pipe *p)
 {
@@ -92,7 +95,7 @@ pipe_give(struct pipe *p)
 	k.free = p;
 }
 
-/* Closes the pipes that nobody has. */
+/* Closes all pipes that are not in use. */
 void
 pipe_rest(void)
 {
@@ -101,9 +104,9 @@ pipe_rest(void)
 }
 
 /*
- * Moves up to max bytes that a socket has received into an empty pipe.
- * Returns how many, 0 at the end of file, or -1 with errno: EAGAIN too when
- * the socket has something that is not to be had this way.
+ * Moves up to max bytes that a socket has received into an empty pipe.  Returns
+ * how many, 0 at end of file, or -1 with errno: EAGAIN also when the socket
+ * holds data that cannot be moved this way.
  */
 ssize_t
 pipe_fill(struct pipe *p, int from, size_t max)
@@ -116,8 +119,8 @@ pipe_fill(struct pipe *p, int from, size_t max)
 }
 
 /*
- * Moves what is in a pipe to a socket, as far as it takes it.  Returns 0 or -1
- * with errno; p->len is what remains.
+ * Moves bytes from a pipe to a socket, as many as it takes, and subtracts them
+ * from p->len.  Returns 0, or -1 with errno.
  */
 int
 pipe_drain(struct pipe *p, int to)

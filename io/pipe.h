@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* Pipes that carry bytes between sockets without copying them. */
 #ifndef PIPE_H
 #define PIPE_H
 
@@ -7,12 +8,12 @@
 #include <stddef.h>
 
 enum {
-	PIPE_SIZE = 1024 * 1024, /* bytes that a pipe for that has room for */
-	PIPES_MAX = 32           /* pipes of a worker for that */
+	PIPE_SIZE = 1024 * 1024, /* bytes that a pipe should hold */
+	PIPES_MAX = 32           /* pipes of a worker */
 };
 
 struct pipe {
-	int in, out; /* -1: it is not open */
+	int in, out; /* -1: not open */
 	size_t len;  /* bytes in it */
 	struct pipe *next;
 };

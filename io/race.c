@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * From addresses to a connected socket: the race of RFC 8305.  The families
- * take turns, IPv6 first; a new attempt starts when the last has failed or has
- * been under way for RACE_DELAY; the first to connect wins.  Only addresses
- * that the caller hands in are ever dialled, and deadlines are the caller's.
+ * From a list of addresses to one connected socket: the race of RFC 8305.  The
+ * address families alternate, IPv6 first.  A new attempt starts when an attempt
+ * fails or RACE_DELAY after the last one; the first to connect wins.  Only
+ * addresses that the caller passes in may be dialled, and deadlines are the
+ * caller's business.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -30,7 +31,10 @@
 
 static struct race_rules rules;
 
-/* To be called in a worker before the first race; the addresses stay there. */
+/*
+ * Sets how connections are made.  Must be called in a worker before its first
+ * race.  The list of addresses is not copied and must stay valid.
+ */
 void
 race_use(const struct race_rules *use)
 {
@@ -38,7 +42,7 @@ race_use(const struct race_rules *use)
 }
 
 /*
- * Sets a race up over 1 to ADDRS_MAX addresses; they are copied, in the order
+ * Prepares a race over 1 to ADDRS_MAX addresses, which are copied in the order
  * of RFC 8305 4.
  */
 void
@@ -61,7 +65,9 @@ race_init(struct race *race, const struct addr *addrs, size_t n)
 	}
 }
 
-/* How much an error tells: the highest of all attempts is reported. */
+/*
+ * Ranks an error by how much it tells; a race reports the highest-ranked one.
+ */
 static int
 error_rank(int error)
 {
@@ -88,7 +94,9 @@ race_failed(struct race *race, int error)
 		race->error = error;
 }
 
-/* Binds to the first address of Bind that can be had for the family. */
+/*
+ * Binds to the first address of Bind that has the right family and is usable.
+ */
 static int
 bind_source(int fd, bool is4)
 {
@@ -108,7 +116,7 @@ bind_source(int fd, bool is4)
 	return -1;
 }
 
-/* Binds to the address that the client's connection came in by. */
+/* Binds to the local address of the client's connection. */
 static int
 bind_same(int fd, int client, bool is4)
 {
@@ -141,8 +149,9 @@ bind_local(int fd, const struct tunnel *t, bool is4)
 }
 
 /*
- * Makes the winner the tunnel's server, and ends the others.  Whether it is
- * still there is asked only where the caller would not notice much sooner.
+ * Makes the winner the tunnel's server socket and ends the other attempts.
+ * Keepalive probes are left out where a timeout notices a dead server much
+ * sooner.
  */
 static enum race_state
 race_won(struct race *race, struct tunnel *t, struct attempt *a)
@@ -170,7 +179,7 @@ attempt_close(struct attempt *a)
 	a->end.fd = -1;
 }
 
-/* Ends all attempts that are under way. */
+/* Closes all attempts.  A race that has ended may be ended again. */
 void
 race_end(struct race *race)
 {
@@ -179,7 +188,9 @@ race_end(struct race *race)
 	race->nattempts = 0;
 }
 
-/* A place for one more attempt, that of the oldest when all are taken. */
+/*
+ * Returns a slot for one more attempt, if need be that of the oldest attempt.
+ */
 static struct attempt *
 attempt_place(struct race *race)
 {
@@ -200,8 +211,9 @@ attempt_place(struct race *race)
 }
 
 /*
- * Starts to connect to the next address.  Returns RACE_WON when that was all,
- * RACE_RUNS when it is under way, RACE_LOST when it failed at once.
+ * Starts to connect to the next address.  Returns RACE_WON if it connected at
+ * once, RACE_RUNS if the attempt is under way, or RACE_LOST if it failed at
+ * once.
  */
 static enum race_state
 attempt_start(struct race *race, struct tunnel *t)
@@ -239,10 +251,10 @@ race_runs(const struct race *race)
 }
 
 /*
- * Starts an attempt, and as many more as fail at once.  To be called first,
- * when next_at has come, and by race_event().  Returns RACE_WON with the
- * server's descriptor in the tunnel and the winner in the race, RACE_LOST with the error
- * in the race, or RACE_RUNS.
+ * Starts an attempt; if it fails at once, also the next one, and so on.  Must
+ * be called to begin the race, and again when next_at has come.  Returns
+ * RACE_WON with the connected socket in the tunnel and the index of its address
+ * in winner; RACE_LOST with the error of the race in error; or RACE_RUNS.
  */
 enum race_state
 race_start(struct race *race, struct tunnel *t)
@@ -259,8 +271,8 @@ race_start(struct race *race, struct tunnel *t)
 }
 
 /*
- * Takes the outcome of an attempt, which poll() tells of: an error comes with
- * more than POLLOUT.  Returns as race_start() does.
+ * Handles an event of an attempt in the poll set.  POLLOUT alone means that it
+ * has connected; an error sets more bits.  Returns as race_start() does.
  */
 enum race_state
 race_event(struct race *race, struct tunnel *t, unsigned which, short revents)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* The race of connection attempts for a server, RFC 8305. */
 #ifndef RACE_H
 #define RACE_H
 
@@ -12,10 +13,10 @@
 
 enum {
 	RACE_MAX = 8,    /* connection attempts under way at once */
-	RACE_DELAY = 250 /* ms between two attempts, RFC 8305 */
+	RACE_DELAY = 250 /* ms between the starts of two attempts, RFC 8305 5 */
 };
 
-/* The race for a server, RFC 8305. */
+/* A race.  It owns the descriptors of its attempts. */
 struct race {
 	struct addr addrs[ADDRS_MAX];
 	unsigned naddrs, next;
@@ -23,20 +24,20 @@ struct race {
 		struct end end;
 		unsigned addr;
 	} attempts[RACE_MAX];
-	unsigned nattempts; /* slots in use, with holes of fd -1 */
-	int error;          /* errno of the most telling failure */
+	unsigned nattempts; /* slots used; a free one has fd -1 */
+	int error;          /* errno of the failure that tells most */
 	int64_t next_at;    /* ms: when the next attempt is due */
-	unsigned winner;    /* RACE_WON: of addrs */
+	unsigned winner;    /* RACE_WON: index of its address */
 };
 
 enum race_state { RACE_RUNS, RACE_WON, RACE_LOST };
 
 /* How connections are made. */
 struct race_rules {
-	const struct addr *bind; /* by one of these, of the family */
+	const struct addr *bind; /* local addresses to bind to, by family */
 	size_t nbind;
-	bool bind_same; /* or by the one that the client came in by */
-	bool keepalive; /* whether the server is still there is asked */
+	bool bind_same; /* or bind to the address the client connected to */
+	bool keepalive; /* SO_KEEPALIVE on the connection to the server */
 };
 
 void race_use(const struct race_rules *);

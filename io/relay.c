@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Moving bytes between the two sockets of a tunnel.  Bytes go through one
- * large buffer of the worker, or, when a flow keeps filling that, through a
- * pipe without being copied; only what the other side would not take yet stays
- * with the tunnel, and while anything does its source is not read; nor is it
- * for a moment when it was faster than RateLimit.  An end of file is passed on
- * as one, and nothing here decides when a tunnel that is alive has to end.
+ * Moves bytes between the two sockets of a tunnel.  They go through one large
+ * buffer of the worker or, when a flow keeps filling the buffer, through a pipe
+ * without being copied.  Bytes that the other side does not take yet stay with
+ * the tunnel, and meanwhile their source is not read.  A side that was faster
+ * than RateLimit is not read for a moment either.  An end of file is passed on
+ * as an end of file.  Nothing here may decide when a live tunnel has to end.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -28,16 +28,16 @@
 #include "tunnel.h"
 
 enum {
-	READ_MIN = 16 * 1024,             /* bytes read at first */
-	RATE_PARTS = 8,                   /* of a second, are read at once */
-	RATE_CREDIT = 125000,             /* us that may be made up for */
-	KEPT_TOTAL_MAX = 64 * 1024 * 1024 /* bytes kept when reads get small */
+	READ_MIN = 16 * 1024, /* bytes read at first */
+	RATE_PARTS = 8,       /* one read: the bytes of 1/8 s at RateLimit */
+	RATE_CREDIT = 125000, /* us of delay that later reads make up for */
+	KEPT_TOTAL_MAX = 64 * 1024 * 1024 /* bytes kept; then reads are small */
 };
 
 static char buffer[RELAY_SIZE];
-static size_t kept_total; /* bytes, of all tunnels */
+static size_t kept_total; /* bytes kept by all tunnels */
 
-/* RateLimit, or 0; and how much to read at once because of it. */
+/* RateLimit, or 0; and the largest read that it allows. */
 static unsigned rate; /* bytes per second */
 static size_t rate_size = SIZE_MAX;
 
@@ -47,7 +47,7 @@ other(enum side side)
 	return side == CLIENT ? SERVER : CLIENT;
 }
 
-/* Lets each flow of a tunnel have so many bytes per second; 0: no limit. */
+/* Limits each flow of a tunnel to so many bytes per second; 0: no limit. */
 void
 relay_limit(unsigned bytes)
 {
@@ -56,10 +56,10 @@ relay_limit(unsigned bytes)
 }
 
 /*
- * How long, in us, a side may not be read; less than nothing: for how long it
- * might have been read already.  The time wraps around after an hour, and so
- * does that of a side that was quiet for long; but no rest is longer than
- * what is read at once makes necessary.
+ * Returns for how many more us a side must not be read; if negative, how long
+ * ago it could have been read.  The clock of t->rest wraps around after about
+ * an hour, so the difference means nothing for a side that was quiet for long.
+ * A difference that one read cannot cause counts as a full credit.
  */
 static int32_t
 side_rest(const struct tunnel *t, enum side side)
@@ -71,7 +71,7 @@ side_rest(const struct tunnel *t, enum side side)
 							     : rest;
 }
 
-/* Whether a side is not to be read for now, because of RateLimit. */
+/* Returns whether RateLimit forbids reading a side now. */
 bool
 relay_rests(const struct tunnel *t, enum side side)
 {
@@ -79,8 +79,9 @@ relay_rests(const struct tunnel *t, enum side side)
 }
 
 /*
- * So much was read from a side.  Who reads late, as everybody does by some
- * part of a millisecond, makes up for it.
+ * Accounts for bytes that were read from a side, which then has to rest.  Reads
+ * are always late by part of a millisecond; up to RATE_CREDIT of such delay is
+ * made up for.
  */
 void
 relay_charge(struct tunnel *t, enum side side, size_t got)
@@ -94,7 +95,9 @@ relay_charge(struct tunnel *t, enum side side, size_t got)
 	    (uint32_t)(clock_now() * 1000 + side_rest(t, side) + (int64_t)us);
 }
 
-/* When the first side that rests may be read again, in ms, or INT64_MAX. */
+/*
+ * Returns when the first resting side may be read again, in ms, or INT64_MAX.
+ */
 int64_t
 relay_resumes(const struct tunnel *t)
 {
@@ -110,35 +113,37 @@ relay_resumes(const struct tunnel *t)
 	return when;
 }
 
-/* Whether bytes of a flow wait for its destination to take them. */
+/* Returns whether a flow has bytes that its destination has not taken yet. */
 static bool
 flow_holds(const struct flow *f)
 {
 	return f->kept != NULL || f->pipe != NULL;
 }
 
-/* Whether bytes that came from a side wait here for the other. */
+/*
+ * Returns whether bytes from a side wait here for the other side to take them.
+ */
 bool
 relay_holds(const struct tunnel *t, enum side side)
 {
 	return flow_holds(&t->flow[side]);
 }
 
-/* Whether a side is read, now or when it has rested. */
+/* Returns whether a side is read, now or after its rest. */
 static bool
 side_open(const struct tunnel *t, enum side side)
 {
 	return !t->flow[side].eof && !relay_holds(t, side);
 }
 
-/* Whether a side is read now. */
+/* Returns whether a side is read now. */
 static bool
 side_reads(const struct tunnel *t, enum side side)
 {
 	return side_open(t, side) && !relay_rests(t, side);
 }
 
-/* What a side of a tunnel is to be watched for. */
+/* Returns the events of poll(2) that a side must be watched for. */
 short
 relay_events(const struct tunnel *t, enum side side)
 {
@@ -152,8 +157,8 @@ relay_events(const struct tunnel *t, enum side side)
 }
 
 /*
- * Keeps bytes that came from a side until the other takes them.  Returns 0,
- * or -1 with ENOMEM.
+ * Keeps a copy of bytes from a side until the other side takes them; the flow
+ * must keep none yet.  Returns 0, or -1 with ENOMEM.
  */
 int
 relay_keep(struct tunnel *t, enum side side, const char *bytes, size_t len)
@@ -185,8 +190,8 @@ flow_release(struct flow *f)
 }
 
 /*
- * Whether bytes that came from a side are still on their way to the other,
- * here or in the kernel.
+ * Returns whether bytes from a side have not reached the other side yet: they
+ * wait here, or in the kernel.
  */
 bool
 relay_owes(const struct tunnel *t, enum side side)
@@ -195,7 +200,7 @@ relay_owes(const struct tunnel *t, enum side side)
 	    sys_unsent(t->end[other(side)].fd) > 0;
 }
 
-/* Lets a flow begin with copies of little again. */
+/* Makes a flow begin with small reads again. */
 static void
 flow_restart(struct flow *f)
 {
@@ -203,7 +208,7 @@ flow_restart(struct flow *f)
 	f->spliced = false;
 }
 
-/* A tunnel has become quiet: what wakes it may be little. */
+/* Makes a tunnel that has become quiet begin with small reads again. */
 void
 relay_quiet(struct tunnel *t)
 {
@@ -211,7 +216,9 @@ relay_quiet(struct tunnel *t)
 	flow_restart(&t->flow[SERVER]);
 }
 
-/* Frees what the flows of a connection keep. */
+/*
+ * Frees the bytes that the flows of a tunnel keep, and gives back their pipes.
+ */
 void
 relay_free(struct tunnel *t)
 {
@@ -220,8 +227,8 @@ relay_free(struct tunnel *t)
 }
 
 /*
- * Tells the destination of the end of a flow when all of it is delivered.
- * The last of the two flows needs no shutdown(): close() says the same.
+ * Passes the end of a flow on once all its bytes are sent.  The second flow to
+ * end needs no shutdown(): the close() that follows says the same.
  */
 static enum relay_state
 flow_end(struct tunnel *t, enum side side)
@@ -238,7 +245,9 @@ flow_end(struct tunnel *t, enum side side)
 	return RELAY_GOES_ON;
 }
 
-/* Sends what waits as far as a socket takes it.  Returns 0 or -1 with errno. */
+/*
+ * Sends kept bytes, as many as the socket takes.  Returns 0, or -1 with errno.
+ */
 static int
 flow_send(struct flow *f, int to)
 {
@@ -254,9 +263,9 @@ flow_send(struct flow *f, int to)
 }
 
 /*
- * Sends what waits of the bytes that came from a side.  Returns RELAY_LOST
- * with the side that is gone, RELAY_DONE when both flows have ended, or
- * RELAY_GOES_ON.
+ * Sends the bytes from a side that wait for the other side.  Returns RELAY_LOST
+ * with the side that is gone in *lost, RELAY_DONE when both flows have ended,
+ * or RELAY_GOES_ON.
  */
 enum relay_state
 relay_flush(struct tunnel *t, enum side side, enum side *lost)
@@ -277,9 +286,10 @@ relay_flush(struct tunnel *t, enum side side, enum side *lost)
 }
 
 /*
- * How much to copy at once: little at first, and more with each time that
- * all was taken, so that a side which takes nothing leaves little to keep.
- * A flow that fills the buffer is not copied any more.
+ * Adapts the size of the next read.  Reads are small at first, so that a side
+ * that takes nothing leaves little to keep.  The size doubles after each full
+ * read that the other side took whole.  A flow that fills the whole buffer is
+ * spliced from then on.
  */
 static void
 flow_adapt(struct flow *f, size_t got, bool all_taken)
@@ -300,7 +310,7 @@ flow_size(struct flow *f)
 	return f->size < rate_size ? f->size : rate_size;
 }
 
-/* How much of so many bytes may be read at once. */
+/* Returns how many bytes of size may be read at once. */
 size_t
 relay_most(size_t size)
 {
@@ -310,9 +320,9 @@ relay_most(size_t size)
 }
 
 /*
- * Sends bytes that came from a side, which has none that wait, to the other,
- * and keeps those that it does not take.  Returns 0, or -1 with errno when the
- * other is gone or there is no memory.
+ * Sends bytes from a side to the other side, and keeps those that it does not
+ * take.  No earlier bytes may be waiting.  Returns 0, or -1 with errno when the
+ * other side is gone, or with ENOMEM.
  */
 int
 relay_pass(struct tunnel *t, enum side side, const char *bytes, size_t len)
@@ -328,14 +338,14 @@ relay_pass(struct tunnel *t, enum side side, const char *bytes, size_t len)
 	return relay_keep(t, side, bytes + sent, len - (size_t)sent);
 }
 
-/* Drops what came from a side and waits for the other. */
+/* Drops the bytes from a side that wait for the other side. */
 void
 relay_drop(struct tunnel *t, enum side side)
 {
 	flow_release(&t->flow[side]);
 }
 
-/* Reads once from a side, and sends to the other what it takes. */
+/* Reads once from a side and passes the bytes on, by copying. */
 static enum relay_state
 flow_copy(struct tunnel *t, enum side side, enum side *lost)
 {
@@ -361,8 +371,9 @@ flow_copy(struct tunnel *t, enum side side, enum side *lost)
 }
 
 /*
- * The same without copying.  Nothing, or an end of file, may also mean that
- * urgent data is in the way, so what it is comes out by a copy.
+ * Does the same without copying.  Where urgent data is in the way, splice() may
+ * report that nothing has come or that the flow has ended; in both cases a
+ * copying read finds out what is true.
  */
 static enum relay_state
 flow_splice(struct tunnel *t, enum side side, struct pipe *p, enum side *lost)
@@ -386,7 +397,7 @@ flow_splice(struct tunnel *t, enum side side, struct pipe *p, enum side *lost)
 	return flow_copy(t, side, lost);
 }
 
-/* Reads once from a side, in the way that costs least. */
+/* Reads once from a side, in the cheapest way. */
 static enum relay_state
 flow_pump(struct tunnel *t, enum side side, enum side *lost)
 {
@@ -400,7 +411,7 @@ flow_pump(struct tunnel *t, enum side side, enum side *lost)
 	return flow_copy(t, side, lost);
 }
 
-/* Whether a socket that is not being read has failed. */
+/* Returns whether a socket has an error pending. */
 static bool
 has_failed(int fd)
 {
@@ -412,10 +423,10 @@ has_failed(int fd)
 }
 
 /*
- * Does what poll() says can be done at one side of a tunnel: one read at most,
- * and one write each way, so that no tunnel holds the others up.  Returns
- * RELAY_LOST with the side that was reset or failed, RELAY_DONE when both
- * flows have ended, or RELAY_GOES_ON.
+ * Handles the events of one side of a tunnel: at most one read, and one write
+ * in each direction, so that no tunnel holds up the others.  Returns RELAY_LOST
+ * with the side that was reset or failed in *lost, RELAY_DONE when both flows
+ * have ended, or RELAY_GOES_ON.
  */
 enum relay_state
 relay_ready(struct tunnel *t, enum side side, short revents, enum side *lost)
@@ -425,7 +436,10 @@ relay_ready(struct tunnel *t, enum side side, short revents, enum side *lost)
 
 	*lost = side;
 	if (revents & (POLLERR | POLLHUP | POLLNVAL) && !reading) {
-		/* What came before a reset is read when the side has rested. */
+		/*
+		 * A resting side may still hold bytes from before the reset;
+		 * they are read after its rest.
+		 */
 		if (!side_open(t, side) && has_failed(t->end[side].fd))
 			return RELAY_LOST;
 		t->end[side].hung_up = true;

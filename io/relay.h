@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* The flow of bytes between the two sockets of a tunnel, and RateLimit. */
 #ifndef RELAY_H
 #define RELAY_H
 
@@ -10,7 +11,7 @@
 
 enum {
 	RELAY_SIZE = 256 * 1024, /* bytes copied at once for a busy tunnel */
-	SPLICE_SIZE = 256 * 1024 /* bytes moved at once for a busier one */
+	SPLICE_SIZE = 256 * 1024 /* bytes spliced at once for a busier one */
 };
 
 enum relay_state { RELAY_GOES_ON, RELAY_DONE, RELAY_LOST };
