@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * From bytes to a request: the request line, the fields that matter to a
- * proxy, host:port, and Basic credentials.  Everything here is what a
- * stranger sent.  The code is pure: it has no descriptor, allocates nothing,
- * reads no clock, and never looks beyond the length it was given.  Each byte
- * of a head is looked at once, however it was cut into pieces, and the result
- * does not depend on the pieces.
+ * Parses requests: the request line, the fields that matter to a proxy,
+ * host:port, and Basic credentials.  All input comes from strangers.  The code
+ * is pure: it uses no descriptor, allocates nothing, reads no clock, and never
+ * looks beyond the length it is given.  Each byte of a head is read once,
+ * however the head was split, and the result does not depend on the split.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -25,7 +24,7 @@
 enum {
 	EMPTY_LINES_MAX = 4, /* before a request line, RFC 9112 2.2 */
 	LABEL_MAX = 63,      /* bytes between two dots of a host name */
-	HTTP_PORT = 80       /* of a URL that names none */
+	HTTP_PORT = 80       /* of a URL without a port */
 };
 
 static bool
@@ -46,7 +45,7 @@ is_one_of(char c, const char *set)
 	return c != '\0' && strchr(set, c) != NULL;
 }
 
-/* Whether it is a token, RFC 9110 5.6.2: a method or the name of a field. */
+/* Returns whether text is a token, RFC 9110 5.6.2: a method or a field name. */
 bool
 parse_is_token(const char *s, size_t len)
 {
@@ -100,8 +99,9 @@ port_parse(uint16_t *port, const char *s, size_t len)
 }
 
 /*
- * Copies a host name in lower case without its last dot; checks that its
- * labels hold letters, digits, - and _ only.  Returns its length or 0.
+ * Copies a host name in lower case without a trailing dot; its labels may hold
+ * letters, digits, "-" and "_" only.  Returns its length, or 0 if it is
+ * malformed.
  */
 static size_t
 name_copy(char host[HOST_SIZE], const char *s, size_t len)
@@ -130,7 +130,9 @@ name_copy(char host[HOST_SIZE], const char *s, size_t len)
 	return label == 0 ? 0 : len;
 }
 
-/* An IPv6 address without brackets and without a zone. */
+/*
+ * Reads an IPv6 address without brackets and without a zone.  Returns 0 or -1.
+ */
 static int
 host_parse6(struct request *req, const char *s, size_t len)
 {
@@ -146,7 +148,7 @@ host_parse6(struct request *req, const char *s, size_t len)
 	return addr_parse(&req->addr, req->host);
 }
 
-/* A host name, or a canonical dotted quad. */
+/* Reads a host name, or a canonical dotted quad.  Returns 0 or -1. */
 static int
 host_parse(struct request *req, const char *s, size_t len)
 {
@@ -159,11 +161,11 @@ host_parse(struct request *req, const char *s, size_t len)
 }
 
 /*
- * Reads the authority-form of RFC 9112 3.2.3, "host:port", into host,
- * literal, addr and port of the request.  The host is a name, an IPv4
- * address, an IPv6 address in brackets, or (because wget and openssl send
- * that) an IPv6 address up to the last colon.  Returns 0, or -1 if it is
- * anything else; then those members hold nothing of use.
+ * Reads the authority-form of RFC 9112 3.2.3, "host:port", into host, literal,
+ * addr and port of the request.  The host is a name, an IPv4 address, an IPv6
+ * address in brackets, or an IPv6 address up to the last colon, as wget and
+ * openssl send it.  Returns 0, or -1 if the text is anything else; these
+ * members are then undefined.
  */
 int
 parse_authority(struct request *req, const char *s, size_t len)
@@ -197,7 +199,7 @@ version_check(const char *s, size_t len)
 	return s[5] == '1' ? REFUSE_NOTHING : REFUSE_VERSION;
 }
 
-/* A host with or without a port, as it stands in an http URL. */
+/* Reads the authority of an http URL: a host, perhaps with a port. */
 static int
 url_authority(struct request *req, const char *s, size_t len)
 {
@@ -226,8 +228,8 @@ url_authority(struct request *req, const char *s, size_t len)
 
 /*
  * Reads an http URL, RFC 9110 4.2.1: its authority as parse_authority() does,
- * without a user in it, and where in the text its path begins.  Returns 0, or
- * -1 if it is anything else.
+ * without userinfo, and the place of its path and query in the text.  Returns
+ * 0, or -1 if the text is anything else.
  */
 int
 parse_url(struct request *req, const char *s, size_t len)
@@ -243,7 +245,7 @@ parse_url(struct request *req, const char *s, size_t len)
 	return url_authority(req, s + at, end - at);
 }
 
-/* The absolute-form of RFC 9112 3.2.2, or the origin-form of 3.2.1. */
+/* Reads the absolute-form of RFC 9112 3.2.2, or the origin-form of 3.2.1. */
 static bool
 plain_target(struct request *req, const char *head)
 {
@@ -259,7 +261,10 @@ plain_target(struct request *req, const char *head)
 	return req->origin;
 }
 
-/* Takes the target of a request; what is no http URL is refused at its end. */
+/*
+ * Reads the target of a request.  A target that is not an http URL is refused
+ * only at the end of the head.
+ */
 static enum parse_result
 request_target(struct request *req, const char *head)
 {
@@ -276,7 +281,7 @@ request_target(struct request *req, const char *head)
 	return PARSE_MORE;
 }
 
-/* METHOD SP target SP HTTP/1.x, RFC 9112 3. */
+/* Reads the request line, RFC 9112 3: METHOD SP target SP HTTP/1.x. */
 static enum parse_result
 request_line(struct request *req, const char *head, size_t at, size_t len)
 {
@@ -296,7 +301,7 @@ request_line(struct request *req, const char *head, size_t at, size_t len)
 	req->method = (struct slice){ at, method_len };
 	req->is_head = method_len == 4 && memcmp(line, "HEAD", 4) == 0;
 	req->target = (struct slice){ at + method_len + 1, target_len };
-	/* Some readers take a tab for the end of a word, too. */
+	/* Some other parsers take a tab for the end of a word too. */
 	if (!parse_is_token(line, method_len) || target_len == 0 ||
 	    memchr(line, '\t', len) != NULL)
 		return malformed(req, "The request line is malformed.");
@@ -315,7 +320,10 @@ name_is(const char *name, size_t len, const char *wanted)
 	return len == strlen(wanted) && strncasecmp(name, wanted, len) == 0;
 }
 
-/* RFC 9112 3.2: one Host at most, and nothing in it but a host and port. */
+/*
+ * Reads Host, RFC 9112 3.2: at most one, with the characters of a host and
+ * port.
+ */
 static enum parse_result
 field_host(struct request *req, const char *value, size_t len)
 {
@@ -329,7 +337,7 @@ field_host(struct request *req, const char *value, size_t len)
 	return PARSE_MORE;
 }
 
-/* Reads up to 18 decimal digits, and nothing else. */
+/* Reads 1 to 18 decimal digits and nothing else.  Returns 0 or -1. */
 static int
 decimal_parse(uint64_t *n, const char *s, size_t len)
 {
@@ -345,17 +353,17 @@ decimal_parse(uint64_t *n, const char *s, size_t len)
 }
 
 /*
- * RFC 9112 6.3, in the strictest reading: one Content-Length that is a number.
- * A CONNECT has no content, and what comes behind its head belongs to the
- * tunnel; a field that says otherwise would make two readers disagree about
- * where that begins.
+ * Reads Content-Length, RFC 9112 6.3, in the strictest way: one field, one
+ * number.  A CONNECT has no content, and the bytes after its head belong to the
+ * tunnel; with a field that says otherwise, two readers could disagree about
+ * where the tunnel begins.
  */
 static enum parse_result
 field_length(struct request *req, const char *value, size_t len)
 {
 	if (req->has_length || decimal_parse(&req->content, value, len) != 0)
 		return malformed(
-		    req, "Content-Length must be one number, and come once.");
+		    req, "Content-Length must be a number and occur once.");
 	req->has_length = true;
 	if (!req->plain && !req->wrong_target &&
 	    (req->content != 0 || len != 1))
@@ -370,7 +378,7 @@ field_encoding(struct request *req, const char *value, size_t len)
 		return malformed(req, "A CONNECT has no Transfer-Encoding.");
 	if (req->chunked || !name_is(value, len, "chunked"))
 		return malformed(
-		    req, "Transfer-Encoding must be chunked, and come once.");
+		    req, "Transfer-Encoding must be chunked and occur once.");
 	req->chunked = true;
 	return PARSE_MORE;
 }
@@ -393,13 +401,16 @@ field_forwards(struct request *req, const char *value, size_t len)
 
 	if (req->limited || decimal_parse(&n, value, len) != 0)
 		return malformed(
-		    req, "Max-Forwards must be one number, and come once.");
+		    req, "Max-Forwards must be a number and occur once.");
 	req->limited = true;
 	req->forwards = n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 	return PARSE_MORE;
 }
 
-/* Each field of a message is looked for in these, so there are not many. */
+/*
+ * Keeps a Connection field.  Each field is looked up in all of these, so they
+ * are limited.
+ */
 static enum parse_result
 field_connection(struct request *req, size_t at, size_t len)
 {
@@ -410,7 +421,7 @@ field_connection(struct request *req, size_t at, size_t len)
 	return PARSE_MORE;
 }
 
-/* Looks at one field. */
+/* Reads one field line. */
 static enum parse_result
 field(struct request *req, const char *head, size_t at, size_t len)
 {
@@ -445,7 +456,7 @@ field(struct request *req, const char *head, size_t at, size_t len)
 	return PARSE_MORE;
 }
 
-/* What only the whole head shows. */
+/* Checks what depends on the whole head. */
 static enum parse_result
 head_check(struct request *req)
 {
@@ -457,12 +468,12 @@ head_check(struct request *req)
 		return malformed(req, "There is no Host field.");
 	if (req->chunked && (req->has_length || !req->minor))
 		return malformed(req,
-		    "Transfer-Encoding goes neither with Content-Length nor "
-		    "with HTTP/1.0.");
+		    "Transfer-Encoding cannot be used with Content-Length or "
+		    "HTTP/1.0.");
 	return PARSE_OK;
 }
 
-/* Takes the line that begins at req->next and ends before its CR LF. */
+/* Reads the line that begins at req->next and ends before its CR LF. */
 static enum parse_result
 line(struct request *req, const char *head, size_t end)
 {
@@ -486,7 +497,7 @@ line(struct request *req, const char *head, size_t end)
  * the same or another place, with the request as the last call left it (all
  * zero before the first).  Returns PARSE_MORE while the head is incomplete,
  * PARSE_OK with the answer, or PARSE_BAD with the refusal that the client
- * gets.  What follows behind length bytes belongs to the tunnel.
+ * gets.  What follows after length bytes belongs to the tunnel.
  */
 enum parse_result
 parse_head(struct request *req, const char *head, size_t len)
@@ -506,7 +517,8 @@ parse_head(struct request *req, const char *head, size_t len)
 		else if (after_cr || head[i] == '\n')
 			return malformed(req, "A line must end in CR LF.");
 		else if (is_control(head[i]) && head[i] != '\r')
-			return malformed(req, "There is a control character.");
+			return malformed(
+			    req, "The request head has a control character.");
 	}
 	return result;
 }
@@ -523,7 +535,7 @@ base64_digit(char c)
 	return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-/* RFC 4648 4, with its padding.  Returns the decoded length or -1. */
+/* Decodes base64, RFC 4648 4, padding required.  Returns the length or -1. */
 static int
 base64_decode(char *out, size_t size, const char *s, size_t len)
 {
@@ -546,7 +558,7 @@ base64_decode(char *out, size_t size, const char *s, size_t len)
 	return (int)n;
 }
 
-/* Takes "user:password" apart, if it is that. */
+/* Splits "user:password".  Returns 0, or -1 if it is malformed. */
 static int
 split(const char *pair, size_t len, char user[CREDENTIAL_SIZE],
     char password[CREDENTIAL_SIZE])
@@ -572,8 +584,8 @@ split(const char *pair, size_t len, char user[CREDENTIAL_SIZE],
 /*
  * Reads the value of a Proxy-Authorization field: the scheme Basic and its
  * token, RFC 7617.  Fills user and password, padded with NULs to their full
- * size.  Returns 0, or -1 if it is another scheme, no good base64, has
- * control characters or no colon, or is too long or without a user.
+ * size.  Returns 0; or -1 if the scheme is another one, the token is not
+ * base64, has control characters, no colon or no user, or is too long.
  */
 int
 parse_basic(const char *value, size_t len, char user[CREDENTIAL_SIZE],

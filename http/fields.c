@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The names of fields that mean something to a proxy, with what they mean: all
- * who leave fields out, keep them or refuse to add them ask this one table.
+ * The header fields that mean something to a proxy, and what each means, in one
+ * table.  All code that drops fields, keeps them or refuses to add them must
+ * ask this table and have no list of its own.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -34,7 +35,10 @@ static const struct {
 	{ NAME("Upgrade"), FIELD_HOP | FIELD_FIXED },
 	{ NAME("Via"), FIELD_KEPT | FIELD_FIXED } };
 
-/* What the field with a name is, in any case; 0: nothing to a proxy. */
+/*
+ * Returns the traits of a field, whose name may have any case; 0 if it has
+ * none.
+ */
 unsigned
 field_traits(const char *name, size_t len)
 {

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: ISC */
-/* The names of fields that mean something to a proxy. */
+/* The header fields that mean something to a proxy. */
 #ifndef FIELDS_H
 #define FIELDS_H
 
 #include <stddef.h>
 
-/* What a field is; one may be several of them. */
+/* The traits of a field, which may have several. */
 enum {
-	FIELD_HOP = 1,    /* for one connection alone, or made again */
-	FIELD_MADE = 2,   /* in requests this proxy writes its own */
-	FIELD_KEPT = 4,   /* of the message itself: Anonymous lets it pass */
-	FIELD_FIXED = 8,  /* AddHeader cannot add it */
-	FIELD_SECRET = 16 /* not shown in an answer to TRACE */
+	FIELD_HOP = 1,    /* hop-by-hop, or written again by this proxy */
+	FIELD_MADE = 2,   /* in requests, written by this proxy instead */
+	FIELD_KEPT = 4,   /* part of the message: Anonymous lets it pass */
+	FIELD_FIXED = 8,  /* AddHeader must not add it */
+	FIELD_SECRET = 16 /* left out of the answer to TRACE */
 };
 
 unsigned field_traits(const char *name, size_t len);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * HTTP messages that are passed on: their fields one by one, the head of an
- * answer, and where content ends, RFC 9112 6 and 7.  Everything here is what a
- * stranger sent, and is read in the strictest way: what two readers could
- * understand differently is not passed on.  Pure like parse.c.
+ * HTTP messages that are passed on: the fields one by one, the head of an
+ * answer, and where content ends, RFC 9112 6 and 7.  All input comes from
+ * strangers and is read in the strictest way: a message that two readers could
+ * understand differently must not be passed on.  Like parse.c, this file makes
+ * no system calls.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -19,13 +20,13 @@
 #include "parse.h"
 
 enum {
-	CHUNK_DIGITS = 15,       /* of the size of a chunk */
-	CHUNK_LINE_MAX = 1024,   /* bytes of the line with it */
+	CHUNK_DIGITS = 15,       /* hex digits of the size of a chunk */
+	CHUNK_LINE_MAX = 1024,   /* bytes of the line with the size */
 	TRAILER_MAX = 16 * 1024, /* bytes of all trailer fields */
 	VERSION_LEN = 8          /* bytes of "HTTP/1.1" */
 };
 
-/* Where one is in chunked content. */
+/* The states of the reader of chunked content. */
 enum chunk_step {
 	CHUNK_SIZE,
 	CHUNK_EXTENSION,
@@ -46,8 +47,9 @@ is_blank(char c)
 }
 
 /*
- * The field that begins at *at in a head whose lines end in CR LF, and the
- * place of the next.  Returns false at the empty line or without a CR LF.
+ * Reads the field that begins at *at, in a head whose lines end in CR LF, and
+ * moves *at to the next one.  Returns false at the empty line, or if there is
+ * no CR.
  */
 bool
 http_field(const char *head, size_t len, size_t *at, struct http_field *field)
@@ -71,7 +73,7 @@ http_field(const char *head, size_t len, size_t *at, struct http_field *field)
 	return true;
 }
 
-/* Whether a field has this name. */
+/* Returns whether a field has this name, in any case. */
 bool
 http_is(const struct http_field *f, const char *name)
 {
@@ -79,7 +81,7 @@ http_is(const struct http_field *f, const char *name)
 	    strncasecmp(f->line, name, f->name_len) == 0;
 }
 
-/* Whether a list of tokens, RFC 9110 5.6.1, has this one, in any case. */
+/* Returns whether a list, RFC 9110 5.6.1, contains a token, in any case. */
 bool
 http_lists(const char *list, size_t len, const char *token, size_t token_len)
 {
@@ -111,22 +113,25 @@ bad(struct http_answer *a, const char *why)
 	return PARSE_BAD;
 }
 
-/* "HTTP/1.x" SP three digits, and SP with a reason or nothing. */
+/*
+ * status-line, RFC 9112 4: "HTTP/1.x" SP 3DIGIT, then nothing or SP and a
+ * reason.
+ */
 static enum parse_result
 status_line(struct http_answer *a, const char *line, size_t len)
 {
 	if (len < VERSION_LEN + 4 || memcmp(line, "HTTP/1.", 7) != 0 ||
 	    line[7] < '0' || line[7] > '9' || line[8] != ' ')
-		return bad(a, "has no status line that makes sense.");
+		return bad(a, "sent a malformed status line.");
 	a->minor = line[7] != '0';
 	for (size_t i = VERSION_LEN + 1; i < VERSION_LEN + 4; i++) {
 		if (line[i] < '0' || line[i] > '9')
-			return bad(a, "has no status.");
+			return bad(a, "sent a malformed status line.");
 		a->status = a->status * 10 + line[i] - '0';
 	}
 	if (a->status < 100 || a->status > 599 ||
 	    (len > VERSION_LEN + 4 && line[VERSION_LEN + 4] != ' '))
-		return bad(a, "has a status that there is not.");
+		return bad(a, "sent an invalid status.");
 	a->first_field = len + 2;
 	return PARSE_OK;
 }
@@ -137,11 +142,10 @@ answer_length(struct http_answer *a, const struct http_field *f)
 	uint64_t n = 0;
 
 	if (a->has_length || f->value_len < 1 || f->value_len > 18)
-		return bad(a, "has no Content-Length that makes sense.");
+		return bad(a, "sent a malformed Content-Length.");
 	for (size_t i = 0; i < f->value_len; i++) {
 		if (f->value[i] < '0' || f->value[i] > '9')
-			return bad(
-			    a, "has no Content-Length that makes sense.");
+			return bad(a, "sent a malformed Content-Length.");
 		n = n * 10 + (uint64_t)(f->value[i] - '0');
 	}
 	a->has_length = true;
@@ -153,20 +157,20 @@ static enum parse_result
 answer_field(struct http_answer *a, const struct http_field *f)
 {
 	if (!parse_is_token(f->line, f->name_len))
-		return bad(a, "has a field that is malformed.");
+		return bad(a, "sent a malformed field.");
 	if (http_is(f, "Content-Length"))
 		return answer_length(a, f);
 	if (http_is(f, "Transfer-Encoding")) {
 		if (a->chunked || f->value_len != 7 ||
 		    strncasecmp(f->value, "chunked", 7) != 0)
-			return bad(a, "has an unknown Transfer-Encoding.");
+			return bad(a, "sent an unknown Transfer-Encoding.");
 		a->chunked = true;
 	}
 	if (http_is(f, "Connection") || http_is(f, "Proxy-Connection")) {
 		a->options_size += f->value_len;
 		if (a->noptions == OPTIONS_MAX ||
 		    a->options_size > OPTIONS_SIZE)
-			return bad(a, "has too many Connection fields.");
+			return bad(a, "sent too many Connection fields.");
 		a->options[a->noptions++] =
 		    (struct slice){ (size_t)(f->value - a->head),
 			    f->value_len };
@@ -174,7 +178,10 @@ answer_field(struct http_answer *a, const struct http_field *f)
 	return PARSE_OK;
 }
 
-/* The end of a head, behind its empty line; 0: not yet; -1: a bad byte. */
+/*
+ * Returns the length of a head with its empty line, 0 if the head is
+ * incomplete, or -1 at an invalid byte.
+ */
 static ssize_t
 head_end(const char *head, size_t from, size_t len)
 {
@@ -193,9 +200,9 @@ head_end(const char *head, size_t from, size_t len)
 }
 
 /*
- * Reads the head of an answer, all of which stands at head; the first
- * a->scanned bytes were there at the last call (all of *a is zero before the
- * first).  Returns PARSE_MORE, PARSE_BAD with why, as "has ...", or PARSE_OK.
+ * Reads the head of an answer.  The caller passes all of the head received so
+ * far, with *a as the last call left it (all zero before the first).  Returns
+ * PARSE_MORE; PARSE_OK; or PARSE_BAD with a->why, a phrase such as "sent ...".
  */
 enum parse_result
 http_answer(struct http_answer *a, const char *head, size_t len)
@@ -208,10 +215,11 @@ http_answer(struct http_answer *a, const char *head, size_t len)
 	a->head = head;
 	a->scanned = len;
 	if (end < 0)
-		return bad(a, "has a byte that does not belong there.");
+		return bad(a, "sent an invalid byte in a head.");
 	if (end == 0)
-		return len >= HEAD_MAX ? bad(a, "has a head that is too large.")
-				       : PARSE_MORE;
+		return len >= HEAD_MAX
+		    ? bad(a, "sent a head that is too large.")
+		    : PARSE_MORE;
 	a->head_len = (size_t)end;
 	result = status_line(
 	    a, head, (size_t)((const char *)memchr(head, '\r', len) - head));
@@ -219,15 +227,17 @@ http_answer(struct http_answer *a, const char *head, size_t len)
 	while (result == PARSE_OK && http_field(head, a->head_len, &at, &f))
 		result = answer_field(a, &f);
 	if (result == PARSE_OK && a->chunked && (a->has_length || !a->minor))
-		return bad(a, "has two kinds of length.");
+		return bad(
+		    a, "sent chunks with a Content-Length or in HTTP/1.0.");
 	return result;
 }
 
 /* Content. */
 
 /*
- * Content of so many bytes, in chunks, or up to the end of the connection.
- * strip: the chunks are taken off, for who does not know them.
+ * Begins to read content: length bytes, chunks, or all up to the end of the
+ * connection.  strip: remove the chunk framing, for a recipient that does not
+ * know it.
  */
 void
 body_begin(struct body *b, enum body_kind kind, uint64_t length, bool strip)
@@ -249,7 +259,7 @@ hex_value(char c)
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* A byte of the line before a chunk. */
+/* Reads a byte of the line with the size of a chunk.  Returns 0 or -1. */
 static int
 size_byte(struct body *b, char c)
 {
@@ -273,7 +283,7 @@ size_byte(struct body *b, char c)
 	return ((unsigned char)c < 0x20 && c != '\t') || c == 0x7f ? -1 : 0;
 }
 
-/* The line before a chunk has ended. */
+/* Reads the LF that ends this line.  Returns 0 or -1. */
 static int
 size_end(struct body *b, char c)
 {
@@ -285,8 +295,8 @@ size_end(struct body *b, char c)
 }
 
 /*
- * Names that would make a reader see another message who takes trailers for
- * fields of the head, RFC 9110 6.5.1.
+ * Returns whether a field must not be a trailer, RFC 9110 6.5.1: a recipient
+ * that merges trailers into the head would see another message.
  */
 static bool
 is_for_heads(const char *name, size_t len)
@@ -305,7 +315,10 @@ is_for_heads(const char *name, size_t len)
 	return false;
 }
 
-/* A byte of a trailer field, or of the empty line behind the last. */
+/*
+ * Reads a byte of a trailer field, or of the empty line at the end.  Returns 0
+ * or -1.
+ */
 static int
 trailer_byte(struct body *b, char c)
 {
@@ -336,7 +349,7 @@ trailer_byte(struct body *b, char c)
 	return 0;
 }
 
-/* A byte of chunked content that is no data. */
+/* Reads a byte of chunked content that is not data.  Returns 0 or -1. */
 static int
 chunk_byte(struct body *b, char c)
 {
@@ -364,8 +377,8 @@ chunk_byte(struct body *b, char c)
 }
 
 /*
- * Chunks: what is passed on is moved to the front.  Their extensions are for
- * one connection, RFC 9112 7.1.1, and never are.
+ * Reads chunked content and moves what is passed on to the front.  Chunk
+ * extensions are hop-by-hop, RFC 9112 7.1.1, and are always dropped.
  */
 static ssize_t
 chunks_take(struct body *b, char *bytes, size_t len, size_t *used)
@@ -394,9 +407,10 @@ chunks_take(struct body *b, char *bytes, size_t len, size_t *used)
 }
 
 /*
- * Takes the next bytes of content.  *used is how many of them belong to it; how
- * many stand at the front then, to be passed on, is returned; -1 if they are no
- * chunks.  b->done tells that the content is complete.
+ * Reads the next bytes of content.  Stores in *used how many of them belong to
+ * the content, and moves those to pass on to the front.  Returns how many to
+ * pass on, or -1 if the chunks are malformed.  Sets b->done when the content is
+ * complete.
  */
 ssize_t
 body_take(struct body *b, char *bytes, size_t len, size_t *used)

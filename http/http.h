@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* The parts of HTTP messages that are passed on: fields, answers, content. */
 #ifndef HTTP_H
 #define HTTP_H
 
@@ -10,7 +11,7 @@
 
 #include "parse.h"
 
-/* A field of a head; all points into that. */
+/* A field of a head; it points into the head. */
 struct http_field {
 	const char *line, *value;
 	size_t len, name_len, value_len;
@@ -18,7 +19,7 @@ struct http_field {
 
 /* The head of an answer. */
 struct http_answer {
-	const char *why; /* PARSE_BAD */
+	const char *why; /* PARSE_BAD: what is wrong, "sent ..." */
 	const char *head;
 	size_t head_len, scanned, first_field;
 	int status;
@@ -32,11 +33,11 @@ struct http_answer {
 
 enum body_kind { BODY_LENGTH, BODY_CHUNKED, BODY_TO_END };
 
-/* Content that is passed on. */
+/* The state of content that is passed on. */
 struct body {
 	enum body_kind kind;
 	bool done, strip;
-	uint64_t left; /* bytes; of a chunk, if there are chunks */
+	uint64_t left; /* bytes, of the content or of a chunk */
 	int step;
 	uint32_t line, digits, trailer; /* bytes so far */
 	char name[64];                  /* of a trailer field */

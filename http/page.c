@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Pages that the administrator has written: a template is read with the
- * configuration and kept, and filled with values for each reply.  Whatever a
- * value is, it stays text in HTML, and shows no user and password of a URL.
- * What a page may become is bounded; nothing here knows what it is for.
+ * Pages written by the administrator: a template is read with the
+ * configuration, kept, and filled in with values for each reply.  A value must
+ * stay text in HTML, and must not reveal the user and password of a URL.  The
+ * size of a page is limited.  Nothing here knows what a page is for.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -20,10 +20,10 @@
 
 enum {
 	NAME_MAX_LEN = 32, /* bytes of a name in braces */
-	ESCAPED_MAX = 6    /* bytes that one byte of a value becomes */
+	ESCAPED_MAX = 6    /* bytes that one byte of a value may become */
 };
 
-/* Reads until the end of a file or size bytes.  Returns how many, or -1. */
+/* Reads to the end of a file, or up to size bytes.  Returns how many, or -1. */
 static ssize_t
 read_all(int fd, char *text, size_t size)
 {
@@ -39,8 +39,9 @@ read_all(int fd, char *text, size_t size)
 }
 
 /*
- * Reads a template.  Returns 0, or -1 with errno, EFBIG when it has more than
- * TEMPLATE_MAX bytes; the page is as it was then.
+ * Reads a template from a file, replacing the one of the page.  Returns 0, or
+ * -1 with errno, EFBIG if the file has more than TEMPLATE_MAX bytes; the page
+ * is then unchanged.
  */
 int
 page_read(struct page *page, const char *path)
@@ -58,7 +59,7 @@ page_read(struct page *page, const char *path)
 	errno = len > TEMPLATE_MAX ? EFBIG : error;
 	if (len < 0 || len > TEMPLATE_MAX)
 		return -1;
-	/* One byte more, since there are empty ones. */
+	/* One more byte, because malloc(0) may return NULL. */
 	text = malloc((size_t)len + 1);
 	if (text == NULL)
 		return -1;
@@ -69,7 +70,7 @@ page_read(struct page *page, const char *path)
 	return 0;
 }
 
-/* Frees what a page owns, and leaves it without a template. */
+/* Frees the template of a page, which then has none. */
 void
 page_free(struct page *page)
 {
@@ -78,7 +79,7 @@ page_free(struct page *page)
 	page->len = 0;
 }
 
-/* Where the host begins in the authority of a URL, RFC 3986 3.2. */
+/* Returns where the host begins in the authority of a URL, RFC 3986 3.2. */
 static const char *
 host_in(const char *authority)
 {
@@ -89,7 +90,7 @@ host_in(const char *authority)
 	return authority + len;
 }
 
-/* Writes a byte as HTML has it in text and in quotes; returns its length. */
+/* Writes a byte escaped for HTML, text or attribute.  Returns the length. */
 static size_t
 byte_put(char *out, unsigned char c)
 {
@@ -111,8 +112,9 @@ byte_put(char *out, unsigned char c)
 }
 
 /*
- * Writes a value, cut to what fits.  An authority can only stand where a word
- * begins or behind two slashes.  Returns the length.
+ * Writes a value, cut to what fits, without the user and password of a URL.  An
+ * authority can begin only at the start of a word or after two slashes.
+ * Returns the length.
  */
 static size_t
 value_put(char *out, size_t room, const char *value)
@@ -131,8 +133,8 @@ value_put(char *out, size_t room, const char *value)
 }
 
 /*
- * The value that a text begins with the name of, in braces, or NULL.  *len is
- * the length of that.
+ * Returns the value whose name stands in braces at the start of text, or NULL.
+ * *len is the length of the name with its braces.
  */
 static const char *
 value_named(const char *text, size_t text_len, const struct page_value *values,
@@ -157,8 +159,8 @@ value_named(const char *text, size_t text_len, const struct page_value *values,
 
 /*
  * Writes a template of at most TEMPLATE_MAX bytes with each {name} replaced by
- * the value that has it; a name without a value stays.  All values together
- * are cut to VALUES_MAX bytes.  Returns the length, at most PAGE_MAX.
+ * the value of that name; a name without a value stays as it is.  All values
+ * together are cut to VALUES_MAX bytes.  Returns the length, at most PAGE_MAX.
  */
 size_t
 page_fill(char out[PAGE_MAX], const char *text, size_t len,

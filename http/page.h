@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* Pages written by the administrator: ErrorFile, DefaultErrorFile, StatFile. */
 #ifndef PAGE_H
 #define PAGE_H
 
@@ -12,7 +13,7 @@ enum {
 	PAGE_MAX = TEMPLATE_MAX + VALUES_MAX
 };
 
-/* A template of a page; it owns its text, which is NULL when there is none. */
+/* The template of a page.  It owns text, which is NULL without a template. */
 struct page {
 	char *text;
 	size_t len;
@@ -24,7 +25,7 @@ struct error_page {
 	struct page page;
 };
 
-/* They, DefaultErrorFile and StatFile. */
+/* All ErrorFiles, DefaultErrorFile and StatFile. */
 struct pages {
 	struct error_page *list; /* owned; each status once */
 	size_t n;
@@ -32,14 +33,16 @@ struct pages {
 	struct page stat;
 };
 
-/* StatHost, whose page they are: a folded name, or an address. */
+/* StatHost, the host of the statistics page: a folded name, or an address. */
 struct stat_host {
 	char *name; /* owned */
 	bool literal;
 	struct addr addr;
 };
 
-/* What a {name} in a template stands for; NULL: it stays as it is. */
+/*
+ * What a {name} in a template stands for; if value is NULL, it stays as it is.
+ */
 struct page_value {
 	const char *name;
 	const char *value;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* The head of a request, and the parser for it. */
 #ifndef PARSE_H
 #define PARSE_H
 
@@ -17,19 +18,22 @@ enum {
 	REQUEST_LINE_MAX = 8192, /* bytes of a request line */
 	VIAS_MAX = 8,            /* Via fields of a request */
 	OPTIONS_MAX = 8,         /* Connection fields of a message */
-	OPTIONS_SIZE = 512       /* bytes in all of them */
+	OPTIONS_SIZE = 512       /* bytes of all these together */
 };
 
 enum parse_result { PARSE_OK, PARSE_MORE, PARSE_BAD };
 
-/* A part of the caller's buffer; the buffer may move between two calls. */
+/*
+ * A part of the caller's buffer.  It is an offset, because the buffer may move
+ * between calls.
+ */
 struct slice {
 	size_t at;
 	size_t len;
 };
 
 struct request {
-	/* The answer. */
+	/* The result. */
 	size_t length;              /* PARSE_OK: bytes of the whole head */
 	enum refusal refusal;       /* PARSE_BAD: what to answer */
 	const char *why;            /* PARSE_BAD: what is wrong, a sentence */
@@ -37,34 +41,34 @@ struct request {
 	struct slice target;        /* the request target as it was sent */
 	struct slice credentials;   /* value of Proxy-Authorization */
 	struct slice via[VIAS_MAX]; /* values of Via */
-	unsigned nvias; /* how many there are; those that find no room too */
+	unsigned nvias;       /* number of Via fields, even above VIAS_MAX */
 	char host[HOST_SIZE]; /* lower case, no brackets, no last dot */
 	bool literal;         /* host is an address: addr */
 	struct addr addr;
 	uint16_t port;
-	/* What the parser has to remember from one call to the next. */
+	/* What the parser keeps from one call to the next. */
 	size_t next;    /* where the next line begins */
-	size_t scanned; /* bytes known to hold no end of that line */
+	size_t scanned; /* bytes that have been read */
 	int empty;      /* empty lines before the request line */
 	bool has_host, has_length, has_credentials;
-	bool wrong_target; /* of another method than CONNECT */
-	bool takes_paths;  /* set by the caller: origin-form is one */
-	/* Another method than CONNECT, to be forwarded: */
+	bool wrong_target; /* unusable, of a method other than CONNECT */
+	bool takes_paths;  /* set by the caller: accept origin-form */
+	/* A request to forward, of a method other than CONNECT: */
 	bool plain;
 	bool is_head; /* HEAD: no answer to it has content */
 	bool minor;   /* HTTP/1.1, not HTTP/1.0 */
-	bool chunked; /* there is content, in chunks */
-	bool upgrade; /* there is an Upgrade */
-	bool limited; /* there is a Max-Forwards: forwards */
+	bool chunked; /* content in chunks */
+	bool upgrade; /* with an Upgrade field */
+	bool limited; /* with Max-Forwards, in forwards */
 	uint32_t forwards;
 	uint64_t content; /* bytes of content, with has_length */
 	struct slice method;
 	struct slice path;                 /* and query; may be empty */
 	struct slice options[OPTIONS_MAX]; /* values of Connection */
 	unsigned noptions;
-	size_t options_size; /* bytes of all of them */
-	bool origin;         /* the target is a path alone, RFC 9112 3.2.1 */
-	const struct mapping *mapping; /* of such a one: reverse.c */
+	size_t options_size;           /* bytes of all of them */
+	bool origin;                   /* origin-form, RFC 9112 3.2.1 */
+	const struct mapping *mapping; /* for origin-form; see reverse.c */
 };
 
 enum parse_result parse_head(struct request *, const char *head, size_t len);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Reverse proxying: which paths are mapped to which URLs, and what becomes of
- * a request and of a redirection by that.  A mapping leads to the host that its
- * line names and to no other, whatever a client sends: the URL that is made of
- * a path is read by the parser again, like any other.  Nothing here decides who
- * may ask, and nothing is allocated once the configuration is read.
+ * Reverse proxying: which paths are mapped to which URLs, and how that changes
+ * a request and a redirect.  A mapping leads only to the host that its line
+ * names, whatever a client sends: the URL made from a path is parsed again like
+ * any other.  Nothing here decides who may ask, and nothing is allocated once
+ * the configuration has been read.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -25,7 +25,7 @@
 enum {
 	MAPPING_PATH_MAX = 255, /* bytes of the path of a mapping */
 	MAPPING_URL_MAX = 1000, /* bytes of a URL of the configuration */
-	URL_SIZE_MAX = MAPPING_URL_MAX + 2 /* with a "/" and its NUL */
+	URL_SIZE_MAX = MAPPING_URL_MAX + 2 /* with an added "/" and the NUL */
 };
 
 static const char cookie_name[] = "yummy_magical_cookie=";
@@ -42,7 +42,10 @@ begins(const char *text, size_t len, const char *with)
 	return len >= n && memcmp(text, with, n) == 0;
 }
 
-/* The byte at *at, and the place of the next; an escape of one that matters. */
+/*
+ * Returns the byte at *at, decoding the escapes that matter here, and moves *at
+ * on.
+ */
 static char
 path_byte(const char *path, size_t len, size_t *at)
 {
@@ -51,7 +54,7 @@ path_byte(const char *path, size_t len, size_t *at)
 		char byte;
 	} escapes[] = { { "%2e", '.' }, { "%2f", '/' }, { "%5c", '\\' },
 		{ "%3b", ';' },
-		/* For some it ends the path. */
+		/* Some servers take a NUL for the end of the path. */
 		{ "%00", '/' } };
 
 	for (size_t i = 0;
@@ -65,9 +68,8 @@ path_byte(const char *path, size_t len, size_t *at)
 }
 
 /*
- * Whether a part of a path is "..", in whatever way its dots and what is around
- * it are written: a server could take that for something outside of where the
- * path begins.
+ * Returns whether a segment of a path is "..", however its dots and separators
+ * are written: a server could leave the directory of the mapping for it.
  */
 static bool
 climbs(const char *path, size_t len)
@@ -90,13 +92,19 @@ climbs(const char *path, size_t len)
 	return only_dots && dots == 2;
 }
 
-/* Whether it is a path as it may stand in a URL, and in a cookie, RFC 6265. */
+/*
+ * Returns whether text is a path that may stand in a URL and in a cookie, RFC
+ * 6265.
+ */
 static bool
 is_path(const char *path)
 {
 	size_t len = strlen(path);
 
-	/* What begins with two of them is a host for who is redirected. */
+	/*
+	 * A client would take what follows two slashes in a redirect for a
+	 * host.
+	 */
 	return path[0] == '/' && path[1] != '/' && !climbs(path, len) &&
 	    strspn(path,
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -106,8 +114,8 @@ is_path(const char *path)
 /* The configuration. */
 
 /*
- * Copies a URL of the configuration, with "/" for an empty path, and reads it.
- * Returns NULL, or what is wrong with it.
+ * Copies a URL of the configuration, with "/" for an empty path, and parses it
+ * into *where.  Returns NULL, or what is wrong with it.
  */
 static const char *
 url_copy(char to[URL_SIZE_MAX], const char *text, struct request *where)
@@ -115,35 +123,38 @@ url_copy(char to[URL_SIZE_MAX], const char *text, struct request *where)
 	size_t len = strlen(text);
 
 	if (len > MAPPING_URL_MAX)
-		return "the URL has 1000 bytes at most";
+		return "the URL must not exceed 1000 bytes";
 	memcpy(to, text, len + 1);
 	if (parse_url(where, to, len) != 0)
 		return "the URL must be http://host/ or http://host:port/, "
-		       "without a user, a query and a fragment";
+		       "without a user, a query or a fragment";
 	if (where->path.len == 0) {
 		strcpy(to + len, "/");
 		where->path.len = 1;
 	}
 	if (!is_path(to + where->path.at))
-		return "the path of the URL has a \"..\", a query or a byte "
-		       "that does not belong there";
+		return "the path of the URL must not have a \"..\", a query "
+		       "or an invalid byte";
 	if (to[strlen(to) - 1] != '/')
-		return "the URL must end in /, or what follows would change "
-		       "its last part";
+		return "the URL must end in /, since the rest of the path is "
+		       "appended to it";
 	return NULL;
 }
 
-/* The path of a mapping, which gets a "/" at its end as in tinyproxy. */
+/*
+ * Copies the path of a mapping, with "/" at its end as in tinyproxy.  Returns
+ * NULL, or what is wrong with it.
+ */
 static const char *
 path_copy(char to[MAPPING_PATH_MAX + 2], const char *text)
 {
 	size_t len = strlen(text);
 
 	if (len > MAPPING_PATH_MAX)
-		return "the path has 255 bytes at most";
+		return "the path must not exceed 255 bytes";
 	if (!is_path(text))
-		return "the path must begin with one /, and have no \"..\", no "
-		       "query, blank, ; or ,";
+		return "the path must begin with one / and must not have a "
+		       "\"..\", a query, a blank, ; or ,";
 	memcpy(to, text, len + 1);
 	if (to[len - 1] != '/')
 		strcpy(to + len, "/");
@@ -159,10 +170,10 @@ mapping_clear(struct mapping *m)
 }
 
 /*
- * Whether the line itself says that it leads to loopback or link-local, if it
- * does: by an address, or by the one name that means the same everywhere, RFC
- * 6761 6.3.  Name servers may say of all others what they like, even of those
- * below it.
+ * Returns whether the line itself, if it leads to loopback or link-local, says
+ * so: by an address, or by the only name that means the same everywhere, RFC
+ * 6761 6.3.  Name servers can give any other name such an address, even a name
+ * below localhost.
  */
 static bool
 is_named(const struct request *where)
@@ -171,8 +182,8 @@ is_named(const struct request *where)
 }
 
 /*
- * Adds what stands behind a ReversePath: a path, and the URL that it is mapped
- * to.  Returns NULL, or what is wrong with it.
+ * Adds a ReversePath: a path, and the URL that it is mapped to.  Both are
+ * copied.  Returns NULL, or what is wrong.
  */
 const char *
 reverse_add(
@@ -206,8 +217,8 @@ reverse_add(
 }
 
 /*
- * A mapping that no path leads to any more, since the last one that was added
- * takes all of them; or NULL.
+ * Returns a mapping that can no longer be reached because the path of the last
+ * mapping added covers its path; or NULL.
  */
 const struct mapping *
 reverse_hidden(const struct reverse *r)
@@ -220,8 +231,8 @@ reverse_hidden(const struct reverse *r)
 }
 
 /*
- * Takes a ReverseBaseURL, http or https.  Returns NULL, or what is wrong with
- * it.
+ * Sets ReverseBaseURL, http or https; the text is copied.  Returns NULL, or
+ * what is wrong with it.
  */
 const char *
 reverse_base(struct reverse *r, const char *text)
@@ -233,7 +244,7 @@ reverse_base(struct reverse *r, const char *text)
 
 	snprintf(plain, sizeof(plain), "http://%s", tls ? text + 8 : "");
 	wrong = strlen(text) > MAPPING_URL_MAX
-	    ? "the URL has 1000 bytes at most"
+	    ? "the URL must not exceed 1000 bytes"
 	    : url_copy(url, tls ? plain : text, &where);
 	if (wrong != NULL)
 		return wrong;
@@ -256,8 +267,8 @@ reverse_free(struct reverse *r)
 /* Requests. */
 
 /*
- * The mapping for a path: as in tinyproxy the last line whose path it begins
- * with, or whose path it is but for the "/" at its end.
+ * Returns the mapping for a path: as in tinyproxy, the last line whose path it
+ * begins with, or equals except for the "/" at the end of that; or NULL.
  */
 static const struct mapping *
 mapping_find(const struct reverse *r, const char *path, size_t len)
@@ -279,7 +290,7 @@ is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* The mapping whose path this is, or NULL. */
+/* Returns the mapping with exactly this path, or NULL. */
 static const struct mapping *
 mapping_named(const struct reverse *r, const char *path, size_t len)
 {
@@ -290,7 +301,10 @@ mapping_named(const struct reverse *r, const char *path, size_t len)
 	return NULL;
 }
 
-/* What our cookie says in the value of a Cookie field, RFC 6265 4.2, or NULL. */
+/*
+ * Returns what our cookie says in the value of a Cookie field, RFC 6265 4.2, or
+ * NULL.
+ */
 static const char *
 cookie_find(const char *value, size_t len, size_t *said_len)
 {
@@ -311,7 +325,10 @@ cookie_find(const char *value, size_t len, size_t *said_len)
 	return NULL;
 }
 
-/* The mapping that a request names by its first such cookie, or NULL. */
+/*
+ * Returns the mapping that the first of our cookies in a request names, or
+ * NULL.
+ */
 static const struct mapping *
 mapping_baked(
     const struct reverse *r, const struct request *req, const char *head)
@@ -327,8 +344,9 @@ mapping_baked(
 }
 
 /*
- * The mapping of a request, by its path or else by its cookie; then all of the
- * path but its first "/" goes behind the URL.  *skip is how many bytes do not.
+ * Returns the mapping of a request, by its path or else by its cookie.  *skip
+ * is how many bytes of the path the URL of the mapping replaces; by a cookie,
+ * only the first "/".
  */
 static const struct mapping *
 request_mapping(const struct reverse *r, const struct request *req,
@@ -349,8 +367,8 @@ request_mapping(const struct reverse *r, const struct request *req,
 }
 
 /*
- * Puts the URL of a mapping in place of the first bytes of a path, and reads
- * the request that it becomes; see reverse_map().
+ * Replaces the first skip bytes of the path with the URL of a mapping, and
+ * parses the resulting request; see reverse_map().
  */
 static void
 request_become(struct request *req, const struct mapping *m, size_t skip,
@@ -380,11 +398,11 @@ request_become(struct request *req, const struct mapping *m, size_t skip,
 }
 
 /*
- * Makes a request for a path one for the URL that a mapping has for it: *req is
- * that then, with its mapping, and *head with its *len bytes where it stands
- * until the next one is made.  Its credentials are wiped in what they were.
- * What has no mapping, lacks only the "/" at the end of a path that has one, or
- * would become too long stays in origin-form.
+ * Turns a request in origin-form into one for the URL that its path is mapped
+ * to: *req becomes that request, with its mapping, and *head and *len its head,
+ * in a buffer that the next call overwrites.  The credentials in the old head
+ * are wiped.  A request without a mapping, with a mapped path that lacks only
+ * its final "/", or too long after mapping stays in origin-form.
  */
 void
 reverse_map(
@@ -413,13 +431,13 @@ reverse_refuses(const struct reverse *r, const struct request *req,
 	if (req->mapping != NULL || (!req->origin && (!r->only || r->n == 0)))
 		return NULL;
 	return req->origin && climbs(target, strlen(target))
-	    ? "The path has a \"..\" in it."
+	    ? "The path contains \"..\"."
 	    : "No mapping found for requested url.";
 }
 
 /* Answers. */
 
-/* The cookie by which a client is known to have come by a mapping. */
+/* Writes the cookie that identifies the mapping by which a client came. */
 void
 reverse_cookie(const struct mapping *m, char text[REVERSE_COOKIE_SIZE])
 {
@@ -427,7 +445,10 @@ reverse_cookie(const struct mapping *m, char text[REVERSE_COOKIE_SIZE])
 	    text, REVERSE_COOKIE_SIZE, "%s%s; path=/", cookie_name, m->path);
 }
 
-/* How many bytes of a URL a mapping has put there, if it is one of it; or 0. */
+/*
+ * Returns how many bytes of a URL come from a mapping, 0 if the URL does not
+ * belong to it.
+ */
 static size_t
 mapping_covers(
     const struct mapping *m, const struct request *where, const char *url)
@@ -444,10 +465,11 @@ mapping_covers(
 }
 
 /*
- * Whether a Location in the answer to a request by this mapping leads to a URL
- * that a client has to ask for here: then it is base_url, the path of the
- * mapping that is returned without its first "/", and the URL behind its first
- * *skip bytes.  Otherwise NULL; it is left as it is.
+ * Finds the mapping through which a client must ask for a URL that a Location
+ * names in the answer to a request by mapping m.  The new Location is then
+ * base_url, the path of the returned mapping without its first "/", and the URL
+ * after its first *skip bytes.  Returns NULL if the Location must stay as it
+ * is.
  */
 const struct mapping *
 reverse_location(const struct reverse *r, const struct mapping *m,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* ReversePath: paths that are mapped to URLs. */
 #ifndef REVERSE_H
 #define REVERSE_H
 
@@ -10,18 +11,18 @@
 
 struct request;
 
-/* One ReversePath: what is below a path is asked for below a URL. */
+/* One ReversePath: requests below path become requests below url. */
 struct mapping {
-	char *path; /* owned; ends in "/", as the URL does */
+	char *path; /* owned; ends in "/", as url does */
 	char *url;  /* owned */
-	char *host; /* owned; as it is in a request for the URL */
+	char *host; /* owned; as parsed from url */
 	uint16_t port;
-	size_t base; /* where its path begins in the URL */
-	bool named;  /* it says itself that it is for a local address */
+	size_t base; /* where the path begins in url */
+	bool named;  /* host is an address or localhost */
 	unsigned long line;
 };
 
-/* They, in the order of the file, and what belongs to them. */
+/* All ReversePaths in the order of the file, and the directives around them. */
 struct reverse {
 	struct mapping *list; /* owned */
 	size_t n;

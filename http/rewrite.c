@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What goes on of a request and of an answer: heads are written again without
- * what is meant for one connection alone, RFC 9110 7.6, and with what this
- * proxy adds.  Pure, apart from one buffer that holds what was written last.
+ * The heads of requests and answers as they are passed on: without hop-by-hop
+ * fields, RFC 9110 7.6, and with the fields that this proxy adds.  No function
+ * here makes a system call.  All is written to one static buffer, which holds
+ * what was written last.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -26,11 +27,11 @@ enum {
 	BARE_STATUS = 12        /* bytes of "HTTP/1.1 200" */
 };
 
-/* A head that is written, and the content that has come with it. */
+/* The head that was written last, and the content that came with it. */
 static char out[2 * HEAD_MAX + EXTRA_SIZE];
 static size_t out_len;
 
-static char body[HEAD_MAX]; /* of an answer to TRACE */
+static char body[HEAD_MAX]; /* the content of an answer to TRACE */
 
 static void
 put(const char *bytes, size_t len)
@@ -63,7 +64,7 @@ traits_of(const struct http_field *f)
 	return field_traits(f->line, f->name_len);
 }
 
-/* Whether one of the Connection fields in a head has this option. */
+/* Returns whether one of the Connection fields in a head has this option. */
 static bool
 has_option(const char *head, const struct slice *options, unsigned n,
     const char *name, size_t len)
@@ -74,17 +75,17 @@ has_option(const char *head, const struct slice *options, unsigned n,
 	return false;
 }
 
-/* Whether a field is for one connection alone, as who sent it says. */
+/* Returns whether a Connection field nominates this field as hop-by-hop. */
 static bool
 is_nominated(const char *head, const struct slice *options, unsigned n,
     const struct http_field *f)
 {
-	/* Nobody may hide the way that a message has come. */
+	/* A sender must not hide the way that a message has come. */
 	return !http_is(f, "Via") &&
 	    has_option(head, options, n, f->line, f->name_len);
 }
 
-/* Whether a Connection field of a request has this option. */
+/* Returns whether a Connection field of a request has this option. */
 bool
 rewrite_has_option(const struct exchange *e, const char *name)
 {
@@ -120,8 +121,9 @@ rewrite_ends_here(const struct request *req, const char *head)
 }
 
 /*
- * Whether the client wants to speak another protocol from here on, RFC 9110
- * 7.8.  HTTP/2 is none: behind it would be requests that nobody here sees.
+ * Returns whether the client wants to change to another protocol, RFC 9110 7.8.
+ * Changing to HTTP/2 is not supported: the requests after the change would
+ * bypass this proxy's checks.
  */
 bool
 rewrite_wants_upgrade(const struct exchange *e)
@@ -139,7 +141,7 @@ rewrite_wants_upgrade(const struct exchange *e)
 	return true;
 }
 
-/* host, or host:port; an IPv6 address in brackets. */
+/* Writes host or host:port, with an IPv6 address in brackets. */
 static void
 put_authority(const struct request *req)
 {
@@ -153,7 +155,7 @@ put_authority(const struct request *req)
 	put(text, (size_t)n);
 }
 
-/* A path and query; bytes outside ASCII become what they should have been. */
+/* Writes a path and query, with bytes outside ASCII percent-encoded. */
 static void
 put_path(const char *path, size_t len)
 {
@@ -171,8 +173,8 @@ put_path(const char *path, size_t len)
 }
 
 /*
- * The target for the next one on the way: the path, with "/" for an empty one
- * and "*" for OPTIONS without one, RFC 9112 3.2; a parent gets the URL.
+ * Writes the request target, RFC 9112 3.2: for a parent the whole URL, for a
+ * server the path, "/" for an empty path, or "*" for OPTIONS without a path.
  */
 static void
 put_target(const struct exchange *e)
@@ -192,7 +194,7 @@ put_target(const struct exchange *e)
 	put_path(path, req->path.len);
 }
 
-/* Whether Anonymous lets a field pass; those of the message itself do. */
+/* Returns whether Anonymous lets a field pass, as it always does FIELD_KEPT. */
 static bool
 is_listed(const struct header_rules *rules, const struct http_field *f)
 {
@@ -231,7 +233,7 @@ put_request_fields(const struct exchange *e, const struct header_rules *rules)
 		}
 }
 
-/* What this proxy adds to a request. */
+/* Writes the fields that this proxy adds to a request. */
 static void
 put_request_own(const struct exchange *e, const struct header_rules *rules,
     const char *credentials, const struct addr *client)
@@ -261,9 +263,9 @@ put_request_own(const struct exchange *e, const struct header_rules *rules,
 }
 
 /*
- * Writes the head of a request for the server, or, with whole URLs, for the
- * parent that the connection leads to, which gets credentials, a whole field
- * or "".  Returns 0, or -1 when it has become too large.
+ * Writes the head of a request for the server, or, with a whole URL as target,
+ * for the parent that the connection leads to.  credentials is a whole field
+ * for that parent, or "".  Returns 0, or -1 if the head became too large.
  */
 int
 rewrite_request(const struct exchange *e, const struct header_rules *rules,
@@ -295,7 +297,10 @@ answer_drops(const struct exchange *e, const struct http_field *f)
 	    is_nominated(a->head, a->options, a->noptions, f);
 }
 
-/* What says to the client how its content ends, and whether more may come. */
+/*
+ * Writes the fields that say how the content ends and whether the connection
+ * stays open.
+ */
 static void
 put_answer_own(const struct exchange *e)
 {
@@ -315,7 +320,7 @@ put_answer_own(const struct exchange *e)
 		put_line("Connection: close");
 }
 
-/* What a ReversePath adds to an answer. */
+/* Writes the cookie that a ReversePath adds to an answer. */
 static void
 put_answer_mapped(const struct exchange *e)
 {
@@ -328,7 +333,7 @@ put_answer_mapped(const struct exchange *e)
 	put_line("Set-Cookie: %s", cookie);
 }
 
-/* A field of an answer; a redirection may lead to where a path is mapped. */
+/* Writes a field of an answer; a Location may be mapped back to a path here. */
 static void
 put_answer_field(const struct exchange *e, const struct http_field *f)
 {
@@ -347,8 +352,8 @@ put_answer_field(const struct exchange *e, const struct http_field *f)
 }
 
 /*
- * Writes an answer for the client, up to the end of its head.  Returns 0; or -1
- * when that has become too large, which redirections do to it.
+ * Writes the head of an answer for the client.  Returns 0, or -1 if the head
+ * became too large, as mapped Locations can make it.
  */
 int
 rewrite_answer(const struct exchange *e)
@@ -360,7 +365,7 @@ rewrite_answer(const struct exchange *e)
 	out_len = 0;
 	put("HTTP/1.1", 8);
 	put(a->head + 8, at - 2 - 8);
-	/* There is a space even without a reason, RFC 9112 4. */
+	/* The space is required even without a reason, RFC 9112 4. */
 	if (at - 2 == BARE_STATUS)
 		put(" ", 1);
 	put("\r\n", 2);
@@ -373,7 +378,10 @@ rewrite_answer(const struct exchange *e)
 	return out_len < sizeof(out) - HEAD_MAX ? 0 : -1;
 }
 
-/* The answer to TRACE: the request itself, RFC 9110 9.3.8, as it was sent. */
+/*
+ * Writes the answer to TRACE: the request as the client sent it, RFC 9110
+ * 9.3.8, without secret fields.  The target is the one that the client sent.
+ */
 void
 rewrite_trace(const struct exchange *e, const char *target)
 {
@@ -400,7 +408,7 @@ rewrite_trace(const struct exchange *e, const char *target)
 	put(body, len);
 }
 
-/* The answer to OPTIONS of a request that has come as far as it may. */
+/* Writes the answer to OPTIONS when Max-Forwards ends at this proxy. */
 void
 rewrite_options(void)
 {
@@ -418,7 +426,7 @@ rewrite_content(const char *bytes, size_t len)
 	put(bytes, len);
 }
 
-/* What was written last; it stays there until the next head is written. */
+/* Returns what was written last, valid until the next head is written. */
 const char *
 rewrite_text(size_t *len)
 {

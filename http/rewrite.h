@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Heads as they go on. */
+/* The heads of requests and answers as they are passed on. */
 #ifndef REWRITE_H
 #define REWRITE_H
 
@@ -15,7 +15,7 @@ struct upstream;
 
 /* What the configuration says about the fields of requests. */
 struct header_rules {
-	char **passed; /* owned: Anonymous; all pass if there are none */
+	char **passed; /* owned: Anonymous; if empty, all fields pass */
 	size_t npassed;
 	struct header_added {
 		char *name, *value;
@@ -27,23 +27,24 @@ struct header_rules {
 /* One request and its answer. */
 struct exchange {
 	struct request request;
-	char *head; /* owned: that of the request and what came behind */
+	char *head; /* owned: the request's head and bytes after it */
 	size_t len;
-	const struct upstream *upstream; /* it gets whole URLs; or NULL */
-	const struct reverse *reverse;   /* the configuration's */
+	const struct upstream
+	    *upstream; /* the parent that gets whole URLs, or NULL */
+	const struct reverse *reverse; /* of the configuration */
 	struct body up, down;
-	char *bytes; /* owned: a part of the head of the answer, or NULL */
+	char *bytes; /* owned: start of the answer, or NULL */
 	size_t bytes_len, size;
-	unsigned interim; /* answers that said that another one will come */
+	unsigned interim; /* interim (1xx) answers so far */
 	struct http_answer answer;
-	bool answered; /* the head of the answer is with the client */
-	bool over;     /* the client has the answer, and has not sent all */
-	bool keep;     /* more requests may come */
-	bool cut;      /* the server was reset, and may not have said all */
+	bool answered; /* the client has the head of the answer */
+	bool over;     /* the client has it all, but is still sending */
+	bool keep;     /* keep the client connection for more requests */
+	bool cut;      /* the server reset: the answer may be cut off */
 	bool upgrade;  /* the client wants to change to another protocol */
-	char *next;    /* owned: what came behind the content, or NULL */
+	char *next;    /* owned: bytes after the content, or NULL */
 	size_t next_len;
-	const char *why; /* FORWARD_SERVER_LOST */
+	const char *why; /* FORWARD_SERVER_LOST: the reason */
 };
 
 int rewrite_request(const struct exchange *, const struct header_rules *,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The Via field: the way that a request has come, which shows whether it has
- * been here before, and what this proxy adds to it, RFC 9110 7.6.3.
+ * The Via field, RFC 9110 7.6.3: whether a request has been through this proxy
+ * before, and what this proxy adds to the field.  Nothing here may change a
+ * request.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -16,14 +17,14 @@
 
 static struct {
 	char token[TOKEN_SIZE];
-	const char *name; /* or NULL: the program's */
+	const char *name; /* ViaProxyName, or NULL */
 	bool disabled;
 } via;
 
 /*
- * To be called before anything else here: the token that tells this proxy from
- * others, which is copied, the name to go by, or NULL, and whether nothing is
- * added.
+ * Must be called before anything else here.  The token identifies this proxy
+ * and is copied.  The name stands before it ("adit" if NULL); it is not copied
+ * and must stay valid.  If disabled, this proxy adds nothing.
  */
 void
 via_use(const char token[TOKEN_SIZE], const char *name, bool disabled)
@@ -46,8 +47,8 @@ has_token(const char *s, size_t len)
 }
 
 /*
- * Whether a request has been here before.  One that has been through more
- * proxies than its Via can be kept of counts as one, too.
+ * Returns whether a request has been here before.  A request whose Via fields
+ * are too many or too long to keep counts as a loop too.
  */
 bool
 via_is_loop(const struct request *req, const char *head)
@@ -65,8 +66,8 @@ via_is_loop(const struct request *req, const char *head)
 }
 
 /*
- * What this proxy adds to the Via of a message that came as HTTP/1.1, or as
- * HTTP/1.0, RFC 9110 7.6.3.  Returns false if it is to add nothing.
+ * Writes what this proxy adds to the Via of a message that it received as
+ * HTTP/1.1 (minor) or HTTP/1.0.  Returns false if it must not be added.
  */
 bool
 via_entry(char text[VIA_ENTRY_SIZE], bool minor)
@@ -77,10 +78,10 @@ via_entry(char text[VIA_ENTRY_SIZE], bool minor)
 }
 
 /*
- * Makes the Via field that goes to a parent, with what the request came with
- * and who we are, in *field, which the caller frees; NULL if there is none.
- * The request is one that via_is_loop() has looked at.  Returns 0, or -1 with
- * ENOMEM.
+ * Makes the Via field for a parent, from the Via fields of the request and our
+ * own entry.  Stores it in *field, which the caller frees; NULL if there is
+ * nothing to send.  via_is_loop() must have accepted the request.  Returns 0,
+ * or -1 with ENOMEM.
  */
 int
 via_field(char **field, const struct request *req, const char *head)

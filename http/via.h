@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The Via field. */
+/* The Via field: recognising loops, and our entry. */
 #ifndef VIA_H
 #define VIA_H
 
@@ -10,8 +10,8 @@
 struct request;
 
 enum {
-	VIA_SIZE = 1024,     /* bytes of all Via that are handed on */
-	VIA_ENTRY_SIZE = 160 /* bytes of our part of one */
+	VIA_SIZE = 1024,     /* bytes of all Via fields that are passed on */
+	VIA_ENTRY_SIZE = 160 /* bytes of our entry */
 };
 
 void via_use(const char token[TOKEN_SIZE], const char *name, bool disabled);
