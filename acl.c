@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * From a request and its addresses to a verdict: the client rules Allow and
- * Deny, the ports, the users, and the floors under all rules for targets.  Pure like
- * parse.c: it never looks a name up; where a rule needs that it says so, and
- * the caller comes back with the answer.
+ * Verdicts on clients, ports, targets and users: the client rules Allow and
+ * Deny, the ConnectPorts, BasicAuth, and the floors, which refuse some
+ * addresses even if a rule for targets allows them.  Pure like parse.c: nothing
+ * here may look up a name.  Where a rule needs a look-up, the verdict says so,
+ * and the caller comes back with the answer.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -22,12 +23,12 @@
 #include "who.h"
 
 /*
- * Goes through the rules for clients from *rule on.  Returns the verdict of
- * the first that matches; ACL_ASK when rule *rule is one for names, which the
- * caller has to look up: if it matches its own verdict counts, and if not the
- * caller goes on with the next.  With ACL_DENY, *rule is the one that denies,
- * or their number when none matches.  Without rules every client is allowed; with
- * rules of which none matches none is.
+ * Judges a client by the rules from *rule on.  Returns the verdict of the first
+ * rule that matches.  Returns ACL_ASK if rule *rule is for names: the caller
+ * must look up the client's name, ask acl_answer(), and go on with the next
+ * rule if that says so.  After ACL_DENY, *rule is the rule that denies, or the
+ * number of rules if none matches.  Without rules every client is allowed; if
+ * there are rules and none matches, the client is denied.
  */
 enum verdict
 acl_client(const struct acl *acl, const struct addr *client, size_t *rule)
@@ -44,9 +45,8 @@ acl_client(const struct acl *acl, const struct addr *client, size_t *rule)
 }
 
 /*
- * What follows for a client from the answer to a rule for names: the rule's
- * verdict; or ACL_ASK, go on with the next.  A Deny that nobody can judge
- * denies.
+ * Returns the verdict of a rule for names after the look-up; ACL_ASK: go on
+ * with the next rule.  If the look-up failed, a Deny denies.
  */
 enum verdict
 acl_answer(const struct rule *rule, bool matches, bool failed)
@@ -56,7 +56,7 @@ acl_answer(const struct rule *rule, bool matches, bool failed)
 	return matches || failed ? ACL_DENY : ACL_ASK;
 }
 
-/* Whether a CONNECT to the port is allowed. */
+/* Returns whether a CONNECT to the port is allowed. */
 bool
 acl_port(const struct acl *acl, uint16_t port)
 {
@@ -66,7 +66,7 @@ acl_port(const struct acl *acl, uint16_t port)
 /* clang-format off */
 #define V4(a, b, c, d) { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d }
 
-/* Targets for nobody. */
+/* Targets that are refused to every client. */
 static const struct block never[] = {
 	{ V4(0, 0, 0, 0), 96 + 8 },
 	{ V4(224, 0, 0, 0), 96 + 4 },
@@ -75,7 +75,7 @@ static const struct block never[] = {
 	{ { 0xff }, 8 }
 };
 
-/* Targets for clients on this machine. */
+/* Targets for clients on this machine only. */
 static const struct block local[] = {
 	{ V4(127, 0, 0, 0), 96 + 8 },
 	{ V4(169, 254, 0, 0), 96 + 16 },
@@ -89,11 +89,11 @@ static const struct block loopback[] = {
 	{ { [15] = 1 }, 128 }
 };
 
-/* Where an IPv6 address of some transition mechanism holds an IPv4 one. */
+/* Where an IPv6 address of a transition mechanism contains an IPv4 address. */
 static const struct embedding {
 	struct block block;
-	unsigned char at[4]; /* its four bytes */
-	unsigned char flip;  /* to be XORed with each */
+	unsigned char at[4]; /* the places of its four bytes */
+	unsigned char flip;  /* XORed with each byte */
 } embeddings[] = {
 	/* IPv4-compatible */
 	{ { { 0 }, 96 }, { 12, 13, 14, 15 }, 0 },
@@ -112,13 +112,16 @@ static const struct embedding {
 };
 /* clang-format on */
 
-/* An address has each form once, and ISATAP's beside one of them. */
+/* At most one of each kind, and the one of ISATAP. */
 enum { EMBEDDED_MAX = sizeof(embeddings) / sizeof(*embeddings) + 1 };
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 #define IN(a, blocks) addr_in_blocks(a, blocks, COUNT(blocks))
 
-/* Whether all addresses that have the first bits of this one are loopback's. */
+/*
+ * Returns whether all addresses with the same first bits are loopback
+ * addresses.
+ */
 bool
 acl_is_loopback(const struct addr *a, unsigned bits)
 {
@@ -129,13 +132,13 @@ acl_is_loopback(const struct addr *a, unsigned bits)
 	return false;
 }
 
-/* The floor that one address is under, in words, or NULL. */
+/* Returns the floor that refuses an address, in words, or NULL. */
 static const char *
 floor_of(const struct addr *target, bool client_is_local)
 {
 	if (IN(target, never))
-		return "unspecified, broadcast and multicast addresses are for "
-		       "nobody";
+		return "unspecified, broadcast and multicast addresses are "
+		       "refused to everybody";
 	if (!client_is_local && IN(target, local))
 		return "loopback and link-local addresses are for clients on "
 		       "loopback";
@@ -143,10 +146,10 @@ floor_of(const struct addr *target, bool client_is_local)
 }
 
 /*
- * Whether the client may have a name for a target whose addresses others look
- * up: those names that mean their own machine, by RFC 6761 6.3 or since the
- * usual hosts files have them, stand for loopback addresses, and these are for
- * clients on loopback.
+ * Returns whether the client may have a name as target whose addresses a parent
+ * looks up.  Names that mean the machine itself, by RFC 6761 6.3 or in common
+ * hosts files, stand for loopback addresses, which are only for clients on
+ * loopback.
  */
 bool
 acl_name(const char *name, const struct addr *client)
@@ -182,8 +185,8 @@ embedded_take(struct addr *inner, const struct addr *a,
 }
 
 /*
- * Fills in the IPv4 addresses that an IPv6 address carries in one way or
- * another, with its port.  Returns how many.
+ * Stores the IPv4 addresses that an IPv6 address contains, with its port.
+ * Returns how many.
  */
 static size_t
 embedded_all(struct addr inner[EMBEDDED_MAX], const struct addr *target)
@@ -204,7 +207,7 @@ embedded_all(struct addr inner[EMBEDDED_MAX], const struct addr *target)
 	return n;
 }
 
-/* Whether a rule names a part of a local block, and nothing beside it. */
+/* Returns whether a rule is only for addresses within one local block. */
 static bool
 lifts_floor(const struct target_rule *rule)
 {
@@ -221,7 +224,7 @@ lifts_floor(const struct target_rule *rule)
 }
 
 /*
- * The floor which refuses an address to who asks, in words, or NULL: none does.
+ * Returns the floor that refuses an address to the asker, in words, or NULL.
  * The rule is the one that allows the address, or NULL.
  */
 const char *
@@ -240,13 +243,13 @@ acl_floor(const struct addr *target, const struct asker *asker,
 }
 
 /*
- * Whether the asker may have this address, with its port, for the target
- * that was asked for by name (or NULL).  The rules for targets decide, and
- * under them the floors: the unspecified address, broadcast and multicast are
- * for nobody; loopback and link-local are for clients on loopback, and for
- * those whom an AllowTo for just these addresses or a ReversePath for just this
- * target lets there.  An IPv6 address that carries an IPv4 address is denied
- * when that one is.  *rule is the rule that has decided, or NULL.
+ * Returns whether the asker may have this address, with its port, for a target
+ * asked for by name (or NULL).  The rules for targets decide, and after them
+ * the floors.  The unspecified address, broadcast and multicast are refused to
+ * everybody.  Loopback and link-local are for clients on loopback, and for
+ * others only if an AllowTo for just these addresses or a ReversePath for just
+ * this target lets them.  An IPv6 address that contains an IPv4 address is
+ * denied if the IPv4 address is.  *rule becomes the rule that decided, or NULL.
  */
 bool
 acl_target(const struct acl *acl, const char *name, const struct addr *target,
@@ -271,7 +274,9 @@ acl_target(const struct acl *acl, const char *name, const struct addr *target,
 	return true;
 }
 
-/* How much two padded strings differ; the time tells nothing of where. */
+/*
+ * Returns 0 if two padded strings are equal, in a time that depends on neither.
+ */
 static unsigned
 difference(const char a[CREDENTIAL_SIZE], const char b[CREDENTIAL_SIZE])
 {
@@ -283,8 +288,9 @@ difference(const char a[CREDENTIAL_SIZE], const char b[CREDENTIAL_SIZE])
 }
 
 /*
- * The name of the user with this name and password, both padded with NULs as parse_basic()
- * leaves them, or NULL.  The time depends on the number of users alone.
+ * Returns the name of the user with this name and password, both padded with
+ * NULs as by parse_basic(), or NULL.  The time depends only on the number of
+ * users.
  */
 const char *
 acl_user(const struct acl *acl, const char name[CREDENTIAL_SIZE],

@@ -29,9 +29,8 @@ struct exchange {
 	struct request request;
 	char *head; /* owned: the request's head and bytes after it */
 	size_t len;
-	const struct upstream
-	    *upstream; /* the parent that gets whole URLs, or NULL */
-	const struct reverse *reverse; /* of the configuration */
+	const struct upstream *upstream; /* given whole URLs; or NULL */
+	const struct reverse *reverse;   /* of the configuration */
 	struct body up, down;
 	char *bytes; /* owned: start of the answer, or NULL */
 	size_t bytes_len, size;

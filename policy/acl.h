@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* The rules for clients, targets, ports and users. */
 #ifndef ACL_H
 #define ACL_H
 
@@ -14,13 +15,13 @@ struct addr;
 struct asker;
 struct conf;
 
-/* One BasicAuth; both are padded with NULs for acl_user(). */
+/* One BasicAuth; both strings are padded with NULs for acl_user(). */
 struct user {
 	char name[CREDENTIAL_SIZE];
 	char password[CREDENTIAL_SIZE];
 };
 
-/* The rules for clients, targets, ports and users; owns what it points to. */
+/* All these rules.  It owns what it points to. */
 struct acl {
 	struct rule *rules; /* Allow and Deny, in the order of the file */
 	size_t nrules;

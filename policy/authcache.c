@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The credentials that have been found right a short while ago, as digests,
- * so that the hundred connections of a browser cost one check.  It holds a
- * fixed number of them, and each process has its own: what a worker writes
- * here lets nobody in elsewhere.
+ * A cache of credentials that a check has recently found to be right, kept as
+ * digests, so that the hundred connections of a browser cost one check.  It has
+ * a fixed size, and each process has its own: an entry that a compromised
+ * worker forges lets nobody in through another worker.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -15,14 +15,14 @@
 #include "secret.h"
 
 enum {
-	KNOWN_LIFE = 60000, /* ms from the check */
-	KNOWN_SETS = 1024,  /* a digest has its place in one of these, */
-	KNOWN_WAYS = 4      /* with so many others at most */
+	KNOWN_LIFE = 60000, /* ms that an entry is valid after the check */
+	KNOWN_SETS = 1024,  /* a digest may stand in one of these sets, */
+	KNOWN_WAYS = 4      /* which has this many places */
 };
 
 struct known {
 	struct digest digest;
-	int64_t until;    /* ms: good up to here */
+	int64_t until;    /* ms: valid before this time */
 	const char *user; /* NULL: the place is free */
 };
 
@@ -35,7 +35,10 @@ set_of(const struct digest *digest)
 	return sets[digest->half[0] % KNOWN_SETS];
 }
 
-/* The user with these credentials, as authcache_put() was told, or NULL. */
+/*
+ * Returns the user whose credentials have this digest, as authcache_put() got
+ * it, or NULL.
+ */
 const char *
 authcache_find(const struct digest *digest, int64_t now)
 {
@@ -49,8 +52,8 @@ authcache_find(const struct digest *digest, int64_t now)
 }
 
 /*
- * Remembers credentials that are right, in place of those that were found so
- * first, if no place is free.  The user's name stays the caller's.
+ * Remembers credentials that are right, in a free place or in that of the entry
+ * checked longest ago.  user is not copied and must stay valid.
  */
 void
 authcache_put(const struct digest *digest, const char *user, int64_t now)
@@ -72,7 +75,7 @@ authcache_put(const struct digest *digest, const char *user, int64_t now)
 		tidy_at = place->until;
 }
 
-/* Wipes what is no longer good, when it is time to look for it. */
+/* Wipes expired entries, if authcache_tidy_at() has come. */
 void
 authcache_tidy(int64_t now)
 {
@@ -89,7 +92,7 @@ authcache_tidy(int64_t now)
 	tidy_at = any ? now + KNOWN_LIFE : -1;
 }
 
-/* When authcache_tidy() has something to look for, or -1. */
+/* Returns when authcache_tidy() must be called, in ms of clock_ms(), or -1. */
 int64_t
 authcache_tidy_at(void)
 {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* Credentials that were found to be right a short while ago. */
 #ifndef AUTHCACHE_H
 #define AUTHCACHE_H
 

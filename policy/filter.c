@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The filter: a file of patterns, of which each is compiled once, when the
- * configuration is read, and the verdict on a target by its name or URL.  It
- * looks no name up, reads no clock and touches no descriptor; where a pattern
- * cannot be tried it refuses.
+ * The filter: a file of patterns, each compiled once, when the configuration is
+ * read, and the verdict on a target by its name or URL.  A verdict looks up no
+ * name, reads no clock and uses no descriptor; if a pattern cannot be tried,
+ * the verdict is to refuse.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -30,25 +30,25 @@
 #include "parse.h"
 
 enum {
-	TOLD_MAX = 10, /* errors of a file that are told, and warnings */
+	TOLD_MAX = 10, /* reported errors of a file, and warnings */
 	SHOWN_MAX = 60 /* bytes of a pattern in a message */
 };
 
 /*
  * A pattern of any type.  Most regular expressions in such files are plain:
- * letters and dots, perhaps with an anchor.  These are not handed to regcomp(),
- * which would take kilobytes for each, and ten times as long.
+ * letters and dots, perhaps with an anchor.  These are not given to regcomp(),
+ * which would take kilobytes for each and be ten times as slow.
  */
 struct pattern {
 	unsigned long line;
-	regex_t *regex;  /* owned, or NULL: text */
-	char *text;      /* owned: for fnmatch(), or plain with '?' as any */
-	size_t len;      /* of a plain text */
-	bool begin, end; /* it is anchored there */
-	struct pattern *exact; /* owned: with its case, or NULL */
+	regex_t *regex; /* owned, or NULL: text is used */
+	char *text; /* owned: for fnmatch(), or plain, where '?' is any byte */
+	size_t len; /* of a plain text */
+	bool begin, end;       /* anchored there */
+	struct pattern *exact; /* owned: the same with its case, or NULL */
 };
 
-/* What is known while a file is read. */
+/* The state of reading a file. */
 struct source {
 	struct filter *filter;
 	unsigned long line;
@@ -91,7 +91,8 @@ fold(char *text)
 }
 
 /*
- * Makes a regular expression plain, if it says the same in either syntax.
+ * Makes a pattern plain, if it needs no regcomp() and means the same in both
+ * syntaxes.  Returns whether it does.
  */
 static bool
 plain_make(struct pattern *p)
@@ -127,7 +128,7 @@ regex_make(struct source *s, struct pattern *p, const char *text, bool exact)
 
 	if (text[0] == '*')
 		say(s, LOG_LEVEL_WARNING,
-		    "pattern \"%.*s\": the first * matches nothing but itself; "
+		    "pattern \"%.*s\": the first * matches only itself; "
 		    "FilterType fnmatch is for such patterns",
 		    SHOWN_MAX, text);
 	if (s->filter->type == FILTER_ERE)
@@ -148,8 +149,8 @@ regex_make(struct source *s, struct pattern *p, const char *text, bool exact)
 }
 
 /*
- * Makes a folded pattern of those that fnmatch() knows.  There are no capital
- * letters in what it is compared with.
+ * Prepares a pattern for fnmatch() that is compared with text in lower case,
+ * where [:upper:] would never match.  Returns 0, or -1 after a message.
  */
 static int
 fnmatch_make(struct source *s, const struct pattern *p, const char *text)
@@ -169,7 +170,10 @@ fnmatch_make(struct source *s, const struct pattern *p, const char *text)
 	return 0;
 }
 
-/* Makes a pattern that minds the case of letters, or does not. */
+/*
+ * Compiles a pattern; exact: with regard to case.  Returns 0, or -1 after a
+ * message.
+ */
 static int
 pattern_make(struct source *s, struct pattern *p, const char *text, bool exact)
 {
@@ -205,7 +209,9 @@ pattern_free(struct pattern *p)
 	free(p->exact);
 }
 
-/* Adds what a pattern is for URLs, if that is something else. */
+/*
+ * Adds the form of a pattern for URLs, if case matters there.  Returns 0 or -1.
+ */
 static int
 exact_make(struct source *s, struct pattern *p, const char *text)
 {
@@ -246,7 +252,9 @@ pattern_add(struct source *s, const char *text)
 
 /* The file. */
 
-/* Whether a pattern holds nothing that names and addresses cannot. */
+/*
+ * Returns whether a pattern has only bytes that names and addresses can have.
+ */
 static bool
 is_ascii(const char *text)
 {
@@ -257,8 +265,8 @@ is_ascii(const char *text)
 }
 
 /*
- * One line without its end: blanks, a pattern up to the next blank or an
- * unescaped '#', and what nobody reads.
+ * Reads one line without its end: blanks, then a pattern up to the next blank
+ * or unescaped '#'.  The rest is ignored.
  */
 static void
 line_read(struct source *s, char *line)
@@ -272,8 +280,8 @@ line_read(struct source *s, char *line)
 	rest = end + strspn(end, " \t");
 	if (end > line && *rest != '#' && *rest != '\0')
 		say(s, LOG_LEVEL_WARNING,
-		    "the pattern ends at the blank; what stands behind it has "
-		    "no effect");
+		    "the pattern ends at the blank; the rest of the line is "
+		    "ignored");
 	*end = '\0';
 	if (!is_ascii(line))
 		say(s, LOG_LEVEL_ERROR,
@@ -297,7 +305,7 @@ lines_read(struct source *s, FILE *f)
 		if (len > 0 && line[len - 1] == '\r')
 			line[--len] = '\0';
 		if (memchr(line, '\0', (size_t)len) != NULL)
-			say(s, LOG_LEVEL_ERROR, "there is a NUL byte");
+			say(s, LOG_LEVEL_ERROR, "the line has a NUL byte");
 		else
 			line_read(s, line);
 	}
@@ -307,7 +315,7 @@ lines_read(struct source *s, FILE *f)
 	free(line);
 }
 
-/* Opens the file if it is a regular one; others could be waited for. */
+/* Opens the file if it is a regular one; others could block. */
 static FILE *
 file_open(struct source *s)
 {
@@ -316,7 +324,7 @@ file_open(struct source *s)
 	FILE *f;
 
 	if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
-		say(s, LOG_LEVEL_ERROR, "this is no regular file");
+		say(s, LOG_LEVEL_ERROR, "this is not a regular file");
 		close(fd);
 		return NULL;
 	}
@@ -330,9 +338,9 @@ file_open(struct source *s)
 }
 
 /*
- * Reads the file of a filter whose other members are as they shall be, and
- * compiles what is in it.  Errors and warnings are handed to tell, with teller
- * before them, as "file:line: what is wrong".  Returns 0, or -1 after an error.
+ * Reads the file of a filter whose other members are set, and compiles its
+ * patterns.  Calls tell(teller, ...) for each error and warning, with
+ * "file:line: what is wrong".  Returns 0, or -1 after an error.
  */
 int
 filter_read(struct filter *filter,
@@ -408,9 +416,9 @@ pattern_try(const struct pattern *p, enum filter_type type, const char *subject,
 }
 
 /*
- * What stands for a target, into text: the host as the parser has folded it,
- * an address in its one canonical form; with FilterURLs "host:port", with
- * brackets around an IPv6 address.
+ * Writes what patterns are compared with for a target: the host as parsed, an
+ * address in canonical form; with FilterURLs "host:port", with an IPv6 address
+ * in brackets.
  */
 static void
 target_write(
@@ -420,7 +428,7 @@ target_write(
 	char ip[ADDR_TEXT_SIZE];
 	struct addr addr;
 
-	/* A dotted quad has no other form. */
+	/* A dotted quad is canonical already. */
 	if (strchr(host, ':') != NULL && addr_parse(&addr, host) == 0)
 		host = addr_text(&addr, ip);
 	if (f->urls)
@@ -428,7 +436,11 @@ target_write(
 	snprintf(text, URL_SIZE, form, host, (unsigned)req->port);
 }
 
-/* The verdict on what patterns are compared with, by those that mind case. */
+/*
+ * Returns whether patterns refuse a subject, by their exact forms if exact.
+ * Stores the line of the pattern that decides, if any.  A pattern that cannot
+ * be tried refuses.
+ */
 static bool
 judge(const struct filter *f, const char *subject, bool exact,
     unsigned long *line)
@@ -466,8 +478,8 @@ hex_value(char c)
 }
 
 /*
- * Copies a path and query in the one form in which escapes are: none where
- * none is needed, and capital letters, RFC 3986 6.2.2.  Returns its length.
+ * Copies a path and query with its percent-encoding normalised: decoded where
+ * possible, otherwise in capital letters, RFC 3986 6.2.2.  Returns the length.
  */
 static size_t
 path_copy(char *out, const char *path, size_t len)
@@ -492,7 +504,10 @@ path_copy(char *out, const char *path, size_t len)
 	return n;
 }
 
-/* Goes up and down the segments of a path, RFC 3986 5.2.4, in place. */
+/*
+ * Removes dot segments from a path in place, RFC 3986 5.2.4.  Returns the
+ * length.
+ */
 static size_t
 path_walk(char *path, size_t len)
 {
@@ -520,8 +535,8 @@ path_walk(char *path, size_t len)
 }
 
 /*
- * The URL of a plain request as patterns see it, into text: one form of all
- * those in which it may be written.
+ * Writes the URL of a request in the one normal form that patterns are compared
+ * with.
  */
 static void
 url_write(const struct request *req, const char *head, char text[URL_SIZE])
@@ -540,7 +555,7 @@ url_write(const struct request *req, const char *head, char text[URL_SIZE])
 		at += snprintf(at, 8, ":%u", (unsigned)req->port);
 	if (len == 0 || path[0] != '/')
 		*at++ = '/';
-	/* A query without a path begins behind the slash that was put there. */
+	/* The slash is there already when a query has no path before it. */
 	if (len > 0 && path[0] == '/')
 		at += path_walk(at, path_copy(at, path, len));
 	else
@@ -548,7 +563,7 @@ url_write(const struct request *req, const char *head, char text[URL_SIZE])
 	*at = '\0';
 }
 
-/* The verdict on a URL, whose case may matter. */
+/* Returns whether the filter refuses a URL, whose case may matter. */
 static bool
 judge_url(const struct filter *f, const char *url, unsigned long *line)
 {
@@ -562,10 +577,11 @@ judge_url(const struct filter *f, const char *url, unsigned long *line)
 }
 
 /*
- * Whether the filter refuses a request, which stands in a head: by its target;
- * or by its URL if it has one, with FilterURLs.  Text becomes what the patterns
- * were compared with, if there is a filter.  *line is that of the pattern in
- * the filter's file which decides, or 0: none matches, or there is no filter.
+ * Returns whether the filter refuses a request: by its target, or with
+ * FilterURLs by its URL if it has one.  head is the head of the request.  If
+ * there is a filter, text becomes what the patterns were compared with.  *line
+ * becomes the line of the pattern that decides, in the filter's file, or 0 if
+ * none matches or there is no filter.
  */
 bool
 filter_refuses(const struct filter *f, const struct request *req,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* Filter: a file of patterns for targets. */
 #ifndef FILTER_H
 #define FILTER_H
 
@@ -11,17 +12,17 @@ struct pattern;
 struct request;
 
 enum {
-	URL_SIZE = 26 * 1024 /* bytes of a URL that is all escapes */
+	URL_SIZE = 26 * 1024 /* bytes of a URL in which every byte is escaped */
 };
 
 enum filter_type { FILTER_BRE, FILTER_ERE, FILTER_FNMATCH };
 
-/* Filter and what belongs to it. */
+/* Filter and the directives that belong to it. */
 struct filter {
-	char *file;              /* owned, or NULL: there is no Filter */
+	char *file;              /* owned, or NULL: no Filter */
 	unsigned long line;      /* of Filter in the configuration */
-	unsigned long deny_line; /* and of FilterDefaultDeny */
-	unsigned long case_line; /* and of FilterCaseSensitive */
+	unsigned long deny_line; /* of FilterDefaultDeny */
+	unsigned long case_line; /* of FilterCaseSensitive */
 	enum filter_type type;
 	bool urls, default_deny;
 	bool case_sensitive;      /* for URLs */

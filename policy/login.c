@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The users of the files that AuthFile names, with their hashes: reads them,
- * one line after the other, finds them by name, and checks a password with
- * crypt(3).  A check takes as long as the hash wants, which is why only
- * helpers do it.  No hash and no password ever leaves this file, in a message
- * least of all.
+ * The users of the files that AuthFile names, with their hashes: reads them
+ * line by line, finds them by name, and checks a password with crypt(3).  A
+ * check is as slow as the hash demands, so only helpers do it.  No hash and no
+ * password may leave this file, least of all in a message.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -21,19 +20,19 @@
 #include "sys.h"
 
 enum {
-	HASH_MAX = 384,                 /* bytes */
-	LOGIN_BLOCK_SIZE = 1024 * 1024, /* bytes */
-	DES_LENGTH = 13,                /* bytes of the oldest kind of hash */
+	HASH_MAX = 384,                 /* bytes of a hash */
+	LOGIN_BLOCK_SIZE = 1024 * 1024, /* bytes of hashes in a block */
+	DES_LENGTH = 13,                /* bytes of a hash of the oldest kind */
 	PROBES_MAX = 64                 /* checks while the files are read */
 };
 
-/* The letters that hashes are written with. */
+/* The characters of salts and hashes. */
 #define LETTERS                                                                \
 	"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 /*
- * Where the hashes are, and nothing else, so that all of them can be forgotten
- * without a look at any user.
+ * A block of hashes, and of the names of user files: all hashes can be wiped
+ * without touching the users.
  */
 struct login_block {
 	struct login_block *next;
@@ -41,7 +40,7 @@ struct login_block {
 	char text[LOGIN_BLOCK_SIZE];
 };
 
-/* What is no hash that crypt() could check, or should not be one. */
+/* Hashes that crypt() cannot check, or that are refused, by how they begin. */
 static const struct refusal {
 	const char *prefix, *why;
 } refusals[] = {
@@ -55,11 +54,11 @@ static const struct refusal {
 	    "a hash without a salt ($3$) is too weak; make one with "
 	    "openssl passwd -6" },
 	{ "_", "a DES hash is too weak; make one with openssl passwd -6" },
-	{ "!", "this is no hash; to lock a user, take the line out" },
-	{ "*", "this is no hash; to lock a user, take the line out" },
+	{ "!", "this is not a hash; to lock a user, remove the line" },
+	{ "*", "this is not a hash; to lock a user, remove the line" },
 };
 
-/* The part of a hash behind its last '$'. */
+/* Returns the part of a hash after its last '$'. */
 static const char *
 hash_tail(const char *hash)
 {
@@ -67,8 +66,9 @@ hash_tail(const char *hash)
 }
 
 /*
- * How many bytes of a hash tell its kind and cost: up to the salt, which has
- * the last '$' but one before it; but bcrypt has no '$' behind its salt.
+ * Returns how many bytes of a hash give its kind and cost: those before the
+ * salt, which is between the last two '$'; but bcrypt has no '$' after its
+ * salt.
  */
 static size_t
 hash_prefix(const char *hash)
@@ -82,7 +82,7 @@ hash_prefix(const char *hash)
 	return len;
 }
 
-/* Whether two hashes are of the same kind, cost and length. */
+/* Returns whether two hashes have the same kind, cost and length. */
 static bool
 hash_alike(const char *a, const char *b)
 {
@@ -92,7 +92,7 @@ hash_alike(const char *a, const char *b)
 	    strlen(hash_tail(a)) == strlen(hash_tail(b));
 }
 
-/* Why a hash cannot be one whatever this system knows, or NULL. */
+/* Returns why a hash is refused on every system, or NULL. */
 static const char *
 hash_refused(const char *hash)
 {
@@ -101,22 +101,22 @@ hash_refused(const char *hash)
 			strlen(refusals[i].prefix)) == 0)
 			return refusals[i].why;
 	if (strlen(hash) == DES_LENGTH && hash[strspn(hash, LETTERS)] == '\0')
-		return "a DES hash is too weak, if it is one; make one with "
-		       "openssl passwd -6";
+		return "this looks like a DES hash, which is too weak; make "
+		       "one with openssl passwd -6";
 	if (hash[0] != '$' || strchr(hash + 1, '$') == NULL)
-		return "this is no hash but plain text, perhaps; make one with "
-		       "openssl passwd -6";
+		return "this is not a hash, but perhaps plain text; make a "
+		       "hash with openssl passwd -6";
 	if (strlen(hash) > HASH_MAX)
 		return "the hash is too long";
 	if (hash_tail(hash)[strspn(hash_tail(hash), LETTERS)] != '\0')
-		return "the hash is damaged: there is something else than "
-		       "letters, digits, . and / behind the last $";
+		return "the hash is damaged: only letters, digits, . and / may "
+		       "follow the last $";
 	return NULL;
 }
 
 /*
- * Asks crypt() whether it knows this kind of hash: it must make one that
- * begins like it and is as long.
+ * Returns NULL if crypt() supports a hash: it must make one that begins the
+ * same and is as long.  Otherwise returns what is wrong.
  */
 static const char *
 hash_probe(const char *hash)
@@ -125,12 +125,12 @@ hash_probe(const char *hash)
 
 	if (made == NULL || made[0] == '*' ||
 	    strncmp(made, hash, hash_prefix(hash)) != 0)
-		return "crypt(3) of this system does not know such a hash, or "
-		       "not with these parameters";
+		return "crypt(3) of this system does not support this kind of "
+		       "hash, or not these parameters";
 	if (strlen(made) != strlen(hash) ||
 	    strncmp(made, hash, (size_t)(hash_tail(hash) - hash)) != 0)
-		return "the hash is damaged: it is not as long as others of "
-		       "its kind";
+		return "the hash is damaged: others of its kind have another "
+		       "length";
 	return NULL;
 }
 
@@ -144,8 +144,9 @@ kind_known(const struct logins *l, const char *hash)
 }
 
 /*
- * Why a hash cannot be checked, or NULL.  A check takes its time; so only the
- * first of each kind and cost is tried, and the others are compared with it.
+ * Returns why a hash cannot be checked, or NULL.  A check is slow, so only the
+ * first hash of each kind and cost is tried, and the others are compared with
+ * it.
  */
 static const char *
 hash_wrong(struct logins *l, const char *hash)
@@ -155,12 +156,12 @@ hash_wrong(struct logins *l, const char *hash)
 	if (wrong != NULL || kind_known(l, hash))
 		return wrong;
 	if (l->nkinds == LOGIN_KINDS_MAX || l->probes == PROBES_MAX)
-		return "there are too many kinds of hashes, or damaged ones";
+		return "too many kinds of hashes, or too many damaged ones";
 	l->probes++;
 	return hash_probe(hash);
 }
 
-/* Keeps a text among the hashes.  Returns the copy, or NULL. */
+/* Copies a text into the blocks.  Returns the copy, or NULL. */
 static char *
 block_add(struct logins *l, const char *text)
 {
@@ -225,23 +226,23 @@ login_keep(
 }
 
 /*
- * Begins with a user file, whose name is kept.  Returns NULL, or why that
- * cannot be.
+ * Begins to read a user file, whose name is copied.  Returns NULL, or why it
+ * cannot be used.
  */
 const char *
 login_begin(struct logins *l, const char *file)
 {
 	if (!sys_has_crypt())
-		return "this adit was built where there is no crypt(3), and "
-		       "cannot check hashes";
+		return "this adit was built without crypt(3) and cannot check "
+		       "hashes";
 	l->weak = 0;
 	l->file = block_add(l, file);
 	return l->file != NULL ? NULL : strerror(ENOMEM);
 }
 
 /*
- * Takes one line of a user file, "user:hash", which is changed.  Returns NULL,
- * or what is wrong with it, a text without any part of the line.
+ * Adds the user of one line, "user:hash"; changes the text.  Returns NULL, or
+ * what is wrong with the line, in words that contain no part of it.
  */
 const char *
 login_add(struct logins *l, unsigned long line, char *text)
@@ -250,19 +251,19 @@ login_add(struct logins *l, unsigned long line, char *text)
 	const char *wrong;
 
 	if (hash == NULL)
-		return "there must be user:hash";
+		return "the line must be user:hash";
 	*hash++ = '\0';
 	if (text[0] == '\0')
 		return "there is no user before the colon";
 	if (strlen(text) >= CREDENTIAL_SIZE)
-		return "a user has 255 bytes at most";
+		return "a user must not exceed 255 bytes";
 	if (hash[0] == '\0')
-		return "there is no hash behind the colon";
+		return "there is no hash after the colon";
 	if (strchr(hash, ':') != NULL)
-		return "there is a second colon; user:hash is all there may "
-		       "be, since nothing else, such as the last day of an "
-		       "account, would be heeded";
-	/* They are the same, and not every system knows both. */
+		return "there is a second colon; the line must be user:hash, "
+		       "since other fields, such as the last day of an "
+		       "account, would be ignored";
+	/* $2y$ means the same as $2b$, and not every system knows it. */
 	if (strncmp(hash, "$2y$", 4) == 0)
 		hash[2] = 'b';
 	wrong = hash_wrong(l, hash);
@@ -285,9 +286,9 @@ login_compare(const void *a, const void *b)
 }
 
 /*
- * To be called at the end of each file: sorts all users for login_find().
- * Returns NULL, or the first user in the files whom a line before has named,
- * *before.
+ * Sorts all users for login_find(); must be called at the end of each file.
+ * Returns NULL; or the first user in the files that an earlier line has named
+ * already, with that line's user in *before.
  */
 const struct login *
 login_index(struct logins *l, const struct login **before)
@@ -306,7 +307,7 @@ login_index(struct logins *l, const struct login **before)
 	return found;
 }
 
-/* The user of an AuthFile with this name, or NULL. */
+/* Returns the user with this name, or NULL. */
 const struct login *
 login_find(const struct logins *l, const char *name)
 {
@@ -327,7 +328,7 @@ login_find(const struct logins *l, const char *name)
 	return NULL;
 }
 
-/* The name of a user as it is kept with the configuration, or NULL. */
+/* Returns the configuration's own copy of the name of a user, or NULL. */
 const char *
 login_name(const struct logins *l, const char *name)
 {
@@ -337,11 +338,11 @@ login_name(const struct logins *l, const char *name)
 }
 
 /*
- * Checks a password, and takes as long for it as the hash of the user wants.
- * For a name that is no user's it takes as long as for some user, always the
- * same one, so that nobody finds out by the time which users there are.
- * Returns whether user and password are right; *failed says that crypt() did
- * not work, for want of memory perhaps.
+ * Checks a password, which takes as long as the user's hash demands.  For an
+ * unknown name it takes as long as for some user, always the same one for that
+ * name, so that the time does not reveal which users exist.  Returns whether
+ * user and password are right; *failed tells that crypt() failed, perhaps for
+ * lack of memory.
  */
 bool
 login_check(const struct logins *l, const char *name, const char *password,
@@ -367,8 +368,8 @@ login_check(const struct logins *l, const char *name, const char *password,
 }
 
 /*
- * Forgets the hashes, in a process that need not know them.  Names can still
- * be looked up, but nothing can be checked any more.
+ * Wipes and frees the hashes, in a process that need not know them.  Users can
+ * still be looked up by name, but no password can be checked any more.
  */
 void
 login_forget(struct logins *l)
@@ -382,7 +383,7 @@ login_forget(struct logins *l)
 	}
 }
 
-/* Frees all users. */
+/* Frees all users and hashes. */
 void
 login_free(struct logins *l)
 {

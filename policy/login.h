@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* The users of all AuthFiles, and checks of their passwords. */
 #ifndef LOGIN_H
 #define LOGIN_H
 
@@ -12,27 +13,27 @@ struct login_block;
 /* One user of an AuthFile. */
 struct login {
 	char *name; /* owned */
-	/* In the blocks: gone with them. */
+	/* In the blocks, and freed with them. */
 	const char *hash;
 	const char *file;
 	unsigned long line;
-	size_t order; /* in which they were read */
+	size_t order; /* in which users were read */
 };
 
-enum { LOGIN_KINDS_MAX = 32 /* kinds of hashes, with their costs */ };
+enum { LOGIN_KINDS_MAX = 32 /* kinds of hashes, each with its cost */ };
 
 /* The users of all AuthFiles, sorted by name. */
 struct logins {
-	bool wanted; /* there is an AuthFile, with users or without */
-	/* Secret, of this configuration: for all its digests. */
+	bool wanted; /* there is an AuthFile, perhaps without users */
+	/* Secret; new for each configuration; the key of all its digests. */
 	unsigned char key[SECRET_KEY_SIZE];
 	struct login *list;
 	size_t n, size;
-	struct login_block *blocks; /* NULL once they are forgotten */
-	/* What is known while the files are read. */
+	struct login_block *blocks; /* NULL once forgotten */
+	/* The state of reading the files. */
 	const char *file;
 	unsigned long weak; /* the first line with a hash of MD5, or 0 */
-	const char *kinds[LOGIN_KINDS_MAX]; /* a hash of each */
+	const char *kinds[LOGIN_KINDS_MAX]; /* one hash of each kind */
 	size_t nkinds, probes;
 };
 

@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What one client address may still have, over all workers: connections at the
- * same time, and things that may be done so often and no more, such as to
- * connect or to fail to log in.  Both are counted in the shared memory, in
- * tables of a fixed size; an address has its place there only while it counts.
- * Nothing here decides what becomes of a client, or trusts what other workers
- * may have written further than to be wrong about a client.
+ * Limits for one client address over all workers: how many connections it has
+ * at the same time, and how often it may do certain things, such as connect or
+ * fail to log in.  Both are counted in the shared memory, in tables of a fixed
+ * size, where an address has an entry only while it counts.  Nothing here
+ * decides what happens to a client.  What other workers may have written is
+ * trusted only so far that it can lead to a wrong answer about a client, never
+ * to worse.
  *
- * Connections: an entry is one word, for one address and one worker, which
- * alone writes it, and the master clears the entries of a worker that has
- * died; so the counts are right whatever happens.  Who comes counts itself
- * first and adds up then: of two that come to two workers at the same moment
- * neither may be served where there is place for one, but never both.
+ * Connections: an entry is one word for one address and one worker.  Only that
+ * worker writes it, and the master clears the entries of a worker that has
+ * died, so the counts stay right.  A new connection is counted first and the
+ * sum is taken then.  When two arrive at two workers at once where one would
+ * fit, both may be refused, but never are both let in.
  *
- * The rest: the generic cell rate algorithm, known from ATM.  An address that
- * does something is in debt for a while; what it keeps is when the debt is
- * paid, which is one number whatever it has done.
+ * The rest uses the generic cell rate algorithm, known from ATM.  An address
+ * that does something is in debt for a while.  All that is kept is the time
+ * when the debt will be paid: one number, whatever the address has done.
  *
- * When the places for an address are all taken by others, its connections are
- * not counted, and of the debts the one that is soonest paid is forgotten.
- * Only somebody with very many addresses can bring that about, on whom no
- * limit for one address has any hold; and he cannot aim at the place of
- * another, since a secret key says where it is.
+ * If all places for an address are taken by others, its connections are not
+ * counted, and the debt that would be paid soonest is forgotten.  Only a client
+ * with very many addresses can cause that, and no limit for one address can
+ * restrain such a client anyway; but it cannot aim at the entry of another,
+ * because a secret key determines the place.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -40,8 +41,8 @@
 
 enum {
 	COUNT_BITS = 18, /* of a word: connections, more than a worker has */
-	SLOT_BITS = 10,  /* the slot of the worker; the rest: of the hash */
-	TRIES_MAX = 64   /* to change what others are changing too */
+	SLOT_BITS = 10,  /* slot of the worker; the other bits: hash */
+	TRIES_MAX = 64   /* attempts to change what others change too */
 };
 
 _Static_assert(SLOTS_MAX <= 1 << SLOT_BITS, "a word holds each slot");
@@ -49,11 +50,11 @@ _Static_assert(SLOTS_MAX <= 1 << SLOT_BITS, "a word holds each slot");
 #define COUNT_MASK ((UINT64_C(1) << COUNT_BITS) - 1)
 #define SLOT_MASK ((UINT64_C(1) << SLOT_BITS) - 1)
 
-/* How debts are made and paid.  Times are in microseconds. */
+/* How debts grow and are paid.  Times are in microseconds. */
 struct rate {
-	int64_t interval; /* in which one is paid */
-	int64_t burst;    /* so many are free */
-	int64_t most;     /* the debt does not grow beyond so many */
+	int64_t interval; /* until one is paid */
+	int64_t burst;    /* so many may be done at once */
+	int64_t most;     /* the debt grows no further than so many */
 };
 
 static struct {
@@ -71,8 +72,8 @@ static struct {
 };
 
 /*
- * In the master, before any child is there: takes the shared memory and makes
- * the key.  Returns 0, or -1 with errno.
+ * Takes the shared memory and makes the key.  Must be called in the master
+ * before it has children.  Returns 0, or -1 with errno.
  */
 int
 quota_init(struct share *share)
@@ -82,8 +83,8 @@ quota_init(struct share *share)
 }
 
 /*
- * In a worker: its slot, and how many connections an address may have and how
- * many new ones in a second; 0: no limit.
+ * Sets, in a worker, its slot, and how many connections an address may have at
+ * once and how many new ones per second; 0: no limit.
  */
 void
 quota_begin(size_t slot, unsigned max_clients, unsigned max_rate)
@@ -96,8 +97,8 @@ quota_begin(size_t slot, unsigned max_clients, unsigned max_rate)
 }
 
 /*
- * A keyed hash of an address, its zone and a number.  All that is told apart
- * by it is told apart for certain but for odds of one to a thousand million.
+ * Returns a keyed hash of an address, its zone and a number.  The odds that two
+ * of them get the same hash are below one to a thousand million.
  */
 static uint64_t
 addr_hash(const struct addr *a, uint32_t number)
@@ -112,14 +113,17 @@ addr_hash(const struct addr *a, uint32_t number)
 
 /* Connections. */
 
-/* What the word of an address and a slot is, but for its count. */
+/* Returns the word of an address and a slot, without its count. */
 static uint64_t
 count_word(uint64_t hash, size_t slot)
 {
 	return hash << (COUNT_BITS + SLOT_BITS) | (uint64_t)slot << COUNT_BITS;
 }
 
-/* Where an address and a slot may stand.  The word has other bits. */
+/*
+ * Returns the set for an address and a slot.  It uses bits of the hash that the
+ * word lacks.
+ */
 static atomic_ullong *
 count_set(uint64_t hash, size_t slot)
 {
@@ -128,7 +132,10 @@ count_set(uint64_t hash, size_t slot)
 	return q.share->counts[mixed >> 32 & (QUOTA_SETS - 1)];
 }
 
-/* Finds where an address is counted for a slot, or NULL; a free word is 0. */
+/*
+ * Returns the word that counts an address for a slot, or NULL; a free word is
+ * 0.
+ */
 static atomic_ullong *
 count_find(uint64_t hash, size_t slot)
 {
@@ -143,14 +150,16 @@ count_find(uint64_t hash, size_t slot)
 	return NULL;
 }
 
-/* Takes a free word for the first connection.  False: there is none. */
+/*
+ * Takes a free word for the first connection.  Returns false if there is none.
+ */
 static bool
 count_begin(uint64_t hash)
 {
 	atomic_ullong *set = count_set(hash, q.slot);
 	atomic_uint *hosts = &q.share->slots[q.slot].hosts;
 
-	/* First, so that the master looks for it in any case. */
+	/* First, so that the master clears the word even if we die now. */
 	atomic_fetch_add(hosts, 1);
 	for (int i = 0; i < QUOTA_WAYS; i++) {
 		unsigned long long none = 0;
@@ -163,7 +172,7 @@ count_begin(uint64_t hash)
 	return false;
 }
 
-/* How many connections an address has, in all slots together. */
+/* Returns how many connections an address has in all slots together. */
 static uint64_t
 count_total(uint64_t hash)
 {
@@ -184,9 +193,9 @@ count_total(uint64_t hash)
 }
 
 /*
- * Counts one more connection of a client, if it may have one more.  Returns
- * whether it may; *counted becomes whether quota_leave() has to be called when
- * it ends.
+ * Counts one more connection of a client.  Returns whether the client may have
+ * it.  *counted tells whether quota_leave() must be called when the connection
+ * ends.
  */
 bool
 quota_enter(const struct addr *client, bool *counted)
@@ -214,7 +223,7 @@ quota_leave(const struct addr *client)
 	atomic_ullong *own = count_find(addr_hash(client, QUOTA_KINDS), q.slot);
 	uint64_t word;
 
-	/* Other workers could have written there what they like. */
+	/* A compromised worker may have overwritten the word. */
 	if (own == NULL)
 		return;
 	word = atomic_load(own);
@@ -226,7 +235,7 @@ quota_leave(const struct addr *client)
 	atomic_fetch_sub(&q.share->slots[q.slot].hosts, 1);
 }
 
-/* In the master: a worker is gone, and all its connections with it. */
+/* Clears, in the master, the counts of a worker that has ended. */
 void
 quota_forget(size_t slot)
 {
@@ -248,14 +257,14 @@ quota_forget(size_t slot)
 
 /* Debts. */
 
-/* The time, in microseconds. */
+/* Returns the time of this turn, in microseconds. */
 static int64_t
 clock_us(void)
 {
 	return clock_now() * 1000;
 }
 
-/* What is owed at a time, from nothing to the most that may be. */
+/* Returns what is owed at a time, from 0 to the most that the rate allows. */
 static int64_t
 debt_at(int64_t paid, int64_t now, const struct rate *rate)
 {
@@ -266,7 +275,7 @@ debt_at(int64_t paid, int64_t now, const struct rate *rate)
 	return paid - now < most ? paid - now : most;
 }
 
-/* Finds the debt with a key, or NULL. */
+/* Returns the debt with a key, or NULL. */
 static struct share_debt *
 debt_find(uint64_t key)
 {
@@ -279,9 +288,10 @@ debt_find(uint64_t key)
 }
 
 /*
- * Finds it, or takes a place for it: that of the debt that is soonest paid,
- * if it is not paid already.  Should another worker be about to add to that
- * one, or take the same place, a debt of one is another's, for once.
+ * Returns the debt with a key, or a place for it: that of a paid debt or of the
+ * one that will be paid soonest.  If another worker adds to that debt at this
+ * moment, or takes the same place, one debt is charged to the wrong address,
+ * once.
  */
 static struct share_debt *
 debt_take(uint64_t key)
@@ -299,7 +309,7 @@ debt_take(uint64_t key)
 	return first;
 }
 
-/* How long, in ms, a debt is above what is free; 0: it is not. */
+/* Returns for how many ms a debt exceeds the burst; 0: it does not. */
 static int64_t
 debt_wait(int64_t owed, const struct rate *rate)
 {
@@ -309,8 +319,8 @@ debt_wait(int64_t owed, const struct rate *rate)
 }
 
 /*
- * How many ms a client has to wait until it may do something of this kind
- * again; 0: it may.  Nothing is changed.
+ * Returns how many ms a client must wait before it may do something of this
+ * kind; 0: it may now.  Changes nothing.
  */
 int64_t
 quota_wait(enum quota_kind kind, const struct addr *client)
@@ -325,8 +335,8 @@ quota_wait(enum quota_kind kind, const struct addr *client)
 }
 
 /*
- * Takes one of what a client may do of this kind.  Returns 0, or how many ms
- * it has to wait until it may; then nothing is taken.
+ * Charges a client for doing something of this kind, if it may.  Returns 0, or
+ * how many ms it must wait; nothing is charged then.
  */
 int64_t
 quota_take(enum quota_kind kind, const struct addr *client)
@@ -348,9 +358,9 @@ quota_take(enum quota_kind kind, const struct addr *client)
 }
 
 /*
- * Adds to what a client owes for this kind (n > 0: so many times one), whether
- * it may do that or not, or gives back what was taken (n < 0).  The debt stays
- * between nothing and the most that may be.
+ * Adds n times one to the debt of a client for this kind, even if the client
+ * may not do that now; or, if n < 0, gives back what was charged.  The debt
+ * stays between 0 and the most that the rate allows.
  */
 void
 quota_charge(enum quota_kind kind, const struct addr *client, int n)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* Limits for one client address, over all workers. */
 #ifndef QUOTA_H
 #define QUOTA_H
 
@@ -11,11 +12,11 @@ struct share;
 struct worker_args;
 
 enum quota_kind {
-	QUOTA_CONNECTIONS, /* new ones, for MaxRatePerHost */
-	QUOTA_REFUSALS,    /* of those above it, with an answer */
-	QUOTA_FAILURES,    /* to log in */
-	QUOTA_WAITERS,     /* those who have to wait for that, at once */
-	QUOTA_CHECKS,      /* passwords that are being checked, at once */
+	QUOTA_CONNECTIONS, /* new connections, for MaxRatePerHost */
+	QUOTA_REFUSALS,    /* answers that refuse connections above that rate */
+	QUOTA_FAILURES,    /* failed logins */
+	QUOTA_WAITERS,     /* clients waiting after such failures, at once */
+	QUOTA_CHECKS,      /* passwords being checked, at once */
 	QUOTA_KINDS
 };
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* A rule of Allow or Deny, and the verdicts of rules. */
 #ifndef RULE_H
 #define RULE_H
 
@@ -14,7 +15,7 @@ struct rule {
 	enum rule_kind kind;
 	struct addr net; /* RULE_NET */
 	unsigned bits;   /* RULE_NET: 0 to 128 */
-	char *name;      /* the others: with the dot of a suffix */
+	char *name;      /* other kinds; a suffix has its dot */
 	unsigned long line;
 };
 

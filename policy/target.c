@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The rules for targets, AllowTo and DenyTo: how one is written, an index that
- * makes a hundred thousand of them as quick as ten, and the verdict on a name
- * and an address.  Nothing here looks a name up, and after target_index()
- * nothing is allocated.
+ * makes a hundred thousand of them as fast as ten, and the verdict on a name
+ * and an address.  Nothing here may look up a name, and nothing is allocated
+ * after target_index().
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -30,8 +30,8 @@
 /*
  * What "private" stands for: the special-purpose blocks of RFC 6890 and of the
  * IANA registries that it began, and multicast.  64:ff9b::/96 is not among
- * them, since every IPv4 address can be reached by way of it: it is the IPv4
- * address inside that counts.
+ * them, because every IPv4 address can be reached through it; the IPv4 address
+ * inside decides.
  */
 static const struct block private[] = {
 	V4(0, 0, 0, 0, 8), V4(10, 0, 0, 0, 8), V4(100, 64, 0, 0, 10),
@@ -60,7 +60,7 @@ static const struct block private[] = {
 
 enum { TARGET_SIZE = HOST_SIZE + 16 /* bytes of a target with its ports */ };
 
-/* Hashes are taken from the end of a key to its beginning. */
+/* Hashes run from the end of a key to its beginning. */
 static uint32_t
 hash_byte(uint32_t hash, unsigned char byte)
 {
@@ -105,7 +105,7 @@ same_key(const struct target_rule *a, const struct target_rule *b)
 	return strcmp(a->name, b->name) == 0;
 }
 
-/* The place in the table that a key has, or would get. */
+/* Returns the index of a key in the table, or the free index for it. */
 static size_t
 place_of(const struct targets *t, const struct target_rule *key, uint32_t hash)
 {
@@ -132,7 +132,7 @@ net_kind_known(const struct targets *t, const struct target_rule *rule)
 	return false;
 }
 
-/* Finds the first rule of each kind there is of those for blocks. */
+/* Finds the first rule of each kind among the rules for blocks. */
 static void
 net_kinds_index(struct targets *t)
 {
@@ -151,7 +151,7 @@ net_kinds_index(struct targets *t)
 }
 
 /*
- * Makes the index when all rules are there.  Rules with the same key make a
+ * Makes the index, once all rules are added.  Rules with the same key form a
  * chain in the order of the file.  Returns 0, or -1 with ENOMEM.
  */
 int
@@ -240,8 +240,10 @@ add_net(struct targets *t, struct target_rule *rule, const char *text)
 
 	if (addr_parse_block(&block, text) != 0)
 		return errno == EDOM
-		    ? "the address of a block ends in zero bits"
-		    : "no address, block, name, .suffix, private or *";
+		    ? "the address has bits set beyond the prefix, as in "
+		      "10.1.2.3/16 instead of 10.1.0.0/16"
+		    : "the target must be an address, a block, a name, "
+		      ".suffix, private or *";
 	rule->kind = RULE_NET;
 	rule->bits = block.bits;
 	memcpy(rule->net, block.net, 16);
@@ -291,8 +293,9 @@ ports_parse(const char *text, struct target_rule *rule)
 }
 
 /*
- * Cuts the ports off: what is behind the only colon, or behind a bracket.
- * Returns where the host begins, or NULL.
+ * Cuts off the ports: what follows the only colon, or a bracket and a colon.
+ * Returns where the host begins, or NULL if the ports or brackets are
+ * malformed.
  */
 static char *
 ports_cut(char *text, struct target_rule *rule)
@@ -316,14 +319,14 @@ ports_cut(char *text, struct target_rule *rule)
 	return ports != NULL && !ports_parse(ports, rule) ? NULL : text;
 }
 
-/* Adds the rule, or the rules, of one target. */
+/* Adds the rule or rules for one target.  Returns NULL, or what is wrong. */
 static const char *
 add_target(struct targets *t, struct target_rule *rule, char *text)
 {
 	text = ports_cut(text, rule);
 	if (text == NULL)
-		return "ports are :1 to :65535 or :from-to, behind an IPv6 "
-		       "address in brackets";
+		return "the port must be :1 to :65535 or :from-to, and an IPv6 "
+		       "address before it in brackets";
 	if (strcmp(text, "*") == 0) {
 		rule->kind = RULE_ANY;
 		return rule_add(t, rule);
@@ -334,9 +337,9 @@ add_target(struct targets *t, struct target_rule *rule, char *text)
 }
 
 /*
- * Adds what stands behind an AllowTo or DenyTo: a target, and for whom the rule
- * is; changes the text.  Returns NULL, or what is wrong; then *at is the word
- * of the text that is.
+ * Adds the rule of an AllowTo or DenyTo: a target, and for whom the rule is.
+ * Changes the text.  Returns NULL; or what is wrong, with *at set to the word
+ * of the text that is wrong.
  */
 const char *
 target_add(struct targets *t, bool allow, unsigned long line, char *text,
@@ -357,18 +360,18 @@ target_add(struct targets *t, bool allow, unsigned long line, char *text,
 	}
 	*at = text;
 	if (len >= sizeof(target))
-		return "no target is so long";
+		return "the target is too long";
 	memcpy(target, text, len + 1);
 	return add_target(t, &rule, target);
 }
 
-/* What else than the target decides whether a rule matches. */
+/* What decides, besides the target, whether a rule matches. */
 struct query {
 	uint16_t port;
 	const struct asker *asker;
 };
 
-/* Whether a rule is for the port, and for who asks. */
+/* Returns whether a rule is for the port and for the asker. */
 static bool
 rule_holds(const struct target_rule *rule, const struct query *q)
 {
@@ -376,7 +379,10 @@ rule_holds(const struct target_rule *rule, const struct query *q)
 	    (rule->who == NULL || who_holds(rule->who, q->asker));
 }
 
-/* The first rule of a chain that holds, if it comes before best. */
+/*
+ * Returns the first rule of a chain that holds, if it comes before best; or
+ * best.
+ */
 static uint32_t
 chain_first(
     const struct targets *t, uint32_t at, const struct query *q, uint32_t best)
@@ -394,7 +400,7 @@ find(const struct targets *t, const struct target_rule *key, uint32_t hash,
 	return chain_first(t, t->table[place_of(t, key, hash)], q, best);
 }
 
-/* The first rule that matches by name, or by nothing at all. */
+/* Returns the first rule that matches the name, or any target. */
 static uint32_t
 name_first(const struct targets *t, const char *name, const struct query *q)
 {
@@ -416,7 +422,7 @@ name_first(const struct targets *t, const char *name, const struct query *q)
 	return find(t, &key, hash, q, best);
 }
 
-/* The first rule before best that matches an address. */
+/* Returns the first rule before best that matches an address, or best. */
 static uint32_t
 addr_first(const struct targets *t, const struct addr *a, const struct query *q,
     uint32_t best)
@@ -446,9 +452,9 @@ verdict_of(
 }
 
 /*
- * Whether some address could make a rule match that comes before the one which
- * decides by the name, and says something else.  It can be said of too many
- * rules, but not of too few.
+ * Returns whether some address could match a rule that comes before the first
+ * rule for the name and says the opposite.  It may return true for too many
+ * rules, but never false for too many.
  */
 static bool
 address_matters(const struct targets *t, const struct query *q,
@@ -464,9 +470,9 @@ address_matters(const struct targets *t, const struct query *q,
 }
 
 /*
- * The verdict on a target as it was asked for, a folded name or NULL, before
- * its addresses are known; ACL_ASK when it depends on them.  *rule is the rule
- * that decides, or NULL: there is none.
+ * Returns the verdict on a target before its addresses are known; the name is
+ * folded, or NULL.  Returns ACL_ASK if it depends on the addresses.  *rule
+ * becomes the rule that decides, or NULL.
  */
 enum verdict
 target_name(const struct targets *t, const char *name, uint16_t port,
@@ -483,8 +489,9 @@ target_name(const struct targets *t, const char *name, uint16_t port,
 }
 
 /*
- * The verdict on a target whose addresses nobody here will ever know: that of
- * the first rule in the file which matches the name.
+ * Returns the verdict on a target whose addresses this proxy will never know,
+ * because a parent looks them up: that of the first rule in the file that
+ * matches the name.
  */
 enum verdict
 target_unresolved(const struct targets *t, const char *name, uint16_t port,
@@ -496,8 +503,8 @@ target_unresolved(const struct targets *t, const char *name, uint16_t port,
 }
 
 /*
- * The verdict on one address, with its port, that a target has: that of the
- * first rule in the file which matches the name or the address.
+ * Returns the verdict on one address of a target, with its port: that of the
+ * first rule in the file that matches the name or the address.
  */
 enum verdict
 target_addr(const struct targets *t, const char *name, const struct addr *a,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* AllowTo and DenyTo: the rules for targets. */
 #ifndef TARGET_H
 #define TARGET_H
 
@@ -13,21 +14,21 @@ struct asker;
 struct who;
 
 enum {
-	NET_KINDS_MAX = 64 /* kinds of rules for blocks told apart */
+	NET_KINDS_MAX = 64 /* kinds of rules for blocks that are told apart */
 };
 
-/* One AllowTo or DenyTo, or a part of one. */
+/* One AllowTo or DenyTo, or one of the blocks of "private". */
 struct target_rule {
 	bool allow;
-	bool wholesale; /* a part of "private" */
+	bool wholesale; /* one of the blocks of "private" */
 	uint16_t port_min, port_max;
 	enum rule_kind kind;
 	unsigned bits;         /* RULE_NET: 0 to 128 */
 	unsigned char net[16]; /* RULE_NET */
 	char *name;            /* owned; RULE_SUFFIX: with its dot */
-	const struct who *who; /* or NULL: everybody */
+	const struct who *who; /* or NULL: for everybody */
 	unsigned long line;
-	uint32_t next; /* the next with the same key */
+	uint32_t next; /* next rule with the same key, or UINT32_MAX */
 };
 
 /* The rules for targets, in the order of the file, and their index. */
@@ -36,16 +37,19 @@ struct targets {
 	size_t n, size;
 	struct who *whos; /* owned: all that rules refer to */
 	bool has_allow;
-	bool bits[129];     /* lengths of blocks that there are */
-	uint32_t any;       /* the first with RULE_ANY, or UINT32_MAX */
-	uint32_t first_net; /* the first with RULE_NET likewise */
-	/* The first rules with RULE_NET of each verdict, ports and who, and
-	 * the first of a kind that is not among them, or UINT32_MAX. */
+	bool bits[129];     /* prefix lengths that occur */
+	uint32_t any;       /* first RULE_ANY, or UINT32_MAX */
+	uint32_t first_net; /* first RULE_NET, or UINT32_MAX */
+	/*
+	 * The first RULE_NET of each combination of verdict, ports and who, and
+	 * the first RULE_NET of a combination that found no room there, or
+	 * UINT32_MAX.
+	 */
 	uint32_t net_kinds[NET_KINDS_MAX];
 	size_t nnet_kinds;
 	uint32_t other_net;
-	uint32_t *table; /* the first of each key */
-	size_t mask;     /* places in the table, less one */
+	uint32_t *table; /* the first rule of each key */
+	size_t mask;     /* size of the table, minus one */
 };
 
 const char *target_add(struct targets *, bool allow, unsigned long line,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The parent proxies: how an Upstream is written, which of them a target goes
- * through and in which order they are tried, and which were found dead lately.
- * Nothing here speaks to a parent, see parent.c, or looks a name up.
+ * The parent proxies: how an Upstream is written, which parents a target goes
+ * through and in which order they are tried, and which of them failed recently.
+ * Nothing here talks to a parent (see parent.c) or looks up a name.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -27,7 +27,7 @@ enum {
 	TRIED_MAX = 64     /* parents of one site that are tried */
 };
 
-/* When each may be tried again, in ms, as far as this process knows. */
+/* When each parent may be tried again, in ms; each process has its own list. */
 static int64_t *dead_until;
 
 static const char *const kinds[] = { [UPSTREAM_NONE] = "none",
@@ -37,7 +37,7 @@ static const char *const kinds[] = { [UPSTREAM_NONE] = "none",
 
 static const char out_of_memory[] = "out of memory";
 
-/* Takes the next word off the front of *text; "" when there is none. */
+/* Takes the next word off the front of *text; returns "" if there is none. */
 static char *
 word_next(char **text)
 {
@@ -62,7 +62,10 @@ kind_parse(const char *word, enum upstream_kind *kind)
 	return false;
 }
 
-/* user:password in front of the last @, which is taken off. */
+/*
+ * Takes user:password off, if it stands before an @.  Returns NULL, or what is
+ * wrong.
+ */
 static const char *
 credentials_parse(struct upstream *u, char **text)
 {
@@ -71,11 +74,11 @@ credentials_parse(struct upstream *u, char **text)
 	if (at == NULL)
 		return NULL;
 	if (colon == NULL || colon > at || colon == *text)
-		return "credentials are user:password@ in front of the host";
+		return "credentials must be user:password@ before the host";
 	*at = *colon = '\0';
 	if (colon - *text >= CREDENTIAL_SIZE ||
 	    at - colon - 1 >= CREDENTIAL_SIZE)
-		return "user and password have 255 bytes at most";
+		return "user and password must not exceed 255 bytes each";
 	u->user = strdup(*text);
 	u->password = strdup(colon + 1);
 	*text = at + 1;
@@ -83,8 +86,8 @@ credentials_parse(struct upstream *u, char **text)
 }
 
 /*
- * Where the parent is.  Port 0 is what files written for tinyproxy have for
- * nowhere: nothing can be connected to there.
+ * Reads the host and port of the parent.  Files written for tinyproxy use port
+ * 0 for a parent that does not exist: no connection to it can succeed.
  */
 static const char *
 where_parse(struct upstream *u, char *text)
@@ -104,7 +107,7 @@ where_parse(struct upstream *u, char *text)
 	return u->host == NULL ? out_of_memory : NULL;
 }
 
-/* "a.b.c.d/e.f.g.h": makes it a.b.c.d/bits. */
+/* Reads "a.b.c.d/e.f.g.h" as a.b.c.d/bits. */
 static bool
 dotted_mask(struct rule *site, char *text)
 {
@@ -125,7 +128,7 @@ dotted_mask(struct rule *site, char *text)
 	return addr_parse(&site->net, text) == 0 && addr_is4(&site->net);
 }
 
-/* Which targets: a name, .suffix, "." (names without a dot), or addresses. */
+/* Reads the site: a name, .suffix, "." (names without a dot), or addresses. */
 static const char *
 site_parse(struct rule *site, char *text)
 {
@@ -135,7 +138,8 @@ site_parse(struct rule *site, char *text)
 		return NULL;
 	site->kind = text[0] == '.' ? RULE_SUFFIX : RULE_NAME;
 	if (strcmp(text, ".") != 0 && !name_fold(text))
-		return "the site is no name, .suffix, \".\", address or block";
+		return "the site must be a name, .suffix, \".\", an address "
+		       "or a block";
 	site->name = strdup(text);
 	return site->name == NULL ? out_of_memory : NULL;
 }
@@ -182,8 +186,8 @@ upstream_parse(struct upstream *u, char *text)
 }
 
 /*
- * Adds what stands behind an Upstream; changes the text.  Returns NULL, or
- * what is wrong with it, which never repeats the credentials.
+ * Adds an Upstream; changes the text.  Returns NULL, or what is wrong, in words
+ * that never contain the credentials.
  */
 const char *
 upstream_add(struct upstreams *us, unsigned long line, char *text)
@@ -241,8 +245,8 @@ same_site(const struct rule *a, const struct rule *b)
 }
 
 /*
- * The first choice for a target, tinyproxy's: the last line whose site
- * matches; or the first of those without a site; or NULL.
+ * Returns the first choice for a target, the same as tinyproxy's: the last line
+ * whose site matches, or else the first line without a site, or NULL.
  */
 static const struct upstream *
 first_choice(const struct upstreams *us, const struct request *req)
@@ -257,9 +261,9 @@ first_choice(const struct upstreams *us, const struct request *req)
 }
 
 /*
- * The choice after one: the next line for the same site, in the direction in
- * which the first was found.  A line with none ends the search: who asked for
- * a parent is never connected directly instead.
+ * Returns the choice after one: the next line for the same site, in the
+ * direction in which the first was found.  A line with "none" ends the search,
+ * because a request meant for a parent must never go out directly.
  */
 static const struct upstream *
 next_choice(const struct upstreams *us, const struct upstream *u)
@@ -276,7 +280,10 @@ next_choice(const struct upstreams *us, const struct upstream *u)
 	return NULL;
 }
 
-/* Whether another parent is tried for the same targets, before it or after. */
+/*
+ * Returns whether another parent is tried for the same targets, before or after
+ * this one.
+ */
 bool
 upstream_has_substitute(const struct upstreams *us, const struct upstream *u)
 {
@@ -288,7 +295,10 @@ upstream_has_substitute(const struct upstreams *us, const struct upstream *u)
 	return before || next_choice(us, u) != NULL;
 }
 
-/* To be called in a worker before it chooses.  Returns 0, or -1 with errno. */
+/*
+ * Must be called in a worker before upstream_pick().  Returns 0, or -1 with
+ * errno.
+ */
 int
 upstream_init(const struct upstreams *us)
 {
@@ -298,14 +308,14 @@ upstream_init(const struct upstreams *us)
 	return dead_until == NULL ? -1 : 0;
 }
 
-/* A parent could not be used: for a while others are tried before it. */
+/* Notes that a parent failed: for DEAD_TIME, others are tried before it. */
 void
 upstream_dead(const struct upstreams *us, const struct upstream *u)
 {
 	dead_until[u - us->list] = clock_now() + DEAD_TIME;
 }
 
-/* A parent has answered. */
+/* Notes that a parent works. */
 void
 upstream_alive(const struct upstreams *us, const struct upstream *u)
 {
@@ -319,8 +329,8 @@ is_dead(const struct upstreams *us, const struct upstream *u)
 }
 
 /*
- * The next Upstream to try for a target, which is noted in *tried (0 before
- * the first), or NULL when there is no other.  The dead ones come last.
+ * Returns the next Upstream to try for a target and marks it in *tried, which
+ * is 0 before the first call; or NULL if none is left.  Dead parents come last.
  */
 const struct upstream *
 upstream_pick(
@@ -340,7 +350,7 @@ upstream_pick(
 	return NULL;
 }
 
-/* How many are left to try for a target. */
+/* Returns how many parents are left to try for a target. */
 unsigned
 upstream_left(
     const struct upstreams *us, const struct request *req, uint64_t tried)
@@ -352,7 +362,7 @@ upstream_left(
 	return n;
 }
 
-/* What a kind of parent is called in the log and in the file. */
+/* Returns the name of the kind of a parent, as in the file and in the log. */
 const char *
 upstream_kind(const struct upstream *u)
 {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* Upstream: the parent proxies. */
 #ifndef UPSTREAM_H
 #define UPSTREAM_H
 
@@ -18,7 +19,7 @@ enum upstream_kind {
 	UPSTREAM_SOCKS5
 };
 
-/* One Upstream: a parent proxy, and for which targets it is. */
+/* One Upstream: a parent proxy, and the targets that go through it. */
 struct upstream {
 	enum upstream_kind kind;
 	char *host;   /* owned, without brackets; NULL: no parent */
@@ -26,11 +27,11 @@ struct upstream {
 	struct addr addr;
 	uint16_t port;
 	char *user, *password; /* owned, or NULL */
-	struct rule site;      /* owned; RULE_ANY: all that have no other */
+	struct rule site;      /* owned; RULE_ANY: targets without a site */
 	unsigned long line;
 };
 
-/* In the order of the file. */
+/* All Upstreams, in the order of the file. */
 struct upstreams {
 	struct upstream *list;
 	size_t n;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * For whom a rule for targets is: users, blocks of client addresses, or both.
- * Nothing here knows the rules or the users that there are, and nothing is
- * allocated after the configuration has been read.
+ * Nothing here knows the rules or which users exist, and nothing is allocated
+ * after the configuration has been read.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -16,7 +16,7 @@
 #include "addr.h"
 #include "who.h"
 
-/* What the words behind a target are about. */
+/* What the next words after a target are. */
 enum who_part { WHO_NOTHING, WHO_USERS, WHO_CLIENTS };
 
 static const char *
@@ -45,13 +45,14 @@ client_add(struct who *who, const char *text)
 	who->clients = clients;
 	if (addr_parse_block(&clients[who->nclients], text) != 0)
 		return errno == EDOM
-		    ? "the address of a block ends in zero bits"
-		    : "no address or block of clients";
+		    ? "the address has bits set beyond the prefix, as in "
+		      "10.1.2.3/16 instead of 10.1.0.0/16"
+		    : "a client must be an address or a block";
 	who->nclients++;
 	return NULL;
 }
 
-/* Takes the next word off the text; NULL at its end. */
+/* Takes the next word off the text; returns NULL at its end. */
 static char *
 word_take(char **text)
 {
@@ -66,7 +67,10 @@ word_take(char **text)
 	return word;
 }
 
-/* Takes a word; the one behind "user" is a name, even if it is "client". */
+/*
+ * Adds a word.  The first one after "user" is always a name, even if it is
+ * "client".
+ */
 static const char *
 word_add(struct who *who, enum who_part *part, const char *word)
 {
@@ -80,8 +84,8 @@ word_add(struct who *who, enum who_part *part, const char *word)
 	else if (*part == WHO_CLIENTS)
 		return client_add(who, word);
 	else
-		return "behind a target stands nothing but user NAME..., and "
-		       "then client ADDRESS[/BITS]...";
+		return "only user NAME..., then client ADDRESS[/BITS]..., may "
+		       "follow a target";
 	return NULL;
 }
 
@@ -97,9 +101,9 @@ who_read(struct who *who, char *text, const char **at)
 		wrong = word_add(who, &part, word);
 	}
 	if (wrong == NULL && part == WHO_USERS && who->nusers == 0)
-		return "the name of a user is missing behind it";
+		return "the name of a user must follow";
 	if (wrong == NULL && part == WHO_CLIENTS && who->nclients == 0)
-		return "the address of a client is missing behind it";
+		return "the address of a client must follow";
 	return wrong;
 }
 
@@ -114,10 +118,10 @@ who_same(const struct who *a, const struct who *b)
 }
 
 /*
- * Reads "user NAME..." and "client ADDRESS[/BITS]...", one of them or both,
- * and puts it in front of the list; what is there already is not added again.
- * Changes the text, which is not empty.  Returns NULL, or what is wrong; then
- * *at is the word of the text that is.
+ * Reads "user NAME..." or "client ADDRESS[/BITS]...", or both in this order,
+ * and puts the result in front of the list, unless the first element is the
+ * same.  Changes the text, which must not be empty.  Returns NULL; or what is
+ * wrong, with *at set to the word of the text that is wrong.
  */
 const char *
 who_add(struct who **list, char *text, const char **at)
@@ -154,8 +158,8 @@ has_user(const struct who *who, const char *user)
 }
 
 /*
- * Whether a rule is for who asks: one of the users, if it names some, and from
- * one of the clients, if it names some.
+ * Returns whether a rule is for the asker: the user must be one of the users,
+ * if there are any, and the client one of the clients, if there are any.
  */
 bool
 who_holds(const struct who *who, const struct asker *asker)
@@ -165,7 +169,7 @@ who_holds(const struct who *who, const struct asker *asker)
 		addr_in_blocks(asker->client, who->clients, who->nclients));
 }
 
-/* Frees a list. */
+/* Frees a list and all it owns. */
 void
 who_free(struct who *list)
 {

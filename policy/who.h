@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* For whom a rule for targets is. */
 #ifndef WHO_H
 #define WHO_H
 
@@ -8,24 +9,21 @@
 struct addr;
 struct block;
 
-/*
- * For whom a rule for targets is, when it is not for everybody.  It owns what
- * it points to.
- */
+/* For whom a rule is that is not for everybody.  It owns what it points to. */
 struct who {
 	char *users;      /* names, each with its NUL */
-	size_t nusers;    /* 0: whatever the user */
+	size_t nusers;    /* 0: any user, or none */
 	size_t users_len; /* bytes */
 	struct block *clients;
-	size_t nclients; /* 0: wherever the client is */
+	size_t nclients; /* 0: any client */
 	struct who *next;
 };
 
 /* Who asks for a target. */
 struct asker {
 	const struct addr *client;
-	const char *user; /* or NULL: somebody without credentials */
-	bool named; /* the configuration itself leads to this very target */
+	const char *user; /* or NULL: no credentials */
+	bool named;       /* a ReversePath names this very target */
 };
 
 const char *who_add(struct who **list, char *text, const char **at);

@@ -517,7 +517,7 @@ bool_directive() {
 @test "conf: a malformed target rule stops the start" {
 	refuses AllowTo 'AllowTo *.example.com\n'
 	refuses DenyTo 'DenyTo 10.0.0.1/8\n'
-	grep -q '"10.0.0.1/8": the address of a block ends in zero bits' \
+	grep -q '"10.0.0.1/8": the address has bits set beyond the prefix' \
 	    "$DIR/err"
 	refuses DenyTo 'DenyTo 2001:db8::1:443-80\n'
 	refuses DenyTo 'DenyTo [2001:db8::1]:0\n'
@@ -537,7 +537,7 @@ bool_directive() {
 	refuses DenyTo 'DenyTo * user Bob\nBasicAuth bob pw\n'
 	refuses DenyTo 'BasicAuth bob pw\nAllowTo *:1 user bob\nDenyTo private user bo\n' 6
 	refuses AllowTo 'AllowTo * client 10.0.0.1/8\n'
-	grep -q '"10.0.0.1/8": the address of a block ends in zero bits' \
+	grep -q '"10.0.0.1/8": the address has bits set beyond the prefix' \
 	    "$DIR/err"
 	refuses AllowTo 'AllowTo * client 10.0.0.1 user alice\nBasicAuth alice pw\n'
 	refuses AllowTo 'AllowTo * client host.example\n'

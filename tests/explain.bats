@@ -206,11 +206,11 @@ conf() {
 	explains 1 192.0.2.7 - '[64:ff9b::7f00:1]:443'
 	says "address 64:ff9b::7f00:1: $floor"
 	explains 1 127.0.0.1 - '[2002:e000:1::]:443'
-	says "address 2002:e000:1::: refused by a floor: unspecified, broadcast and multicast addresses are for nobody"
+	says "address 2002:e000:1::: refused by a floor: unspecified, broadcast and multicast addresses are refused to everybody"
 	explains 1 192.0.2.7 - '[64:ff9b::a00:1]:443'
 	says "address 64:ff9b::a00:1: refused, for the IPv4 address in it, by line 5: DenyTo 10.0.0.0/8"
 	explains 1 192.0.2.7 - 0.0.0.0:443
-	says "address 0.0.0.0: refused by a floor: unspecified, broadcast and multicast addresses are for nobody"
+	says "address 0.0.0.0: refused by a floor: unspecified, broadcast and multicast addresses are refused to everybody"
 }
 
 @test "explain: the pattern of a filter is shown with its line" {

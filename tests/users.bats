@@ -216,7 +216,7 @@ bats_require_minimum_version 1.5.0
 	users "alice:$SHA512"
 	adit_conf "AuthFile \"$USERS\""
 	run -70 --separate-stderr "$ADIT" -t -c "$CONF"
-	grep -qF "$USERS: this adit was built where there is no crypt(3)" \
+	grep -qF "$USERS: this adit was built without crypt(3)" \
 	    <<<"$stderr"
 }
 
