@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What somebody who comes from tinyproxy should know of his configuration:
- * which lines have another effect here than there, and what he might want to
- * add.  It is for -t alone: it reads the file once more, says what the tables
- * below have for its lines, and must never judge or change anything.
+ * What an administrator who comes from tinyproxy should know about a
+ * configuration: which lines have another effect here than there, and what
+ * might be added.  It is for -t only: it reads the file once more, prints what
+ * the tables below say about its lines, and must never judge or change
+ * anything.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -24,25 +25,25 @@
 #include "rule.h"
 #include "upstream.h"
 
-enum { MANY_CLIENTS = 1000 /* a MaxClients that nobody means for threads */ };
+enum { MANY_CLIENTS = 1000 /* a MaxClients too large for a thread each */ };
 
-/* A line of the file, with what stands behind its directive. */
+/* A line of the file, with the argument of its directive. */
 struct line {
 	const struct conf *conf;
 	unsigned long number;
 	const char *arg;
 };
 
-/* What can be said of a directive, or of none if its name is NULL. */
+/* A note on a directive, or on the whole file if directive is NULL. */
 struct hint {
 	const char *directive;
-	bool (*applies)(const struct line *); /* NULL: it always does */
-	const char *unless; /* a directive that does away with it, or NULL */
-	bool once;          /* for the first such line alone */
+	bool (*applies)(const struct line *); /* NULL: always */
+	const char *unless; /* not if this directive is given; or NULL */
+	bool once;          /* only for the first such line */
 	const char *text;
 };
 
-/* To which lines a note applies. */
+/* Which lines a note applies to. */
 
 static bool
 is_yes(const struct line *l)
@@ -50,7 +51,7 @@ is_yes(const struct line *l)
 	return strcasecmp(l->arg, "yes") == 0 || strcasecmp(l->arg, "on") == 0;
 }
 
-/* The rule of an Allow or a Deny, or NULL. */
+/* Returns the rule of an Allow or a Deny, or NULL. */
 static const struct rule *
 rule_of(const struct line *l)
 {
@@ -115,7 +116,7 @@ has_http_parent(const struct line *l)
 	return false;
 }
 
-/* A status without a phrase comes from a parent, if from anybody. */
+/* Only a parent can send a status for which adit has no phrase. */
 static bool
 is_never_sent(const struct line *l)
 {
@@ -165,7 +166,7 @@ is_under_another_name(const struct line *l)
 	return is_yes(l) && strcmp(program, "tinyproxy") != 0;
 }
 
-/* The parent of an Upstream, or NULL if the file has just changed. */
+/* Returns the parent of an Upstream, or NULL if the file has just changed. */
 static const struct upstream *
 upstream_of(const struct line *l)
 {
@@ -203,7 +204,7 @@ is_one_of_several(const struct line *l)
 	return u != NULL && upstream_has_substitute(&l->conf->upstreams, u);
 }
 
-/* A proxy that has users of its own keeps their credentials in both. */
+/* With users of its own, neither program passes credentials on. */
 static bool
 lacks_credentials(const struct line *l)
 {
@@ -225,7 +226,7 @@ is_yes_for_parents(const struct line *l)
 	return is_yes(l) && has_http_parent(l);
 }
 
-/* When it matters that something is missing. */
+/* When it matters that a directive is missing. */
 
 static bool
 listens_outside(const struct conf *conf)
@@ -236,7 +237,7 @@ listens_outside(const struct conf *conf)
 	return conf->nlisten == 0;
 }
 
-/* Whether clients may come that are not on a loopback address. */
+/* Returns whether clients that are not on a loopback address are admitted. */
 static bool
 admits_strangers(const struct line *l)
 {
@@ -274,113 +275,116 @@ wants_credentials(const struct line *l)
 }
 
 static const char only_plain[] =
-    "tinyproxy adds it to a CONNECT for a parent as well; adit to plain "
-    "requests alone";
+    "tinyproxy also adds it to a CONNECT for a parent; adit only to plain "
+    "requests";
 
 static const struct hint line_hints[] = {
 	{ "AddHeader", has_http_parent, NULL, true, only_plain },
 	{ "Allow", has_name, NULL, false,
-	    "tinyproxy believes any reverse name, and matches the end of longer "
-	    "ones, as in evilexample.com; adit believes one that leads back to "
-	    "the client, and matches whole labels" },
+	    "tinyproxy trusts any reverse name, and also matches the end of a "
+	    "longer one, such as evilexample.com; adit trusts only a name that "
+	    "leads back to the client, and matches whole labels" },
 	{ "Allow", has_suffix, NULL, false,
-	    "tinyproxy believes any reverse name; adit one that leads back to "
-	    "the client" },
+	    "tinyproxy trusts any reverse name; adit only one that leads back "
+	    "to the client" },
 	{ "Anonymous", NULL, NULL, true,
-	    "tinyproxy lets Content-Length and Content-Type pass besides; adit "
-	    "also Expect, Upgrade, Via and what else a message needs" },
+	    "tinyproxy also passes Content-Length and Content-Type; adit passes "
+	    "these, Expect, Upgrade, Via and what else a message needs" },
 	{ "BasicAuth", NULL, NULL, true,
-	    "tinyproxy knows passwords in plain text alone; adit takes hashes "
-	    "too, see AuthFile" },
+	    "tinyproxy takes only passwords in plain text; adit also takes "
+	    "hashes, see AuthFile" },
 	{ "Deny", has_name_or_suffix, NULL, false,
-	    "tinyproxy believes any reverse name, and serves who cannot be "
-	    "looked up; adit believes one that leads back to the client, and "
-	    "refuses who cannot be looked up" },
+	    "tinyproxy trusts any reverse name, and serves a client that "
+	    "cannot be looked up; adit trusts only a name that leads back to "
+	    "the client, and refuses a client that cannot be looked up" },
 	{ "ErrorFile", lacks_pages, NULL, false,
-	    "tinyproxy answers 500 if a server cannot be reached; adit 502 or "
-	    "504" },
+	    "tinyproxy answers 500 if a server cannot be reached; adit answers "
+	    "502 or 504" },
 	{ "ErrorFile", is_of_login, NULL, false,
-	    "adit answers 407 wherever tinyproxy answers 401; this page has "
-	    "to be given for 407" },
+	    "adit answers 407 where tinyproxy answers 401; this page must be "
+	    "given for 407" },
 	{ "ErrorFile", is_never_sent, NULL, false,
 	    "adit never answers with this status" },
 	{ "Filter", is_for_hosts, NULL, false,
-	    "tinyproxy compares the host as the client has written it; adit in "
-	    "lower case, without a last dot, and an address in one form" },
+	    "tinyproxy compares the host as the client wrote it; adit compares "
+	    "it in lower case, without its last dot, and an address in "
+	    "canonical form" },
 	{ "FilterType", has_lost_case, NULL, false,
-	    "tinyproxy minds the case of hosts and URLs with fnmatch; adit "
-	    "does not" },
+	    "with fnmatch, tinyproxy distinguishes upper and lower case in "
+	    "hosts and URLs; adit does not" },
 	{ "FilterURLs", is_for_urls, NULL, false,
-	    "tinyproxy compares the URL as the client has written it; adit "
-	    "one form of the many that it can be written in" },
+	    "tinyproxy compares the URL as the client wrote it; adit compares "
+	    "its normal form" },
 	{ "LogFile", is_opened_as_root, NULL, false,
-	    "tinyproxy opens it as its user, and turns to syslog if it may "
-	    "not; adit opens it before it gives up root" },
+	    "tinyproxy opens it as its user, and uses syslog if it cannot; "
+	    "adit opens it before it gives up root" },
 	{ "MaxClients", is_small, NULL, false,
-	    "tinyproxy has a thread for each, and closes after each request; "
-	    "adit keeps connections for the next one, and each costs it "
-	    "little, so that a larger number is worth while" },
+	    "tinyproxy has a thread for each client, and closes after each "
+	    "request; adit keeps connections for the next request, and each "
+	    "costs little, so a larger number makes sense" },
 	{ "ReversePath", NULL, "ReverseOnly", true,
-	    "tinyproxy sends a path that no ReversePath is for where Host "
-	    "says; adit answers 400" },
+	    "tinyproxy sends a request that matches no ReversePath to the host "
+	    "in Host; adit answers 400" },
 	{ "StatHost", NULL, NULL, false,
-	    "tinyproxy also shows the page to who names this in Host alone; "
-	    "adit wants it in the URL, as in curl -x PROXY http://HOST/" },
+	    "tinyproxy also shows the page if only Host has this name; adit "
+	    "needs it in the URL, as in curl -x PROXY http://HOST/" },
 	{ "Syslog", is_under_another_name, NULL, false,
 	    "tinyproxy's lines have the name tinyproxy; adit's have adit, "
-	    "unless it is installed under the other name" },
+	    "unless it is installed as tinyproxy" },
 	{ "Timeout", NULL, "ConnectTimeout", false,
-	    "tinyproxy waits so long for a request and for a connection, too; "
-	    "adit as long as HeaderTimeout and ConnectTimeout say, by default "
-	    "30 seconds" },
+	    "tinyproxy also waits this long for a request and for a "
+	    "connection; adit waits HeaderTimeout and ConnectTimeout, by "
+	    "default 30 seconds each" },
 	{ "Upstream", has_capitals, NULL, false,
-	    "tinyproxy drops a line with a type in upper case; adit heeds it" },
+	    "tinyproxy ignores a line with a type in upper case; adit uses "
+	    "it" },
 	{ "Upstream", is_for_plain_names, NULL, false,
-	    "tinyproxy uses this for no name at all; adit for names without a "
-	    "dot" },
+	    "tinyproxy uses this for no name at all; adit uses it for names "
+	    "without a dot" },
 	{ "Upstream", is_one_of_several, NULL, false,
 	    "tinyproxy uses one parent for a site; adit tries the others when "
-	    "that is of no use" },
+	    "that one fails" },
 	{ "Upstream", lacks_credentials, NULL, false,
 	    "tinyproxy passes the credentials of clients on to the parent; "
-	    "adit does not, and if that wants some they have to stand here, as "
-	    "user:password@" },
+	    "adit does not, and a parent that asks for credentials needs "
+	    "user:password@ here" },
 	{ "User", NULL, "Group", false,
-	    "tinyproxy keeps the groups of root without Group; adit has the "
-	    "primary group of the user alone" },
+	    "without Group, tinyproxy keeps the groups of root; adit has only "
+	    "the primary group of the user" },
 	{ "ViaProxyName", names_via, NULL, false,
-	    "tinyproxy says NAME (tinyproxy) in Via; adit NAME-NUMBER (adit), "
-	    "with another number after each start" },
+	    "tinyproxy writes NAME (tinyproxy) in Via; adit writes NAME-NUMBER "
+	    "(adit), with another number after each start" },
 	{ "XTinyproxy", is_yes_for_parents, NULL, false, only_plain },
 };
 
-/* What can be said of a file without a line for the directive. */
+/* Notes on a file that lacks the directive. */
 static const struct hint file_hints[] = {
 	{ NULL, NULL, NULL, true,
 	    "tinyproxy takes a request without a URL, which a firewall may "
-	    "have redirected here, to where its Host says (transparent "
-	    "proxying); adit answers 400" },
+	    "have redirected here, and sends it to the host in Host "
+	    "(transparent proxying); adit answers 400" },
 	{ "AccessLog", NULL, "AccessLog", true,
 	    "none given; add AccessLog \"/var/log/tinyproxy/access.log\" for "
 	    "one line about each request" },
 	{ "Allow", admits_everybody, "Allow", true,
-	    "none given, so that everybody is served, as by tinyproxy; add "
-	    "Allow 192.0.2.0/24 with a network of yours" },
+	    "none given, so everybody is served, as by tinyproxy; add Allow "
+	    "192.0.2.0/24 with your network" },
 	{ "AllowTo", admits_strangers, "AllowTo", true,
 	    "none given; tinyproxy connects everybody to loopback and "
-	    "link-local addresses, adit nobody but clients on loopback" },
+	    "link-local addresses, adit only clients on loopback" },
 	{ "BasicAuthRealm", wants_credentials, "BasicAuthRealm", true,
-	    "none given; programs keep passwords by it, and it is \"Tinyproxy\" "
-	    "in tinyproxy, \"adit\" here; add BasicAuthRealm \"Tinyproxy\"" },
+	    "none given; programs store passwords by realm, which is "
+	    "\"Tinyproxy\" in tinyproxy and \"adit\" here; add BasicAuthRealm "
+	    "\"Tinyproxy\"" },
 	{ "DenyTo", opens_networks, "DenyTo", true,
-	    "none given, so that private networks can be reached, as through "
+	    "none given, so private networks can be reached, as through "
 	    "tinyproxy; add DenyTo private" },
 	{ "MaxClients", NULL, "MaxClients", true,
-	    "none given; tinyproxy serves 100 at once, adit as many as it has "
-	    "descriptors for" },
+	    "none given; tinyproxy serves 100 clients at once, adit as many as "
+	    "it has descriptors for" },
 	{ "User", NULL, "User", true,
-	    "none given; as root tinyproxy runs all the same, adit does not "
-	    "start; add User" }
+	    "none given; as root, tinyproxy runs anyway, adit does not start; "
+	    "add User" }
 };
 
 enum {
@@ -396,7 +400,9 @@ applies(const struct hint *hint, const struct line *l)
 	    (hint->applies == NULL || hint->applies(l));
 }
 
-/* Says a note about a line; first is where it was said before, or 0. */
+/*
+ * Prints a note about a line; *first is the line of the same note before, or 0.
+ */
 static void
 line_say(const struct hint *hint, const struct line *l, unsigned long *first)
 {
@@ -448,8 +454,9 @@ file_print(const struct conf *conf)
 }
 
 /*
- * Prints the notes on a configuration that was tinyproxy's, which shows in the
- * path of the file or in what this program is called; on others none.
+ * Prints the notes on a configuration that was written for tinyproxy, as the
+ * path of the file or the name of this program shows; prints nothing for
+ * others.
  */
 void
 hints_print(const struct conf *conf)

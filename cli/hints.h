@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* Notes for administrators who come from tinyproxy. */
 #ifndef HINTS_H
 #define HINTS_H
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Lines of the configuration and of the filter as they were written, for an
- * administrator who is told of them; never a password.  The files are read
- * again for each line, so this is for the command line alone, and must never
- * be called in a worker.
+ * Lines of the configuration and of the filter as they are written, to show to
+ * an administrator, but never with a password.  Each call reads the file again,
+ * so this is only for the command line and must never be called in a worker.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -18,7 +17,7 @@
 #include "filter.h"
 #include "quote.h"
 
-/* Reads one more line, without its end; as getline() does. */
+/* Reads the next line, without its end, into the buffer of getline(3). */
 static bool
 line_next(FILE *f, char **line, size_t *size)
 {
@@ -28,7 +27,10 @@ line_next(FILE *f, char **line, size_t *size)
 	return true;
 }
 
-/* Closes the file, and returns its line n, which the caller frees; or NULL. */
+/*
+ * Returns line n of the file, which the caller frees, or NULL.  Closes the
+ * file.
+ */
 static char *
 line_take(FILE *f, unsigned long n)
 {
@@ -46,7 +48,7 @@ line_take(FILE *f, unsigned long n)
 	return NULL;
 }
 
-/* Adds to a text; one that finds no room ends in dots. */
+/* Appends to a text; a text that becomes too long ends in dots. */
 static void
 text_add(char text[QUOTE_SIZE], const char *more, size_t len)
 {
@@ -58,7 +60,7 @@ text_add(char text[QUOTE_SIZE], const char *more, size_t len)
 		memcpy(text + QUOTE_SIZE - 4, "...", 4);
 }
 
-/* The argument of an Upstream without the credentials. */
+/* Appends the argument of an Upstream without its credentials. */
 static void
 upstream_add_hidden(char text[QUOTE_SIZE], const char *arg)
 {
@@ -75,8 +77,8 @@ upstream_add_hidden(char text[QUOTE_SIZE], const char *arg)
 }
 
 /*
- * Writes a line of the configuration to text, cut to what fits and without
- * passwords.  Returns false if there is no such line any more.
+ * Writes line n of the configuration to text, without passwords and cut to what
+ * fits.  Returns false if the file no longer has a directive in that line.
  */
 bool
 quote_line(const struct conf *conf, unsigned long n, char text[QUOTE_SIZE])
@@ -99,7 +101,7 @@ quote_line(const struct conf *conf, unsigned long n, char text[QUOTE_SIZE])
 	return directive != NULL;
 }
 
-/* The same for a line of a filter's file. */
+/* Does the same for a line of a filter's file. */
 bool
 quote_pattern(const struct filter *f, unsigned long n, char text[QUOTE_SIZE])
 {
@@ -117,8 +119,8 @@ quote_pattern(const struct filter *f, unsigned long n, char text[QUOTE_SIZE])
 }
 
 /*
- * The last line of the configuration with a directive whose argument begins
- * with a word, or with any if that is NULL; 0 if there is none.
+ * Returns the number of the last line of the configuration with a directive
+ * whose first argument is word, or any if word is NULL; 0 if there is none.
  */
 unsigned long
 quote_find(const struct conf *conf, const char *directive, const char *word)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* Lines of the configuration and the filter as they are written. */
 #ifndef QUOTE_H
 #define QUOTE_H
 

@@ -153,12 +153,12 @@ cases() {
 	AddHeader "A" "b" & Upstream http 192.0.2.9:1 => AddHeader: .*CONNECT
 	AddHeader "A" "b" & Upstream socks5 192.0.2.9:1 => not
 	Allow example.com => Allow: .*evilexample.com
-	Allow .example.com => Allow: .*; adit one that leads back
+	Allow .example.com => Allow: .*; adit only one that leads back
 	Allow 192.0.2.0/24 => not
 	Anonymous "A" => Anonymous: .*Upgrade
 	BasicAuth a b => BasicAuth: .*AuthFile
-	Deny example.com => Deny: .*refuses who cannot be
-	Deny .example.com => Deny: .*refuses who cannot be
+	Deny example.com => Deny: .*refuses a client that cannot be
+	Deny .example.com => Deny: .*refuses a client that cannot be
 	Deny 192.0.2.1 => not
 	ErrorFile 500 "$DIR/page" => ErrorFile: .*502 or 504
 	ErrorFile 500 "$DIR/page" & ErrorFile 502 "$DIR/page" & ErrorFile 504 "$DIR/page" => not
