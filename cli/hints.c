@@ -288,8 +288,8 @@ static const struct hint line_hints[] = {
 	    "tinyproxy trusts any reverse name; adit only one that leads back "
 	    "to the client" },
 	{ "Anonymous", NULL, NULL, true,
-	    "tinyproxy also passes Content-Length and Content-Type; adit passes "
-	    "these, Expect, Upgrade, Via and what else a message needs" },
+	    "tinyproxy also passes Content-Length and Content-Type; adit "
+	    "passes these, Expect, Upgrade, Via and what else a message needs" },
 	{ "BasicAuth", NULL, NULL, true,
 	    "tinyproxy takes only passwords in plain text; adit also takes "
 	    "hashes, see AuthFile" },

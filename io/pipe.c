@@ -9,7 +9,6 @@
 
 #include <sys/types.h>
 
-#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <unistd.h>

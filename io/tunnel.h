@@ -4,6 +4,7 @@
 #define TUNNEL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct pipe;
