@@ -8,6 +8,7 @@
 
 /* base: what every process needs: system calls, the log, addresses, the clock */
 #include "addr.h"
+#include "array.h"
 #include "bounds.h"
 #include "clock.h"
 #include "compiler.h"

@@ -26,6 +26,7 @@
 
 #include "acl.h"
 #include "addr.h"
+#include "array.h"
 #include "bounds.h"
 #include "compiler.h"
 #include "conf.h"
@@ -127,12 +128,10 @@ set_string(struct reader *r, char **to, const char *text)
 static void *
 grow(struct reader *r, void *array, size_t n, size_t size)
 {
-	void *grown = NULL;
+	void *grown = array_room(array, n, size);
 
-	if (n < SIZE_MAX / size / 2)
-		grown = realloc(array, (n + 1) * size);
 	if (grown == NULL)
-		say(r, LOG_LEVEL_ERROR, "%s", strerror(ENOMEM));
+		say(r, LOG_LEVEL_ERROR, "%s", strerror(errno));
 	return grown;
 }
 

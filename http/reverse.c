@@ -16,6 +16,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "array.h"
 #include "http.h"
 #include "parse.h"
 #include "refusal.h"
@@ -204,7 +205,7 @@ reverse_add(
 	m.port = where.port;
 	m.base = where.path.at;
 	m.named = is_named(&where);
-	grown = realloc(r->list, (r->n + 1) * sizeof(*r->list));
+	grown = array_room(r->list, r->n, sizeof(*grown));
 	if (grown != NULL)
 		r->list = grown;
 	if (grown == NULL || m.path == NULL || m.url == NULL ||

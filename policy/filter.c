@@ -17,13 +17,13 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "addr.h"
+#include "array.h"
 #include "compiler.h"
 #include "filter.h"
 #include "log.h"
@@ -230,19 +230,13 @@ pattern_add(struct source *s, const char *text)
 {
 	struct filter *f = s->filter;
 	struct pattern p = { 0 };
-	size_t size = f->size == 0 ? 64 : 2 * f->size;
-	struct pattern *grown = NULL;
+	struct pattern *grown = array_room(f->patterns, f->n, sizeof(*grown));
 
-	if (f->n == f->size) {
-		if (size < SIZE_MAX / sizeof(p) / 2)
-			grown = realloc(f->patterns, size * sizeof(p));
-		if (grown == NULL) {
-			say(s, LOG_LEVEL_ERROR, "%s", strerror(ENOMEM));
-			return;
-		}
-		f->patterns = grown;
-		f->size = size;
+	if (grown == NULL) {
+		say(s, LOG_LEVEL_ERROR, "%s", strerror(errno));
+		return;
 	}
+	f->patterns = grown;
 	if (pattern_make(s, &p, text, false) == 0 &&
 	    exact_make(s, &p, text) == 0)
 		f->patterns[f->n++] = p;

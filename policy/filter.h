@@ -27,7 +27,7 @@ struct filter {
 	bool urls, default_deny;
 	bool case_sensitive;      /* for URLs */
 	struct pattern *patterns; /* owned; in the order of the file */
-	size_t n, size;
+	size_t n;
 };
 
 int filter_read(struct filter *,

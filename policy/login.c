@@ -10,10 +10,10 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "bounds.h"
 #include "login.h"
 #include "secret.h"
@@ -183,33 +183,16 @@ block_add(struct logins *l, const char *text)
 	return copy;
 }
 
-/* Makes room for one more. */
-static int
-list_grow(struct logins *l)
-{
-	size_t size = l->size == 0 ? 16 : 2 * l->size;
-	struct login *grown = NULL;
-
-	if (l->n < l->size)
-		return 0;
-	if (size <= SIZE_MAX / sizeof(*grown))
-		grown = realloc(l->list, size * sizeof(*grown));
-	if (grown == NULL)
-		return -1;
-	l->list = grown;
-	l->size = size;
-	return 0;
-}
-
 static int
 login_keep(
     struct logins *l, unsigned long line, const char *name, const char *hash)
 {
-	struct login *login;
+	struct login *list = array_room(l->list, l->n, sizeof(*list)), *login;
 
-	if (list_grow(l) != 0)
+	if (list == NULL)
 		return -1;
-	login = &l->list[l->n];
+	l->list = list;
+	login = &list[l->n];
 	*login = (struct login){ .hash = block_add(l, hash),
 		.name = strdup(name),
 		.file = l->file,

@@ -28,7 +28,7 @@ struct logins {
 	/* Secret; new for each configuration; the key of all its digests. */
 	unsigned char key[SECRET_KEY_SIZE];
 	struct login *list;
-	size_t n, size;
+	size_t n;
 	struct login_block *blocks; /* NULL once forgotten */
 	/* The state of reading the files. */
 	const char *file;

@@ -16,6 +16,7 @@
 #include <strings.h>
 
 #include "addr.h"
+#include "array.h"
 #include "bounds.h"
 #include "name.h"
 #include "rule.h"
@@ -199,19 +200,16 @@ target_free(struct targets *t)
 static const char *
 rule_add(struct targets *t, const struct target_rule *rule)
 {
-	size_t size = t->size == 0 ? 16 : 2 * t->size;
 	struct target_rule *grown = NULL;
 
-	if (t->n == t->size) {
-		if (size < NONE / 2)
-			grown = realloc(t->rules, size * sizeof(*grown));
-		if (grown == NULL) {
-			free(rule->name);
-			return strerror(ENOMEM);
-		}
-		t->rules = grown;
-		t->size = size;
+	/* The index counts rules in 32 bits. */
+	if (t->n < NONE / 2)
+		grown = array_room(t->rules, t->n, sizeof(*grown));
+	if (grown == NULL) {
+		free(rule->name);
+		return strerror(ENOMEM);
 	}
+	t->rules = grown;
 	t->rules[t->n++] = *rule;
 	return NULL;
 }

@@ -34,7 +34,7 @@ struct target_rule {
 /* The rules for targets, in the order of the file, and their index. */
 struct targets {
 	struct target_rule *rules;
-	size_t n, size;
+	size_t n;
 	struct who *whos; /* owned: all that rules refer to */
 	bool has_allow;
 	bool bits[129];     /* prefix lengths that occur */

@@ -14,6 +14,7 @@
 #include <strings.h>
 
 #include "addr.h"
+#include "array.h"
 #include "bounds.h"
 #include "clock.h"
 #include "name.h"
@@ -194,16 +195,16 @@ upstream_add(struct upstreams *us, unsigned long line, char *text)
 	struct upstream u = { .line = line }, *grown;
 	const char *wrong = upstream_parse(&u, text);
 
-	grown = wrong != NULL
-	    ? NULL
-	    : realloc(us->list, (us->n + 1) * sizeof(*us->list));
-	if (grown == NULL) {
+	grown = array_room(us->list, us->n, sizeof(*grown));
+	if (grown != NULL)
+		us->list = grown;
+	else if (wrong == NULL)
+		wrong = out_of_memory;
+	if (wrong == NULL)
+		us->list[us->n++] = u;
+	else
 		upstream_clear(&u);
-		return wrong != NULL ? wrong : out_of_memory;
-	}
-	us->list = grown;
-	us->list[us->n++] = u;
-	return NULL;
+	return wrong;
 }
 
 /* Frees what a struct upstreams owns. */

@@ -14,6 +14,7 @@
 #include <strings.h>
 
 #include "addr.h"
+#include "array.h"
 #include "who.h"
 
 /* What the next words after a target are. */
@@ -38,7 +39,7 @@ static const char *
 client_add(struct who *who, const char *text)
 {
 	struct block *clients =
-	    realloc(who->clients, (who->nclients + 1) * sizeof(*who->clients));
+	    array_room(who->clients, who->nclients, sizeof(*clients));
 
 	if (clients == NULL)
 		return strerror(ENOMEM);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: base/addr.c policy/target.c policy/who.c parse.c base/secret.c base/name.c http/refusal.c */
+/* LINK: base/addr.c policy/target.c policy/who.c parse.c base/secret.c base/name.c http/refusal.c base/array.c */
 /*
  * Compares the index of the rules for targets with a walk through all rules,
  * and counts the cost of a verdict.
@@ -533,7 +533,7 @@ times_print(const struct targets *t, const char *what, unsigned n, double start)
 		allowed += list_ask(t);
 	printf("%s=%u ns=%.0f index_us=%.0f bytes=%zu allowed=%u\n", what, n,
 	    (seconds() - indexed) * 1e9 / VERDICTS, (indexed - start) * 1e6,
-	    t->size * sizeof(*t->rules) + (t->mask + 1) * sizeof(*t->table),
+	    t->n * sizeof(*t->rules) + (t->mask + 1) * sizeof(*t->table),
 	    allowed);
 }
 

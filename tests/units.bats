@@ -14,6 +14,11 @@ driver() {
 	"$DRIVER" "$BATS_TEST_DIRNAME/parse.tab"
 }
 
+@test "units: an array grows without losing anything, and never past what memory holds" {
+	driver array_test
+	"$DRIVER"
+}
+
 @test "units: access rules decide as written, and floors hold whatever they say" {
 	driver acl_test
 	"$DRIVER" "$BATS_TEST_DIRNAME/acl.rules" "$BATS_TEST_DIRNAME/acl.verdicts"
