@@ -37,7 +37,7 @@ HTTP = parse.o http/fields.o http/http.o http/page.o http/refusal.o \
 	http/reverse.o http/rewrite.o http/via.o
 POLICY = acl.o policy/authcache.o policy/filter.o policy/login.o \
 	policy/quota.o policy/target.o policy/upstream.o policy/who.o
-CONF = conf/conf.o
+CONF = conf/conf.o conf/directives.o conf/reader.o
 CONN = worker.o conn/ask.o conn/auth.o conn/carry.o conn/client.o conn/conn.o \
 	conn/decision.o conn/exchange.o conn/forward.o conn/life.o \
 	conn/namecache.o conn/parent.o conn/parking.o conn/reach.o \

@@ -59,6 +59,8 @@
 
 /* conf: the configuration file */
 #include "conf.h"
+#include "directives.h"
+#include "reader.h"
 
 /* conn: a connection and its life, in a worker */
 #include "ask.h"

@@ -165,9 +165,9 @@ addr_parse_net(struct addr *net, unsigned *bits, const char *text)
 }
 
 /*
- * Reads a block for which there must be no zone, and no bit set beyond the
- * prefix.  Returns 0, or -1 with EINVAL if the text is not a block, or EDOM if
- * other bits are set.
+ * The same for a block that has no zone, and no bits set beyond its prefix.
+ * Returns 0; or -1 with EINVAL if it is not a block, or with EDOM if it has
+ * such bits: then the block is the one without them.
  */
 int
 addr_parse_block(struct block *block, const char *text)
@@ -250,7 +250,33 @@ addr_text(const struct addr *a, char text[ADDR_TEXT_SIZE])
 	return text;
 }
 
-/* Writes address and port: 127.0.0.1:443 or [::1]:443.  Returns text. */
+/*
+ * Writes an address with the bits of its prefix, which are counted as
+ * addr_in_net() does; without them when they are all.
+ */
+const char *
+addr_text_net(const struct addr *net, unsigned bits, char text[ADDR_TEXT_SIZE])
+{
+	size_t len = strlen(addr_text(net, text));
+
+	if (bits != 128)
+		snprintf(text + len, ADDR_TEXT_SIZE - len, "/%u",
+		    addr_is4(net) ? bits - 96 : bits);
+	return text;
+}
+
+/* The same for a block. */
+const char *
+addr_text_block(
+    const unsigned char net[16], unsigned bits, char text[ADDR_TEXT_SIZE])
+{
+	struct addr addr = { .scope = 0 };
+
+	memcpy(addr.ip, net, sizeof(addr.ip));
+	return addr_text_net(&addr, bits, text);
+}
+
+/* Writes 127.0.0.1:443 or [::1]:443. */
 const char *
 addr_text_port(const struct addr *a, char text[ADDR_TEXT_SIZE])
 {

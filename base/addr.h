@@ -43,6 +43,10 @@ int addr_parse_block(struct block *, const char *text);
 void addr_from_sockaddr(struct addr *, const struct sockaddr_storage *);
 socklen_t addr_to_sockaddr(const struct addr *, struct sockaddr_storage *);
 const char *addr_text(const struct addr *, char text[ADDR_TEXT_SIZE]);
+const char *addr_text_net(
+    const struct addr *, unsigned bits, char text[ADDR_TEXT_SIZE]);
+const char *addr_text_block(
+    const unsigned char net[16], unsigned bits, char text[ADDR_TEXT_SIZE]);
 const char *addr_text_port(const struct addr *, char text[ADDR_TEXT_SIZE]);
 
 #endif

@@ -21,6 +21,7 @@
 #include "hints.h"
 #include "program.h"
 #include "quote.h"
+#include "reader.h"
 #include "refusal.h"
 #include "rule.h"
 #include "upstream.h"
@@ -427,7 +428,7 @@ lines_print(const struct conf *conf, FILE *f)
 	while (getline(&text, &size, f) > 0) {
 		l.number++;
 		text[strcspn(text, "\r\n")] = '\0';
-		directive = conf_split(text, &arg);
+		directive = reader_split(text, &arg);
 		l.arg = arg;
 		for (size_t i = 0; directive != NULL && i < LINE_HINTS; i++)
 			if (strcasecmp(directive, line_hints[i].directive) ==

@@ -16,6 +16,7 @@
 #include "conf.h"
 #include "filter.h"
 #include "quote.h"
+#include "reader.h"
 
 /* Reads the next line, without its end, into the buffer of getline(3). */
 static bool
@@ -84,7 +85,7 @@ bool
 quote_line(const struct conf *conf, unsigned long n, char text[QUOTE_SIZE])
 {
 	char *line = line_take(conf_open(conf), n), *arg;
-	const char *directive = line != NULL ? conf_split(line, &arg) : NULL;
+	const char *directive = line != NULL ? reader_split(line, &arg) : NULL;
 
 	text[0] = '\0';
 	if (directive != NULL) {
@@ -132,7 +133,7 @@ quote_find(const struct conf *conf, const char *directive, const char *word)
 
 	while (f != NULL && line_next(f, &line, &size)) {
 		n++;
-		keyword = conf_split(line, &arg);
+		keyword = reader_split(line, &arg);
 		if (keyword == NULL || strcasecmp(keyword, directive) != 0)
 			continue;
 		arg[strcspn(arg, " \t")] = '\0';

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* The configuration that all processes of a generation go by. */
 #ifndef CONF_H
 #define CONF_H
 
@@ -55,13 +56,12 @@ struct conf {
 };
 
 struct conf *conf_read(const char *file,
-    void (*say)(enum log_level, const char *text), int *status);
+    void (*tell)(enum log_level, const char *text), int *status);
 struct conf *conf_builtin(void);
 void conf_free(struct conf *);
 size_t conf_addresses(const struct conf *, struct addr at[LISTEN_MAX]);
 bool conf_wants_users(const struct conf *);
 bool conf_has_user(const struct conf *, const char *name);
 FILE *conf_open(const struct conf *);
-char *conf_split(char *line, char **arg);
 
 #endif

@@ -124,7 +124,7 @@ url_copy(char to[URL_SIZE_MAX], const char *text, struct request *where)
 	size_t len = strlen(text);
 
 	if (len > MAPPING_URL_MAX)
-		return "the URL must not exceed 1000 bytes";
+		return "the URL may have at most 1000 bytes";
 	memcpy(to, text, len + 1);
 	if (parse_url(where, to, len) != 0)
 		return "the URL must be http://host/ or http://host:port/, "
@@ -152,10 +152,10 @@ path_copy(char to[MAPPING_PATH_MAX + 2], const char *text)
 	size_t len = strlen(text);
 
 	if (len > MAPPING_PATH_MAX)
-		return "the path must not exceed 255 bytes";
+		return "the path may have at most 255 bytes";
 	if (!is_path(text))
-		return "the path must begin with one / and must not have a "
-		       "\"..\", a query, a blank, ; or ,";
+		return "the path must begin with one /, without \"..\", "
+		       "query, blank, ; and ,";
 	memcpy(to, text, len + 1);
 	if (to[len - 1] != '/')
 		strcpy(to + len, "/");
@@ -245,7 +245,7 @@ reverse_base(struct reverse *r, const char *text)
 
 	snprintf(plain, sizeof(plain), "http://%s", tls ? text + 8 : "");
 	wrong = strlen(text) > MAPPING_URL_MAX
-	    ? "the URL must not exceed 1000 bytes"
+	    ? "the URL may have at most 1000 bytes"
 	    : url_copy(url, tls ? plain : text, &where);
 	if (wrong != NULL)
 		return wrong;

@@ -54,8 +54,8 @@ static const struct refusal {
 	    "a hash without a salt ($3$) is too weak; make one with "
 	    "openssl passwd -6" },
 	{ "_", "a DES hash is too weak; make one with openssl passwd -6" },
-	{ "!", "this is not a hash; to lock a user, remove the line" },
-	{ "*", "this is not a hash; to lock a user, remove the line" },
+	{ "!", "this is not a hash; to lock a user, take the line out" },
+	{ "*", "this is not a hash; to lock a user, take the line out" },
 };
 
 /* Returns the part of a hash after its last '$'. */
@@ -104,13 +104,13 @@ hash_refused(const char *hash)
 		return "this looks like a DES hash, which is too weak; make "
 		       "one with openssl passwd -6";
 	if (hash[0] != '$' || strchr(hash + 1, '$') == NULL)
-		return "this is not a hash, but perhaps plain text; make a "
-		       "hash with openssl passwd -6";
+		return "this is not a hash but perhaps plain text; make one with "
+		       "openssl passwd -6";
 	if (strlen(hash) > HASH_MAX)
 		return "the hash is too long";
 	if (hash_tail(hash)[strspn(hash_tail(hash), LETTERS)] != '\0')
-		return "the hash is damaged: only letters, digits, . and / may "
-		       "follow the last $";
+		return "the hash is damaged: there is something else than "
+		       "letters, digits, . and / after the last $";
 	return NULL;
 }
 
@@ -237,16 +237,17 @@ login_add(struct logins *l, unsigned long line, char *text)
 		return "the line must be user:hash";
 	*hash++ = '\0';
 	if (text[0] == '\0')
-		return "there is no user before the colon";
+		return "there is no user before the colon; write user:hash";
 	if (strlen(text) >= CREDENTIAL_SIZE)
-		return "a user must not exceed 255 bytes";
+		return "a user may have at most 255 bytes";
 	if (hash[0] == '\0')
-		return "there is no hash after the colon";
+		return "there is no hash after the colon; make one with "
+		       "openssl passwd -6";
 	if (strchr(hash, ':') != NULL)
-		return "there is a second colon; the line must be user:hash, "
-		       "since other fields, such as the last day of an "
-		       "account, would be ignored";
-	/* $2y$ means the same as $2b$, and not every system knows it. */
+		return "there is a second colon; write user:hash alone, since "
+		       "other fields, such as the last day of an account, "
+		       "would have no effect";
+	/* They are the same, and not every system knows both. */
 	if (strncmp(hash, "$2y$", 4) == 0)
 		hash[2] = 'b';
 	wrong = hash_wrong(l, hash);

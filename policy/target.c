@@ -234,13 +234,11 @@ static const char *
 add_net(struct targets *t, struct target_rule *rule, const char *text)
 {
 	struct block block;
+	const char *wrong = who_block(&block, text,
+	    "not an address, a block, a name, a .suffix, private or *");
 
-	if (addr_parse_block(&block, text) != 0)
-		return errno == EDOM
-		    ? "the address has bits set beyond the prefix, as in "
-		      "10.1.2.3/16 instead of 10.1.0.0/16"
-		    : "the target must be an address, a block, a name, "
-		      ".suffix, private or *";
+	if (wrong != NULL)
+		return wrong;
 	rule->kind = RULE_NET;
 	rule->bits = block.bits;
 	memcpy(rule->net, block.net, 16);
@@ -322,8 +320,8 @@ add_target(struct targets *t, struct target_rule *rule, char *text)
 {
 	text = ports_cut(text, rule);
 	if (text == NULL)
-		return "the port must be :1 to :65535 or :from-to, and an IPv6 "
-		       "address before it in brackets";
+		return "ports must be :1 to :65535 or :from-to, and an IPv6 "
+		       "address before them must be in brackets";
 	if (strcmp(text, "*") == 0) {
 		rule->kind = RULE_ANY;
 		return rule_add(t, rule);
@@ -357,7 +355,7 @@ target_add(struct targets *t, bool allow, unsigned long line, char *text,
 	}
 	*at = text;
 	if (len >= sizeof(target))
-		return "the target is too long";
+		return "no name or address is as long as this";
 	memcpy(target, text, len + 1);
 	return add_target(t, &rule, target);
 }

@@ -78,7 +78,7 @@ credentials_parse(struct upstream *u, char **text)
 	*at = *colon = '\0';
 	if (colon - *text >= CREDENTIAL_SIZE ||
 	    at - colon - 1 >= CREDENTIAL_SIZE)
-		return "user and password must not exceed 255 bytes each";
+		return "user and password may have at most 255 bytes each";
 	u->user = strdup(*text);
 	u->password = strdup(colon + 1);
 	*text = at + 1;
@@ -138,8 +138,8 @@ site_parse(struct rule *site, char *text)
 		return NULL;
 	site->kind = text[0] == '.' ? RULE_SUFFIX : RULE_NAME;
 	if (strcmp(text, ".") != 0 && !name_fold(text))
-		return "the site must be a name, .suffix, \".\", an address "
-		       "or a block";
+		return "the site must be a name, a .suffix, \".\", an address or a "
+		       "block";
 	site->name = strdup(text);
 	return site->name == NULL ? out_of_memory : NULL;
 }
@@ -151,7 +151,7 @@ quoted_site(struct rule *site, char *text)
 
 	if (len < 3 || text[0] != '"' ||
 	    strchr(text + 1, '"') != text + len - 1)
-		return "the site must stand in double quotes: \"...\"";
+		return "the site must be in double quotes: \"...\"";
 	text[len - 1] = '\0';
 	return site_parse(site, text + 1);
 }
@@ -172,7 +172,7 @@ upstream_parse(struct upstream *u, char *text)
 	char *where;
 
 	if (!kind_parse(word_next(&text), &u->kind))
-		return "it must begin with http, socks4, socks5 or none";
+		return "the first word must be http, socks4, socks5 or none";
 	u->site.kind = RULE_ANY;
 	if (u->kind == UPSTREAM_NONE)
 		return quoted_site(&u->site, text);

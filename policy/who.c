@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -35,22 +36,42 @@ user_add(struct who *who, const char *name)
 	return NULL;
 }
 
+/*
+ * Reads a block of addresses.  Returns NULL, or what is wrong with the text:
+ * what the caller says of something else, or which block is meant.  The words
+ * stay until the next call.
+ */
+const char *
+who_block(struct block *block, const char *text, const char *something_else)
+{
+	static char wrong[128];
+	char right[ADDR_TEXT_SIZE];
+
+	if (addr_parse_block(block, text) == 0)
+		return NULL;
+	if (errno != EDOM)
+		return something_else;
+	snprintf(wrong, sizeof(wrong),
+	    "the address has bits set beyond the prefix: write %s",
+	    addr_text_block(block->net, block->bits, right));
+	return wrong;
+}
+
 static const char *
 client_add(struct who *who, const char *text)
 {
 	struct block *clients =
 	    array_room(who->clients, who->nclients, sizeof(*clients));
+	const char *wrong;
 
 	if (clients == NULL)
 		return strerror(ENOMEM);
 	who->clients = clients;
-	if (addr_parse_block(&clients[who->nclients], text) != 0)
-		return errno == EDOM
-		    ? "the address has bits set beyond the prefix, as in "
-		      "10.1.2.3/16 instead of 10.1.0.0/16"
-		    : "a client must be an address or a block";
-	who->nclients++;
-	return NULL;
+	wrong = who_block(&clients[who->nclients], text,
+	    "not an address or block of clients, as in 192.0.2.0/24");
+	if (wrong == NULL)
+		who->nclients++;
+	return wrong;
 }
 
 /* Takes the next word off the text; returns NULL at its end. */
@@ -85,8 +106,8 @@ word_add(struct who *who, enum who_part *part, const char *word)
 	else if (*part == WHO_CLIENTS)
 		return client_add(who, word);
 	else
-		return "only user NAME..., then client ADDRESS[/BITS]..., may "
-		       "follow a target";
+		return "nothing may follow the target but user NAME... and "
+		       "then client ADDRESS[/BITS]...";
 	return NULL;
 }
 

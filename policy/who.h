@@ -27,6 +27,8 @@ struct asker {
 };
 
 const char *who_add(struct who **list, char *text, const char **at);
+const char *who_block(
+    struct block *, const char *text, const char *something_else);
 bool who_holds(const struct who *, const struct asker *);
 void who_free(struct who *list);
 

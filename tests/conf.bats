@@ -372,7 +372,49 @@ bool_directive() {
 	refuses '"Timeout"' '"Timeout" 5\n'
 }
 
-@test "conf: all errors of a file are reported, each with its line" {
+# meant KEYWORD [DIRECTIVE]: the message about an unknown directive asks whether
+# this one was meant, or no question.
+meant() {
+	refuses "$1" "$1 5\n"
+	if [ -n "${2:-}" ]; then
+		grep -qF ": $1: unknown directive; did you mean \"$2\"?" \
+		    "$DIR/err"
+	else
+		fails grep -q 'did you mean' "$DIR/err"
+		grep -qF ": $1: unknown directive; " "$DIR/err"
+	fi
+}
+
+@test "conf: a misspelt directive is told with the one that was meant" {
+	meant Listn Listen
+	meant Lissten Listen
+	meant ConectPort ConnectPort
+	meant connectports ConnectPort
+	meant ConnectTimout ConnectTimeout
+	meant Prot Port
+	meant Alow Allow
+	meant maxclientperhosts MaxClientsPerHost
+	meant AllowFrom
+	meant Nonsense
+	meant Log
+	meant x
+	meant "$(printf 'Listen%.0s' $(seq 7))" ''
+}
+
+@test "conf: a message says what would be right" {
+	refuses Timeout 'Timeout 0600\n'
+	grep -q '"0600" has leading zeros; write 600$' "$DIR/err"
+	refuses Port 'Port x\n'
+	grep -q '"x" is not a number from 1 to 65535$' "$DIR/err"
+	refuses Timeout 'Timeout\n'
+	grep -q 'the value is missing; the default is 600$' "$DIR/err"
+	refuses AllowTo 'AllowTo 2001:db8::1/32\n'
+	grep -q '"2001:db8::1/32": .*: write 2001:db8::/32$' "$DIR/err"
+	refuses DenyTo 'DenyTo * client 10.0.0.0 192.168.1.255/23\n'
+	grep -q '"192.168.1.255/23": .*: write 192.168.0.0/23$' "$DIR/err"
+}
+
+@test "conf: all mistakes of a file are told, each with its line" {
 	local n status=0
 
 	checked 'Timeout x\nUser nobody\nNonsense 1\nAllow 10.0.0.0/99\n\nListen x\n' ||
@@ -450,7 +492,7 @@ bool_directive() {
 
 @test "conf: a mapping that hides an earlier one gives a warning" {
 	if ! checked 'ReversePath "/a/b/" "http://h/"\nReversePath "/a" "http://i/"\n' ||
-	    ! grep -qF "$CONF:5: warning: ReversePath: this one is for \"/a/b/\" in line 4 too" \
+	    ! grep -qF "$CONF:5: warning: ReversePath: this line takes \"/a/b/\" of line 4 too" \
 		"$DIR/err"; then
 		cat "$DIR/err"
 		return 1
@@ -517,7 +559,7 @@ bool_directive() {
 @test "conf: a malformed target rule stops the start" {
 	refuses AllowTo 'AllowTo *.example.com\n'
 	refuses DenyTo 'DenyTo 10.0.0.1/8\n'
-	grep -q '"10.0.0.1/8": the address has bits set beyond the prefix' \
+	grep -q '"10.0.0.1/8": the address has bits set beyond the prefix: write 10\.0\.0\.0/8$' \
 	    "$DIR/err"
 	refuses DenyTo 'DenyTo 2001:db8::1:443-80\n'
 	refuses DenyTo 'DenyTo [2001:db8::1]:0\n'
@@ -537,7 +579,7 @@ bool_directive() {
 	refuses DenyTo 'DenyTo * user Bob\nBasicAuth bob pw\n'
 	refuses DenyTo 'BasicAuth bob pw\nAllowTo *:1 user bob\nDenyTo private user bo\n' 6
 	refuses AllowTo 'AllowTo * client 10.0.0.1/8\n'
-	grep -q '"10.0.0.1/8": the address has bits set beyond the prefix' \
+	grep -q '"10.0.0.1/8": the address has bits set beyond the prefix: write 10\.0\.0\.0/8$' \
 	    "$DIR/err"
 	refuses AllowTo 'AllowTo * client 10.0.0.1 user alice\nBasicAuth alice pw\n'
 	refuses AllowTo 'AllowTo * client host.example\n'
@@ -664,11 +706,11 @@ bool_directive() {
 	[ -z "$missing" ]
 }
 
-# conf_directives [worked]: prints the directives in conf.c's table, all of them
-# or those that have an effect and are not deprecated.
+# conf_directives [worked]: the directives in the table, all or those
+# that have an effect and are not deprecated.
 conf_directives() {
 	sed -n 's/^[[:blank:]]*{ *"\([A-Za-z]*\)", *\(take_[a-z0-9_]*\).*/\1 \2/p' \
-	    "$BATS_TEST_DIRNAME/../conf/conf.c" |
+	    "$BATS_TEST_DIRNAME/../conf/directives.c" |
 		if [ -n "$1" ]; then
 			grep -vE 'take_(obsolete|filter_extended)'
 		else

@@ -139,7 +139,7 @@ newer() {
 	newer 1.1
 	fails inside dpkg -i --no-triggers --force-depends --force-confold \
 	    "$NEWER" >"$DIR/upgrade.out" 2>&1
-	grep -q 'Nonsense: there is no such directive' "$DIR/upgrade.out"
+	grep -q 'Nonsense: unknown directive' "$DIR/upgrade.out"
 	[ "$(master)" = "$before" ]
 	serves_inside 8888
 }

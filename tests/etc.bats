@@ -87,7 +87,7 @@ logged() {
 	before=$(master)
 	inside sh -c "echo 'Nonsense 1' >>$ECONF"
 	does reload 6
-	grep -q 'Nonsense: there is no such directive' "$DIR/does.out"
+	grep -q 'Nonsense: unknown directive' "$DIR/does.out"
 	does restart 6
 	[ "$(master)" = "$before" ]
 	serves_inside 8888

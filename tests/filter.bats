@@ -225,7 +225,7 @@ target_malformed() {
 @test "filter: the case of a host never matters, for any type, whatever FilterCaseSensitive says" {
 	local type
 
-	stderr_expected 'FilterCaseSensitive: without effect'
+	stderr_expected 'FilterCaseSensitive: no effect'
 	patterns 'LocalHost' '[X-Z]oo'
 	filter_start
 	for type in bre ere fnmatch; do

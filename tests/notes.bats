@@ -120,7 +120,7 @@ about() {
 	printf '%s\n' "Port 8888" "User $USER" "Timeout 010" "MaxClients 5" >"$CONF"
 	run -70 --separate-stderr "$ADIT" -t -c "$CONF"
 	[ -z "$output" ]
-	[ "$(grep -c "$CONF:3: Timeout: a number has no leading zero" <<<"$stderr")" = 1 ]
+	[ "$(grep -c "$CONF:3: Timeout: \"010\" has leading zeros; write 10$" <<<"$stderr")" = 1 ]
 }
 
 @test "notes: an explained request gets none" {

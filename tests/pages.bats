@@ -167,11 +167,11 @@ log_counts() {
 @test "pages: a template that cannot be read gives a warning, and the built-in page is used" {
 	head -c 65537 /dev/zero | page long
 	head -c 65536 /dev/zero | tr '\0' x | page just
-	stderr_expected 'warning: (ErrorFile|DefaultErrorFile|StatFile): /[^ ]*: .+; the built-in page stands for it'
+	stderr_expected 'warning: (ErrorFile|DefaultErrorFile|StatFile): /[^ ]*: .+; the built-in page is used'
 	adit_start "DefaultErrorFile \"$DIR/none\"" "ErrorFile 400 \"$DIR/long\"" \
 		"ErrorFile 403 \"$DIR/just\"" "ErrorFile 505 \"$DIR\"" \
 		"StatFile \"$DIR/none\"" "ConnectPort 1"
-	[ "$(grep -c 'the built-in page stands for it' "$STDERR")" = 4 ]
+	[ "$(grep -c 'the built-in page is used' "$STDERR")" = 4 ]
 	client send 'x\r\n\r\n' refused 400 | grep -q '<h1>400 Bad Request</h1>'
 	client send 'CONNECT a:1 HTTP/2.0\r\n\r\n' refused 505 |
 		grep -q '<h1>505 '

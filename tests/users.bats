@@ -159,7 +159,7 @@ desk_go_on() {
 
 @test "users: a file without users lets no client in" {
 	users "# nobody yet"
-	stderr_expected 'users: warning: there is no user in it'
+	stderr_expected 'users: warning: the file has no user'
 	users_start
 	keeps_out
 	keeps_out alice:secret

@@ -1,0 +1,980 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The directives, in tinyproxy.conf's grammar.  One table names each of them
+ * with what reads its value, and its default.  A value is
+ * taken as it is written or refused: none is dropped, cut or corrected.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "acl.h"
+#include "addr.h"
+#include "array.h"
+#include "bounds.h"
+#include "conf.h"
+#include "directives.h"
+#include "fields.h"
+#include "filter.h"
+#include "log.h"
+#include "login.h"
+#include "name.h"
+#include "page.h"
+#include "parse.h"
+#include "reader.h"
+#include "reverse.h"
+#include "rewrite.h"
+#include "rule.h"
+#include "secret.h"
+#include "target.h"
+#include "upstream.h"
+
+enum {
+	SECONDS_MAX = 2147483,   /* s: milliseconds fit in 31 bits */
+	NUMBER_MAX = 2147483647, /* of what has no other bound */
+	ADD_HEADER_MAX = 1000,   /* bytes of one AddHeader */
+	ADD_HEADERS_MAX = 16,    /* of them */
+	REALM_MAX = 120,         /* bytes */
+	DIRECTIVE_SIZE = 32,     /* bytes of a name, with its NUL */
+	DEFAULT_SIZE = 64        /* bytes of a default, with its NUL */
+};
+
+/*
+ * A directive.  Take is handed the rest of the line without the blanks around
+ * it, which is not empty and may be changed: it checks the value, stores it,
+ * and returns 0; or says what is wrong and returns -1.
+ */
+struct directive {
+	const char *name;
+	int (*take)(struct reader *, const struct directive *, char *arg);
+	size_t offset;     /* of its value in struct conf, if it is one */
+	size_t line;       /* of the number of its line there, or 0 */
+	const char *value; /* the default as it is written, or NULL */
+	unsigned long min, max;
+};
+
+#define FAIL(r, ...) (reader_say(r, LOG_LEVEL_ERROR, __VA_ARGS__), -1)
+
+/* Where a directive has its value, to be set. */
+static void *
+member(struct reader *r, const struct directive *d)
+{
+	return (char *)r->conf + d->offset;
+}
+
+static int
+set_string(struct reader *r, char **to, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (copy == NULL)
+		return FAIL(r, "%s", strerror(errno));
+	free(*to);
+	*to = copy;
+	return 0;
+}
+
+/* array_room() with a message. */
+static void *
+grow(struct reader *r, void *array, size_t n, size_t size)
+{
+	void *grown = array_room(array, n, size);
+
+	if (grown == NULL)
+		reader_say(r, LOG_LEVEL_ERROR, "%s", strerror(errno));
+	return grown;
+}
+
+/* Adds a copy of a text to a list. */
+static int
+add_string(struct reader *r, char ***list, size_t *n, const char *text)
+{
+	char **grown = grow(r, *list, *n, sizeof(**list));
+
+	if (grown == NULL)
+		return -1;
+	*list = grown;
+	grown[*n] = NULL;
+	return set_string(r, &grown[(*n)++], text);
+}
+
+/* Numbers. */
+
+/* Reads decimal digits without a sign and leading zeros, within bounds. */
+static int
+number(struct reader *r, const char *arg, const struct directive *d,
+    unsigned long *n)
+{
+	size_t digits = strspn(arg, "0123456789"), zeros = strspn(arg, "0");
+
+	if (digits == 0 || arg[digits] != '\0')
+		return FAIL(r, "\"%.40s\" is not a number from %lu to %lu", arg,
+		    d->min, d->max);
+	if (zeros > 0 && digits > 1)
+		return FAIL(r, "\"%.40s\" has leading zeros; write %.40s", arg,
+		    zeros == digits ? "0" : arg + zeros);
+	errno = 0;
+	*n = strtoul(arg, NULL, 10);
+	if (errno != 0 || *n < d->min || *n > d->max)
+		return FAIL(r, "%.40s is out of range, %lu to %lu", arg, d->min,
+		    d->max);
+	return 0;
+}
+
+static int
+take_number(struct reader *r, const struct directive *d, char *arg)
+{
+	unsigned long n;
+
+	if (number(r, arg, d, &n) != 0)
+		return -1;
+	*(unsigned *)member(r, d) = (unsigned)n;
+	return 0;
+}
+
+static int
+take_port(struct reader *r, const struct directive *d, char *arg)
+{
+	unsigned long n;
+
+	if (number(r, arg, d, &n) != 0)
+		return -1;
+	*(uint16_t *)member(r, d) = (uint16_t)n;
+	return 0;
+}
+
+/* Timeout 0 gives a warning in tinyproxy too, and means its default. */
+static int
+take_timeout(struct reader *r, const struct directive *d, char *arg)
+{
+	if (take_number(r, d, arg) != 0)
+		return -1;
+	if (r->conf->timeout == 0) {
+		reader_say(r, LOG_LEVEL_WARNING,
+		    "0 means the default; write Timeout 600");
+		r->conf->timeout = 600;
+	}
+	return 0;
+}
+
+static int
+take_workers(struct reader *r, const struct directive *d, char *arg)
+{
+	if (strcasecmp(arg, "auto") != 0)
+		return take_number(r, d, arg);
+	r->conf->workers = 0;
+	return 0;
+}
+
+/* The server numbers of old tinyproxys. */
+static int
+take_obsolete(struct reader *r, const struct directive *d, char *arg)
+{
+	unsigned long n;
+
+	if (number(r, arg, d, &n) != 0)
+		return -1;
+	reader_say(r, LOG_LEVEL_WARNING, "obsolete, without effect");
+	return 0;
+}
+
+static int
+take_connect_port(struct reader *r, const struct directive *d, char *arg)
+{
+	struct acl *acl = &r->conf->acl;
+	unsigned long n;
+
+	if (number(r, arg, d, &n) != 0)
+		return -1;
+	acl->has_ports = true;
+	if (n != 0)
+		acl->ports[n / 8] |= (unsigned char)(1u << n % 8);
+	return 0;
+}
+
+/* Words. */
+
+static int
+boolean(struct reader *r, const char *arg, bool *b)
+{
+	bool yes = strcasecmp(arg, "yes") == 0 || strcasecmp(arg, "on") == 0;
+
+	if (!yes && strcasecmp(arg, "no") != 0 && strcasecmp(arg, "off") != 0)
+		return FAIL(r, "\"%.40s\" is not yes, on, no or off", arg);
+	*b = yes;
+	return 0;
+}
+
+static int
+take_bool(struct reader *r, const struct directive *d, char *arg)
+{
+	return boolean(r, arg, member(r, d));
+}
+
+static const char *const filter_types[] = {
+	[FILTER_BRE] = "bre", [FILTER_ERE] = "ere", [FILTER_FNMATCH] = "fnmatch"
+};
+
+static int
+take_filter_type(struct reader *r, const struct directive *d, char *arg)
+{
+	size_t n = sizeof(filter_types) / sizeof(*filter_types);
+
+	(void)d;
+	for (size_t i = 0; i < n; i++)
+		if (strcasecmp(arg, filter_types[i]) == 0) {
+			r->conf->filter.type = (enum filter_type)i;
+			return 0;
+		}
+	return FAIL(r, "\"%.40s\" is not bre, ere or fnmatch", arg);
+}
+
+static int
+take_filter_extended(struct reader *r, const struct directive *d, char *arg)
+{
+	bool b;
+
+	(void)d;
+	if (boolean(r, arg, &b) != 0)
+		return -1;
+	if (b)
+		r->conf->filter.type = FILTER_ERE;
+	reader_say(r, LOG_LEVEL_WARNING, "deprecated; use FilterType ere");
+	return 0;
+}
+
+static const char *const log_levels[] = { [LOG_LEVEL_CRITICAL] = "critical",
+	[LOG_LEVEL_ERROR] = "error",
+	[LOG_LEVEL_WARNING] = "warning",
+	[LOG_LEVEL_NOTICE] = "notice",
+	[LOG_LEVEL_CONNECT] = "connect",
+	[LOG_LEVEL_INFO] = "info" };
+
+static int
+take_log_level(struct reader *r, const struct directive *d, char *arg)
+{
+	size_t n = sizeof(log_levels) / sizeof(*log_levels);
+
+	(void)d;
+	for (size_t i = 0; i < n; i++)
+		if (strcasecmp(arg, log_levels[i]) == 0) {
+			r->conf->loglevel = (enum log_level)i;
+			return 0;
+		}
+	return FAIL(r,
+	    "\"%.40s\" is not critical, error, warning, notice, "
+	    "connect or info",
+	    arg);
+}
+
+static bool
+is_word(const char *arg)
+{
+	return *arg != '\0' &&
+	    arg[strspn(arg,
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		"0123456789-._")] == '\0';
+}
+
+static int
+take_word(struct reader *r, const struct directive *d, char *arg)
+{
+	if (!is_word(arg))
+		return FAIL(r,
+		    "the value must be one word of letters, digits, - . and "
+		    "_, without quotes");
+	return set_string(r, member(r, d), arg);
+}
+
+/* Text in double quotes. */
+
+/* Takes the quotes off; NULL when there are none, or nothing in them. */
+static char *
+unquote(char *arg)
+{
+	size_t len = strlen(arg);
+
+	if (len < 3 || arg[0] != '"' || strchr(arg + 1, '"') != arg + len - 1)
+		return NULL;
+	arg[len - 1] = '\0';
+	return arg + 1;
+}
+
+/* Takes the next quoted text off the front of *arg, or returns NULL. */
+static char *
+quoted_next(char **arg)
+{
+	char *text = *arg, *end;
+
+	if (text[0] != '"' || text[1] == '"' ||
+	    (end = strchr(text + 1, '"')) == NULL ||
+	    (end[1] != '\0' && end[1] != ' ' && end[1] != '\t'))
+		return NULL;
+	*end++ = '\0';
+	*arg = end + strspn(end, " \t");
+	return text + 1;
+}
+
+static int
+take_realm(struct reader *r, const struct directive *d, char *arg)
+{
+	char *text = unquote(arg);
+
+	if (text == NULL)
+		return FAIL(
+		    r, "the value must be text in double quotes: \"...\"");
+	if (strlen(text) > REALM_MAX)
+		return FAIL(r,
+		    "the text is too long; it may have at most %d bytes",
+		    REALM_MAX);
+	return set_string(r, member(r, d), text);
+}
+
+/* What goes into a Via, a pseudonym: a token, RFC 9110 7.6.3. */
+static int
+take_via_name(struct reader *r, const struct directive *d, char *arg)
+{
+	char *text = unquote(arg);
+
+	if (text == NULL || !is_word(text) || strlen(text) > REALM_MAX)
+		return FAIL(r,
+		    "the value must be one word of letters, digits, - . and "
+		    "_ in double quotes, with at most %d bytes",
+		    REALM_MAX);
+	return set_string(r, member(r, d), text);
+}
+
+static int
+take_stat_host(struct reader *r, const struct directive *d, char *arg)
+{
+	struct stat_host *host = &r->conf->stat_host;
+	char *text = unquote(arg);
+
+	(void)d;
+	host->literal = text != NULL && addr_parse(&host->addr, text) == 0;
+	if (text == NULL || (!host->literal && !name_fold(text)))
+		return FAIL(r,
+		    "the value must be a name or an address in double quotes, "
+		    "without a port");
+	return set_string(r, &host->name, text);
+}
+
+/* Takes the quotes off a path; NULL after a message. */
+static char *
+absolute(struct reader *r, char *arg)
+{
+	char *text = unquote(arg);
+
+	if (text != NULL && text[0] == '/')
+		return text;
+	reader_say(r, LOG_LEVEL_ERROR,
+	    "the value must be an absolute path in double quotes: \"/...\"");
+	return NULL;
+}
+
+static int
+take_path(struct reader *r, const struct directive *d, char *arg)
+{
+	char *text = absolute(r, arg);
+
+	return text == NULL ? -1 : set_string(r, member(r, d), text);
+}
+
+/*
+ * Reads the template of a page.  Without it there is the page that is built
+ * in, as in tinyproxy.
+ */
+static int
+page_set(struct reader *r, struct page *page, const char *path)
+{
+	if (page_read(page, path) != 0) {
+		reader_say(r, LOG_LEVEL_WARNING,
+		    "%.400s: %s; the built-in page is used", path,
+		    strerror(errno));
+		page_free(page);
+	}
+	return 0;
+}
+
+/* DefaultErrorFile or StatFile. */
+static int
+take_page(struct reader *r, const struct directive *d, char *arg)
+{
+	const char *path = absolute(r, arg);
+
+	return path == NULL ? -1 : page_set(r, member(r, d), path);
+}
+
+/* The page of a status, a new one at the end; NULL after a message. */
+static struct error_page *
+error_page_add(struct reader *r, unsigned long status)
+{
+	struct pages *pages = &r->conf->pages;
+	struct error_page *list;
+
+	for (size_t i = 0; i < pages->n; i++)
+		if (pages->list[i].status == (int)status) {
+			reader_say(r, LOG_LEVEL_WARNING,
+			    "a line before has the page for %lu already; this "
+			    "one has no effect",
+			    status);
+			return NULL;
+		}
+	list = grow(r, pages->list, pages->n, sizeof(*list));
+	if (list == NULL)
+		return NULL;
+	pages->list = list;
+	list[pages->n] = (struct error_page){ .status = (int)status };
+	return &list[pages->n++];
+}
+
+static int
+take_error_file(struct reader *r, const struct directive *d, char *arg)
+{
+	size_t digits = strcspn(arg, " \t");
+	char *rest = arg + digits + strspn(arg + digits, " \t");
+	struct error_page *page;
+	const char *path;
+	unsigned long status;
+
+	arg[digits] = '\0';
+	if (number(r, arg, d, &status) != 0)
+		return -1;
+	path = absolute(r, rest);
+	if (path == NULL)
+		return -1;
+	page = error_page_add(r, status);
+	return page == NULL ? -1 : page_set(r, &page->page, path);
+}
+
+/* Addresses and clients. */
+
+static int
+address(struct reader *r, char *arg, struct addr *list, size_t *n, size_t max)
+{
+	if (*n == max)
+		return FAIL(r, "there may be at most %zu such lines", max);
+	if (addr_parse(&list[*n], arg) != 0)
+		return FAIL(r, "\"%.60s\" is not an IPv4 or IPv6 address", arg);
+	(*n)++;
+	return 0;
+}
+
+static int
+take_listen(struct reader *r, const struct directive *d, char *arg)
+{
+	(void)d;
+	return address(r, arg, r->conf->listen, &r->conf->nlisten, LISTEN_MAX);
+}
+
+static int
+take_bind(struct reader *r, const struct directive *d, char *arg)
+{
+	(void)d;
+	return address(r, arg, r->conf->bind, &r->conf->nbind, BIND_MAX);
+}
+
+/* Allow or Deny. */
+static int
+take_rule(struct reader *r, const struct directive *d, char *arg)
+{
+	struct acl *acl = &r->conf->acl;
+	struct rule *rules = grow(r, acl->rules, acl->nrules, sizeof(*rules));
+	struct rule *rule;
+	size_t len = strlen(arg);
+
+	if (rules == NULL)
+		return -1;
+	acl->rules = rules;
+	rule = &rules[acl->nrules++];
+	*rule = (struct rule){
+		.allow = d->name[0] == 'A', .line = r->line, .kind = RULE_NET
+	};
+	if (addr_parse_net(&rule->net, &rule->bits, arg) == 0)
+		return 0;
+	if (arg[len - 1] == '.')
+		arg[--len] = '\0';
+	rule->kind = arg[0] == '.' ? RULE_SUFFIX : RULE_NAME;
+	if (!is_word(arg) || len >= HOST_SIZE || name_ends_in_number(arg))
+		return FAIL(r,
+		    "\"%.60s\" is not an address, a block (a.b.c.d/0 to /32, "
+		    "or IPv6 with /0 to /128), a name or a .suffix",
+		    arg);
+	return set_string(r, &rule->name, arg);
+}
+
+/* User and password, or NULL after a message. */
+static char *
+basic_auth_split(struct reader *r, char *arg)
+{
+	size_t name = strcspn(arg, " \t");
+	char *password = arg + name + strspn(arg + name, " \t");
+
+	if (*password == '\0' || strpbrk(password, " \t") != NULL)
+		reader_say(r, LOG_LEVEL_ERROR,
+		    "the value must be two words, user and password");
+	else if (memchr(arg, ':', name) != NULL ||
+	    strchr(password, '@') != NULL)
+		reader_say(r, LOG_LEVEL_ERROR,
+		    "a user must be without ':', and a password without '@'");
+	else if (name >= CREDENTIAL_SIZE || strlen(password) >= CREDENTIAL_SIZE)
+		reader_say(r, LOG_LEVEL_ERROR,
+		    "user and password may have at most %d bytes each",
+		    CREDENTIAL_SIZE - 1);
+	else {
+		arg[name] = '\0';
+		return password;
+	}
+	return NULL;
+}
+
+static int
+take_basic_auth(struct reader *r, const struct directive *d, char *arg)
+{
+	struct acl *acl = &r->conf->acl;
+	char *password = basic_auth_split(r, arg);
+	struct user *users;
+
+	(void)d;
+	if (password == NULL)
+		return -1;
+	users = grow(r, acl->users, acl->nusers, sizeof(*users));
+	if (users == NULL)
+		return -1;
+	acl->users = users;
+	users += acl->nusers++;
+	memset(users, 0, sizeof(*users));
+	strcpy(users->name, arg);
+	strcpy(users->password, password);
+	return 0;
+}
+
+static int
+take_auth_file(struct reader *r, const struct directive *d, char *arg)
+{
+	char *path = absolute(r, arg);
+
+	(void)d;
+	if (path == NULL)
+		return -1;
+	r->conf->logins.wanted = true;
+	return reader_users(r, path);
+}
+
+/* Targets and parents. */
+
+/* AllowTo or DenyTo. */
+static int
+take_target(struct reader *r, const struct directive *d, char *arg)
+{
+	bool allow = d->name[0] == 'A';
+	const char *at, *wrong;
+
+	wrong = target_add(&r->conf->acl.targets, allow, r->line, arg, &at);
+	return wrong == NULL ? 0 : FAIL(r, "\"%.60s\": %s", at, wrong);
+}
+
+static int
+take_upstream(struct reader *r, const struct directive *d, char *arg)
+{
+	const char *wrong = upstream_add(&r->conf->upstreams, r->line, arg);
+
+	(void)d;
+	return wrong == NULL ? 0 : FAIL(r, "%s", wrong);
+}
+
+/* Plain HTTP. */
+
+static int
+take_anonymous(struct reader *r, const struct directive *d, char *arg)
+{
+	struct header_rules *headers = &r->conf->headers;
+	char *name = quoted_next(&arg);
+
+	(void)d;
+	if (name == NULL || *arg != '\0' || !parse_is_token(name, strlen(name)))
+		return FAIL(r,
+		    "the value must be the name of a field in double quotes, "
+		    "as in \"Accept\"");
+	return add_string(r, &headers->passed, &headers->npassed, name);
+}
+
+/* Whether a field can be added; says why not. */
+static bool
+header_allowed(struct reader *r, const char *name, const char *value)
+{
+	if (name == NULL || value == NULL ||
+	    !parse_is_token(name, strlen(name)))
+		reader_say(r, LOG_LEVEL_ERROR,
+		    "the value must be the name of a field and what is in it, "
+		    "each in double quotes, as in \"X-Name\" \"text\"");
+	else if (strlen(name) + strlen(value) > ADD_HEADER_MAX)
+		reader_say(r, LOG_LEVEL_ERROR,
+		    "name and text may have at most %d bytes together",
+		    ADD_HEADER_MAX);
+	else if (r->conf->headers.nadded == ADD_HEADERS_MAX)
+		reader_say(r, LOG_LEVEL_ERROR,
+		    "there may be at most %d such lines", ADD_HEADERS_MAX);
+	else if ((field_traits(name, strlen(name)) & FIELD_FIXED) != 0)
+		reader_say(r, LOG_LEVEL_ERROR,
+		    "%s says where a message goes or ends; it cannot be added",
+		    name);
+	else
+		return true;
+	return false;
+}
+
+static int
+take_add_header(struct reader *r, const struct directive *d, char *arg)
+{
+	struct header_rules *headers = &r->conf->headers;
+	char *name = quoted_next(&arg), *value = quoted_next(&arg);
+	struct header_added *list;
+
+	(void)d;
+	if (!header_allowed(r, name, *arg == '\0' ? value : NULL))
+		return -1;
+	list = grow(r, headers->added, headers->nadded, sizeof(*list));
+	if (list == NULL)
+		return -1;
+	headers->added = list;
+	list += headers->nadded++;
+	*list = (struct header_added){ NULL, NULL };
+	if (set_string(r, &list->name, name) != 0)
+		return -1;
+	return set_string(r, &list->value, value);
+}
+
+/* Reverse proxying. */
+
+/* A path and a URL, or a URL alone for the path "/". */
+static int
+take_reverse_path(struct reader *r, const struct directive *d, char *arg)
+{
+	struct reverse *reverse = &r->conf->reverse;
+	const char *path = quoted_next(&arg), *url = path, *wrong;
+	const struct mapping *hidden;
+
+	(void)d;
+	if (*arg != '\0')
+		url = quoted_next(&arg);
+	else
+		path = "/";
+	if (url == NULL || *arg != '\0')
+		return FAIL(r,
+		    "the value must be a path and a URL, each in double "
+		    "quotes, as in \"/path/\" \"http://host/\"");
+	wrong = reverse_add(reverse, r->line, path, url);
+	if (wrong != NULL)
+		return FAIL(r, "%s", wrong);
+	hidden = reverse_hidden(reverse);
+	if (hidden != NULL)
+		reader_say(r, LOG_LEVEL_WARNING,
+		    "this line takes \"%.60s\" of line %lu too, since the "
+		    "last match counts; put it before that line",
+		    hidden->path, hidden->line);
+	return 0;
+}
+
+static int
+take_reverse_base(struct reader *r, const struct directive *d, char *arg)
+{
+	char *text = unquote(arg);
+	const char *wrong;
+
+	(void)d;
+	if (text == NULL)
+		return FAIL(r,
+		    "the value must be a URL in double quotes, as in "
+		    "\"http://host/\"");
+	wrong = reverse_base(&r->conf->reverse, text);
+	return wrong == NULL ? 0 : FAIL(r, "%s", wrong);
+}
+
+/* The table. */
+
+#define AT(name) .offset = offsetof(struct conf, name)
+#define LINE(name) .line = offsetof(struct conf, name)
+
+/* clang-format off */
+static const struct directive directives[] = {
+	{ "AccessLog", take_path, AT(accesslog) },
+	{ "AddHeader", take_add_header, .value = NULL },
+	{ "Allow", take_rule, .value = NULL },
+	{ "AllowTo", take_target, .value = NULL },
+	{ "Anonymous", take_anonymous, .value = NULL },
+	{ "AuthFile", take_auth_file, .value = NULL },
+	{ "BasicAuth", take_basic_auth, .value = NULL },
+	{ "BasicAuthRealm", take_realm, AT(realm),
+	    .value = "\"adit\"" },
+	{ "Bind", take_bind, .value = NULL },
+	{ "BindSame", take_bool, AT(bind_same), .value = "no" },
+	{ "Chroot", take_path, AT(chroot) },
+	{ "ConnectPort", take_connect_port,
+	    .min = 0, .max = 65535 },
+	{ "ConnectTimeout", take_number, AT(connect_timeout),
+	    .value = "30", .min = 1, .max = 86400 },
+	{ "DefaultErrorFile", take_page, AT(pages.error) },
+	{ "Deny", take_rule, .value = NULL },
+	{ "DenyTo", take_target, .value = NULL },
+	{ "DisableViaHeader", take_bool, AT(disable_via),
+	    .value = "no" },
+	{ "DrainTimeout", take_number, AT(drain_timeout),
+	    .value = "86400", .min = 0, .max = SECONDS_MAX },
+	{ "ErrorFile", take_error_file,
+	    .min = 100, .max = 599 },
+	{ "Filter", take_path, AT(filter.file),
+	    LINE(filter.line) },
+	{ "FilterCaseSensitive", take_bool,
+	    AT(filter.case_sensitive), LINE(filter.case_line), .value = "no" },
+	{ "FilterDefaultDeny", take_bool, AT(filter.default_deny),
+	    LINE(filter.deny_line), .value = "no" },
+	{ "FilterExtended", take_filter_extended, .value = NULL },
+	{ "FilterType", take_filter_type, .value = "bre" },
+	{ "FilterURLs", take_bool, AT(filter.urls), .value = "no" },
+	{ "Group", take_word, AT(group) },
+	{ "HeaderTimeout", take_number, AT(header_timeout),
+	    .value = "30", .min = 1, .max = 86400 },
+	{ "Listen", take_listen, .value = NULL },
+	{ "LogFile", take_path, AT(logfile) },
+	{ "LogLevel", take_log_level, .value = "info" },
+	{ "MaxClients", take_number, AT(max_clients),
+	    .min = 1, .max = 1000000 },
+	{ "MaxClientsPerHost", take_number,
+	    AT(max_clients_per_host), .min = 1, .max = 1000000 },
+	{ "MaxRatePerHost", take_number, AT(max_rate_per_host),
+	    .min = 1, .max = 100000 },
+	{ "MaxRequestsPerChild", take_obsolete, .max = NUMBER_MAX },
+	{ "MaxSpareServers", take_obsolete, .max = NUMBER_MAX },
+	{ "MinSpareServers", take_obsolete, .max = NUMBER_MAX },
+	{ "PidFile", take_path, AT(pidfile) },
+	{ "Port", take_port, AT(port), .min = 1, .max = 65535 },
+	{ "RateLimit", take_number, AT(rate_limit),
+	    .min = 1024, .max = 1000000000 },
+	{ "ReverseBaseURL", take_reverse_base,
+	    AT(reverse.base_url) },
+	{ "ReverseMagic", take_bool, AT(reverse.magic),
+	    .value = "no" },
+	{ "ReverseOnly", take_bool, AT(reverse.only),
+	    LINE(reverse.only_line), .value = "no" },
+	{ "ReversePath", take_reverse_path, .value = NULL },
+	{ "StartServers", take_obsolete, .max = NUMBER_MAX },
+	{ "StatFile", take_page, AT(pages.stat) },
+	{ "StatHost", take_stat_host, AT(stat_host.name),
+	    .value = "\"tinyproxy.stats\"" },
+	{ "Syslog", take_bool, AT(syslog), .value = "no" },
+	{ "Timeout", take_timeout, AT(timeout),
+	    .value = "600", .min = 0, .max = SECONDS_MAX },
+	{ "TunnelTimeout", take_number, AT(tunnel_timeout),
+	    .value = "0", .min = 0, .max = SECONDS_MAX },
+	{ "Upstream", take_upstream, .value = NULL },
+	{ "User", take_word, AT(user) },
+	{ "ViaProxyName", take_via_name, AT(via_name),
+	    .value = "\"adit\"" },
+	{ "Workers", take_workers, AT(workers),
+	    .value = "auto", .min = 1, .max = WORKERS_MAX },
+	{ "XTinyproxy", take_bool, AT(headers.xtinyproxy),
+	    .value = "no" }
+};
+/* clang-format on */
+
+enum { DIRECTIVES = sizeof(directives) / sizeof(*directives) };
+
+static const struct directive *
+directive_find(const char *keyword)
+{
+	for (size_t i = 0; i < DIRECTIVES; i++)
+		if (strcasecmp(keyword, directives[i].name) == 0)
+			return &directives[i];
+	return NULL;
+}
+
+/* A misspelt directive. */
+
+static unsigned
+least(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+static bool
+same_letter(char a, char b)
+{
+	return strncasecmp(&a, &b, 1) == 0;
+}
+
+/*
+ * How many letters must be added, taken out, replaced or swapped with the next
+ * to make one word the other; both are shorter than DIRECTIVE_SIZE.
+ */
+static unsigned
+distance(const char *a, const char *b)
+{
+	unsigned cost[DIRECTIVE_SIZE][DIRECTIVE_SIZE];
+	size_t na = strlen(a), nb = strlen(b);
+
+	for (size_t i = 0; i <= na; i++)
+		for (size_t j = 0; j <= nb; j++) {
+			if (i == 0 || j == 0) {
+				cost[i][j] = (unsigned)(i + j);
+				continue;
+			}
+			cost[i][j] = cost[i - 1][j - 1] +
+			    !same_letter(a[i - 1], b[j - 1]);
+			cost[i][j] = least(cost[i][j],
+			    least(cost[i - 1][j], cost[i][j - 1]) + 1);
+			if (i > 1 && j > 1 && same_letter(a[i - 1], b[j - 2]) &&
+			    same_letter(a[i - 2], b[j - 1]))
+				cost[i][j] =
+				    least(cost[i][j], cost[i - 2][j - 2] + 1);
+		}
+	return cost[na][nb];
+}
+
+/* The directive that was probably meant, or NULL: none is close. */
+static const struct directive *
+directive_near(const char *keyword)
+{
+	size_t len = strlen(keyword);
+	unsigned best = len < 6 ? 2 : 3, d;
+	const struct directive *near = NULL;
+
+	for (size_t i = 0; i < DIRECTIVES && len < DIRECTIVE_SIZE; i++) {
+		d = distance(keyword, directives[i].name);
+		if (d < best) {
+			best = d;
+			near = &directives[i];
+		}
+	}
+	return near;
+}
+
+static void
+unknown_say(struct reader *r)
+{
+	const struct directive *near = directive_near(r->keyword);
+
+	if (near != NULL)
+		reader_say(r, LOG_LEVEL_ERROR,
+		    "unknown directive; did you mean \"%s\"?", near->name);
+	else
+		reader_say(r, LOG_LEVEL_ERROR,
+		    "unknown directive; adit.conf(5) lists all of them");
+}
+
+/* All of them. */
+
+static void
+value_take(struct reader *r, const struct directive *d, char *arg)
+{
+	r->keyword = d->name;
+	if (d->take(r, d, arg) == 0 && d->line != 0)
+		memcpy((char *)r->conf + d->line, &r->line, sizeof(r->line));
+	r->keyword = NULL;
+}
+
+/*
+ * Gives the reader's configuration, which is all zero, the default of each
+ * directive that has one.  For want of memory this fails with a message.
+ */
+void
+directives_begin(struct reader *r)
+{
+	char text[DEFAULT_SIZE];
+
+	for (size_t i = 0; i < DIRECTIVES; i++)
+		if (directives[i].value != NULL) {
+			snprintf(text, sizeof(text), "%s", directives[i].value);
+			value_take(r, &directives[i], text);
+		}
+}
+
+/* Takes a line without its end, which is changed, or says what is wrong. */
+void
+directives_take(struct reader *r, char *line)
+{
+	const struct directive *d;
+	char *arg;
+
+	r->keyword = reader_split(line, &arg);
+	if (r->keyword == NULL)
+		return;
+	d = directive_find(r->keyword);
+	if (d == NULL)
+		unknown_say(r);
+	else if (*arg != '\0')
+		value_take(r, d, arg);
+	else if (d->value != NULL)
+		reader_say(r, LOG_LEVEL_ERROR,
+		    "the value is missing; the default is %s", d->value);
+	else
+		reader_say(r, LOG_LEVEL_ERROR, "the value is missing");
+	r->keyword = NULL;
+}
+
+static void
+strings_free(char **list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(list[i]);
+	free(list);
+}
+
+static void
+acl_free(struct acl *acl)
+{
+	for (size_t i = 0; i < acl->nrules; i++)
+		free(acl->rules[i].name);
+	free(acl->rules);
+	target_free(&acl->targets);
+	if (acl->users != NULL)
+		secret_wipe(acl->users, acl->nusers * sizeof(*acl->users));
+	free(acl->users);
+}
+
+static void
+headers_free(struct header_rules *headers)
+{
+	strings_free(headers->passed, headers->npassed);
+	for (size_t i = 0; i < headers->nadded; i++) {
+		free(headers->added[i].name);
+		free(headers->added[i].value);
+	}
+	free(headers->added);
+}
+
+static void
+pages_free(struct pages *pages)
+{
+	for (size_t i = 0; i < pages->n; i++)
+		page_free(&pages->list[i].page);
+	free(pages->list);
+	page_free(&pages->error);
+	page_free(&pages->stat);
+}
+
+/* Frees what the values of directives own. */
+void
+directives_free(struct conf *conf)
+{
+	char *words[] = { conf->user, conf->group, conf->realm, conf->logfile,
+		conf->accesslog, conf->pidfile, conf->chroot, conf->via_name,
+		conf->stat_host.name };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		free(words[i]);
+	acl_free(&conf->acl);
+	login_free(&conf->logins);
+	upstream_free(&conf->upstreams);
+	headers_free(&conf->headers);
+	filter_free(&conf->filter);
+	reverse_free(&conf->reverse);
+	pages_free(&conf->pages);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: ISC */
+/* The directives of the configuration file, all in one table. */
+#ifndef DIRECTIVES_H
+#define DIRECTIVES_H
+
+struct conf;
+struct reader;
+
+void directives_begin(struct reader *);
+void directives_take(struct reader *, char *line);
+void directives_free(struct conf *);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+/* Going through a file line by line, and saying what is wrong and where. */
+#ifndef READER_H
+#define READER_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "compiler.h"
+#include "log.h"
+
+struct conf;
+
+/* A file that is being read into a configuration; line by line, so far. */
+struct reader {
+	struct conf *conf;
+	const char *file;
+	unsigned long line;  /* at hand, or 0: the file as a whole */
+	const char *keyword; /* the directive at hand, or NULL */
+	int status;          /* to exit with; 0 while nothing is wrong */
+	void (*tell)(enum log_level, const char *text);
+	FILE *f;
+	char *text; /* owned: of the line at hand */
+	size_t size;
+};
+
+void reader_say(struct reader *, enum log_level, const char *, ...)
+    PRINTF_LIKE(3, 4);
+char *reader_next(struct reader *);
+char *reader_split(char *line, char **arg);
+int reader_users(struct reader *, const char *path);
+
+#endif
