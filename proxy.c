@@ -33,6 +33,7 @@
 #include "clock.h"
 #include "compiler.h"
 #include "conf.h"
+#include "directives.h"
 #include "explain.h"
 #include "gen.h"
 #include "hints.h"
@@ -50,7 +51,7 @@ enum {
 };
 
 struct options {
-	bool foreground, test;
+	bool foreground, test, print;
 	const char *file; /* as given, or NULL */
 	char **request;   /* client, user and target to explain, or NULL */
 };
@@ -135,11 +136,12 @@ static void
 usage(FILE *f)
 {
 	fprintf(f,
-	    "usage: %s [-dhtv] [-c file]\n"
+	    "usage: %s [-dhTtv] [-c file]\n"
 	    "       %s -t [-c file] client user target\n"
 	    "  -c file  read this configuration file\n"
 	    "  -d       stay in the foreground\n"
 	    "  -h       show this help\n"
+	    "  -T       print the configuration in effect, defaults included\n"
 	    "  -t       check the configuration and exit; or explain what it\n"
 	    "           answers to a client (an address), a user (or -) and a\n"
 	    "           target (host:port, or a URL)\n"
@@ -154,13 +156,16 @@ options_parse(struct options *o, int argc, char **argv)
 	int c;
 
 	*o = (struct options){ .file = NULL };
-	while ((c = getopt(argc, argv, "c:dhtv")) != -1)
+	while ((c = getopt(argc, argv, "c:dhTtv")) != -1)
 		switch (c) {
 		case 'c':
 			o->file = optarg;
 			break;
 		case 'd':
 			o->foreground = true;
+			break;
+		case 'T':
+			o->print = true;
 			break;
 		case 't':
 			o->test = true;
@@ -175,7 +180,8 @@ options_parse(struct options *o, int argc, char **argv)
 			usage(stderr);
 			exit(STATUS_USAGE);
 		}
-	if (o->test && argc - optind == 3) {
+	o->test = o->test || o->print;
+	if (o->test && !o->print && argc - optind == 3) {
 		o->request = argv + optind;
 	} else if (optind < argc) {
 		fprintf(stderr, "%s: unexpected argument: %s\n", program,
@@ -782,13 +788,17 @@ turn(void)
 		gen_restart(gen, now);
 }
 
-/* What -t says of a configuration.  Returns the exit status. */
+/* What -T prints, or -t says, of a configuration.  Returns the exit status. */
 static int
 test(const struct options *o, const struct conf *conf)
 {
 	char **request = o->request;
 	struct addr client;
 
+	if (o->print && directives_print(conf, stdout) != 0)
+		fail(STATUS_SYSTEM, "standard output: %s", strerror(errno));
+	if (o->print)
+		return 0;
 	if (request == NULL) {
 		hints_print(conf);
 		printf("%s: %s: the configuration is right\n", program,

@@ -276,7 +276,8 @@ builtin_open(void)
 			     "Allow 127.0.0.0/8\n"
 			     "Allow ::1\n"
 			     "ConnectPort 443\n"
-			     "ConnectPort 563\n";
+			     "ConnectPort 563\n"
+			     "User nobody\n";
 
 	return fmemopen(text, strlen(text), "r");
 }

@@ -45,14 +45,16 @@ struct conf {
 	struct addr bind[BIND_MAX];
 	struct acl acl;
 	struct upstreams upstreams;
-	char *via_name; /* or NULL */
+	char *via_name;
 	bool disable_via;
 	struct header_rules headers;
 	struct filter filter;
 	struct reverse reverse;
 	struct pages pages;
 	struct stat_host stat_host;
-	struct logins logins;
+	char **auth_files; /* paths: AuthFile */
+	size_t nauth_files;
+	struct logins logins; /* the users in them */
 };
 
 struct conf *conf_read(const char *file,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The directives, in tinyproxy.conf's grammar.  One table names each of them
- * with what reads its value, and its default.  A value is
+ * with what reads its value, what shows it again, and its default.  A value is
  * taken as it is written or refused: none is dropped, cut or corrected.
  */
 #define _POSIX_C_SOURCE 200809L
@@ -49,11 +49,14 @@ enum {
 /*
  * A directive.  Take is handed the rest of the line without the blanks around
  * it, which is not empty and may be changed: it checks the value, stores it,
- * and returns 0; or says what is wrong and returns -1.
+ * and returns 0; or says what is wrong and returns -1.  Show prints all lines
+ * that mean what is in effect, or returns false when there is nothing.
  */
 struct directive {
 	const char *name;
 	int (*take)(struct reader *, const struct directive *, char *arg);
+	/* NULL: it is obsolete, and other directives show its effect. */
+	bool (*show)(FILE *, const struct directive *, const struct conf *);
 	size_t offset;     /* of its value in struct conf, if it is one */
 	size_t line;       /* of the number of its line there, or 0 */
 	const char *value; /* the default as it is written, or NULL */
@@ -67,6 +70,13 @@ static void *
 member(struct reader *r, const struct directive *d)
 {
 	return (char *)r->conf + d->offset;
+}
+
+/* Where a directive has its value, to be shown. */
+static const void *
+value_of(const struct conf *conf, const struct directive *d)
+{
+	return (const char *)conf + d->offset;
 }
 
 static int
@@ -139,6 +149,18 @@ take_number(struct reader *r, const struct directive *d, char *arg)
 	return 0;
 }
 
+/* A number below its bounds stands for none at all. */
+static bool
+show_number(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	unsigned n = *(const unsigned *)value_of(conf, d);
+
+	if (n < d->min)
+		return false;
+	fprintf(out, "%s %u\n", d->name, n);
+	return true;
+}
+
 static int
 take_port(struct reader *r, const struct directive *d, char *arg)
 {
@@ -148,6 +170,15 @@ take_port(struct reader *r, const struct directive *d, char *arg)
 		return -1;
 	*(uint16_t *)member(r, d) = (uint16_t)n;
 	return 0;
+}
+
+static bool
+show_port(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	unsigned n = *(const uint16_t *)value_of(conf, d);
+
+	fprintf(out, "%s %u\n", d->name, n);
+	return true;
 }
 
 /* Timeout 0 gives a warning in tinyproxy too, and means its default. */
@@ -171,6 +202,14 @@ take_workers(struct reader *r, const struct directive *d, char *arg)
 		return take_number(r, d, arg);
 	r->conf->workers = 0;
 	return 0;
+}
+
+static bool
+show_workers(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	if (!show_number(out, d, conf))
+		fprintf(out, "%s auto\n", d->name);
+	return true;
 }
 
 /* The server numbers of old tinyproxys. */
@@ -199,6 +238,23 @@ take_connect_port(struct reader *r, const struct directive *d, char *arg)
 	return 0;
 }
 
+/* 0 is the one that allows no port. */
+static bool
+show_connect_ports(
+    FILE *out, const struct directive *d, const struct conf *conf)
+{
+	bool any = false;
+
+	for (unsigned n = 1; n <= 65535 && conf->acl.has_ports; n++)
+		if (acl_port(&conf->acl, (uint16_t)n)) {
+			fprintf(out, "%s %u\n", d->name, n);
+			any = true;
+		}
+	if (!any && conf->acl.has_ports)
+		fprintf(out, "%s 0\n", d->name);
+	return conf->acl.has_ports;
+}
+
 /* Words. */
 
 static int
@@ -218,6 +274,15 @@ take_bool(struct reader *r, const struct directive *d, char *arg)
 	return boolean(r, arg, member(r, d));
 }
 
+static bool
+show_bool(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	bool b = *(const bool *)value_of(conf, d);
+
+	fprintf(out, "%s %s\n", d->name, b ? "yes" : "no");
+	return true;
+}
+
 static const char *const filter_types[] = {
 	[FILTER_BRE] = "bre", [FILTER_ERE] = "ere", [FILTER_FNMATCH] = "fnmatch"
 };
@@ -234,6 +299,13 @@ take_filter_type(struct reader *r, const struct directive *d, char *arg)
 			return 0;
 		}
 	return FAIL(r, "\"%.40s\" is not bre, ere or fnmatch", arg);
+}
+
+static bool
+show_filter_type(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	fprintf(out, "%s %s\n", d->name, filter_types[conf->filter.type]);
+	return true;
 }
 
 static int
@@ -275,6 +347,13 @@ take_log_level(struct reader *r, const struct directive *d, char *arg)
 }
 
 static bool
+show_log_level(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	fprintf(out, "%s %s\n", d->name, log_levels[conf->loglevel]);
+	return true;
+}
+
+static bool
 is_word(const char *arg)
 {
 	return *arg != '\0' &&
@@ -291,6 +370,16 @@ take_word(struct reader *r, const struct directive *d, char *arg)
 		    "the value must be one word of letters, digits, - . and "
 		    "_, without quotes");
 	return set_string(r, member(r, d), arg);
+}
+
+static bool
+show_word(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	const char *word = *(char *const *)value_of(conf, d);
+
+	if (word != NULL)
+		fprintf(out, "%s %s\n", d->name, word);
+	return word != NULL;
 }
 
 /* Text in double quotes. */
@@ -320,6 +409,24 @@ quoted_next(char **arg)
 	*end++ = '\0';
 	*arg = end + strspn(end, " \t");
 	return text + 1;
+}
+
+static bool
+show_string(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	const char *text = *(char *const *)value_of(conf, d);
+
+	if (text != NULL)
+		fprintf(out, "%s \"%s\"\n", d->name, text);
+	return text != NULL;
+}
+
+static bool
+show_strings(FILE *out, const struct directive *d, char *const *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		fprintf(out, "%s \"%s\"\n", d->name, list[i]);
+	return n > 0;
 }
 
 static int
@@ -400,7 +507,7 @@ page_set(struct reader *r, struct page *page, const char *path)
 		    strerror(errno));
 		page_free(page);
 	}
-	return 0;
+	return set_string(r, &page->path, path);
 }
 
 /* DefaultErrorFile or StatFile. */
@@ -410,6 +517,16 @@ take_page(struct reader *r, const struct directive *d, char *arg)
 	const char *path = absolute(r, arg);
 
 	return path == NULL ? -1 : page_set(r, member(r, d), path);
+}
+
+static bool
+show_page(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	const struct page *page = value_of(conf, d);
+
+	if (page->path != NULL)
+		fprintf(out, "%s \"%s\"\n", d->name, page->path);
+	return page->path != NULL;
 }
 
 /* The page of a status, a new one at the end; NULL after a message. */
@@ -454,6 +571,17 @@ take_error_file(struct reader *r, const struct directive *d, char *arg)
 	return page == NULL ? -1 : page_set(r, &page->page, path);
 }
 
+static bool
+show_error_files(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	const struct pages *pages = &conf->pages;
+
+	for (size_t i = 0; i < pages->n; i++)
+		fprintf(out, "%s %d \"%s\"\n", d->name, pages->list[i].status,
+		    pages->list[i].page.path);
+	return pages->n > 0;
+}
+
 /* Addresses and clients. */
 
 static int
@@ -467,6 +595,17 @@ address(struct reader *r, char *arg, struct addr *list, size_t *n, size_t max)
 	return 0;
 }
 
+static bool
+show_addresses(
+    FILE *out, const struct directive *d, const struct addr *list, size_t n)
+{
+	char text[ADDR_TEXT_SIZE];
+
+	for (size_t i = 0; i < n; i++)
+		fprintf(out, "%s %s\n", d->name, addr_text(&list[i], text));
+	return n > 0;
+}
+
 static int
 take_listen(struct reader *r, const struct directive *d, char *arg)
 {
@@ -474,11 +613,23 @@ take_listen(struct reader *r, const struct directive *d, char *arg)
 	return address(r, arg, r->conf->listen, &r->conf->nlisten, LISTEN_MAX);
 }
 
+static bool
+show_listen(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	return show_addresses(out, d, conf->listen, conf->nlisten);
+}
+
 static int
 take_bind(struct reader *r, const struct directive *d, char *arg)
 {
 	(void)d;
 	return address(r, arg, r->conf->bind, &r->conf->nbind, BIND_MAX);
+}
+
+static bool
+show_bind(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	return show_addresses(out, d, conf->bind, conf->nbind);
 }
 
 /* Allow or Deny. */
@@ -510,6 +661,36 @@ take_rule(struct reader *r, const struct directive *d, char *arg)
 	return set_string(r, &rule->name, arg);
 }
 
+/* Both in one list, since their order decides. */
+static bool
+show_rules(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	char net[ADDR_TEXT_SIZE];
+
+	(void)d;
+	for (size_t i = 0; i < conf->acl.nrules; i++) {
+		const struct rule *rule = &conf->acl.rules[i];
+
+		fprintf(out, "%s %s\n", rule->allow ? "Allow" : "Deny",
+		    rule->kind == RULE_NET
+			? addr_text_net(&rule->net, rule->bits, net)
+			: rule->name);
+	}
+	return conf->acl.nrules > 0;
+}
+
+/* They are with Allow. */
+static bool
+show_deny(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	(void)out;
+	(void)d;
+	return conf->acl.nrules > 0;
+}
+
+/* What stands in place of a password that is shown. */
+static const char mask[] = "***";
+
 /* User and password, or NULL after a message. */
 static char *
 basic_auth_split(struct reader *r, char *arg)
@@ -528,6 +709,11 @@ basic_auth_split(struct reader *r, char *arg)
 		reader_say(r, LOG_LEVEL_ERROR,
 		    "user and password may have at most %d bytes each",
 		    CREDENTIAL_SIZE - 1);
+	else if (strcmp(password, mask) == 0)
+		reader_say(r, LOG_LEVEL_ERROR,
+		    "%s is what -T shows for a password; write the password "
+		    "itself",
+		    mask);
 	else {
 		arg[name] = '\0';
 		return password;
@@ -556,6 +742,15 @@ take_basic_auth(struct reader *r, const struct directive *d, char *arg)
 	return 0;
 }
 
+static bool
+show_users(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->acl.nusers; i++)
+		fprintf(
+		    out, "%s %s %s\n", d->name, conf->acl.users[i].name, mask);
+	return conf->acl.nusers > 0;
+}
+
 static int
 take_auth_file(struct reader *r, const struct directive *d, char *arg)
 {
@@ -565,7 +760,16 @@ take_auth_file(struct reader *r, const struct directive *d, char *arg)
 	if (path == NULL)
 		return -1;
 	r->conf->logins.wanted = true;
+	if (add_string(r, &r->conf->auth_files, &r->conf->nauth_files, path) !=
+	    0)
+		return -1;
 	return reader_users(r, path);
+}
+
+static bool
+show_auth_files(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	return show_strings(out, d, conf->auth_files, conf->nauth_files);
 }
 
 /* Targets and parents. */
@@ -581,6 +785,78 @@ take_target(struct reader *r, const struct directive *d, char *arg)
 	return wrong == NULL ? 0 : FAIL(r, "\"%.60s\": %s", at, wrong);
 }
 
+/* A target and its ports; only an IPv6 address with ports has brackets. */
+static void
+show_target(FILE *out, const struct target_rule *rule)
+{
+	bool has_ports = rule->port_min != 0 || rule->port_max != 65535;
+	const char *form = "%s", *target = rule->name;
+	char net[ADDR_TEXT_SIZE];
+
+	if (rule->kind == RULE_ANY)
+		target = "*";
+	else if (rule->wholesale)
+		target = "private";
+	else if (rule->kind == RULE_NET)
+		target = addr_text_block(rule->net, rule->bits, net);
+	else if (strcmp(target, "private") == 0)
+		form = "%s."; /* which is a name, and not all those blocks */
+	if (has_ports && strchr(target, ':') != NULL)
+		form = "[%s]";
+	fprintf(out, form, target);
+	if (has_ports)
+		fprintf(out, ":%u", (unsigned)rule->port_min);
+	if (rule->port_max != rule->port_min && has_ports)
+		fprintf(out, "-%u", (unsigned)rule->port_max);
+}
+
+/* For whom a rule is. */
+static void
+show_who(FILE *out, const struct who *who)
+{
+	const char *name = who->users;
+	char net[ADDR_TEXT_SIZE];
+
+	for (size_t i = 0; i < who->nusers; i++) {
+		fprintf(out, "%s %s", i == 0 ? " user" : "", name);
+		name += strlen(name) + 1;
+	}
+	for (size_t i = 0; i < who->nclients; i++)
+		fprintf(out, "%s %s", i == 0 ? " client" : "",
+		    addr_text_block(
+			who->clients[i].net, who->clients[i].bits, net));
+}
+
+/* Both in one list, since their order decides; "private" is many rules. */
+static bool
+show_targets(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	const struct targets *t = &conf->acl.targets;
+
+	(void)d;
+	for (size_t i = 0; i < t->n; i++) {
+		const struct target_rule *rule = &t->rules[i];
+
+		if (i > 0 && rule->line == rule[-1].line)
+			continue;
+		fprintf(out, "%s ", rule->allow ? "AllowTo" : "DenyTo");
+		show_target(out, rule);
+		if (rule->who != NULL)
+			show_who(out, rule->who);
+		fputc('\n', out);
+	}
+	return t->n > 0;
+}
+
+/* They are with AllowTo. */
+static bool
+show_deny_to(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	(void)out;
+	(void)d;
+	return conf->acl.targets.n > 0;
+}
+
 static int
 take_upstream(struct reader *r, const struct directive *d, char *arg)
 {
@@ -588,6 +864,37 @@ take_upstream(struct reader *r, const struct directive *d, char *arg)
 
 	(void)d;
 	return wrong == NULL ? 0 : FAIL(r, "%s", wrong);
+}
+
+static void
+show_upstream(FILE *out, const struct upstream *u)
+{
+	const struct rule *site = &u->site;
+	char net[ADDR_TEXT_SIZE];
+
+	fprintf(out, " %s", upstream_kind(u));
+	if (u->host != NULL)
+		fprintf(out,
+		    strchr(u->host, ':') != NULL ? " %s%s[%s]:%u"
+						 : " %s%s%s:%u",
+		    u->user != NULL ? mask : "", u->user != NULL ? "@" : "",
+		    u->host, (unsigned)u->port);
+	if (site->kind != RULE_ANY)
+		fprintf(out, " \"%s\"",
+		    site->kind == RULE_NET
+			? addr_text_net(&site->net, site->bits, net)
+			: site->name);
+}
+
+static bool
+show_upstreams(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->upstreams.n; i++) {
+		fputs(d->name, out);
+		show_upstream(out, &conf->upstreams.list[i]);
+		fputc('\n', out);
+	}
+	return conf->upstreams.n > 0;
 }
 
 /* Plain HTTP. */
@@ -604,6 +911,13 @@ take_anonymous(struct reader *r, const struct directive *d, char *arg)
 		    "the value must be the name of a field in double quotes, "
 		    "as in \"Accept\"");
 	return add_string(r, &headers->passed, &headers->npassed, name);
+}
+
+static bool
+show_anonymous(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	return show_strings(
+	    out, d, conf->headers.passed, conf->headers.npassed);
 }
 
 /* Whether a field can be added; says why not. */
@@ -652,6 +966,17 @@ take_add_header(struct reader *r, const struct directive *d, char *arg)
 	return set_string(r, &list->value, value);
 }
 
+static bool
+show_added(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	const struct header_rules *headers = &conf->headers;
+
+	for (size_t i = 0; i < headers->nadded; i++)
+		fprintf(out, "%s \"%s\" \"%s\"\n", d->name,
+		    headers->added[i].name, headers->added[i].value);
+	return headers->nadded > 0;
+}
+
 /* Reverse proxying. */
 
 /* A path and a URL, or a URL alone for the path "/". */
@@ -683,6 +1008,17 @@ take_reverse_path(struct reader *r, const struct directive *d, char *arg)
 	return 0;
 }
 
+static bool
+show_mappings(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	const struct reverse *reverse = &conf->reverse;
+
+	for (size_t i = 0; i < reverse->n; i++)
+		fprintf(out, "%s \"%s\" \"%s\"\n", d->name,
+		    reverse->list[i].path, reverse->list[i].url);
+	return reverse->n > 0;
+}
+
 static int
 take_reverse_base(struct reader *r, const struct directive *d, char *arg)
 {
@@ -705,82 +1041,82 @@ take_reverse_base(struct reader *r, const struct directive *d, char *arg)
 
 /* clang-format off */
 static const struct directive directives[] = {
-	{ "AccessLog", take_path, AT(accesslog) },
-	{ "AddHeader", take_add_header, .value = NULL },
-	{ "Allow", take_rule, .value = NULL },
-	{ "AllowTo", take_target, .value = NULL },
-	{ "Anonymous", take_anonymous, .value = NULL },
-	{ "AuthFile", take_auth_file, .value = NULL },
-	{ "BasicAuth", take_basic_auth, .value = NULL },
-	{ "BasicAuthRealm", take_realm, AT(realm),
+	{ "AccessLog", take_path, show_string, AT(accesslog) },
+	{ "AddHeader", take_add_header, show_added, .value = NULL },
+	{ "Allow", take_rule, show_rules, .value = NULL },
+	{ "AllowTo", take_target, show_targets, .value = NULL },
+	{ "Anonymous", take_anonymous, show_anonymous, .value = NULL },
+	{ "AuthFile", take_auth_file, show_auth_files, .value = NULL },
+	{ "BasicAuth", take_basic_auth, show_users, .value = NULL },
+	{ "BasicAuthRealm", take_realm, show_string, AT(realm),
 	    .value = "\"adit\"" },
-	{ "Bind", take_bind, .value = NULL },
-	{ "BindSame", take_bool, AT(bind_same), .value = "no" },
-	{ "Chroot", take_path, AT(chroot) },
-	{ "ConnectPort", take_connect_port,
+	{ "Bind", take_bind, show_bind, .value = NULL },
+	{ "BindSame", take_bool, show_bool, AT(bind_same), .value = "no" },
+	{ "Chroot", take_path, show_string, AT(chroot) },
+	{ "ConnectPort", take_connect_port, show_connect_ports,
 	    .min = 0, .max = 65535 },
-	{ "ConnectTimeout", take_number, AT(connect_timeout),
+	{ "ConnectTimeout", take_number, show_number, AT(connect_timeout),
 	    .value = "30", .min = 1, .max = 86400 },
-	{ "DefaultErrorFile", take_page, AT(pages.error) },
-	{ "Deny", take_rule, .value = NULL },
-	{ "DenyTo", take_target, .value = NULL },
-	{ "DisableViaHeader", take_bool, AT(disable_via),
+	{ "DefaultErrorFile", take_page, show_page, AT(pages.error) },
+	{ "Deny", take_rule, show_deny, .value = NULL },
+	{ "DenyTo", take_target, show_deny_to, .value = NULL },
+	{ "DisableViaHeader", take_bool, show_bool, AT(disable_via),
 	    .value = "no" },
-	{ "DrainTimeout", take_number, AT(drain_timeout),
+	{ "DrainTimeout", take_number, show_number, AT(drain_timeout),
 	    .value = "86400", .min = 0, .max = SECONDS_MAX },
-	{ "ErrorFile", take_error_file,
+	{ "ErrorFile", take_error_file, show_error_files,
 	    .min = 100, .max = 599 },
-	{ "Filter", take_path, AT(filter.file),
+	{ "Filter", take_path, show_string, AT(filter.file),
 	    LINE(filter.line) },
-	{ "FilterCaseSensitive", take_bool,
+	{ "FilterCaseSensitive", take_bool, show_bool,
 	    AT(filter.case_sensitive), LINE(filter.case_line), .value = "no" },
-	{ "FilterDefaultDeny", take_bool, AT(filter.default_deny),
+	{ "FilterDefaultDeny", take_bool, show_bool, AT(filter.default_deny),
 	    LINE(filter.deny_line), .value = "no" },
-	{ "FilterExtended", take_filter_extended, .value = NULL },
-	{ "FilterType", take_filter_type, .value = "bre" },
-	{ "FilterURLs", take_bool, AT(filter.urls), .value = "no" },
-	{ "Group", take_word, AT(group) },
-	{ "HeaderTimeout", take_number, AT(header_timeout),
+	{ "FilterExtended", take_filter_extended, NULL, .value = NULL },
+	{ "FilterType", take_filter_type, show_filter_type, .value = "bre" },
+	{ "FilterURLs", take_bool, show_bool, AT(filter.urls), .value = "no" },
+	{ "Group", take_word, show_word, AT(group) },
+	{ "HeaderTimeout", take_number, show_number, AT(header_timeout),
 	    .value = "30", .min = 1, .max = 86400 },
-	{ "Listen", take_listen, .value = NULL },
-	{ "LogFile", take_path, AT(logfile) },
-	{ "LogLevel", take_log_level, .value = "info" },
-	{ "MaxClients", take_number, AT(max_clients),
+	{ "Listen", take_listen, show_listen, .value = NULL },
+	{ "LogFile", take_path, show_string, AT(logfile) },
+	{ "LogLevel", take_log_level, show_log_level, .value = "info" },
+	{ "MaxClients", take_number, show_number, AT(max_clients),
 	    .min = 1, .max = 1000000 },
-	{ "MaxClientsPerHost", take_number,
+	{ "MaxClientsPerHost", take_number, show_number,
 	    AT(max_clients_per_host), .min = 1, .max = 1000000 },
-	{ "MaxRatePerHost", take_number, AT(max_rate_per_host),
+	{ "MaxRatePerHost", take_number, show_number, AT(max_rate_per_host),
 	    .min = 1, .max = 100000 },
-	{ "MaxRequestsPerChild", take_obsolete, .max = NUMBER_MAX },
-	{ "MaxSpareServers", take_obsolete, .max = NUMBER_MAX },
-	{ "MinSpareServers", take_obsolete, .max = NUMBER_MAX },
-	{ "PidFile", take_path, AT(pidfile) },
-	{ "Port", take_port, AT(port), .min = 1, .max = 65535 },
-	{ "RateLimit", take_number, AT(rate_limit),
+	{ "MaxRequestsPerChild", take_obsolete, NULL, .max = NUMBER_MAX },
+	{ "MaxSpareServers", take_obsolete, NULL, .max = NUMBER_MAX },
+	{ "MinSpareServers", take_obsolete, NULL, .max = NUMBER_MAX },
+	{ "PidFile", take_path, show_string, AT(pidfile) },
+	{ "Port", take_port, show_port, AT(port), .min = 1, .max = 65535 },
+	{ "RateLimit", take_number, show_number, AT(rate_limit),
 	    .min = 1024, .max = 1000000000 },
-	{ "ReverseBaseURL", take_reverse_base,
+	{ "ReverseBaseURL", take_reverse_base, show_string,
 	    AT(reverse.base_url) },
-	{ "ReverseMagic", take_bool, AT(reverse.magic),
+	{ "ReverseMagic", take_bool, show_bool, AT(reverse.magic),
 	    .value = "no" },
-	{ "ReverseOnly", take_bool, AT(reverse.only),
+	{ "ReverseOnly", take_bool, show_bool, AT(reverse.only),
 	    LINE(reverse.only_line), .value = "no" },
-	{ "ReversePath", take_reverse_path, .value = NULL },
-	{ "StartServers", take_obsolete, .max = NUMBER_MAX },
-	{ "StatFile", take_page, AT(pages.stat) },
-	{ "StatHost", take_stat_host, AT(stat_host.name),
+	{ "ReversePath", take_reverse_path, show_mappings, .value = NULL },
+	{ "StartServers", take_obsolete, NULL, .max = NUMBER_MAX },
+	{ "StatFile", take_page, show_page, AT(pages.stat) },
+	{ "StatHost", take_stat_host, show_string, AT(stat_host.name),
 	    .value = "\"tinyproxy.stats\"" },
-	{ "Syslog", take_bool, AT(syslog), .value = "no" },
-	{ "Timeout", take_timeout, AT(timeout),
+	{ "Syslog", take_bool, show_bool, AT(syslog), .value = "no" },
+	{ "Timeout", take_timeout, show_number, AT(timeout),
 	    .value = "600", .min = 0, .max = SECONDS_MAX },
-	{ "TunnelTimeout", take_number, AT(tunnel_timeout),
+	{ "TunnelTimeout", take_number, show_number, AT(tunnel_timeout),
 	    .value = "0", .min = 0, .max = SECONDS_MAX },
-	{ "Upstream", take_upstream, .value = NULL },
-	{ "User", take_word, AT(user) },
-	{ "ViaProxyName", take_via_name, AT(via_name),
+	{ "Upstream", take_upstream, show_upstreams, .value = NULL },
+	{ "User", take_word, show_word, AT(user) },
+	{ "ViaProxyName", take_via_name, show_string, AT(via_name),
 	    .value = "\"adit\"" },
-	{ "Workers", take_workers, AT(workers),
+	{ "Workers", take_workers, show_workers, AT(workers),
 	    .value = "auto", .min = 1, .max = WORKERS_MAX },
-	{ "XTinyproxy", take_bool, AT(headers.xtinyproxy),
+	{ "XTinyproxy", take_bool, show_bool, AT(headers.xtinyproxy),
 	    .value = "no" }
 };
 /* clang-format on */
@@ -919,6 +1255,23 @@ directives_take(struct reader *r, char *line)
 	r->keyword = NULL;
 }
 
+/*
+ * Prints the configuration in effect, defaults included, as lines that mean
+ * the same when they are read again, but with masks in place of passwords.
+ * What has no value is a comment.  Returns 0, or -1 with errno.
+ */
+int
+directives_print(const struct conf *conf, FILE *out)
+{
+	for (size_t i = 0; i < DIRECTIVES; i++) {
+		const struct directive *d = &directives[i];
+
+		if (d->show != NULL && !d->show(out, d, conf))
+			fprintf(out, "# %s is not set\n", d->name);
+	}
+	return fflush(out) != 0 || ferror(out) ? -1 : 0;
+}
+
 static void
 strings_free(char **list, size_t n)
 {
@@ -971,6 +1324,7 @@ directives_free(struct conf *conf)
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		free(words[i]);
 	acl_free(&conf->acl);
+	strings_free(conf->auth_files, conf->nauth_files);
 	login_free(&conf->logins);
 	upstream_free(&conf->upstreams);
 	headers_free(&conf->headers);

@@ -3,11 +3,14 @@
 #ifndef DIRECTIVES_H
 #define DIRECTIVES_H
 
+#include <stdio.h>
+
 struct conf;
 struct reader;
 
 void directives_begin(struct reader *);
 void directives_take(struct reader *, char *line);
+int directives_print(const struct conf *, FILE *);
 void directives_free(struct conf *);
 
 #endif

@@ -74,6 +74,8 @@ page_read(struct page *page, const char *path)
 void
 page_free(struct page *page)
 {
+	free(page->path);
+	page->path = NULL;
 	free(page->text);
 	page->text = NULL;
 	page->len = 0;

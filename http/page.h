@@ -14,9 +14,10 @@ enum {
 	PAGE_MAX = TEMPLATE_MAX + VALUES_MAX
 };
 
-/* The template of a page.  It owns text, which is NULL without a template. */
+/* The template of a page.  It owns what it points to. */
 struct page {
-	char *text;
+	char *path; /* as it was given, or NULL: none was */
+	char *text; /* or NULL: there is none */
 	size_t len;
 };
 

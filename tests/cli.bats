@@ -61,7 +61,7 @@ builtin_start() {
 	local option
 
 	run -0 --separate-stderr "$ADIT" -h
-	for option in -c -d -h -t -v; do
+	for option in -c -d -h -T -t -v; do
 		[[ $output == *"$option"* ]] || [[ $output == *"[-"*"${option#-}"* ]]
 	done
 	[ -z "$stderr" ]
@@ -72,7 +72,8 @@ builtin_start() {
 
 	adit_conf
 	for args in "-x" "-c" "-d -q" "--help" "extra" "-t extra" \
-	    "-c $CONF extra" "-d -c $CONF extra" "-l"; do
+	    "-c $CONF extra" "-d -c $CONF extra" "-l" "-T extra" \
+	    "-T 127.0.0.1 - 127.0.0.1:443"; do
 		# shellcheck disable=SC2086
 		run -64 --separate-stderr timeout 20 "$ADIT" $args
 		[[ $stderr == *usage* ]]
@@ -108,6 +109,53 @@ builtin_start() {
 	grep -qE "^(adit: )?$CONF:[0-9]+: Nonsense: ." <<<"$stderr"
 	[ "$(grep -c . <<<"$stderr")" = 2 ]
 	[ -z "$output" ]
+}
+
+@test "cli: -T prints what is in effect, and starts nothing" {
+	adit_conf "ConnectPort 443" "PidFile \"$DIR/pid\"" "LogFile \"$DIR/l\""
+	run -0 --separate-stderr "$ADIT" -T -c "$CONF"
+	[ -z "$stderr" ]
+	grep -qx "Port $PORT" <<<"$output"
+	grep -qx "PidFile \"$DIR/pid\"" <<<"$output"
+	[ ! -e "$DIR/pid" ]
+	[ ! -e "$DIR/l" ]
+	fails "$PEER" client 127.0.0.1 "$PORT"
+}
+
+@test "cli: -T tells the errors and warnings that -t tells, with the same status" {
+	local text
+
+	for text in "Timeout -1" "Listn ::1" "Filter \"$DIR/none\"" "Timeout 0"; do
+		adit_conf "$text"
+		"$ADIT" -t -c "$CONF" >"$DIR/out" 2>"$DIR/t.err" || STATUS=$?
+		run "-${STATUS:-0}" --separate-stderr "$ADIT" -T -c "$CONF"
+		[ "$stderr" = "$(cat "$DIR/t.err")" ]
+		[ -n "$stderr" ]
+		[ "${STATUS:-0}" = 0 ] || [ -z "$output" ]
+		STATUS=
+	done
+	run -70 --separate-stderr "$ADIT" -T -c "$DIR/none.conf"
+	[ "$stderr" = "adit: $DIR/none.conf: No such file or directory" ]
+}
+
+@test "cli: -T does not keep quiet about a full disk" {
+	[ -c /dev/full ] || skip "needs /dev/full"
+	adit_conf "ConnectPort 443"
+	run -71 --separate-stderr sh -c "'$ADIT' -T -c '$CONF' >/dev/full"
+	[[ $stderr == *"standard output: No space left on device"* ]]
+}
+
+@test "cli: without a configuration file -T prints the built-in one, which can be read" {
+	! [ -e /usr/local/etc/adit/adit.conf ] ||
+		skip "there is a configuration file in the default place"
+	"$ADIT" -T >"$DIR/builtin" 2>"$DIR/err"
+	[ ! -s "$DIR/err" ]
+	grep -qx 'Listen 127.0.0.1' "$DIR/builtin"
+	grep -qx 'Allow ::1' "$DIR/builtin"
+	[ "$(grep -c '^ConnectPort' "$DIR/builtin")" = 2 ]
+	"$ADIT" -T -c "$DIR/builtin" >"$DIR/again" 2>"$DIR/err"
+	[ ! -s "$DIR/err" ]
+	cmp "$DIR/builtin" "$DIR/again"
 }
 
 @test "cli: a start with a wrong configuration says why and returns 70" {

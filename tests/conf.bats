@@ -718,6 +718,212 @@ conf_directives() {
 		fi | cut -d ' ' -f 1
 }
 
+# printed FILE: what adit -T prints of it goes to $DIR/out, without a message.
+printed() {
+	timeout 20 "$ADIT" -T -c "$1" >"$DIR/out" 2>"$DIR/err" </dev/null &&
+		[ ! -s "$DIR/err" ] || {
+		cat "$DIR/err"
+		return 1
+	}
+}
+
+# unmasked: puts right what adit -T hides, from standard input.
+unmasked() {
+	sed -e '/^BasicAuth/s/[*][*][*]$/sesame/' \
+	    -e '/^Upstream/s/[*][*][*]@/joe:sesame@/'
+}
+
+# all_set: a configuration with every directive that works, none of them at
+# its default, as adit -T writes it.
+all_set() {
+	local user=${ADIT_TEST_USER:-nobody} chroot="Chroot \"$DIR\""
+
+	[ "$(id -u)" = 0 ] || chroot='# Chroot is not set'
+	cat <<-END
+	AccessLog "$DIR/access log"
+	AddHeader "X-B" "b  b"
+	AddHeader "X-A" "a"
+	Deny 10.1.2.3/8
+	Allow ::1
+	Allow .example
+	Deny host.example
+	Allow 2001:db8::/32
+	DenyTo private user alice bob client 10.0.0.0/8 ::1
+	AllowTo *:443
+	AllowTo [2001:db8::/32]:80-90
+	DenyTo 10.0.0.0/8:22 client 192.0.2.7
+	AllowTo .example:443 user alice
+	DenyTo 2001:db8::1
+	AllowTo host.example
+	Anonymous "Accept"
+	Anonymous "A"
+	AuthFile "$DIR/users"
+	AuthFile "$DIR/more users"
+	BasicAuth alice ***
+	BasicAuth bob ***
+	BasicAuthRealm "a realm, with blanks"
+	Bind 127.0.0.2
+	Bind ::1
+	BindSame yes
+	$chroot
+	ConnectPort 22
+	ConnectPort 443
+	ConnectPort 65535
+	ConnectTimeout 31
+	DefaultErrorFile "$DIR/page"
+	DisableViaHeader yes
+	DrainTimeout 0
+	ErrorFile 403 "$DIR/page"
+	ErrorFile 400 "$DIR/page"
+	Filter "$DIR/filter"
+	FilterCaseSensitive yes
+	FilterDefaultDeny yes
+	FilterType fnmatch
+	FilterURLs yes
+	Group $(id -gn "$user")
+	HeaderTimeout 32
+	Listen ::1
+	Listen 127.0.0.1
+	LogFile "$DIR/log"
+	LogLevel notice
+	MaxClients 33
+	MaxClientsPerHost 34
+	MaxRatePerHost 35
+	PidFile "$DIR/pid"
+	Port 36
+	RateLimit 1037
+	ReverseBaseURL "https://h.example/a/"
+	ReverseMagic yes
+	ReverseOnly yes
+	ReversePath "/" "http://h.example/"
+	ReversePath "/a/" "http://[::1]:81/b/"
+	StatFile "$DIR/page"
+	StatHost "stats.example"
+	Syslog yes
+	Timeout 38
+	TunnelTimeout 39
+	Upstream http ***@proxy.example:3128
+	Upstream socks5 ***@[::1]:1080 ".example"
+	Upstream socks4 192.0.2.1:0 "10.0.0.0/8"
+	Upstream none "."
+	Upstream none "2001:db8::/32"
+	User $user
+	ViaProxyName "via"
+	Workers 40
+	XTinyproxy yes
+	END
+}
+
+@test "conf: -T prints every directive so that it can be read again" {
+	local d
+
+	echo page >"$DIR/page"
+	touch "$DIR/filter"
+	printf 'carol:%s\n' '$2b$05$GZPu3/CEEBPr74Vr/yCgKOvbOltHUaxxn9TNF0qptRVyySQSNvqGC' \
+	    >"$DIR/users"
+	printf 'dave:%s\n' '$2b$05$GZPu3/CEEBPr74Vr/yCgKOvbOltHUaxxn9TNF0qptRVyySQSNvqGC' \
+	    >"$DIR/more users"
+	all_set >"$DIR/all"
+	for d in $(conf_directives worked); do
+		[ "$d" = Chroot ] || grep -q "^$d " "$DIR/all" || missing+=" $d"
+	done
+	echo "missing:$missing"
+	[ -z "$missing" ]
+	unmasked <"$DIR/all" >"$CONF"
+	printed "$CONF"
+	diff "$DIR/all" "$DIR/out"
+}
+
+@test "conf: -T shows the defaults, and what has no value as a comment" {
+	local d value n=0
+
+	base >"$CONF"
+	printed "$CONF"
+	while read -r d value; do
+		grep -qxF "$d $value" "$DIR/out"
+		n=$((n + 1))
+	done < <(tr '\n' ' ' <"$BATS_TEST_DIRNAME/../conf/directives.c" |
+		sed 's/{ "/\n&/g; s/\\"/"/g' |
+		sed -n 's/^{ "\([A-Za-z]*\)", *take_.* \.value = "\(.*\)"[, ].*/\1 \2/p')
+	[ "$n" -gt 15 ]
+	grep -qxF 'BasicAuthRealm "adit"' "$DIR/out"
+	grep -qxF 'Timeout 600' "$DIR/out"
+	for d in Allow Deny AllowTo DenyTo LogFile Listen Upstream MaxClients; do
+		grep -qxF "# $d is not set" "$DIR/out"
+	done
+	cp "$DIR/out" "$CONF"
+	printed "$CONF"
+	cmp "$CONF" "$DIR/out"
+}
+
+@test "conf: -T means the same however the file was written" {
+	{
+		base
+		cat <<-END
+		BASICAUTH client sesame
+		allow 10.0.0.0/8
+		Allow HOST.example.
+		Deny ::ffff:10.0.0.1
+		AllowTo PRIVATE:443
+		AllowTo private.
+		DenyTo Host.Example.:1-2 user client client ::
+		AllowTo [10.0.0.0/8]:5
+		ConnectPort 0
+		ReversePath "http://h"
+		ReversePath "/x" "http://h/y/"
+		Upstream SOCKS5 a:b:c@Proxy.example:1080 "10.0.0.0/255.0.0.0"
+		StatHost "Stats.Example."
+		Workers AUTO
+		FilterType ERE
+		Timeout 5
+		Timeout 6
+		END
+	} >"$CONF"
+	printed "$CONF"
+	cat >"$DIR/expected" <<-END
+	Allow 10.0.0.0/8
+	Allow HOST.example
+	Deny 10.0.0.1
+	AllowTo private:443
+	AllowTo private.
+	DenyTo host.example:1-2 user client client ::
+	AllowTo 10.0.0.0/8:5
+	ReversePath "/" "http://h/"
+	ReversePath "/x/" "http://h/y/"
+	StatHost "stats.example"
+	Timeout 6
+	Upstream socks5 ***@proxy.example:1080 "10.0.0.0/8"
+	Workers auto
+	END
+	grep -E '^(Allow|Deny|Reverse(Path|Base)|StatHost|Timeout|Upstream|Workers)' \
+	    "$DIR/out" | diff "$DIR/expected" -
+	cp "$DIR/out" "$DIR/first"
+	unmasked <"$DIR/first" >"$CONF"
+	printed "$CONF"
+	diff "$DIR/first" "$DIR/out"
+}
+
+@test "conf: -T shows no password, and what it shows instead is not taken for one" {
+	local name
+
+	{
+		base
+		echo 'BasicAuth alice sesame'
+		echo 'Upstream http joe:sesame@proxy.example:3128'
+	} >"$CONF"
+	printed "$CONF"
+	fails grep -q sesame "$DIR/out"
+	grep -qxF 'BasicAuth alice ***' "$DIR/out"
+	grep -qxF 'Upstream http ***@proxy.example:3128' "$DIR/out"
+	cp "$DIR/out" "$CONF"
+	run -70 --separate-stderr "$ADIT" -t -c "$CONF"
+	for name in BasicAuth Upstream; do
+		[ "$(grep -c ": $name: " <<<"$stderr")" = 1 ]
+	done
+	refuses BasicAuth 'BasicAuth alice ***\n'
+	grep -q 'write the password itself' "$DIR/err"
+}
+
 @test "conf: every directive is in its man page" {
 	local page=$BATS_TEST_DIRNAME/../man/adit.conf.5 d
 
@@ -733,7 +939,7 @@ conf_directives() {
 @test "conf: every option and every exit status is in its man page" {
 	local page=$BATS_TEST_DIRNAME/../man/adit.8 option status
 
-	for option in c d h t v; do
+	for option in c d h T t v; do
 		grep -qE "^\.It Fl $option\b" "$page"
 	done
 	for status in 0 1 64 67 70 71 77; do
