@@ -35,6 +35,7 @@
 #include "secret.h"
 #include "target.h"
 #include "upstream.h"
+#include "who.h"
 
 enum {
 	SECONDS_MAX = 2147483,   /* s: milliseconds fit in 31 bits */
