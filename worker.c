@@ -36,6 +36,7 @@
 #include "orders.h"
 #include "parking.h"
 #include "pipe.h"
+#include "program.h"
 #include "question.h"
 #include "quota.h"
 #include "share.h"
@@ -638,7 +639,7 @@ worker_run(const struct worker_args *args)
 	if (life_init(args) != 0 || loop_init(args->max_conns) != 0 ||
 	    lot_init(args->max_conns, watch_max(args->max_conns)) != 0) {
 		log_line(LOG_LEVEL_CRITICAL, "Worker: %s", strerror(errno));
-		_exit(71);
+		_exit(STATUS_SYSTEM);
 	}
 	own_watch(OWN_MASTER, args->master, POLLIN);
 	own_watch(OWN_ANSWERS, args->answers, POLLIN);

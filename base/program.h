@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The name of the program, its default configuration, and its exit statuses. */
+/* The name of the program, its configuration, and its exit statuses. */
 #ifndef PROGRAM_H
 #define PROGRAM_H
 
@@ -7,9 +7,11 @@
 enum {
 	STATUS_REFUSED = 1, /* -t explained that a request is refused */
 	STATUS_USAGE = 64,
-	STATUS_DATA = 65, /* EX_DATAERR: a bad filter */
-	STATUS_CONF = 70, /* EX_SOFTWARE, as tinyproxy has it */
-	STATUS_SYSTEM = 71
+	STATUS_DATA = 65,   /* EX_DATAERR: a bad filter */
+	STATUS_NOUSER = 67, /* User or Group */
+	STATUS_CONF = 70,   /* EX_SOFTWARE, as in tinyproxy */
+	STATUS_SYSTEM = 71,
+	STATUS_NOPERM = 77 /* rights could not be given up */
 };
 
 extern const char program[];

@@ -24,6 +24,7 @@
 #include "helper.h"
 #include "login.h"
 #include "name.h"
+#include "program.h"
 #include "question.h"
 #include "sys.h"
 
@@ -189,6 +190,6 @@ helper_run(int desk, const struct logins *logins)
 			helper_answer(&q, &answer);
 		question_wipe(&q);
 		if (answer_send(desk, &answer) != 0)
-			_exit(71);
+			_exit(STATUS_SYSTEM);
 	}
 }
