@@ -10,6 +10,7 @@ enum {
 	WORKERS_MAX = 256,     /* workers of one configuration */
 	CREDENTIAL_SIZE = 256, /* bytes of a user or password, with its NUL */
 	LISTEN_BACKLOG = 4096, /* clients waiting to be accepted */
+	PIPES_MAX = 32,        /* pipes of a worker, for what it relays */
 	TOKEN_SIZE = 17        /* bytes of the token in Via, with its NUL */
 };
 

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <unistd.h>
 
+#include "bounds.h"
 #include "clock.h"
 #include "pipe.h"
 #include "sys.h"

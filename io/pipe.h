@@ -8,8 +8,7 @@
 #include <stddef.h>
 
 enum {
-	PIPE_SIZE = 1024 * 1024, /* bytes that a pipe should hold */
-	PIPES_MAX = 32           /* pipes of a worker */
+	PIPE_SIZE = 1024 * 1024 /* bytes that a pipe should hold */
 };
 
 struct pipe {
