@@ -87,8 +87,15 @@
 #include "helper.h"
 #include "hosts.h"
 
-/* master: generations of children, and the sockets they serve */
+/* master: generations of children, their sockets, and the loop over them */
+#include "budget.h"
+#include "child.h"
 #include "gen.h"
+#include "guard.h"
+#include "identity.h"
+#include "links.h"
+#include "listen.h"
+#include "master.h"
 #include "service.h"
 
 /* cli: what -t says */

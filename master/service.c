@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What a service manager hands over and wants to hear, as systemd has it:
- * listening sockets by LISTEN_FDS, see sd_listen_fds(3), and the state of the
- * service in datagrams, see sd_notify(3).  Both come by the environment, and
- * without it nothing here has an effect.  This is the master's alone.
+ * Talks to a service manager such as systemd: takes the listening sockets that
+ * it hands over, see sd_listen_fds(3), and tells it the state of the service,
+ * see sd_notify(3).  The environment says whether it wants that; without these
+ * variables nothing here has an effect.  Only the master uses this file.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -29,7 +29,7 @@
 
 static size_t ngiven;
 
-/* A number of the environment, of at most max; 0 where there is none. */
+/* The number in a variable of the environment, at most max; 0 without one. */
 static unsigned long
 env_number(const char *name, unsigned long max)
 {
@@ -45,9 +45,9 @@ env_number(const char *name, unsigned long max)
 }
 
 /*
- * Finds out how many descriptors, from SERVICE_FIRST on, were handed over to
- * this process; it may be more than LISTEN_MAX by one.  To be called before
- * any descriptor is opened or closed.
+ * Returns how many descriptors, from SERVICE_FIRST on, were handed over to this
+ * process, but at most LISTEN_MAX + 1, which is one too many.  Must be called
+ * before any descriptor is opened or closed.
  */
 size_t
 service_init(void)
@@ -57,16 +57,16 @@ service_init(void)
 	return ngiven;
 }
 
-/* How many that are. */
+/* What service_init() has found. */
 size_t
 service_sockets(void)
 {
 	return ngiven;
 }
 
-/* Appends the name of a socket, if it has one, as " (name)". */
+/* Writes the name of a socket as " (name)", or nothing if it has none. */
 static void
-name_of(char *text, size_t size, size_t i)
+socket_name(char *text, size_t size, size_t i)
 {
 	const char *names = getenv("LISTEN_FDNAMES");
 
@@ -96,9 +96,9 @@ is_listening(int fd)
 }
 
 /*
- * Takes one of the sockets that were handed over; the caller owns it then.
- * Stores what it is bound to.  Returns a descriptor that does not block, or -1
- * after an error message in the log.
+ * Takes one of the sockets that were handed over, which the caller owns then,
+ * and stores the address that it is bound to.  Returns a descriptor that does
+ * not block, or -1 after an error message in the log.
  */
 int
 service_socket(size_t i, struct addr *at)
@@ -115,7 +115,7 @@ service_socket(size_t i, struct addr *at)
 		addr_from_sockaddr(at, &ss);
 		return fd;
 	}
-	name_of(name, sizeof(name), i);
+	socket_name(name, sizeof(name), i);
 	log_line(LOG_LEVEL_ERROR,
 	    "Descriptor %d%s from the service manager is not a listening TCP "
 	    "socket",
@@ -136,7 +136,7 @@ notify_address(struct sockaddr_un *un)
 	memset(un, 0, sizeof(*un));
 	un->sun_family = AF_UNIX;
 	memcpy(un->sun_path, path, len);
-	/* A name that is no file's begins with a NUL and has none behind. */
+	/* An abstract name begins with a NUL and has none at its end. */
 	if (path[0] == '@')
 		un->sun_path[0] = '\0';
 	else
@@ -144,7 +144,7 @@ notify_address(struct sockaddr_un *un)
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
 }
 
-/* Sends a message to the service manager, if there is one that listens. */
+/* Sends a message to the service manager, if it wants any. */
 static void
 notify(const char *message)
 {
@@ -173,7 +173,7 @@ service_ready(void)
 	notify(text);
 }
 
-/* Tells it that a reload begins; service_ready() is to follow. */
+/* Tells it that a reload begins; service_ready() must follow. */
 void
 service_reloading(void)
 {
@@ -186,7 +186,7 @@ service_reloading(void)
 	notify(text);
 }
 
-/* Tells it that the end has begun. */
+/* Tells it that the service is stopping. */
 void
 service_stopping(void)
 {

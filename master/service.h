@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* What a service manager hands over, and what it is told. */
 #ifndef SERVICE_H
 #define SERVICE_H
 

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: ISC */
+/* How many workers there are, and how much each of them may have. */
+#ifndef BUDGET_H
+#define BUDGET_H
+
+#include <stddef.h>
+
+struct conf;
+
+struct budget {
+	size_t workers;
+	/* Of one worker: */
+	size_t conns, pipes;
+	size_t questions; /* at a desk at once */
+};
+
+void budget_make(struct budget *, const struct conf *, size_t nlisteners);
+
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The start of a child: the fork, and what the child does before its room
+ * takes over.  It closes what belongs to the master and to other children,
+ * ignores the signals that are for the master, and gives up root.  Nothing
+ * here decides when a child is started or ended; gen.c does.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include <assert.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include "args.h"
+#include "bounds.h"
+#include "child.h"
+#include "conf.h"
+#include "desk.h"
+#include "gen.h"
+#include "identity.h"
+#include "links.h"
+#include "listen.h"
+#include "log.h"
+#include "login.h"
+#include "orders.h"
+#include "question.h"
+#include "sys.h"
+#include "worker.h"
+
+static int *private[4]; /* descriptors that no child may have */
+static size_t nprivate;
+
+/*
+ * Registers a variable of the master with a descriptor that no child may have;
+ * it holds -1 while none is open.
+ */
+void
+child_private(int *fd)
+{
+	assert(nprivate < sizeof(private) / sizeof(*private));
+	private[nprivate++] = fd;
+}
+
+/* Whether it is the desk of its generation, and not a worker. */
+bool
+child_is_desk(const struct gen *gen, const struct child *child)
+{
+	return (size_t)(child - gen->children) >= gen->nworkers;
+}
+
+/* Closes the master's end; a child that still runs leaves then. */
+void
+child_hang_up(struct child *child)
+{
+	if (child->control >= 0)
+		close(child->control);
+	child->control = -1;
+}
+
+/* Sends an order, and descriptors with it, to a child that runs. */
+void
+child_order(const struct child *child, const struct order_message *order,
+    const int *fds, size_t nfds)
+{
+	sys_send(child->control, order, sizeof(*order), fds, nfds);
+}
+
+/* Closes what belongs to the master and to other children. */
+static void
+close_others(struct gen *all, const struct gen *own, const struct child *self)
+{
+	for (size_t i = 0; i < nprivate; i++)
+		if (*private[i] >= 0)
+			close(*private[i]);
+	for (struct gen *gen = all; gen != NULL; gen = gen->next) {
+		for (size_t i = 0; i < gen->nchildren; i++)
+			if (&gen->children[i] != self)
+				child_hang_up(&gen->children[i]);
+		if (gen == own)
+			continue;
+		listen_close(&gen->listeners);
+		links_close(&gen->links);
+		log_close(&gen->logs);
+		login_forget(&gen->conf->logins);
+	}
+}
+
+/* Only the master acts on signals; a terminal sends them to all processes. */
+static void
+ignore_signals(void)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP,
+		SIGUSR1, SIGPIPE };
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+		signal(signals[i], SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+}
+
+static _Noreturn void
+worker_main(struct gen *gen, const struct child *self, int control)
+{
+	uint32_t index = (uint32_t)(self - gen->children);
+	struct worker_args args = {
+		.conf = gen->conf,
+		.share = gen->share,
+		.slot = self->slot,
+		.baton = &gen->links.baton,
+		.index = index,
+		.master = control,
+		.answers = gen->links.answers[index][1],
+		.logs = gen->logs,
+		.listeners = gen->listeners.fds,
+		.listening = gen->listeners.at,
+		.nlisteners = gen->listeners.n,
+		.max_conns = gen->budget.conns,
+		.max_pipes = gen->budget.pipes,
+		.max_questions = gen->budget.questions,
+	};
+
+	for (int queue = 0; queue < QUEUES; queue++)
+		args.queues[queue] = gen->links.queues[queue][0];
+	links_keep_worker(&gen->links, index);
+	login_forget(&gen->conf->logins);
+	identity_assume(&gen->identity, gen->conf->chroot);
+	worker_run(&args);
+}
+
+/* The desk stays outside of Chroot, where the files for name look-ups are. */
+static _Noreturn void
+desk_main(struct gen *gen, int control)
+{
+	int answers[WORKERS_MAX];
+	struct desk_args args = { .master = control,
+		.answers = answers,
+		.nworkers = gen->nworkers,
+		.connect_timeout = gen->conf->connect_timeout,
+		.logins = &gen->conf->logins };
+
+	for (size_t i = 0; i < gen->nworkers; i++)
+		answers[i] = gen->links.answers[i][0];
+	for (int queue = 0; queue < QUEUES; queue++)
+		args.queues[queue] = gen->links.queues[queue][1];
+	links_keep_desk(&gen->links);
+	listen_close(&gen->listeners);
+	log_close(&gen->logs);
+	identity_assume(&gen->identity, NULL);
+	log_detach();
+	desk_run(&args);
+}
+
+/* The child's life; before holds the signals that it may get. */
+static _Noreturn void
+child_main(struct gen *own, struct child *self, struct gen *all, int control,
+    const sigset_t *before)
+{
+	/* The other end, which close_others() leaves alone. */
+	child_hang_up(self);
+	log_use(&own->logs);
+	close_others(all, own, self);
+	ignore_signals();
+	sigprocmask(SIG_SETMASK, before, NULL);
+	if (child_is_desk(own, self))
+		desk_main(own, control);
+	worker_main(own, self, control);
+}
+
+/*
+ * Forks a child.  It lets go of what all the other generations have.  Signals
+ * are held back until it ignores them.  Returns 0, or -1 with errno.
+ */
+int
+child_start(struct gen *own, struct child *child, struct gen *all, int64_t now)
+{
+	sigset_t every, before;
+	int control[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, control) != 0)
+		return -1;
+	sigfillset(&every);
+	sigprocmask(SIG_SETMASK, &every, &before);
+	child->ready = child->drained = false;
+	child->started = now;
+	child->restart_at = 0;
+	child->control = control[0];
+	pid = fork();
+	if (pid == 0)
+		child_main(own, child, all, control[1], &before);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	close(control[1]);
+	if (pid < 0) {
+		child_hang_up(child);
+		return -1;
+	}
+	child->pid = pid;
+	return 0;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+/* A child of the master: how it is started, and told what to do. */
+#ifndef CHILD_H
+#define CHILD_H
+
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct gen;
+struct order_message;
+
+/* A worker or the desk; pid and control are -1 while it does not run. */
+struct child {
+	pid_t pid;
+	int control; /* the master's end */
+	size_t slot; /* workers: in the share */
+	bool ready, drained;
+	int64_t started, restart_at; /* ms; restart_at 0: no restart is due */
+	int delay; /* ms until the next restart, if it dies soon again */
+};
+
+void child_private(int *fd);
+bool child_is_desk(const struct gen *, const struct child *);
+int child_start(struct gen *own, struct child *, struct gen *all, int64_t now);
+void child_order(const struct child *, const struct order_message *,
+    const int *fds, size_t nfds);
+void child_hang_up(struct child *);
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the children run as: the user and the group that a configuration names
+ * are looked up once, by the master, and each child changes to them and gives
+ * up root for good.  The master itself keeps its rights.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conf.h"
+#include "identity.h"
+#include "log.h"
+#include "program.h"
+#include "sys.h"
+
+static const gid_t NO_GROUP = (gid_t)-1;
+
+static int
+number_of(const char *name, unsigned long *n)
+{
+	char *end;
+
+	if (name[strspn(name, "0123456789")] != '\0')
+		return -1;
+	errno = 0;
+	*n = strtoul(name, &end, 10);
+	return errno != 0 || *n > INT32_MAX ? -1 : 0;
+}
+
+static int
+group_find(const char *name, gid_t *gid)
+{
+	const struct group *gr = getgrnam(name);
+	unsigned long n;
+
+	if (gr != NULL)
+		*gid = gr->gr_gid;
+	else if (number_of(name, &n) == 0)
+		*gid = (gid_t)n;
+	else
+		return -1;
+	return 0;
+}
+
+/* The group stays as it is for a number that no user has. */
+static int
+user_find(const char *name, uid_t *uid, gid_t *gid)
+{
+	const struct passwd *pw = getpwnam(name);
+	unsigned long n;
+
+	if (pw == NULL && number_of(name, &n) == 0) {
+		pw = getpwuid((uid_t)n);
+		*uid = (uid_t)n;
+	} else if (pw == NULL) {
+		return -1;
+	}
+	if (pw != NULL) {
+		*uid = pw->pw_uid;
+		*gid = pw->pw_gid;
+	}
+	return 0;
+}
+
+/* Sets errno if not. */
+static bool
+is_directory(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return false;
+	errno = ENOTDIR;
+	return S_ISDIR(st.st_mode);
+}
+
+static int
+chroot_check(const struct conf *conf)
+{
+	if (conf->chroot == NULL)
+		return 0;
+	if (!is_directory(conf->chroot)) {
+		log_line(LOG_LEVEL_ERROR, "%s: Chroot: %s: %s", conf->file,
+		    conf->chroot, strerror(errno));
+		return STATUS_CONF;
+	}
+	if (geteuid() != 0) {
+		log_line(LOG_LEVEL_ERROR, "%s: Chroot: only root can do that",
+		    conf->file);
+		return STATUS_CONF;
+	}
+	return 0;
+}
+
+/* Looks up User and Group, for a master that runs as root. */
+static int
+identity_look_up(
+    struct identity *id, const char *file, const char *user, const char *group)
+{
+	id->gid = NO_GROUP;
+	if (user_find(user, &id->uid, &id->gid) != 0) {
+		log_line(LOG_LEVEL_ERROR, "%s: User: there is no user \"%s\"",
+		    file != NULL ? file : program, user);
+		return STATUS_NOUSER;
+	}
+	if (id->gid == NO_GROUP && group == NULL) {
+		log_line(LOG_LEVEL_ERROR,
+		    "%s: Group: missing; user %s has no group of its own", file,
+		    user);
+		return STATUS_NOUSER;
+	}
+	if (group != NULL && group_find(group, &id->gid) != 0) {
+		log_line(LOG_LEVEL_ERROR, "%s: Group: there is no group \"%s\"",
+		    file, group);
+		return STATUS_NOUSER;
+	}
+	id->drop = true;
+	return 0;
+}
+
+/*
+ * Finds out what the children are to run as.  Only root can change that, and
+ * then the configuration must name a user; without any configuration it is
+ * nobody.  Returns 0, or an exit status after an error message in the log.
+ */
+int
+identity_find(struct identity *id, const struct conf *conf)
+{
+	const char *user = conf->user;
+	int status = chroot_check(conf);
+
+	*id = (struct identity){ .drop = false };
+	if (status != 0 || geteuid() != 0)
+		return status;
+	if (user == NULL && conf->file == NULL)
+		user = "nobody";
+	if (user == NULL) {
+		log_line(LOG_LEVEL_ERROR,
+		    "%s: User: missing; workers do not run as root unless "
+		    "the file says User root",
+		    conf->file);
+		return STATUS_CONF;
+	}
+	return identity_look_up(id, conf->file, user, conf->group);
+}
+
+/*
+ * Ends a child with a message, on standard error too: a command that waits for
+ * the outcome of the start may show it there.
+ */
+static _Noreturn void
+identity_fail(int status, const char *what)
+{
+	int error = errno;
+
+	log_line(LOG_LEVEL_CRITICAL, "%s: %s", what, strerror(error));
+	fprintf(stderr, "%s: %s: %s\n", program, what, strerror(error));
+	_exit(status);
+}
+
+/*
+ * In a child: makes root (or NULL) the root directory, and gives up the rights
+ * of root.  If that fails, the child ends.
+ */
+void
+identity_assume(const struct identity *id, const char *root)
+{
+	if (root != NULL && sys_chroot(root) != 0)
+		identity_fail(STATUS_SYSTEM, "Chroot");
+	if (id->drop && sys_drop(id->uid, id->gid) != 0)
+		identity_fail(STATUS_NOPERM, "cannot change to User and Group");
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: ISC */
+/* User, Group and Chroot: what the children run as, and where. */
+#ifndef IDENTITY_H
+#define IDENTITY_H
+
+#include <sys/types.h>
+
+#include <stdbool.h>
+
+struct conf;
+
+struct identity {
+	uid_t uid;
+	gid_t gid;
+	bool drop; /* the children change to uid and gid */
+};
+
+int identity_find(struct identity *, const struct conf *);
+void identity_assume(const struct identity *, const char *root);
+
+#endif

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Listening sockets: opens those of Port and Listen, shares with the old
+ * generation those that both have, and takes those of a service manager.  The
+ * master opens them and never accepts a client; workers do that.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "addr.h"
+#include "bounds.h"
+#include "conf.h"
+#include "listen.h"
+#include "log.h"
+#include "service.h"
+#include "socket.h"
+#include "sys.h"
+
+/* Options that on many systems pass on to each socket that is accepted. */
+static void
+options_passed_on(int fd)
+{
+	int on = 1;
+
+	socket_linger(fd, false);
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	sys_accept_late(fd, true);
+}
+
+/* Options that must be set before the socket is bound. */
+static void
+options_to_bind(int fd, bool is4)
+{
+	int on = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (!is4)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+}
+
+/* Returns a listening socket, or -1 with errno. */
+static int
+listen_on(const struct addr *addr, bool beside_old)
+{
+	struct sockaddr_storage ss;
+	const void *sa = &ss;
+	socklen_t len = addr_to_sockaddr(addr, &ss);
+	int fd = sys_socket(ss.ss_family), error;
+
+	if (fd < 0)
+		return -1;
+	options_passed_on(fd);
+	options_to_bind(fd, addr_is4(addr));
+	if (beside_old)
+		sys_reuseport(fd, true);
+	if (bind(fd, sa, len) == 0 && listen(fd, LISTEN_BACKLOG) == 0) {
+		sys_reuseport(fd, false);
+		return fd;
+	}
+	error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+/* The place of the socket with that address, or -1. */
+static int
+listen_find(const struct listeners *l, const struct addr *addr)
+{
+	for (size_t i = 0; l != NULL && i < l->n; i++)
+		if (l->at[i].port == addr->port &&
+		    l->at[i].scope == addr->scope &&
+		    addr_same_ip(&l->at[i], addr))
+			return (int)i;
+	return -1;
+}
+
+/* Whether one of the sockets is bound to that address. */
+bool
+listen_has(const struct listeners *l, const struct addr *addr)
+{
+	return listen_find(l, addr) >= 0;
+}
+
+static void
+listen_put(struct listeners *l, int fd, const struct addr *addr)
+{
+	l->fds[l->n] = fd;
+	l->at[l->n++] = *addr;
+}
+
+/* Adds a socket for an address: the old generation's, or a new one. */
+static int
+listen_add(
+    struct listeners *l, const struct addr *addr, const struct listeners *old)
+{
+	int at = listen_find(old, addr), fd;
+
+	if (at >= 0)
+		fd = dup(old->fds[at]);
+	else
+		fd = listen_on(addr, old != NULL);
+	if (fd < 0)
+		return -1;
+	listen_put(l, fd, addr);
+	return 0;
+}
+
+/* Takes the sockets that the service manager has handed over. */
+static int
+listen_take_given(struct listeners *l)
+{
+	l->given = true;
+	if (service_sockets() > LISTEN_MAX) {
+		log_line(LOG_LEVEL_ERROR,
+		    "The service manager hands over more than %d sockets",
+		    LISTEN_MAX);
+		return -1;
+	}
+	for (size_t i = 0; i < service_sockets(); i++) {
+		struct addr addr;
+		int fd = service_socket(i, &addr);
+
+		if (fd < 0)
+			return -1;
+		options_passed_on(fd);
+		listen_put(l, fd, &addr);
+	}
+	return 0;
+}
+
+/* Goes on with all sockets of the old generation. */
+static int
+listen_keep_given(struct listeners *l, const struct listeners *old)
+{
+	l->given = true;
+	for (size_t i = 0; i < old->n; i++) {
+		int fd = dup(old->fds[i]);
+
+		if (fd < 0) {
+			log_line(LOG_LEVEL_ERROR,
+			    "Cannot keep a listening socket: %s",
+			    strerror(errno));
+			return -1;
+		}
+		listen_put(l, fd, &old->at[i]);
+	}
+	return 0;
+}
+
+/* Lets others be bound to the ports of all these sockets, or no more. */
+static void
+listen_reuseport(const struct listeners *l, bool on)
+{
+	for (size_t i = 0; l != NULL && i < l->n; i++)
+		sys_reuseport(l->fds[i], on);
+}
+
+/*
+ * Without Listen the addresses are those of all families, of which the system
+ * may lack one.
+ */
+static int
+listen_each(
+    struct listeners *l, const struct conf *conf, const struct listeners *old)
+{
+	struct addr addrs[LISTEN_MAX];
+	size_t n = conf_addresses(conf, addrs);
+	char text[ADDR_TEXT_SIZE];
+
+	for (size_t i = 0; i < n; i++) {
+		if (listen_add(l, &addrs[i], old) == 0)
+			continue;
+		if (conf->nlisten == 0 &&
+		    (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL))
+			continue;
+		log_line(LOG_LEVEL_ERROR, "Cannot listen on %s: %s",
+		    addr_text_port(&addrs[i], text), strerror(errno));
+		return -1;
+	}
+	return l->n > 0 ? 0 : -1;
+}
+
+/*
+ * Opens the listening sockets of a configuration.  Those that the old
+ * generation (or NULL) has too are shared with it, so that no client is lost
+ * at a reload.  Sockets from a service manager take the place of all others,
+ * for good.  Returns 0, or -1 after an error message in the log.
+ */
+int
+listen_open(
+    struct listeners *l, const struct conf *conf, const struct listeners *old)
+{
+	int result;
+
+	if (old == NULL && service_sockets() > 0)
+		return listen_take_given(l);
+	if (old != NULL && old->given)
+		return listen_keep_given(l, old);
+	listen_reuseport(old, true);
+	result = listen_each(l, conf, old);
+	listen_reuseport(old, false);
+	return result;
+}
+
+/* Whether a client waits at one of the sockets. */
+bool
+listen_waits(const struct listeners *l)
+{
+	struct pollfd pfds[LISTEN_MAX];
+
+	for (size_t i = 0; i < l->n; i++)
+		pfds[i] = (struct pollfd){ .fd = l->fds[i], .events = POLLIN };
+	return poll(pfds, (nfds_t)l->n, 0) > 0;
+}
+
+/* Closes all of them here; other processes may have them still. */
+void
+listen_close(struct listeners *l)
+{
+	while (l->n > 0)
+		close(l->fds[--l->n]);
+}

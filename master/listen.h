@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/* The listening sockets of a generation. */
+#ifndef LISTEN_H
+#define LISTEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "addr.h"
+#include "bounds.h"
+
+struct conf;
+
+/* It owns the sockets. */
+struct listeners {
+	size_t n;
+	int fds[LISTEN_MAX];
+	struct addr at[LISTEN_MAX]; /* what they are bound to */
+	bool given; /* by the service manager, whatever Port and Listen say */
+};
+
+int listen_open(
+    struct listeners *, const struct conf *, const struct listeners *old);
+bool listen_has(const struct listeners *, const struct addr *);
+bool listen_waits(const struct listeners *);
+void listen_close(struct listeners *);
+
+#endif

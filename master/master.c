@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The master's loop: it waits for signals, for notes from its children and for
+ * their deaths.  It restarts children, reloads, reopens the logs, drains and
+ * stops.  No error in here is fatal once the first generation is ready.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <sys/types.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "clock.h"
+#include "conf.h"
+#include "gen.h"
+#include "guard.h"
+#include "identity.h"
+#include "listen.h"
+#include "log.h"
+#include "master.h"
+#include "service.h"
+#include "share.h"
+
+enum {
+	STOP_TIME =
+	    5000 /* ms for the children to leave before they are killed */
+};
+
+enum phase { STARTING, RUNNING, DRAINING, STOPPING };
+
+static struct {
+	enum phase phase;
+	bool foreground;
+	const char *file; /* absolute path of the configuration, or NULL */
+	struct gen *live, *coming;
+	int64_t kill_at; /* STOPPING: ms, when children are killed */
+} m;
+
+/* What the signals ask for, until it is done. */
+static volatile sig_atomic_t wants_stop, wants_drain, wants_reload;
+static int signals[2]; /* each signal writes a byte to 1, which wakes us */
+
+static void
+master_on_signal(int signo)
+{
+	int error = errno;
+
+	if (signo == SIGTERM || signo == SIGINT)
+		wants_stop = 1;
+	else if (signo == SIGQUIT)
+		wants_drain = 1;
+	else if (signo == SIGHUP || signo == SIGUSR1)
+		wants_reload = 1;
+	/* If the pipe is full, the bytes in it wake the master as well. */
+	if (write(signals[1], "", 1) != 1)
+		errno = error;
+	errno = error;
+}
+
+/*
+ * Catches the signals from now on; master_start() is the first to act on them.
+ * Keeps the path of the configuration (or NULL), which a reload reads again.
+ * Returns 0, or -1 with errno.
+ */
+int
+master_init(const char *file, bool foreground)
+{
+	static const int caught[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1,
+		SIGCHLD };
+	struct sigaction sa;
+
+	m.file = file;
+	m.foreground = foreground;
+	if (pipe(signals) != 0)
+		return -1;
+	for (int i = 0; i < 2; i++) {
+		fcntl(signals[i], F_SETFL, O_NONBLOCK);
+		child_private(&signals[i]);
+	}
+	memset(&sa, 0, sizeof(sa));
+	sigfillset(&sa.sa_mask);
+	sa.sa_flags = SA_RESTART;
+	sa.sa_handler = master_on_signal;
+	for (size_t i = 0; i < sizeof(caught) / sizeof(*caught); i++)
+		sigaction(caught[i], &sa, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return 0;
+}
+
+/* Where the lines go before the logs are open, and after they are closed. */
+void
+master_log_to_stderr(void)
+{
+	static const struct logs on_stderr = { STDERR_FILENO, -1, false,
+		LOG_LEVEL_NOTICE, true };
+
+	log_use(&on_stderr);
+}
+
+/*
+ * Opens the logs that a configuration names; in the foreground standard output
+ * is the log when it names none.  Returns as log_open() does.
+ */
+const char *
+master_logs_open(struct logs *logs, const struct conf *conf)
+{
+	struct log_places places = { .file = conf->logfile,
+		.access = conf->accesslog,
+		.syslog = conf->syslog,
+		.level = conf->loglevel };
+
+	if (places.file == NULL && m.foreground)
+		places.file = "/dev/stdout";
+	return log_open(logs, &places);
+}
+
+/* Logs. */
+
+/* Switches all processes to these logs, except those that are starting. */
+static void
+master_use_logs(const struct logs *logs)
+{
+	log_use(logs);
+	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
+		if (gen != m.coming)
+			gen_logs(gen, logs);
+}
+
+/* Opens the log files again, as a rotation needs it. */
+static void
+master_reopen_logs(void)
+{
+	struct logs logs;
+	const char *path = master_logs_open(&logs, m.live->conf);
+
+	if (path != NULL) {
+		log_line(LOG_LEVEL_ERROR, "Cannot reopen %s: %s", path,
+		    strerror(errno));
+		return;
+	}
+	master_use_logs(&logs);
+	log_close(&m.live->logs);
+	m.live->logs = logs;
+}
+
+/* Start and reload. */
+
+/* The first generation is ready. */
+static void
+master_started(struct gen *gen)
+{
+	gen->state = GEN_LIVE;
+	m.live = gen;
+	m.coming = NULL;
+	m.phase = RUNNING;
+	guard_begin(gen);
+	log_line(LOG_LEVEL_INFO, "Starting main loop. Accepting connections.");
+}
+
+/* A new generation is ready: the old one leaves the sockets to it. */
+static void
+master_take_over(struct gen *gen)
+{
+	struct gen *old = m.live;
+
+	m.coming = NULL;
+	m.live = gen;
+	gen->state = GEN_LIVE;
+	guard_begin(gen);
+	master_use_logs(&gen->logs);
+	log_close(&old->logs);
+	gen_drain(old, gen, clock_ms());
+}
+
+/* Starts the next generation, m.coming, with its configuration. */
+static int
+master_begin(struct gen *gen)
+{
+	const char *path;
+
+	if (identity_find(&gen->identity, gen->conf) != 0 ||
+	    listen_open(&gen->listeners, gen->conf, &m.live->listeners) != 0)
+		return -1;
+	path = master_logs_open(&gen->logs, gen->conf);
+	if (path != NULL) {
+		log_line(LOG_LEVEL_ERROR, "Cannot open %s: %s", path,
+		    strerror(errno));
+		return -1;
+	}
+	if (gen_start(gen, clock_ms()) == 0)
+		return 0;
+	log_line(
+	    LOG_LEVEL_ERROR, "Cannot start the workers: %s", strerror(errno));
+	return -1;
+}
+
+static void
+say_in_log(enum log_level level, const char *text)
+{
+	log_line(level, "%s", text);
+}
+
+/* Reads the configuration again, and starts a generation with it. */
+static int
+master_reload_begin(void)
+{
+	struct conf *conf = m.file != NULL ? conf_read(m.file, say_in_log, NULL)
+					   : conf_builtin();
+
+	if (conf == NULL)
+		return -1;
+	m.coming = gen_new(conf, m.live->share);
+	if (m.coming == NULL) {
+		conf_free(conf);
+		return -1;
+	}
+	return master_begin(m.coming);
+}
+
+static void
+master_reload_failed(void)
+{
+	log_line(LOG_LEVEL_WARNING, "Reloading config file failed!");
+	if (m.coming != NULL) {
+		m.coming->state = GEN_FAILED;
+		gen_stop(m.coming, true);
+	}
+	m.coming = NULL;
+	if (m.phase == RUNNING)
+		service_ready();
+}
+
+/* What the signals ask for. */
+
+/* SIGHUP, SIGUSR1: reopens the logs in any case, and reloads if it can. */
+static void
+master_reload(void)
+{
+	master_reopen_logs();
+	if (m.phase == DRAINING)
+		return;
+	log_line(LOG_LEVEL_NOTICE, "Reloading config file (%s)",
+	    m.file != NULL ? m.file : "none, built-in");
+	service_reloading();
+	if (master_reload_begin() != 0)
+		master_reload_failed();
+}
+
+/* SIGTERM, SIGINT: everything ends now. */
+static void
+master_stop(void)
+{
+	log_line(LOG_LEVEL_NOTICE, "Shutting down.");
+	service_stopping();
+	m.phase = STOPPING;
+	m.kill_at = clock_ms() + STOP_TIME;
+	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
+		gen_stop(gen, false);
+}
+
+/* SIGQUIT: everything ends when the tunnels have ended. */
+static void
+master_drain(void)
+{
+	log_line(LOG_LEVEL_NOTICE,
+	    "Draining: no new connections; stopping when all "
+	    "tunnels have ended.");
+	m.phase = DRAINING;
+	if (m.coming != NULL)
+		master_reload_failed();
+	service_stopping();
+	m.live->announced = true;
+	gen_drain(m.live, NULL, clock_ms());
+}
+
+/*
+ * Does what the signals ask for.  A reload that is asked for during the start
+ * or another reload is done after that.
+ */
+static void
+master_obey(void)
+{
+	if (wants_stop && m.phase != STOPPING)
+		master_stop();
+	if (wants_drain && m.phase == RUNNING)
+		master_drain();
+	if (wants_reload && m.coming == NULL &&
+	    (m.phase == RUNNING || m.phase == DRAINING)) {
+		wants_reload = 0;
+		master_reload();
+	}
+}
+
+/* The loop. */
+
+static void
+master_reap(int64_t now)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0)
+		for (struct gen *gen = gen_first(); gen != NULL;
+		     gen = gen->next)
+			if (gen_reap(gen, pid, status, now))
+				break;
+}
+
+/*
+ * Sees whether the generation that is starting is ready, or its start has
+ * failed.  It is master_start() that deals with a failure of the first one.
+ */
+static void
+master_check_coming(void)
+{
+	if (m.coming == NULL || m.phase == STOPPING)
+		return;
+	if (m.coming->state == GEN_FAILED) {
+		if (m.phase != STARTING)
+			master_reload_failed();
+	} else if (gen_ready(m.coming)) {
+		if (m.phase == STARTING)
+			master_started(m.coming);
+		else
+			master_take_over(m.coming);
+	}
+}
+
+/* Announces each replaced generation that has left the sockets. */
+static void
+master_check_drained(void)
+{
+	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next) {
+		if (gen->state != GEN_DRAINING || gen->announced ||
+		    !gen_drained(gen))
+			continue;
+		gen->announced = true;
+		log_line(LOG_LEVEL_NOTICE, "Reloading config file finished");
+		if (m.phase == RUNNING && m.coming == NULL)
+			service_ready();
+	}
+}
+
+/*
+ * Whether a generation can be freed: all its children have ended.  The live
+ * one is the last, since the master writes to its logs.
+ */
+static bool
+is_finished(const struct gen *gen)
+{
+	if (!gen->stopped || !gen_empty(gen))
+		return false;
+	return gen != m.live || (gen == gen_first() && gen->next == NULL);
+}
+
+/* Frees a generation; after the live one the log is standard error again. */
+static void
+master_free(struct gen *gen)
+{
+	if (gen == m.live)
+		m.live = NULL;
+	if (gen == m.coming)
+		m.coming = NULL;
+	if (m.live == NULL)
+		master_log_to_stderr();
+	gen_free(gen);
+}
+
+/* Ends the generations that have drained, or should have, and frees them. */
+static void
+master_tidy(int64_t now)
+{
+	struct gen *gen, *next;
+
+	for (gen = gen_first(); gen != NULL; gen = next) {
+		next = gen->next;
+		if (gen->state == GEN_DRAINING && !gen->stopped &&
+		    (gen_over(gen) || now >= gen->kill_at))
+			gen_stop(gen, true);
+		if (is_finished(gen))
+			master_free(gen);
+	}
+}
+
+/* How long the master may sleep, in ms; -1: for ever. */
+static int
+master_sleep_time(int64_t now)
+{
+	int64_t until = m.phase == STOPPING ? m.kill_at : -1;
+
+	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next) {
+		if (gen->state == GEN_DRAINING && !gen->stopped)
+			until = clock_earlier(until, gen->kill_at);
+		until = clock_earlier(until, gen_restart_next(gen));
+		until = clock_earlier(until, guard_look_next(gen));
+	}
+	return clock_sleep(until, now);
+}
+
+/* Sleeps until something happens. */
+static void
+master_sleep(void)
+{
+	static struct pollfd pfds[1 + SLOTS_MAX * 2];
+	size_t n = 1;
+	char bytes[64];
+
+	pfds[0] = (struct pollfd){ .fd = signals[0], .events = POLLIN };
+	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
+		if (n + CHILDREN_MAX <= sizeof(pfds) / sizeof(*pfds))
+			n += gen_watch(gen, pfds + n);
+	poll(pfds, (nfds_t)n, master_sleep_time(clock_ms()));
+	while (read(signals[0], bytes, sizeof(bytes)) == sizeof(bytes))
+		;
+}
+
+/* Kills the children that were told to leave and have not left in time. */
+static void
+master_kill_all(int64_t now)
+{
+	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
+		gen_stop(gen, true);
+	m.kill_at = now + STOP_TIME;
+}
+
+static void
+master_turn(void)
+{
+	int64_t now;
+
+	master_sleep();
+	now = clock_ms();
+	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
+		gen_notes(gen);
+	master_reap(now);
+	master_obey();
+	if (m.phase == STOPPING && now >= m.kill_at)
+		master_kill_all(now);
+	master_check_coming();
+	master_check_drained();
+	master_tidy(now);
+	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next) {
+		guard_look(gen, now);
+		gen_restart(gen, now);
+	}
+}
+
+/*
+ * Waits until the first generation, whose children have been started, is ready
+ * and accepts clients.  Returns MASTER_FAILED if it has a status to exit with
+ * instead; MASTER_STOPPED if a signal has ended the start.
+ */
+enum master_start
+master_start(struct gen *gen)
+{
+	m.coming = gen;
+	while (m.phase == STARTING && gen->state != GEN_FAILED)
+		master_turn();
+	if (m.phase == STARTING)
+		return MASTER_FAILED;
+	return m.phase == RUNNING ? MASTER_READY : MASTER_STOPPED;
+}
+
+/* Runs until a signal has asked for the end and nothing is left. */
+void
+master_run(void)
+{
+	while (gen_first() != NULL)
+		master_turn();
+}
