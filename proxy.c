@@ -408,6 +408,16 @@ logs_begin(struct gen *gen)
 		    program);
 }
 
+/* The path keeps several proxies on a machine apart. */
+static void
+set_title(void)
+{
+	if (p.file != NULL)
+		sys_title("master %s", p.file);
+	else
+		sys_title("master");
+}
+
 /* Binds, and starts the children of the first generation. */
 static void
 start(struct gen *gen)
@@ -473,6 +483,7 @@ main(int argc, char **argv)
 	struct options options;
 	struct gen *gen;
 
+	sys_title_init(argc, argv);
 	standard_descriptors();
 	options_parse(&options, argc, argv);
 	p.foreground = options.foreground;
@@ -485,6 +496,7 @@ main(int argc, char **argv)
 	descriptors_raise();
 	if (!p.foreground)
 		daemonise();
+	set_title();
 	start(gen);
 	wait_for_children(gen);
 	master_run();

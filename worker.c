@@ -437,6 +437,7 @@ drain(uint64_t abandoned)
 	if (w.draining)
 		return;
 	w.draining = true;
+	sys_title("worker %u, draining", (unsigned)w.args->index);
 	life_drain();
 	w.abandoned = abandoned;
 	w.leave_at = clock_now() + ARRIVE_TIME;

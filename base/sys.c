@@ -20,9 +20,12 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -32,6 +35,7 @@
 #include <sys/prctl.h>
 #endif
 
+#include "program.h"
 #include "sys.h"
 
 /* On Linux, a system without <crypt.h> has no crypt(). */
@@ -50,7 +54,16 @@
 #define HAS_GETENTROPY
 #endif
 
-enum { SENT_FDS_MAX = 4 /* descriptors in one message */ };
+#if defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__) ||     \
+    defined(__DragonFly__)
+#define HAS_SETPROCTITLE
+#endif
+
+enum {
+	SENT_FDS_MAX = 4,   /* descriptors in one message */
+	TITLE_SIZE = 1024,  /* bytes of what ps shows of this process */
+	TITLE_ROOM_MIN = 32 /* bytes: "tinyproxy: worker 255, draining" */
+};
 
 #ifndef SOCK_NONBLOCK
 static int
@@ -459,6 +472,108 @@ sys_die_with_parent(void)
 {
 #ifdef PR_SET_PDEATHSIG
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+#endif
+}
+
+#ifdef __linux__
+/* The arguments and the environment in one piece, as the kernel put them. */
+static struct {
+	char *text;
+	size_t size; /* 0: nothing can be written there */
+} title;
+
+/* The end of the strings that follow each other in memory from a place on. */
+static char *
+strings_end(char *from, char **strings)
+{
+	if (from == NULL || strings == NULL)
+		return from;
+	for (; *strings == from; strings++)
+		from += strlen(from) + 1;
+	return from;
+}
+
+/* Copies the environment to memory of its own.  Returns 0 or -1. */
+static int
+environ_move(void)
+{
+	size_t n = 0;
+	char **copy;
+
+	while (environ != NULL && environ[n] != NULL)
+		n++;
+	copy = calloc(n + 1, sizeof(*copy));
+	if (copy == NULL)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if ((copy[i] = strdup(environ[i])) == NULL) {
+			while (i-- > 0)
+				free(copy[i]);
+			free(copy);
+			return -1;
+		}
+	environ = copy;
+	return 0;
+}
+#endif
+
+/*
+ * Makes room for titles.  Must come first in main(), before getopt() changes
+ * the order of argv.  On Linux a title is written over the arguments and over
+ * the environment, which is copied to another place for that; so argv must not
+ * be used after the first title.  Where even a short title would not fit, there
+ * are none.
+ */
+void
+sys_title_init(int argc, char **argv)
+{
+#ifdef __linux__
+	char *end = strings_end(argv[0], argv), *name = strdup(program);
+
+	end = strings_end(end, environ);
+	if (argc == 0 || end - argv[0] < TITLE_ROOM_MIN || name == NULL ||
+	    environ_move() != 0) {
+		free(name);
+		return;
+	}
+	title.text = argv[0];
+	title.size = (size_t)(end - argv[0]);
+	/* The C library took these from argv[0], for its messages. */
+	program_invocation_name = program_invocation_short_name = name;
+#else
+	(void)argc;
+	(void)argv;
+#endif
+}
+
+/*
+ * Sets what ps shows as the command of this process: the program's name, a
+ * colon and this text, cut where there is no more room.  On Linux the short
+ * name, in /proc/PID/comm, stays that of the program in all processes: pgrep,
+ * killall and init scripts look for it.
+ */
+void
+sys_title(const char *format, ...)
+{
+#if defined(__linux__) || defined(HAS_SETPROCTITLE)
+	char text[TITLE_SIZE];
+	va_list ap;
+	int n = snprintf(text, sizeof(text), "%s: ", program);
+
+	va_start(ap, format);
+	vsnprintf(text + n, sizeof(text) - (size_t)n, format, ap);
+	va_end(ap);
+#endif
+#if defined(HAS_SETPROCTITLE)
+	setproctitle("-%s", text);
+#elif defined(__linux__)
+	/* The rest of the room is filled with NULs, and one is always left. */
+	if (title.size > 0)
+		strncpy(title.text, text, title.size - 1);
+	if (title.size > 0)
+		title.text[title.size - 1] = '\0';
+#else
+	(void)format;
 #endif
 }
 

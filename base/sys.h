@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "compiler.h"
+
 struct sockaddr_storage;
 
 enum sys_dir { SYS_DIR_FOLLOW, SYS_DIR_NOFOLLOW };
@@ -38,6 +40,8 @@ void sys_bell_ring(int fd);
 void sys_bell_hear(int fd);
 unsigned sys_processors(void);
 void sys_die_with_parent(void);
+void sys_title_init(int argc, char **argv);
+void sys_title(const char *format, ...) PRINTF_LIKE(1, 2);
 int sys_open_dir(int at, const char *name, enum sys_dir);
 int sys_send(int fd, const void *message, size_t, const int *fds, size_t nfds);
 ssize_t sys_receive(int fd, void *message, size_t, int *fds, size_t nfds);

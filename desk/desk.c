@@ -236,6 +236,7 @@ static _Noreturn void
 helper_begin(int desk, const struct line *line)
 {
 	leave_desk();
+	sys_title("helper, %s", line == &d.users ? "passwords" : "names");
 	if (line == &d.users)
 		helper_run(desk, d.args->logins);
 	login_forget(d.args->logins);

@@ -126,6 +126,7 @@ worker_main(struct gen *gen, const struct child *self, int control)
 
 	for (int queue = 0; queue < QUEUES; queue++)
 		args.queues[queue] = gen->links.queues[queue][0];
+	sys_title("worker %u", (unsigned)index);
 	links_keep_worker(&gen->links, index);
 	login_forget(&gen->conf->logins);
 	identity_assume(&gen->identity, gen->conf->chroot);
@@ -147,6 +148,7 @@ desk_main(struct gen *gen, int control)
 		answers[i] = gen->links.answers[i][0];
 	for (int queue = 0; queue < QUEUES; queue++)
 		args.queues[queue] = gen->links.queues[queue][1];
+	sys_title("desk");
 	links_keep_desk(&gen->links);
 	listen_close(&gen->listeners);
 	log_close(&gen->logs);

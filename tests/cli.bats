@@ -491,3 +491,96 @@ builtin_start() {
 		"$PEER" client ::1 "$PORT" refused 403
 	fi
 }
+
+# need_titles: skips where the system lets no process change what ps shows.
+need_titles() {
+	case $(uname) in
+	Linux | FreeBSD | OpenBSD | NetBSD | DragonFly) ;;
+	*) skip "no process can change its title here" ;;
+	esac
+}
+
+# title_has REGEX PID...: whether ps shows that for one of the processes.
+title_has() {
+	local pid regex=$1
+
+	shift
+	for pid; do
+		if ps -o args= -p "$pid" | grep -qxE -e "$regex"; then
+			return 0
+		fi
+	done
+	return 1
+}
+
+# family_has REGEX: the same for adit's children, and theirs.
+family_has() {
+	# shellcheck disable=SC2046
+	title_has "$1" $(family_pids)
+}
+
+@test "cli: ps shows what each process is, and the configuration of the master" {
+	local title
+
+	need_titles
+	adit_start "Workers 2" "ConnectTimeout 5"
+	title_has "adit: master $CONF" "$ADIT_PID"
+	for title in 'worker 0' 'worker 1' desk; do
+		family_has "adit: $title"
+	done
+	client_start name 127.0.0.1 "$PORT" \
+	    send "CONNECT no-such-name.invalid:1 HTTP/1.1\r\n\r\n" say up hold
+	wait_for family_has 'adit: helper, names'
+}
+
+@test "cli: ps tells a worker that drains from one that takes clients" {
+	need_titles
+	peer_start srv server echo
+	adit_start "Workers 1"
+	client_start held 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" \
+	    rtt 1 5 say up wait "$DIR/go" shut eof
+	wait_for peer_said held up
+	fails family_has '.*draining'
+	kill -HUP "$ADIT_PID"
+	log_wait 'Reloading config file finished'
+	family_has 'adit: worker 0'
+	family_has 'adit: worker 0, draining'
+	touch "$DIR/go"
+	peer_wait held
+	wait_for fails family_has '.*draining'
+}
+
+@test "cli: pgrep and killall find all processes by the name of the program" {
+	local pid
+
+	need_proc
+	adit_start "Workers 2"
+	for pid in "$ADIT_PID" $(child_pids); do
+		[ "$(ps -o comm= -p "$pid")" = "$(basename "$ADIT")" ]
+	done
+}
+
+@test "cli: titles fill the room that the command line had, and no more" {
+	local whole
+
+	need_linux
+	ADIT_WRAP=(bash -c 'exec -c -a a "$@"' bash)
+	adit_start "Workers 1"
+	whole="adit: master $CONF"
+	# The room is that of "a -d -c $CONF".
+	[ "$(ps -o args= -p "$ADIT_PID")" = "${whole:0:8 + ${#CONF}}" ]
+	[ "$(tr -d '\0' <"/proc/$ADIT_PID/cmdline" | wc -c)" = \
+	    $((8 + ${#CONF})) ]
+	family_has 'adit: worker 0'
+}
+
+@test "cli: where there is no room for titles the command line stays" {
+	need_linux
+	builtin_free
+	ADIT_WRAP=(bash -c 'exec -c -a a "$1" -d' bash)
+	adit_conf "Port 8888"
+	adit_launch
+	log_wait 'Starting main loop. Accepting connections.'
+	[ "$(ps -o args= -p "$ADIT_PID")" = 'a -d' ]
+	[ "$(ps -o args= -p "$(desk_pids)")" = 'a -d' ]
+}

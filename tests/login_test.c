@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: policy/login.c base/secret.c base/sys.c base/array.c */
+/* LINK: policy/login.c base/secret.c base/sys.c base/array.c base/program.c */
 /*
  * Tests the lines of user files, and thousands of users; the exit status is 77
  * without crypt().  With a hash as its argument, the exit status says whether

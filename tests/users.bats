@@ -647,3 +647,14 @@ memory_has() {
 	lets_in user25000:secret
 	keeps_out user50001:secret
 }
+
+@test "users: ps tells helpers for passwords from those for names" {
+	case $(uname) in
+	Linux | *BSD | DragonFly) ;;
+	*) skip "no process can change its title here" ;;
+	esac
+	users "alice:$SHA512"
+	users_start
+	lets_in alice:secret
+	[ "$(ps -o args= -p "$(helper_pids)")" = 'adit: helper, passwords' ]
+}
