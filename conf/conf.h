@@ -19,17 +19,15 @@
 #include "rewrite.h"
 #include "upstream.h"
 
-struct rule;
-
 enum {
 	BIND_MAX = 16 /* addresses of Bind */
 };
 
-/* A configuration. Times are in seconds. Owns all it points to. */
+/* A configuration; it owns all it points to.  Times are in seconds. */
 struct conf {
 	char *file; /* absolute path, or NULL: the built-in configuration */
 	char *user, *group;
-	char *realm;
+	char *realm; /* BasicAuthRealm */
 	char *logfile, *accesslog, *pidfile, *chroot;
 	enum log_level loglevel;
 	bool syslog, bind_same;

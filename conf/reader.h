@@ -11,7 +11,7 @@
 
 struct conf;
 
-/* A file that is being read into a configuration; line by line, so far. */
+/* A file that is read into a configuration, and how far the reader is. */
 struct reader {
 	struct conf *conf;
 	const char *file;
@@ -19,7 +19,7 @@ struct reader {
 	const char *keyword; /* the directive at hand, or NULL */
 	int status;          /* to exit with; 0 while nothing is wrong */
 	void (*tell)(enum log_level, const char *text);
-	FILE *f;
+	FILE *f;    /* the caller opens and closes it */
 	char *text; /* owned: of the line at hand */
 	size_t size;
 };
