@@ -385,7 +385,7 @@ meant() {
 	fi
 }
 
-@test "conf: a misspelt directive is told with the one that was meant" {
+@test "conf: the message about a misspelt directive names the one that was meant" {
 	meant Listn Listen
 	meant Lissten Listen
 	meant ConectPort ConnectPort
@@ -414,7 +414,7 @@ meant() {
 	grep -q '"192.168.1.255/23": .*: write 192.168.0.0/23$' "$DIR/err"
 }
 
-@test "conf: all mistakes of a file are told, each with its line" {
+@test "conf: all errors of a file are reported, each with its line" {
 	local n status=0
 
 	checked 'Timeout x\nUser nobody\nNonsense 1\nAllow 10.0.0.0/99\n\nListen x\n' ||
@@ -706,8 +706,8 @@ meant() {
 	[ -z "$missing" ]
 }
 
-# conf_directives [worked]: the directives in the table, all or those
-# that have an effect and are not deprecated.
+# conf_directives [worked]: prints the directives in the table, all of them or
+# those that have an effect and are not deprecated.
 conf_directives() {
 	sed -n 's/^[[:blank:]]*{ *"\([A-Za-z]*\)", *\(take_[a-z0-9_]*\).*/\1 \2/p' \
 	    "$BATS_TEST_DIRNAME/../conf/directives.c" |

@@ -14,7 +14,7 @@ driver() {
 	"$DRIVER" "$BATS_TEST_DIRNAME/parse.tab"
 }
 
-@test "units: an array grows without losing anything, and never past what memory holds" {
+@test "units: an array grows without losing an entry, and never beyond the memory" {
 	driver array_test
 	"$DRIVER"
 }
