@@ -71,7 +71,7 @@ static struct {
 	int64_t paused_until; /* when to listen again, or 0 */
 	size_t paused_count;  /* connections that there were then */
 	bool out; /* paused for want of what another worker may have */
-	int64_t complained; /* of lacking descriptors, last time */
+	struct log_rate accept_errors;
 	bool draining;
 	bool told;          /* the master, that it has left its listeners */
 	bool dismissed;     /* the desk was let go */
@@ -200,29 +200,20 @@ listen_pause(bool out)
 		listen_pass();
 }
 
-/* Says once a minute, for all workers, that there are too many clients. */
+/* The share keeps this line rare for all workers together. */
 static void
 complain_of_clients(void)
 {
-	atomic_llong *logged = &w.args->share->full_logged;
-	long long last = atomic_load(logged);
-
-	if ((last == 0 || clock_now() - last >= 60000) &&
-	    atomic_compare_exchange_strong(logged, &last, clock_now()))
-		log_line(LOG_LEVEL_WARNING,
-		    "Maximum number of connections "
-		    "reached. Refusing new "
-		    "connections.");
+	log_rarely(&w.args->share->full, LOG_LEVEL_WARNING,
+	    "Maximum number of connections reached. Refusing new "
+	    "connections.");
 }
 
 static void
 complain_of_accept(int error)
 {
-	if (w.complained != 0 && clock_now() - w.complained < 60000)
-		return;
-	w.complained = clock_now();
-	log_line(
-	    LOG_LEVEL_ERROR, "Accept returned an error (%s)", strerror(error));
+	log_rarely(&w.accept_errors, LOG_LEVEL_ERROR,
+	    "Accept returned an error (%s)", strerror(error));
 }
 
 /* How an attempt to accept a client has ended. */

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -44,10 +45,11 @@ static const struct level {
 };
 
 enum {
-	BATCH_SIZE = 16384, /* bytes of lines written together */
-	BATCH_TIME = 20,    /* ms from the first of these lines until then */
-	LEVEL_LEN = 10,     /* bytes of "CRITICAL  " */
-	TIME_LEN = 15       /* bytes of "Nov 23 21:43:05" */
+	BATCH_SIZE = 16384,  /* bytes of lines written together */
+	BATCH_TIME = 20,     /* ms from the first of these lines until then */
+	RARELY_TIME = 60000, /* ms between two lines of one rate */
+	LEVEL_LEN = 10,      /* bytes of "CRITICAL  " */
+	TIME_LEN = 15        /* bytes of "Nov 23 21:43:05" */
 };
 
 /* A descriptor for lines, and the lines not yet written to it. */
@@ -325,33 +327,84 @@ syslog_send(const char *line, size_t len)
 		sys_syslog_send(log_sink.fd, line, len);
 }
 
+/* Writes one line: the message, cut to what fits, and after it the tail. */
+static void
+line_write(
+    enum log_level level, const char *format, va_list ap, const char *tail)
+{
+	char line[LOG_LINE_SIZE];
+	int head = line_head(line, level), n;
+	size_t len, tail_len = strlen(tail);
+	size_t room = sizeof(line) - (size_t)head - tail_len - 1;
+
+	n = vsnprintf(line + head, room, format, ap);
+	if (n < 0)
+		return;
+	len = (size_t)head + ((size_t)n < room ? (size_t)n : room - 1);
+	memcpy(line + len, tail, tail_len);
+	len += tail_len;
+	if (to_syslog) {
+		syslog_send(line, len);
+		return;
+	}
+	line[len++] = '\n';
+	sink_write(&log_sink, line, len);
+}
+
 /*
  * Writes one line to the log, cut to LOG_LINE_SIZE.  The format has no newline.
  */
 void
 log_line(enum log_level level, const char *format, ...)
 {
-	char line[LOG_LINE_SIZE];
 	va_list ap;
-	int head, n;
 
 	if (!log_wants(level))
 		return;
-	head = line_head(line, level);
 	va_start(ap, format);
-	n = vsnprintf(line + head, sizeof(line) - (size_t)head - 1, format, ap);
+	line_write(level, format, ap, "");
 	va_end(ap);
-	if (n < 0)
-		return;
-	n += head;
-	if ((size_t)n > sizeof(line) - 2)
-		n = sizeof(line) - 2;
-	if (to_syslog) {
-		syslog_send(line, (size_t)n);
-		return;
+}
+
+/*
+ * Whether a line may be written now.  If so, *left_out becomes the number of
+ * those that were not, since the last one that was.
+ */
+static bool
+rate_allows(struct log_rate *rate, unsigned *left_out)
+{
+	long long now = clock_now(), until = atomic_load(&rate->until);
+
+	if (now < until ||
+	    !atomic_compare_exchange_strong(
+		&rate->until, &until, now + RARELY_TIME)) {
+		atomic_fetch_add(&rate->left_out, 1);
+		return false;
 	}
-	line[n++] = '\n';
-	sink_write(&log_sink, line, (size_t)n);
+	*left_out = atomic_exchange(&rate->left_out, 0);
+	return true;
+}
+
+/*
+ * Writes one line, but at most once a minute for a rate: what happens a
+ * thousand times a second must not fill the log.  The next line that is
+ * written says how many were left out before it.
+ */
+void
+log_rarely(struct log_rate *rate, enum log_level level, const char *format, ...)
+{
+	char tail[64] = "";
+	unsigned left_out;
+	va_list ap;
+
+	if (!log_wants(level) || !rate_allows(rate, &left_out))
+		return;
+	if (left_out > 0)
+		snprintf(tail, sizeof(tail),
+		    " (%u such lines were left out before this one)", left_out);
+	va_start(ap, format);
+	line_write(level, format, ap, tail);
+	va_end(ap);
 }
 
 /*

@@ -3,6 +3,7 @@
 #ifndef LOG_H
 #define LOG_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,6 +41,15 @@ struct logs {
 	bool bare; /* no time or level: for standard error at the start */
 };
 
+/*
+ * Keeps lines of one kind rare; all zeros at first.  It may lie in memory that
+ * processes share, and holds for all of them then.
+ */
+struct log_rate {
+	atomic_llong until; /* ms: no line before that */
+	atomic_uint left_out;
+};
+
 /* What the access log says about a connection that has ended. */
 struct record {
 	const struct addr *client;
@@ -58,6 +68,8 @@ void log_detach(void);
 void log_close(struct logs *);
 void log_use(const struct logs *);
 void log_line(enum log_level, const char *format, ...) PRINTF_LIKE(2, 3);
+void log_rarely(struct log_rate *, enum log_level, const char *format, ...)
+    PRINTF_LIKE(3, 4);
 void log_batch(void);
 int64_t log_due(void);
 void log_flush(void);

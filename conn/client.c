@@ -36,16 +36,13 @@
 #include "sys.h"
 #include "tunnel.h"
 
-enum {
-	COMPLAIN_TIME = 60000, /* ms between two lines on the same limit */
-	LEAVE_TIME = 200       /* ms for a tunnel after an early end of file */
-};
+enum { LEAVE_TIME = 200 /* ms for a tunnel after an early end of file */ };
 
 /* The limits for one client address. */
 enum limit { LIMIT_CLIENTS, LIMIT_RATE, LIMITS, LIMIT_NONE = LIMITS };
 
 static const struct conf *conf;
-static int64_t complained_at[LIMITS]; /* ms: of who is over one, last time */
+static struct log_rate complaints[LIMITS];
 
 /* To be called once, before the first client is accepted. */
 void
@@ -167,26 +164,24 @@ client_early(struct conn *c, short revents)
 
 /* The limits for one client address. */
 
-/* Says of which limits clients are over, once a minute for each of the two. */
+/* Says that a client is over a limit; for each limit, a rare line. */
 static void
 complain_of_host(enum limit limit, const struct addr *addr)
 {
-	int64_t *complained = &complained_at[limit];
+	struct log_rate *rate = &complaints[limit];
 	char client[ADDR_TEXT_SIZE];
 
-	if (*complained != 0 && clock_now() - *complained < COMPLAIN_TIME)
-		return;
-	*complained = clock_now();
+	addr_text(addr, client);
 	if (limit == LIMIT_CLIENTS)
-		log_line(LOG_LEVEL_WARNING,
+		log_rarely(rate, LOG_LEVEL_WARNING,
 		    "Too many connections from \"%s\": MaxClientsPerHost is "
 		    "%u.",
-		    addr_text(addr, client), conf->max_clients_per_host);
+		    client, conf->max_clients_per_host);
 	else
-		log_line(LOG_LEVEL_WARNING,
+		log_rarely(rate, LOG_LEVEL_WARNING,
 		    "Too many new connections from \"%s\": MaxRatePerHost is "
 		    "%u.",
-		    addr_text(addr, client), conf->max_rate_per_host);
+		    client, conf->max_rate_per_host);
 }
 
 /* Counts a new client, and says which limit it is over. */

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "bounds.h"
+#include "log.h"
 #include "tally.h"
 
 enum {
@@ -38,8 +39,8 @@ struct share {
 	/* Connections of ours that might come back to us: own.c. */
 	atomic_llong made_until; /* ms: there are none after this */
 	_Atomic uint64_t made[MADE_MAX];
-	atomic_llong full_logged; /* ms: when "too many clients" was logged */
-	atomic_uint nslots;       /* those from here on were never used */
+	struct log_rate full; /* keeps "too many clients" rare */
+	atomic_uint nslots;   /* those from here on were never used */
 	struct share_slot {
 		_Alignas(64) atomic_uint clients;
 		atomic_uint state; /* enum slot_state */

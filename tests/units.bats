@@ -63,6 +63,11 @@ driver() {
 	"$DRIVER"
 }
 
+@test "units: what happens a thousand times is one line a minute that says how many were left out" {
+	driver log_test
+	"$DRIVER"
+}
+
 @test "units: a client waits for the check of its password no longer than the rules say" {
 	driver auth_test
 	"$DRIVER"
