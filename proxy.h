@@ -86,6 +86,7 @@
 #include "desk.h"
 #include "helper.h"
 #include "hosts.h"
+#include "matter.h"
 
 /* master: generations of children, their sockets, and the loop over them */
 #include "budget.h"

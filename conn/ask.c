@@ -50,12 +50,12 @@ struct list {
 struct asked {
 	bool open;         /* there is no answer yet */
 	int64_t since;     /* ms: when it was asked */
-	uint32_t serial;   /* counts up, so that a late answer finds nobody */
+	uint32_t serial;   /* counts up, so that a late answer is dropped */
 	struct list conns; /* empty unless it is open */
 	enum question_kind kind;
-	struct addr client; /* QUESTION_CLIENT */
+	struct addr client;
 	char name[HOST_SIZE];
-	struct digest digest; /* QUESTION_USER, in place of the name */
+	struct digest digest; /* of a secret, in place of the name */
 };
 
 static struct {
@@ -65,7 +65,7 @@ static struct {
 	size_t nplaces;
 	size_t used[QUEUES]; /* places that were ever needed */
 	struct asked asked[QUEUES][PLACES_MAX];
-	struct list waiting[QUEUES]; /* those who found no place or no room */
+	struct list waiting[QUEUES]; /* those that found no place or no room */
 	struct answer answer;       /* that is being handed out */
 	struct asked *answered;     /* to those who asked this, or NULL */
 	int taken;                  /* answers of this turn */
@@ -112,15 +112,15 @@ static bool
 is_asked(const struct asked *a, const struct conn *c)
 {
 	const struct setup *s = c->setup;
+	const struct question_traits *traits = question_traits(s->kind);
 
 	if (!a->open || clock_now() - a->since >= JOIN_TIME ||
 	    a->kind != s->kind)
 		return false;
-	if (s->kind == QUESTION_USER)
+	if (traits->secret)
 		return secret_same(&a->digest, &s->credentials->digest);
 	return strcmp(a->name, s->name) == 0 &&
-	    (s->kind != QUESTION_CLIENT ||
-		addr_same_ip(&a->client, &c->client));
+	    (!traits->about_client || addr_same_ip(&a->client, &c->client));
 }
 
 /* Whether the desk that took a question must have died. */
@@ -160,18 +160,15 @@ static void
 question_fill(struct question *q, struct asked *a, const struct setup *s)
 {
 	const struct credentials *p = s->credentials;
-	const char *name = s->kind == QUESTION_USER ? p->user : s->name;
-	size_t len = strlen(name) + 1;
 
-	memcpy(q->text, name, len);
-	q->len = (uint32_t)len;
 	a->kind = s->kind;
-	if (s->kind == QUESTION_USER) {
-		strcpy(q->text + len, p->password);
-		q->len += (uint32_t)strlen(p->password) + 1;
+	if (question_traits(s->kind)->secret) {
+		question_add(q, p->user);
+		question_add(q, p->password);
 		a->digest = p->digest;
 	} else {
-		memcpy(a->name, name, len);
+		question_add(q, s->name);
+		strcpy(a->name, s->name);
 	}
 }
 
@@ -195,12 +192,12 @@ place_ask(struct asked *a, const struct conn *c)
 	a->since = clock_now();
 	a->open = question_send(pending.args->queues[s->queue], &q) == 0;
 	question_wipe(&q);
-	if (a->open && a->kind == QUESTION_USER)
+	if (a->open && question_traits(a->kind)->helper == HELPER_PASSWORDS)
 		quota_charge(QUOTA_CHECKS, &a->client, 1);
 	return a->open;
 }
 
-/* Asks, or joins those who have; false when that must wait. */
+/* Asks, or joins those that have asked; false when that must wait. */
 static bool
 ask(struct conn *c)
 {
@@ -230,10 +227,12 @@ ask_at(struct conn *c, enum queue queue)
 void
 ask_question(struct conn *c, enum question_kind kind, const char *name)
 {
+	const struct question_traits *traits = question_traits(kind);
+
 	c->setup->kind = kind;
 	c->setup->name = name;
-	c->setup->queue = QUEUE_NAMES;
-	ask_at(c, place_find(c) != NULL ? QUEUE_NAMES : QUEUE_HOSTS);
+	c->setup->queue = traits->queue;
+	ask_at(c, place_find(c) != NULL ? traits->queue : traits->overflow);
 }
 
 /* The same for the credentials of a connection, by the users queue. */
@@ -264,9 +263,11 @@ ask_joins(struct conn *c)
 bool
 ask_on(struct conn *c)
 {
-	if (c->setup->queue != QUEUE_HOSTS)
+	enum queue queue = question_traits(c->setup->kind)->queue;
+
+	if (c->setup->queue == queue)
 		return false;
-	ask_at(c, QUEUE_NAMES);
+	ask_at(c, queue);
 	return true;
 }
 
@@ -313,11 +314,13 @@ static void
 answer_remember(
     const struct asked *a, enum queue queue, const struct answer *ans)
 {
-	if (ans->error != 0 || a->kind == QUESTION_USER)
+	const struct question_traits *traits = question_traits(a->kind);
+
+	if (ans->error != 0 || traits->memory != MEMORY_WORKER)
 		return;
-	if (a->kind == QUESTION_NAME)
+	if (!traits->about_client)
 		namecache_put(a->name, ans->addrs, ans->naddrs);
-	else if (ans->matches || queue == QUEUE_NAMES)
+	else if (ans->matches || queue == traits->queue)
 		namecache_put_client(a->name, &a->client, ans->matches);
 }
 
@@ -344,7 +347,7 @@ answer_take(const struct answer *answer)
 	if (a == NULL)
 		return;
 	answer_remember(a, answer->ticket.queue, answer);
-	if (a->kind == QUESTION_USER)
+	if (question_traits(a->kind)->helper == HELPER_PASSWORDS)
 		quota_charge(QUOTA_CHECKS, &a->client, -1);
 	/* It is not lost, whatever the clock says. */
 	a->since = clock_now();

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* The desk: the process that answers the questions of all workers. */
 #ifndef DESK_H
 #define DESK_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A helper: does what can only be done by blocking, one question after the
- * other, for the desk that forked it.  It decides nothing, keeps nothing, and
- * knows nobody but the desk.
+ * A helper: answers the questions that can only be answered by blocking, one
+ * after the other, for the desk that forked it.  It decides nothing, keeps
+ * nothing, and talks to nobody but the desk.
  */
 #define _XOPEN_SOURCE 700
 
@@ -28,7 +28,9 @@
 #include "question.h"
 #include "sys.h"
 
-enum { NICENESS = 5 /* of who checks passwords */ };
+enum { NICENESS = 5 /* of a helper that checks passwords */ };
+
+static const struct logins *logins; /* or NULL: it checks no passwords */
 
 static struct addrinfo *
 look_up(const char *name, int *error)
@@ -91,10 +93,10 @@ is_failure(int error)
 }
 
 /*
- * Looks up the name of an address.  Returns 0, or getnameinfo()'s error.  Where
- * that would be the same for a failure as for an address without a name, it is
- * taken for a failure when it was long in coming, since a failure is waited for:
- * a name server that is dead must not let in whom it would denounce.
+ * Looks up the name of an address.  Returns 0, or getnameinfo()'s error.  On
+ * some systems that is the same for a failure as for an address without a name.
+ * There it counts as a failure if it took long, since only failures do: while
+ * the name server is dead, a client that a rule denies by name must not get in.
  */
 static int
 name_of(const struct addr *client, char *name, size_t size)
@@ -113,9 +115,9 @@ name_of(const struct addr *client, char *name, size_t size)
 }
 
 /*
- * Whether a client is what a rule with a name says: its address is one of
- * the name's; or it has a name that matches and that leads back to it, since
- * whoever owns an address may call it what he likes.
+ * Whether a client has the name of a rule: its address is one of the name's; or
+ * the address has a name that matches and that leads back to it, since an owner
+ * of addresses can give them any name.
  */
 static void
 client_answer(
@@ -138,12 +140,10 @@ client_answer(
 }
 
 static void
-user_answer(const struct logins *logins, const struct question *q,
-    struct answer *answer)
+user_answer(const struct question *q, struct answer *answer)
 {
 	bool failed;
 
-	memset(answer, 0, sizeof(*answer));
 	answer->matches =
 	    login_check(logins, q->text, question_password(q), &failed);
 	if (failed)
@@ -151,43 +151,49 @@ user_answer(const struct logins *logins, const struct question *q,
 }
 
 /*
- * Answers a question about names, which can take as long as name servers like.
+ * Answers a question, which takes as long as name servers like.  One about a
+ * user must be asked in a helper that has the users.
  */
 void
 helper_answer(const struct question *q, struct answer *answer)
 {
 	memset(answer, 0, sizeof(*answer));
-	if (q->kind == QUESTION_CLIENT)
-		client_answer(q->text, &q->client, answer);
-	else
+	switch (q->kind) {
+	case QUESTION_NAME:
 		name_answer(q->text, answer);
+		break;
+	case QUESTION_CLIENT:
+		client_answer(q->text, &q->client, answer);
+		break;
+	case QUESTION_USER:
+		user_answer(q, answer);
+	}
 }
 
 /*
- * A helper's life: answers the questions of its desk, and ends with status 0
- * when the desk asks no more.  One that is there to check passwords has the
- * users; what it does takes a processor's time, and tunnels come first.
+ * A helper's life: answers questions of its kind, and ends with status 0 when
+ * the desk asks no more.  One for passwords has the users, and others NULL.  A
+ * password takes a processor's time, and tunnels come first.
  */
 _Noreturn void
-helper_run(int desk, const struct logins *logins)
+helper_run(int desk, enum helper_kind kind, const struct logins *users)
 {
 	struct question q;
 	struct answer answer;
 	ssize_t n;
 
 	sys_die_with_parent();
-	if (logins != NULL && nice(NICENESS) == -1)
+	logins = users;
+	if (kind == HELPER_PASSWORDS && nice(NICENESS) == -1)
 		errno = 0;
 	for (;;) {
 		n = recv(desk, &q, sizeof(q), 0);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (!question_fits(&q, n))
+		if (!question_fits(&q, n) ||
+		    question_traits(q.kind)->helper != kind)
 			_exit(0);
-		if (q.kind == QUESTION_USER && logins != NULL)
-			user_answer(logins, &q, &answer);
-		else
-			helper_answer(&q, &answer);
+		helper_answer(&q, &answer);
 		question_wipe(&q);
 		if (answer_send(desk, &answer) != 0)
 			_exit(STATUS_SYSTEM);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The hosts file, hosts(5): it is kept in memory, sorted by name, and read
- * again when it has changed.  It is looked at in place of the library so that
- * its names are found without ever waiting for a name server.
+ * again when it has changed.  The library would look there too, but might ask a
+ * name server as well; this never waits.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -80,7 +80,7 @@ hosts_line(char *line)
 		hosts_add(word, &addr);
 }
 
-/* Reads the hosts file again if it is not the one that was read. */
+/* Reads the hosts file, unless it is still the one that was read last. */
 static void
 hosts_refresh(void)
 {
@@ -129,7 +129,7 @@ hosts_name(const char *name, struct answer *answer)
 	answer->error = answer->naddrs > 0 ? 0 : EAI_NONAME;
 }
 
-/* Both ways between a client and its names are in the file. */
+/* A line of the file counts for both ways, from the name and back to it. */
 static void
 hosts_client(const char *rule, const struct addr *client, struct answer *answer)
 {
@@ -139,14 +139,14 @@ hosts_client(const char *rule, const struct addr *client, struct answer *answer)
 }
 
 /*
- * Puts into an empty answer what the hosts file has to say to a question.
- * Returns whether it knows.
+ * Puts into an empty answer what the hosts file says to a question about a name
+ * or a client.  Returns whether it says anything.
  */
 bool
 hosts_answer(const struct question *q, struct answer *answer)
 {
 	hosts_refresh();
-	if (q->kind == QUESTION_CLIENT) {
+	if (question_traits(q->kind)->about_client) {
 		hosts_client(q->text, &q->client, answer);
 		return answer->matches;
 	}

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* What the hosts file says to a question. */
 #ifndef HOSTS_H
 #define HOSTS_H
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The questions of the workers to the desk, and its answers, as messages of
- * one socket: of each only what is used is sent, and what comes is checked to
- * its last byte before it is believed.
+ * The questions of the workers to the desk and its answers: what is true of
+ * each kind of question, and how they travel, as messages of one socket.  Of
+ * each message only what is used is sent, and it is checked to its last byte
+ * before it is believed.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -11,37 +12,60 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
+#include "addr.h"
 #include "bounds.h"
 #include "question.h"
 #include "secret.h"
 #include "sys.h"
 
-/*
- * Sends a question, and of it what is used.  Returns 0, or -1 with errno.
- */
-int
-question_send(int fd, const struct question *q)
+static const struct question_traits kinds[] = {
+	[QUESTION_NAME] = { .parts = 1,
+	    .part_size = HOST_SIZE,
+	    .queue = QUEUE_NAMES,
+	    .overflow = QUEUE_HOSTS,
+	    .helper = HELPER_NAMES,
+	    .memory = MEMORY_WORKER },
+	[QUESTION_CLIENT] = { .parts = 1,
+	    .part_size = HOST_SIZE,
+	    .about_client = true,
+	    .queue = QUEUE_NAMES,
+	    .overflow = QUEUE_HOSTS,
+	    .helper = HELPER_NAMES,
+	    .memory = MEMORY_WORKER },
+	[QUESTION_USER] = { .parts = 2,
+	    .part_size = CREDENTIAL_SIZE,
+	    .secret = true,
+	    .queue = QUEUE_USERS,
+	    .overflow = QUEUE_USERS,
+	    .helper = HELPER_PASSWORDS,
+	    .memory = MEMORY_DESK },
+};
+
+/* Whether a question that was received is of any kind. */
+static bool
+kind_known(const struct question *q)
 {
-	return sys_send(
-	    fd, q, offsetof(struct question, text) + q->len, NULL, 0);
+	return (size_t)q->kind < sizeof(kinds) / sizeof(*kinds);
 }
 
-/* Whether len bytes that were received are a question, whole and no more. */
-bool
-question_fits(const struct question *q, ssize_t len)
+/* What is true of a kind. */
+const struct question_traits *
+question_traits(enum question_kind kind)
 {
-	size_t least = offsetof(struct question, text), nuls = 0;
+	return &kinds[kind];
+}
 
-	if (len <= (ssize_t)least || q->len > sizeof(q->text) ||
-	    (size_t)len != least + q->len || q->text[q->len - 1] != '\0')
-		return false;
-	for (size_t i = 0; i < q->len; i++)
-		nuls += q->text[i] == '\0';
-	if (q->kind == QUESTION_USER)
-		return nuls == 2;
-	return nuls == 1 && q->len <= HOST_SIZE;
+/* Adds a part to the text of a question; there must be room. */
+void
+question_add(struct question *q, const char *part)
+{
+	size_t len = strlen(part) + 1;
+
+	memcpy(q->text + q->len, part, len);
+	q->len += (uint32_t)len;
 }
 
 /* The password in a QUESTION_USER. */
@@ -51,15 +75,59 @@ question_password(const struct question *q)
 	return q->text + strlen(q->text) + 1;
 }
 
-/* Wipes the password in a question, if there is one. */
+/* Whether two questions have the same answer. */
+bool
+question_same(const struct question *a, const struct question *b)
+{
+	return a->kind == b->kind && a->len == b->len &&
+	    memcmp(a->text, b->text, a->len) == 0 &&
+	    (!kinds[a->kind].about_client ||
+		addr_same_ip(&a->client, &b->client));
+}
+
+/* Sends a question.  Returns 0, or -1 with errno. */
+int
+question_send(int fd, const struct question *q)
+{
+	return sys_send(
+	    fd, q, offsetof(struct question, text) + q->len, NULL, 0);
+}
+
+/* Whether the text of a question is all its parts and no more. */
+static bool
+text_fits(const struct question *q, const struct question_traits *traits)
+{
+	const char *at = q->text, *end = at + q->len, *nul;
+
+	for (unsigned i = 0; i < traits->parts; i++) {
+		nul = memchr(at, '\0', (size_t)(end - at));
+		if (nul == NULL || (size_t)(nul - at) >= traits->part_size)
+			return false;
+		at = nul + 1;
+	}
+	return at == end;
+}
+
+/* Whether len bytes that were received are a question, whole and no more. */
+bool
+question_fits(const struct question *q, ssize_t len)
+{
+	size_t least = offsetof(struct question, text);
+
+	return len > (ssize_t)least && q->len <= sizeof(q->text) &&
+	    (size_t)len == least + q->len && kind_known(q) &&
+	    text_fits(q, &kinds[q->kind]);
+}
+
+/* Wipes the text of a question, unless it is known to hold no secret. */
 void
 question_wipe(struct question *q)
 {
-	if (q->kind == QUESTION_USER)
+	if (!kind_known(q) || kinds[q->kind].secret)
 		secret_wipe(q->text, sizeof(q->text));
 }
 
-/* Sends an answer, and of it what is used.  Returns 0, or -1 with errno. */
+/* Sends an answer.  Returns 0, or -1 with errno. */
 int
 answer_send(int fd, const struct answer *answer)
 {
@@ -70,8 +138,8 @@ answer_send(int fd, const struct answer *answer)
 }
 
 /*
- * Receives an answer.  Returns 1; 0 when the other end is gone, or not in its
- * right mind; or -1 with errno EAGAIN or EINTR.
+ * Receives an answer.  Returns 1; 0 when the other end is gone or has sent
+ * something else; or -1 with errno EAGAIN or EINTR.
  */
 int
 answer_receive(int fd, struct answer *answer)

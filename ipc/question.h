@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: ISC */
+/* Questions of workers to the desk, and its answers: what each kind is. */
 #ifndef QUESTION_H
 #define QUESTION_H
 
 #include <sys/types.h>
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "addr.h"
@@ -14,35 +16,66 @@ enum {
 	LOOKUP_LATE = 1000 /* ms after which a failure is a late answer */
 };
 
-/* Questions to the desk, and its answers; only what is used of them is sent. */
-enum queue { QUEUE_HOSTS, QUEUE_NAMES, QUEUE_USERS, QUEUES };
+/*
+ * What is asked: the addresses of a name; whether a client has the name that a
+ * rule says; whether a user has that password.
+ */
 enum question_kind { QUESTION_NAME, QUESTION_CLIENT, QUESTION_USER };
 
-/* Who asked: an answer for somebody who is gone finds nobody. */
+/*
+ * The sockets by which questions go to the desk: for what the hosts file may
+ * say, which is answered at once; for all names; and for passwords.
+ */
+enum queue { QUEUE_HOSTS, QUEUE_NAMES, QUEUE_USERS, QUEUES };
+
+/* What a helper of the desk is there for. */
+enum helper_kind { HELPER_NAMES, HELPER_PASSWORDS, HELPER_KINDS };
+
+/* Which process remembers an answer, so that it need not be found again. */
+enum memory { MEMORY_NONE, MEMORY_WORKER, MEMORY_DESK };
+
+/* What is true of all questions of one kind. */
+struct question_traits {
+	unsigned parts;          /* of its text, each with its NUL */
+	size_t part_size;        /* bytes of each, at most */
+	bool secret;             /* the text is wiped after use */
+	bool about_client;       /* the client's address is part of it */
+	enum queue queue;        /* where it is answered for sure */
+	enum queue overflow;     /* where it may be, while that is full */
+	enum helper_kind helper; /* by whom, unless the desk knows */
+	enum memory memory;
+};
+
+/* Identifies who asked, so that an answer for one that is gone is dropped. */
 struct ticket {
 	pid_t pid;
 	uint32_t worker, queue, place, serial;
 };
 
+/* Of question and answer only what is used is sent. */
 struct question {
 	struct ticket ticket;
 	enum question_kind kind;
-	struct addr client; /* QUESTION_CLIENT */
-	uint32_t len;       /* of the text, with its NULs */
-	/* The name, the rule, or the user; that has a password behind it. */
+	struct addr client;
+	uint32_t len; /* of the text, with its NULs */
+	/* A name, a rule, or a user and a password. */
 	char text[2 * CREDENTIAL_SIZE];
 };
 
 struct answer {
 	struct ticket ticket;
 	int error;    /* 0, or one of getaddrinfo()'s */
-	bool matches; /* QUESTION_CLIENT, QUESTION_USER */
+	bool matches; /* QUESTION_CLIENT, QUESTION_USER: yes */
 	uint32_t naddrs;
 	struct addr addrs[ADDRS_MAX];
 };
+
+const struct question_traits *question_traits(enum question_kind);
+void question_add(struct question *, const char *part);
+const char *question_password(const struct question *);
+bool question_same(const struct question *, const struct question *);
 int question_send(int fd, const struct question *);
 bool question_fits(const struct question *, ssize_t len);
-const char *question_password(const struct question *);
 void question_wipe(struct question *);
 int answer_send(int fd, const struct answer *);
 int answer_receive(int fd, struct answer *);

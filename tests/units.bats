@@ -68,6 +68,11 @@ driver() {
 	"$DRIVER"
 }
 
+@test "units: a worker that sends the desk something else than a question is not believed" {
+	driver question_test
+	"$DRIVER"
+}
+
 @test "units: a client waits for the check of its password no longer than the rules say" {
 	driver auth_test
 	"$DRIVER"
