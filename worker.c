@@ -2,8 +2,8 @@
 /*
  * A worker: accepts clients, carries thousands of connections in one poll()
  * loop, and obeys its master.  It never blocks anywhere else.  It has no
- * rights beyond its descriptors, opens no file, and leaves when its master is
- * gone.  What becomes of a connection is life.c's.
+ * rights beyond its descriptors, opens no file, and ends when its master is
+ * gone.  life.c says what becomes of a connection.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -51,7 +51,7 @@ enum {
 	ASIDE_TIME = 2     /* ms after the end of a connection */
 };
 
-/* What a descriptor in the poll set that is no connection's is for. */
+/* What the descriptors are for that belong to no connection. */
 enum own {
 	OWN_MASTER,
 	OWN_ANSWERS,
@@ -67,22 +67,22 @@ static struct {
 	int slots[OWN_LISTENER + LISTEN_MAX];
 	uint64_t open;        /* a bit for each listener that is not closed */
 	bool listening;       /* they are in the poll set */
-	bool full;            /* when it last tried to accept */
+	bool full;            /* there was no room at the last accept */
 	int64_t paused_until; /* when to listen again, or 0 */
-	size_t paused_count;  /* connections that there were then */
-	bool out; /* paused for want of what another worker may have */
+	size_t paused_count;  /* how many connections it had then */
+	bool out;             /* it lacks what another worker may have */
 	struct log_rate accept_errors;
 	bool draining;
-	bool told;          /* the master, that it has left its listeners */
-	bool dismissed;     /* the desk was let go */
-	uint64_t abandoned; /* listeners that only we serve, while draining */
-	int64_t leave_at;   /* when these may be left */
-	int64_t drained_at; /* when draining has to be over */
+	bool told;          /* the master knows that it takes no new clients */
+	bool dismissed;     /* it asks the desk no more */
+	uint64_t abandoned; /* draining: listeners that no other one serves */
+	int64_t leave_at;   /* when these may be closed */
+	int64_t drained_at; /* when draining must be over */
 	int log_fd, access_fd; /* owned: sent by the master */
 } w;
 
 static void
-own_watch(unsigned which, int fd, short events)
+worker_watch(unsigned which, int fd, short events)
 {
 	w.slots[which] = -1;
 	if (fd >= 0 && watch_add(fd, events, NULL, which, &w.slots[which]) != 0)
@@ -97,7 +97,11 @@ my_count(void)
 	return &w.args->share->slots[w.args->slot].clients;
 }
 
-/* Takes a place among MaxClients; false when there is none. */
+/*
+ * Takes a place among MaxClients; false when there is none.  A new connection
+ * is counted first and the sum is taken then.  When two arrive at once where
+ * one would fit, neither may be let in, but never both.
+ */
 static bool
 place_take(void)
 {
@@ -113,8 +117,8 @@ place_take(void)
 }
 
 /*
- * Counts those that there are, when some may have gone.  Whoever waits for a
- * place hears of it.
+ * Publishes how many connections this worker has, and wakes the listening
+ * worker if that waits for a free place.
  */
 static void
 place_give_back(void)
@@ -123,7 +127,10 @@ place_give_back(void)
 	unsigned count = (unsigned)conn_count(), before;
 	uint32_t holder;
 
-	/* Others read that often, and had to fetch it again. */
+	/*
+	 * Other processes read this often: writing an unchanged value would
+	 * make them fetch the cache line again.
+	 */
 	before = atomic_load(my_count());
 	if (count == before)
 		return;
@@ -156,11 +163,11 @@ listen_watch(bool on)
 		if (!on)
 			watch_remove(&w.slots[OWN_LISTENER + i]);
 		else if (w.open >> i & 1)
-			own_watch(
+			worker_watch(
 			    OWN_LISTENER + i, w.args->listeners[i], POLLIN);
 }
 
-/* Does what befits the baton, and says what the others have to know. */
+/* Listens or not, as the baton says, and publishes what this worker does. */
 static void
 listen_update(void)
 {
@@ -174,7 +181,7 @@ listen_update(void)
 	listen_watch(w.paused_until == 0 && (w.draining || has_baton()));
 }
 
-/* Passes the baton to another that can take clients, if there is one. */
+/* Passes the baton to another worker that can take clients, if any can. */
 static bool
 listen_pass(void)
 {
@@ -188,7 +195,10 @@ listen_pass(void)
 	return true;
 }
 
-/* Rests for a while; out: another worker may have what this one lacks. */
+/*
+ * Stops accepting for a while.  If out, this worker lacks something, such as
+ * descriptors, that another one may have, and that one is to listen.
+ */
 static void
 listen_pause(bool out)
 {
@@ -200,7 +210,7 @@ listen_pause(bool out)
 		listen_pass();
 }
 
-/* The share keeps this line rare for all workers together. */
+/* The rate in the share makes this one line a minute for all workers. */
 static void
 complain_of_clients(void)
 {
@@ -220,7 +230,7 @@ complain_of_accept(int error)
 enum accepted {
 	ACCEPTED,
 	ACCEPTED_NOBODY,
-	ACCEPTED_LATER, /* it rests until there is room */
+	ACCEPTED_LATER, /* the worker rests until there is room */
 	ACCEPTED_NEVER  /* the listener is broken */
 };
 
@@ -233,9 +243,9 @@ client_waits(int listener)
 }
 
 /*
- * There is no place for one more, here or at all.  It may be that another
- * worker, which was awake, is about to accept the very client that made this
- * one try; only who still waits after a rest is worth a line.
+ * There is no place for one more client, here or anywhere.  Another worker may
+ * be about to accept the very client that made this one try.  So there is a
+ * line in the log only when a client still waits after a rest.
  */
 static enum accepted
 accept_later(int listener)
@@ -283,7 +293,7 @@ accept_one(int listener)
 		complain_of_accept(error);
 		return ACCEPTED_NEVER;
 	default:
-		/* This one is gone; there may be others. */
+		/* This client is gone; there may be others. */
 		return ACCEPTED;
 	}
 }
@@ -298,9 +308,9 @@ listener_close(size_t i)
 }
 
 /*
- * Accepts a few clients.  When draining, a listener that nobody else serves
- * is left when nobody waits there any more, and those whom the system keeps
- * back until they say something have had time to do so: they would be reset.
+ * Accepts a few clients.  A draining worker also closes a listener that no
+ * other one serves, once no client waits there, but not before leave_at: the
+ * system holds back clients until they send something, and would reset those.
  */
 static void
 listener_ready(size_t i, int max)
@@ -315,7 +325,7 @@ listener_ready(size_t i, int max)
 		listener_close(i);
 }
 
-/* Tells the master that nobody new comes any more, but for who waits. */
+/* Tells the master, once, that no clients come but those that wait already. */
 static void
 drained(void)
 {
@@ -326,7 +336,7 @@ drained(void)
 	w.told = true;
 }
 
-/* Looks whether it is time to leave those that nobody else serves. */
+/* Closes the listeners that no other worker serves, if it is time to. */
 static void
 listeners_leave(void)
 {
@@ -339,10 +349,9 @@ listeners_leave(void)
 }
 
 /*
- * Accepts as many as befit this worker, or passes the baton on when it carries
- * more than it should.  After the last one it only does so when somebody
- * waits: tunnels that come and go one after the other are all well here, and
- * nobody else has to wake for them.
+ * Accepts clients until this worker has one more than its bound, and passes the
+ * baton on then.  It only does the latter while another client waits: where
+ * tunnels come and go one after the other, no other worker needs to wake.
  */
 static void
 listener_event(size_t i)
@@ -372,9 +381,9 @@ listener_event(size_t i)
 }
 
 /*
- * While connections come and go, a worker that does not listen looks who waits
- * when it is awake anyway, and has room for more than the one that listens: so
- * nobody has to be woken to have the baton moved.
+ * A worker without the baton that is awake anyway, as a connection has just
+ * ended, accepts some clients if it has fewer than the listening one.  So the
+ * load is spread without waking a process to move the baton.
  */
 static void
 listen_aside(void)
@@ -396,8 +405,8 @@ listen_aside(void)
 }
 
 /*
- * The master gives the baton.  Who waits is served before anybody can take it
- * away again.
+ * The master gives the baton.  Clients that wait are accepted before it can be
+ * taken away again.
  */
 static void
 listen_ordered(void)
@@ -407,7 +416,7 @@ listen_ordered(void)
 			listener_ready(i, ACCEPTS_MAX);
 }
 
-/* Somebody has passed the baton, or has a place for who waits. */
+/* Another worker has passed the baton, or has made a place free. */
 static void
 bell_heard(void)
 {
@@ -419,8 +428,9 @@ bell_heard(void)
 /* Orders. */
 
 /*
- * Takes who waits at the listening sockets, and leaves them to others, but
- * for those that have no others while there is no place for all who wait.
+ * Begins to drain: accepts the clients that wait, and closes the listeners that
+ * others serve too.  The rest stay open for a while, for clients that are on
+ * their way, and until there was a place for each that waits.
  */
 static void
 drain(uint64_t abandoned)
@@ -446,8 +456,8 @@ drain(uint64_t abandoned)
 }
 
 /*
- * Writes to the logs that the master has opened anew, unless there was no
- * descriptor free to receive them by.
+ * Writes to the logs that the master has opened again, unless this worker had
+ * no free descriptor to receive them.
  */
 static void
 change_logs(const struct order_message *order, const int fds[2])
@@ -462,7 +472,8 @@ change_logs(const struct order_message *order, const int fds[2])
 	if (n > 0 && fds[n - 1] < 0) {
 		if (fds[0] >= 0)
 			close(fds[0]);
-		log_line(LOG_LEVEL_ERROR, "No descriptor for the new logs");
+		log_line(LOG_LEVEL_ERROR,
+		    "Cannot reopen the logs: no free descriptor");
 		return;
 	}
 	log_use(&logs);
@@ -474,7 +485,7 @@ change_logs(const struct order_message *order, const int fds[2])
 
 /* Ends all connections, and the process. */
 static _Noreturn void
-leave(enum ending ending)
+worker_leave(enum ending ending)
 {
 	life_end_all(ending);
 	log_flush();
@@ -491,8 +502,8 @@ master_ready(void)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n != sizeof(order))
-		leave(END_STOPPED);
-	/* An ORDER_LOOK needs no more than the turn that it causes. */
+		worker_leave(END_STOPPED);
+	/* ORDER_LOOK only wakes this worker: each turn looks at the baton. */
 	if (order.order == ORDER_LISTEN && !w.draining)
 		listen_ordered();
 	else if (order.order == ORDER_LOGS)
@@ -512,7 +523,7 @@ answers_ready(void)
 		life_answer(c, answer);
 }
 
-/* Lets the desk go, when draining, as soon as nobody needs it. */
+/* Closes the way to the desk when draining, once no connection needs it. */
 static void
 dismiss_desk(void)
 {
@@ -531,7 +542,7 @@ dismiss_desk(void)
 /* The loop. */
 
 static void
-own_event(unsigned which, short revents)
+worker_event(unsigned which, short revents)
 {
 	assert(!(revents & POLLNVAL));
 	if (which == OWN_MASTER)
@@ -544,7 +555,7 @@ own_event(unsigned which, short revents)
 		listener_event(which - OWN_LISTENER);
 	else if (revents & POLLOUT)
 		ask_send((enum queue)(which - OWN_QUEUES));
-	/* While draining, a desk that dies is not replaced. */
+	/* If the desk dies while its generation drains, there is no new one. */
 	if (which >= OWN_ANSWERS && which < OWN_LOT &&
 	    revents & (POLLHUP | POLLERR))
 		watch_remove(&w.slots[which]);
@@ -552,7 +563,7 @@ own_event(unsigned which, short revents)
 
 /* How long poll() may sleep, in ms. */
 static int
-sleep_time(void)
+worker_sleep_time(void)
 {
 	int64_t until = deadline_next();
 
@@ -571,7 +582,7 @@ sleep_time(void)
 
 /* One turn: sleeps, then does what can be done without waiting. */
 static void
-turn(void)
+worker_turn(void)
 {
 	struct tunnel *t;
 	unsigned which;
@@ -581,8 +592,8 @@ turn(void)
 		if (w.slots[OWN_QUEUES + queue] >= 0)
 			watch_set(w.slots[OWN_QUEUES + queue],
 			    ask_waiting((enum queue)queue) ? POLLOUT : 0);
-	watch_poll(sleep_time());
-	/* The lot first: one side of a tunnel that is busy may lie there. */
+	watch_poll(worker_sleep_time());
+	/* The lot first: it may hold one side of a tunnel that is busy. */
 	if (lot_fd() < 0 || watch_take((size_t)w.slots[OWN_LOT], &t, &which))
 		parking_wake();
 	for (size_t i = watch_count(); i-- > 0;) {
@@ -590,7 +601,7 @@ turn(void)
 		if (revents == 0)
 			continue;
 		if (t == NULL)
-			own_event(which, revents);
+			worker_event(which, revents);
 		else
 			life_event(conn_of(t), which, revents);
 	}
@@ -613,8 +624,8 @@ turn(void)
 
 /*
  * A worker's life, in a process of its own that has given up its rights and
- * opened its logs.  It tells the master when it is ready, listens when it is
- * told to, and ends when it has drained or the master is gone.
+ * opened its logs.  It tells the master when it is ready, listens when it has
+ * the baton, and ends when it has drained or the master is gone.
  */
 _Noreturn void
 worker_run(const struct worker_args *args)
@@ -633,14 +644,15 @@ worker_run(const struct worker_args *args)
 		log_line(LOG_LEVEL_CRITICAL, "Worker: %s", strerror(errno));
 		_exit(STATUS_SYSTEM);
 	}
-	own_watch(OWN_MASTER, args->master, POLLIN);
-	own_watch(OWN_ANSWERS, args->answers, POLLIN);
+	worker_watch(OWN_MASTER, args->master, POLLIN);
+	worker_watch(OWN_ANSWERS, args->answers, POLLIN);
 	for (int queue = 0; queue < QUEUES; queue++)
-		own_watch(OWN_QUEUES + (unsigned)queue, args->queues[queue], 0);
-	own_watch(OWN_LOT, lot_fd(), POLLIN);
-	own_watch(OWN_BELL, args->baton->bells[args->index][0], POLLIN);
+		worker_watch(
+		    OWN_QUEUES + (unsigned)queue, args->queues[queue], 0);
+	worker_watch(OWN_LOT, lot_fd(), POLLIN);
+	worker_watch(OWN_BELL, args->baton->bells[args->index][0], POLLIN);
 	for (unsigned i = 0; i < args->nlisteners; i++) {
-		own_watch(OWN_LISTENER + i, -1, 0);
+		worker_watch(OWN_LISTENER + i, -1, 0);
 		w.open |= UINT64_C(1) << i;
 	}
 	log_detach();
@@ -650,6 +662,6 @@ worker_run(const struct worker_args *args)
 	while (!w.draining ||
 	    ((conn_count() > 0 || w.abandoned != 0) &&
 		clock_now() < w.drained_at))
-		turn();
-	leave(END_DRAINED);
+		worker_turn();
+	worker_leave(END_DRAINED);
 }

@@ -66,9 +66,9 @@ static struct {
 	size_t used[QUEUES]; /* places that were ever needed */
 	struct asked asked[QUEUES][PLACES_MAX];
 	struct list waiting[QUEUES]; /* those that found no place or no room */
-	struct answer answer;       /* that is being handed out */
-	struct asked *answered;     /* to those who asked this, or NULL */
-	int taken;                  /* answers of this turn */
+	struct answer answer;        /* that is being handed out */
+	struct asked *answered;      /* to those who asked this, or NULL */
+	int taken;                   /* answers of this turn */
 } pending;
 
 /*
@@ -331,7 +331,8 @@ answer_match(const struct answer *answer)
 	const struct ticket *t = &answer->ticket;
 	struct asked *a;
 
-	if (t->pid != pending.pid || t->queue >= QUEUES || t->place >= PLACES_MAX)
+	if (t->pid != pending.pid || t->queue >= QUEUES ||
+	    t->place >= PLACES_MAX)
 		return NULL;
 	a = &pending.asked[t->queue][t->place];
 	return a->open && a->serial == t->serial ? a : NULL;
@@ -387,7 +388,8 @@ ask_answered(const struct answer **answer)
 	*answer = &pending.answer;
 	while ((c = answer_next()) == NULL) {
 		if (pending.taken == ANSWERS_MAX ||
-		    answer_receive(pending.args->answers, &pending.answer) != 1) {
+		    answer_receive(pending.args->answers, &pending.answer) !=
+			1) {
 			pending.taken = 0;
 			return NULL;
 		}

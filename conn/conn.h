@@ -57,8 +57,8 @@ struct setup {
 	struct request request;
 	char *head; /* owned: an incomplete head */
 	size_t head_len, head_size;
-	size_t rule;    /* CONN_RULE: the rule asked about */
-	bool limited;   /* the client is over a limit for its address */
+	size_t rule;      /* CONN_RULE: the rule asked about */
+	bool limited;     /* the client is over a limit for its address */
 	enum queue queue; /* where it asks or has asked */
 	enum question_kind kind;
 	const char *name;

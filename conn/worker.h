@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* A worker: the process that serves clients. */
 #ifndef WORKER_H
 #define WORKER_H
 

@@ -138,8 +138,8 @@ helper_begin(int desk, enum helper_kind kind)
 		login_forget(logins);
 		logins = NULL;
 	}
-	sys_title("helper, %s",
-	    kind == HELPER_PASSWORDS ? "passwords" : "names");
+	sys_title(
+	    "helper, %s", kind == HELPER_PASSWORDS ? "passwords" : "names");
 	helper_run(desk, kind, logins);
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* What the master gives to a worker and to the desk when it starts them. */
 #ifndef ARGS_H
 #define ARGS_H
 
@@ -14,14 +15,14 @@ struct conf;
 struct logins;
 struct share;
 
-/* What a worker is given. Everything stays the caller's. */
+/* What a worker is given.  Everything stays the caller's. */
 struct worker_args {
 	const struct conf *conf;
 	struct share *share;
 	size_t slot; /* its place in the share */
 	const struct baton *baton;
 	uint32_t index;     /* its place among the workers */
-	int master;         /* orders come, notes go; end of file: leave */
+	int master;         /* orders come, notes go; it ends at end of file */
 	int queues[QUEUES]; /* where questions go */
 	int answers;        /* where answers come from */
 	struct logs logs;
@@ -30,17 +31,17 @@ struct worker_args {
 	size_t nlisteners;
 	size_t max_conns;     /* connections its descriptors allow */
 	size_t max_pipes;     /* and pipes */
-	size_t max_questions; /* in a queue at once */
+	size_t max_questions; /* of its own in one queue at once */
 };
 
-/* What the desk is given. Everything stays the caller's. */
+/* What the desk is given.  Everything stays the caller's. */
 struct desk_args {
-	int master;         /* notes go; end of file: leave */
-	int queues[QUEUES]; /* where they come from */
-	const int *answers; /* where they go, for each worker */
+	int master;         /* notes go; it ends at end of file */
+	int queues[QUEUES]; /* where questions come from */
+	const int *answers; /* where answers go, for each worker */
 	size_t nworkers;
-	unsigned connect_timeout; /* s: who waits longer has left */
-	struct logins *logins;    /* for those helpers that check passwords */
+	unsigned connect_timeout; /* s: a client waits no longer */
+	struct logins *logins;    /* for helpers that check passwords */
 };
 
 #endif

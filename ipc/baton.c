@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The baton: one worker of a generation listens, and the others do not, so
- * that a connection wakes one process and goes where there are fewest.  Who
- * has it stands as one number in the shared memory: from the time when the
- * generation goes to work there is never none, and never two for long.  The
- * bells, one for each worker, only say that it is time to look there; so it
- * does no harm to ring one once more, when whoever should have done it has
- * died.
+ * that a connection wakes one process and goes where there are fewest.  The
+ * shared memory has the number of the worker that holds the baton.  Once the
+ * generation works there always is one, and never two for long.  Each worker
+ * has a bell, which says no more than that the number may have changed: to ring
+ * it once too often does no harm.
  *
- * Any worker can write there what it likes.  Nothing that is read here is
- * trusted further than to choose among the workers that there are.
+ * Any worker can write anything there.  What is read is only trusted to choose
+ * among the workers that exist.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -23,7 +22,7 @@
 #include "share.h"
 #include "sys.h"
 
-/* A generation's number stands in the slot of its first worker. */
+/* The number of the holder is in the slot of the generation's first worker. */
 static atomic_uint *
 baton_word(const struct baton *b)
 {
@@ -36,7 +35,7 @@ baton_slot(const struct baton *b, uint32_t worker)
 	return &b->share->slots[b->slots[worker]];
 }
 
-/* Closes a bell here, or what is not needed to ring it. */
+/* Closes a bell in this process: both ends, or the one that hears it. */
 static void
 bell_close(int bell[2], bool whole)
 {
@@ -50,7 +49,7 @@ bell_close(int bell[2], bool whole)
 	bell[1] = -1;
 }
 
-/* A baton without workers, which baton_close() may be called for. */
+/* Makes a baton without workers, so that baton_close() may be called. */
 void
 baton_init(struct baton *b, struct share *share)
 {
@@ -82,8 +81,8 @@ baton_close(struct baton *b)
 }
 
 /*
- * In a worker: closes what only others hear.  It keeps an end of its own bell
- * to ring by, so that the bell never ends.
+ * In a worker: closes the ends by which other workers hear their bells.  It
+ * keeps both ends of its own, so that it never sees an end of file there.
  */
 void
 baton_keep(struct baton *b, uint32_t me)
@@ -93,21 +92,21 @@ baton_keep(struct baton *b, uint32_t me)
 			bell_close(b->bells[i], false);
 }
 
-/* Who listens: a worker, or some other number for nobody. */
+/* The worker that holds the baton; any other number means that none does. */
 uint32_t
 baton_holder(const struct baton *b)
 {
 	return atomic_load(baton_word(b));
 }
 
-/* Gives the baton to a worker, whoever has it. */
+/* Gives the baton to a worker, whichever holds it now. */
 void
 baton_give(const struct baton *b, uint32_t worker)
 {
 	atomic_store(baton_word(b), worker);
 }
 
-/* Passes the baton on, unless it was taken away in the meantime. */
+/* Passes the baton on, unless it has been taken away meanwhile. */
 void
 baton_pass(const struct baton *b, uint32_t me, uint32_t to)
 {
@@ -117,14 +116,14 @@ baton_pass(const struct baton *b, uint32_t me, uint32_t to)
 		baton_ring(b, to);
 }
 
-/* Has a worker look who has the baton. */
+/* Wakes a worker, so that it looks at the baton. */
 void
 baton_ring(const struct baton *b, uint32_t worker)
 {
 	sys_bell_ring(b->bells[worker][1]);
 }
 
-/* Silences the own bell. */
+/* Silences a worker's own bell. */
 void
 baton_hear(const struct baton *b, uint32_t me)
 {
@@ -132,35 +131,39 @@ baton_hear(const struct baton *b, uint32_t me)
 }
 
 /*
- * Says what a worker does: it itself, and the master for one that is not to
- * be given the baton before it says so again.  Returns what it did before.
+ * Publishes what a worker does.  The worker calls this; so does the master, for
+ * one that must not be given the baton until it says itself that it is ready.
+ * Returns the state before.
  */
 enum slot_state
 baton_state(const struct baton *b, uint32_t worker, enum slot_state state)
 {
 	atomic_uint *was = &baton_slot(b, worker)->state;
 
-	/* Others read that often, and had to fetch it again. */
+	/*
+	 * Other processes read this often: writing an unchanged value would
+	 * make them fetch the cache line again.
+	 */
 	if (atomic_load(was) == state)
 		return state;
 	return (enum slot_state)atomic_exchange(was, state);
 }
 
-/* What a worker says that it does. */
+/* The state that a worker has published. */
 enum slot_state
 baton_state_of(const struct baton *b, uint32_t worker)
 {
 	return (enum slot_state)atomic_load(&baton_slot(b, worker)->state);
 }
 
-/* How many clients a worker says that it has. */
+/* The number of clients that a worker has published. */
 unsigned
 baton_load(const struct baton *b, uint32_t worker)
 {
 	return atomic_load(&baton_slot(b, worker)->clients);
 }
 
-/* A worker is gone, or not there yet. */
+/* Publishes that a worker is gone, or has not started yet. */
 void
 baton_forget(const struct baton *b, uint32_t worker)
 {
@@ -169,12 +172,13 @@ baton_forget(const struct baton *b, uint32_t worker)
 }
 
 /*
- * Finds who should have the baton next: of the others that can take clients,
- * the one with the fewest, or NOBODY.  *bound becomes how many clients the one
- * who has it may carry until then, an eighth more than that one: none where
- * there are few, so that these are spread evenly, and no worker comes far over
- * the mean; some where there are many, so that the baton does not move for
- * each.  The mean itself would do as well, but could be lied about.
+ * Finds the worker that should hold the baton next: the one with the fewest
+ * clients among the others that can take some, or NOBODY.  *bound becomes the
+ * number of clients that the holder may have before it passes the baton on: an
+ * eighth more than that worker has.  With few clients that is none more, so
+ * they are spread evenly; with many it is some, so the baton does not move for
+ * each of them.  No worker comes far above the mean.  The mean itself would do
+ * as a bound too, but one worker could shift it by a false count.
  */
 uint32_t
 baton_next(

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* The baton: which worker of a generation listens, and how to wake it. */
 #ifndef BATON_H
 #define BATON_H
 
@@ -10,7 +11,7 @@
 
 enum { NOBODY = 0xffff /* no worker has this number */ };
 
-/* Who listens.  It owns the bells; those not open here are -1. */
+/* The workers of a generation.  It owns the bells; -1: not open here. */
 struct baton {
 	struct share *share;
 	size_t nworkers;

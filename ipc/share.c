@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What is counted over all workers.  Each writes its own slot of the shared
- * memory and reads the others'; whatever another worker may have written there,
- * nothing is read beyond the slots.
+ * memory and reads those of the others.  Whatever another worker may have
+ * written there, nothing beyond the slots is read.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -11,7 +11,7 @@
 
 #include "share.h"
 
-/* How many slots were ever used; those from here on hold nothing. */
+/* How many slots were ever used; the rest hold nothing. */
 size_t
 share_slots(const struct share *share)
 {

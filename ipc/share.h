@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* The memory that all processes share: what they count together. */
 #ifndef SHARE_H
 #define SHARE_H
 
@@ -11,8 +12,8 @@
 #include "tally.h"
 
 enum {
-	SLOTS_MAX = 1024, /* workers, the draining ones too */
-	MADE_MAX = 4096   /* connections of ours that are remembered */
+	SLOTS_MAX = 1024, /* workers, also those that drain */
+	MADE_MAX = 4096   /* connections to servers that are remembered */
 };
 
 /* Sizes of the tables of quota.c. */
@@ -22,10 +23,10 @@ enum {
 	QUOTA_DEBT_SETS = 8192 /* for debts */
 };
 
-/* What one address owes: quota.c */
+/* What one address owes; see quota.c. */
 struct share_debt {
 	atomic_ullong key;
-	atomic_llong paid; /* us: when it is paid */
+	atomic_llong paid; /* us: the time when nothing is owed any more */
 };
 
 struct stats {
@@ -36,16 +37,16 @@ struct stats {
 /* What all processes count together; each slot has one writer. */
 struct share {
 	char token[TOKEN_SIZE]; /* tells this proxy from all others */
-	/* Connections of ours that might come back to us: own.c. */
-	atomic_llong made_until; /* ms: there are none after this */
+	/* Connections that we make and that might come back to us: self.c. */
+	atomic_llong made_until; /* ms: later there are none */
 	_Atomic uint64_t made[MADE_MAX];
 	struct log_rate full; /* keeps "too many clients" rare */
-	atomic_uint nslots;   /* those from here on were never used */
+	atomic_uint nslots;   /* those from this one on were never used */
 	struct share_slot {
 		_Alignas(64) atomic_uint clients;
 		atomic_uint state; /* enum slot_state */
 		atomic_uint hosts; /* words in counts, at most */
-		/* Whoever has a generation's baton passes it on: baton.c */
+		/* Which worker of a generation listens: baton.c. */
 		_Alignas(64) atomic_uint baton;
 		_Alignas(64) _Atomic uint64_t tally[TALLIES]; /* stats.c */
 	} slots[SLOTS_MAX];
@@ -53,11 +54,11 @@ struct share {
 	_Alignas(64) struct share_debt debts[QUOTA_DEBT_SETS][QUOTA_WAYS];
 };
 
-/* What a worker does, as far as others have to know. */
+/* What a worker does, as far as others need to know. */
 enum slot_state {
 	SLOT_AWAY,  /* it takes no clients for now */
 	SLOT_READY, /* it can listen, or does */
-	SLOT_RESTS  /* it listens again when anybody's client leaves */
+	SLOT_RESTS  /* it listens again when a client of any worker leaves */
 };
 
 size_t share_slots(const struct share *);
