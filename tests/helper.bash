@@ -14,6 +14,9 @@
 #   BUILD    where tests/run puts the programs made from *.c, such as parse_test
 #   PEER     the other end, made from peer.c; `$PEER` alone prints its usage
 # and, after adit_start, PORT and ADIT_PID.
+#
+# Each program that a test starts costs more than a hundred commands of bash.
+# What every test does, and what is tried again and again, is written in bash.
 
 # Set for each test, before setup() of a file does anything else.
 common_setup() {
@@ -28,6 +31,7 @@ common_setup() {
 	esac
 	BUILD=${ADIT_TEST_BUILD:-$BATS_TEST_DIRNAME/build}
 	PEER=$BUILD/peer
+	NAP=$BATS_RUN_TMPDIR/nap
 	if ! [ -x "$PEER" ]; then
 		echo "there is no $PEER; tests/run makes it"
 		return 1
@@ -41,13 +45,24 @@ common_setup() {
 	ADIT_WRAP=()
 	INSIDE=()
 	STDERR_OK='warning: .*ConnectPort'
-	# Unprivileged workers write their reports here.
-	mkdir -m 1777 "$DIR/sanitizer"
-	chmod go+x "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/* "$DIR" 2>/dev/null ||
-		true
-	export ASAN_OPTIONS="log_path=$DIR/sanitizer/report${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
-	export UBSAN_OPTIONS="log_path=$DIR/sanitizer/report:print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
+	run_setup
+	SANITIZER=$BATS_RUN_TMPDIR/sanitizer/$BATS_SUITE_TEST_NUMBER
+	export ASAN_OPTIONS="log_path=$SANITIZER${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
+	export UBSAN_OPTIONS="log_path=$SANITIZER:print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
 	cd "$DIR" || return 1
+	# bats notes the place of each command before it runs, which costs more
+	# than most commands.  From here on it notes those of the test alone.
+	set +T
+}
+
+# run_setup: what all tests of a file share is made by the first.
+run_setup() {
+	[ ! -e "$NAP" ] || return 0
+	# Workers that have given up root write their reports here.
+	mkdir -m 1777 "$BATS_RUN_TMPDIR/sanitizer"
+	# mktemp(1) has left it to its owner.
+	chmod go+x "$BATS_RUN_TMPDIR"
+	mkfifo "$NAP"
 }
 
 # Ends the processes of the test.  Fails if a sanitizer has reported an error,
@@ -92,7 +107,8 @@ born() {
 		read -r stat 2>/dev/null <"/proc/$1/stat" || return 0
 		# After the name in brackets come the state and, 19 fields
 		# later, the time.
-		read -r -a fields <<<"${stat##*) }"
+		# shellcheck disable=SC2206
+		fields=(${stat##*) })
 		[ "${fields[0]}" = Z ] || BORN_NOW=${fields[19]}
 	else
 		BORN_NOW=$(ps -o lstart= -p "$1") || true
@@ -151,7 +167,7 @@ dead() {
 # wait_for [-t SECONDS] COMMAND...: repeats the command until it succeeds; fails
 # with a message after 20 (or SECONDS) seconds.
 wait_for() {
-	local limit=20 end
+	local limit=20 end tries=0
 
 	if [ "$1" = -t ]; then
 		limit=$2
@@ -163,8 +179,49 @@ wait_for() {
 			echo "waited $limit seconds in vain for: $*"
 			return 1
 		fi
-		sleep 0.02
+		tries=$((tries + 1))
+		if [ "$tries" -lt 50 ]; then
+			nap 0.02
+		else
+			nap 0.05
+		fi
 	done
+}
+
+# nap SECONDS: waits without a process: nobody ever writes to that FIFO.
+nap() {
+	read -r -t "$1" _ <>"$NAP" || true
+}
+
+# file_says REGEX FILE...: whether a line of a file matches (as grep -E has it),
+# for files that are asked often and are short.
+file_says() {
+	local regex=$1 file line lines
+
+	shift
+	for file; do
+		[ -f "$file" ] || continue
+		mapfile -t -n 500 lines <"$file"
+		if [ "${#lines[@]}" = 500 ]; then
+			! grep -qaE -e "$regex" "$file" || return 0
+			continue
+		fi
+		for line in "${lines[@]}"; do
+			[[ $line =~ $regex ]] && return 0
+		done
+	done
+	return 1
+}
+
+# lines_are FILE N: whether a file has that many lines or more; for wait_for.
+lines_are() {
+	local lines
+
+	[ -f "$1" ] || return 1
+	mapfile lines <"$1"
+	[ "${#lines[@]}" -ge "$2" ] || return 1
+	# The last one may be on its way yet.
+	[ "$2" = 0 ] || [[ ${lines[$2 - 1]} == *$'\n' ]]
 }
 
 # fails COMMAND...: succeeds if the command fails.  (`! command` does not fail a
@@ -197,7 +254,8 @@ orphans_check() {
 	if [ -z "$ADIT_PID" ] || dead "$ADIT_PID"; then
 		return 0
 	fi
-	read -r -a children <<<"$(family_pids | tr '\n' ' ')"
+	family
+	children=("${FAMILY[@]}")
 	know_pid "${children[@]}"
 	end_pid TERM "$ADIT_PID"
 	if ! wait_for -t 10 dead "$ADIT_PID" "${children[@]}"; then
@@ -210,7 +268,7 @@ orphans_check() {
 sanitizer_check() {
 	local f bad=0
 
-	for f in "$DIR"/sanitizer/*; do
+	for f in "$SANITIZER".*; do
 		[ -s "$f" ] || continue
 		bad=1
 		echo "--- a sanitizer says"
@@ -225,16 +283,23 @@ stderr_expected() {
 }
 
 stderr_check() {
+	local line lines
+
 	[ -s "$STDERR" ] || return 0
-	if grep -qvE "$STDERR_OK" "$STDERR"; then
+	mapfile -t lines <"$STDERR"
+	for line in "${lines[@]}"; do
+		[[ ! $line =~ $STDERR_OK ]] || continue
 		echo "unexpected on standard error:"
-		grep -vE "$STDERR_OK" "$STDERR" | head -n 20
+		grep -avE "$STDERR_OK" "$STDERR" | head -n 20
 		return 1
-	fi
+	done
 }
 
 crash_check() {
-	if [ -z "$CRASH_OK" ] && logs_grep "died from signal"; then
+	[ -z "$CRASH_OK" ] || return 0
+	logs_find
+	if file_says "died from signal" "${LOGS[@]}"; then
+		logs_grep "died from signal"
 		echo "a child of adit died"
 		return 1
 	fi
@@ -242,12 +307,12 @@ crash_check() {
 
 # need_root: skips tests of what only root may do.
 need_root() {
-	[ "$(id -u)" = 0 ] || skip "needs root"
+	[ "$EUID" = 0 ] || skip "needs root"
 }
 
 # need_user: skips tests that show nothing as root.
 need_user() {
-	[ "$(id -u)" != 0 ] || skip "needs an ordinary user"
+	[ "$EUID" != 0 ] || skip "needs an ordinary user"
 }
 
 # need_proc: skips tests that read Linux' /proc.
@@ -299,7 +364,7 @@ network() {
 	own_pid $!
 	INSIDE=(nsenter -t "$!" -n --)
 	ADIT_WRAP=("${INSIDE[@]}")
-	wait_for grep -q . "$DIR/network"
+	wait_for test -s "$DIR/network"
 	grep -q ready "$DIR/network" || skip "$(cat "$DIR/network")"
 	printf '#!/bin/sh\nexec %s "%s" "$@"\n' "${INSIDE[*]}" "$PEER" \
 		>"$DIR/peer"
@@ -338,22 +403,14 @@ name_server() {
 	"${INSIDE[@]}" "$BUILD/dns" "$NAME_SERVER" 53 "$@" >"$DIR/dns.out" \
 		2>"$DIR/dns.err" 3>&- &
 	own_pid $!
-	wait_for grep -qs -e ready "$DIR/dns.out" -e . "$DIR/dns.err"
+	wait_for file_says . "$DIR/dns.out" "$DIR/dns.err"
 	grep -q ready "$DIR/dns.out" || skip "$(cat "$DIR/dns.err")"
 }
 
 # free_port: prints a port without a listener, below the range from which
 # kernels give ports to clients; no other test of this run gets it.
 free_port() {
-	local port dir=${ADIT_TEST_PORTS:-$BATS_RUN_TMPDIR}
-
-	while port=$("$PEER" port); do
-		if mkdir "$dir/port-$port" 2>/dev/null; then
-			echo "$port"
-			return 0
-		fi
-	done
-	return 1
+	"$PEER" port "${ADIT_TEST_PORTS:-$BATS_RUN_TMPDIR}"
 }
 
 # adit_conf [LINE...]: writes $CONF with these lines (`-` reads them from
@@ -366,18 +423,20 @@ adit_conf() {
 	if [ "$*" = - ]; then
 		lines=$(cat)
 	else
-		lines=$(printf '%s\n' "$@")
-	fi
-	if ! conf_names Port "$lines"; then
-		PORT=$(free_port)
-	else
-		PORT=$(sed -n 's/^[ \t]*[Pp]ort[ \t]*//p' <<<"$lines" | tail -n 1)
+		printf -v lines '%s\n' "$@"
+		lines=${lines%$'\n'}
 	fi
 	{
-		conf_names Port "$lines" || echo "Port $PORT"
+		if conf_names Port "$lines"; then
+			PORT=$(sed -n 's/^[ \t]*[Pp]ort[ \t]*//p' \
+			    <<<"$lines" | tail -n 1)
+		else
+			PORT=$(free_port)
+			echo "Port $PORT"
+		fi
 		conf_names Listen "$lines" || echo "Listen 127.0.0.1"
 		conf_names '(Allow|Deny)' "$lines" || echo "Allow 127.0.0.0/8"
-		if [ "$(id -u)" = 0 ] && ! conf_names User "$lines"; then
+		if [ "$EUID" = 0 ] && ! conf_names User "$lines"; then
 			echo "User ${ADIT_TEST_USER:-nobody}"
 		fi
 		printf '%s\n' "$lines"
@@ -386,7 +445,16 @@ adit_conf() {
 
 # conf_names DIRECTIVE TEXT: whether the text has a line with the directive.
 conf_names() {
-	grep -qiE "^[[:blank:]]*$1[[:blank:]]" <<<"$2"
+	local found=1
+
+	if [ "${#2}" -gt 10000 ]; then
+		grep -qiE "^[[:blank:]]*$1[[:blank:]]" <<<"$2"
+		return
+	fi
+	shopt -s nocasematch
+	[[ $'\n'$2 =~ $'\n'[[:blank:]]*$1[[:blank:]] ]] && found=0
+	shopt -u nocasematch
+	return "$found"
 }
 
 # adit_start [LINE...]: adit_conf, then starts adit with -d and waits until it
@@ -419,7 +487,15 @@ adit_start() {
 # adit_launch [OPTION...]: starts adit with -d, the existing $CONF and these
 # options in the background, and does not wait; sets ADIT_PID.
 adit_launch() {
-	STARTS=$(starts)
+	logs_find
+	starts
+	STARTED=$STARTS
+	# Where the readiness line is not logged, a connection shows it.
+	SILENT=
+	if file_says '^[[:blank:]]*([Ll]og[Ll]evel[[:blank:]]+[^iI]|[Ss]yslog[[:blank:]]+([Yy]es|[Oo]n))' \
+	    "$CONF"; then
+		SILENT=yes
+	fi
 	"${ADIT_WRAP[@]}" "$ADIT" -d -c "$CONF" "$@" \
 		>>"$LOG" 2>>"$STDERR" </dev/null 3>&- &
 	ADIT_PID=$!
@@ -435,41 +511,71 @@ adit_ready_or_dead() {
 	if dead "$ADIT_PID"; then
 		return 0
 	fi
-	# If the readiness line is not logged, a connection shows it.
-	if grep -qiE '^[[:blank:]]*(LogLevel[[:blank:]]+[^iI]|Syslog[[:blank:]]+(yes|on))' \
-	    "$CONF"; then
+	if [ -n "$SILENT" ]; then
 		"$PEER" client 127.0.0.1 "$PORT" 2>/dev/null
 		return
 	fi
-	[ "$(starts)" -gt "${STARTS:-0}" ]
+	starts
+	[ "$STARTS" -gt "$STARTED" ]
 }
 
-# starts: prints how often adit has been ready, by its logs; STARTS is that
-# number before the last adit_launch.
+# starts: sets STARTS to how often adit has been ready, by LOGS; STARTED is how
+# often that was before the last adit_launch.
 starts() {
-	# Reading a FIFO would block.
-	if [ -f "$LOG" ] || ! [ -e "$LOG" ]; then
-		logs_grep -h "Starting main loop. Accepting connections." | wc -l
-	else
-		echo 0
-	fi
+	local file line lines
+	local ready="Starting main loop. Accepting connections."
+
+	STARTS=0
+	for file in "${LOGS[@]}"; do
+		# A FIFO would be waited for.
+		[ -f "$file" ] || continue
+		mapfile -t -n 500 lines <"$file"
+		if [ "${#lines[@]}" = 500 ]; then
+			STARTS=$((STARTS + $(grep -acF "$ready" "$file")))
+			continue
+		fi
+		for line in "${lines[@]}"; do
+			[[ $line != *"$ready"* ]] ||
+				STARTS=$((STARTS + 1))
+		done
+	done
+}
+
+# logs_find: sets LOGS to standard output and the LogFile of $CONF.
+logs_find() {
+	local file
+
+	conf_find LogFile
+	LOGS=("$LOG")
+	[ -z "$FOUND" ] || LOGS+=("$FOUND")
 }
 
 # logs_grep ARGUMENT...: grep in standard output and in the LogFile of $CONF.
 logs_grep() {
-	local file
-
-	file=$(conf_value LogFile)
-	if [ -n "$file" ] && [ -f "$file" ]; then
-		grep -as "$@" "$LOG" "$file"
+	logs_find
+	if [ -n "${LOGS[1]}" ] && [ -f "${LOGS[1]}" ]; then
+		grep -as "$@" "${LOGS[@]}"
 	else
 		grep -as "$@" "$LOG"
 	fi
 }
 
-# conf_value DIRECTIVE: prints its string in $CONF, without the quotes.
-conf_value() {
-	sed -n "s/^[ \t]*$1[ \t]*\"\([^\"]*\)\".*/\1/p" "$CONF" 2>/dev/null | tail -n 1
+# conf_find DIRECTIVE: sets FOUND to the string behind it in $CONF, without its
+# quotes.
+conf_find() {
+	local line lines
+
+	FOUND=
+	[ -f "$CONF" ] || return 0
+	mapfile -t -n 500 lines <"$CONF"
+	if [ "${#lines[@]}" = 500 ]; then
+		mapfile -t lines < <(grep -a "$1" "$CONF")
+	fi
+	for line in "${lines[@]}"; do
+		[[ $line != *"$1"* ]] ||
+			[[ ! $line =~ ^[[:blank:]]*"$1"[[:blank:]]*\"([^\"]*)\" ]] ||
+			FOUND=${BASH_REMATCH[1]}
+	done
 }
 
 # adit_daemon [LINE...]: adit_conf with a PidFile, then starts adit without
@@ -477,7 +583,8 @@ conf_value() {
 adit_daemon() {
 	adit_conf "PidFile \"$DIR/pid\"" "$@"
 	"$ADIT" -c "$CONF" >>"$LOG" 2>>"$STDERR" </dev/null 3>&- || return
-	ADIT_PID=$(cat "$(conf_value PidFile)") || return
+	conf_find PidFile
+	read -r ADIT_PID <"$FOUND" || return
 	own_pid "$ADIT_PID"
 }
 
@@ -499,7 +606,7 @@ log_has() {
 
 # log_wait REGEX: waits for such a line.
 log_wait() {
-	wait_for log_has "$1"
+	wait_for file_says "$1" "$LOG"
 }
 
 # log_count REGEX: prints how many lines match.
@@ -510,88 +617,123 @@ log_count() {
 # access_lines N: whether the access log, $DIR/access, has N lines; for
 # wait_for.
 access_lines() {
-	[ "$(wc -l <"$DIR/access")" -ge "$1" ]
+	lines_are "$DIR/access" "$1"
 }
 
 # access_is N REGEX: waits for its line N, and compares that line from the user
 # on.
 access_is() {
+	local lines line
+
 	wait_for access_lines "$1"
-	sed -n "$1p" "$DIR/access" | cut -d ' ' -f 3- | grep -qxE -e "$2" || {
+	mapfile -t -n 1 -s "$(($1 - 1))" lines <"$DIR/access"
+	line=${lines[0]#* }
+	[[ ${line#* } =~ ^($2)$ ]] || {
 		echo "line $1 of the access log is not: $2"
 		cat "$DIR/access"
 		return 1
 	}
 }
 
-# child_pids [PID]: prints the children of adit (or of that process).
-child_pids() {
+# children [PID]: sets CHILDREN to the children of adit (or of that process).
+children() {
 	local pid=${1:-$ADIT_PID}
 
-	if [ -r "/proc/$pid/task/$pid/children" ]; then
-		tr ' ' '\n' <"/proc/$pid/task/$pid/children" | grep . || true
+	CHILDREN=()
+	if [ -r "/proc/$$/task/$$/children" ]; then
+		read -r -a CHILDREN 2>/dev/null \
+		    <"/proc/$pid/task/$pid/children" || true
 	else
-		ps -A -o pid= -o ppid= | awk -v p="$pid" '$2 == p { print $1 }'
+		# shellcheck disable=SC2207
+		CHILDREN=($(ps -A -o pid= -o ppid= |
+			awk -v p="$pid" '$2 == p { print $1 }'))
 	fi
 }
 
-# family_pids: prints the children of adit, and their children.
-family_pids() {
+# child_pids [PID]: prints them.
+child_pids() {
+	children "$@"
+	[ "${#CHILDREN[@]}" = 0 ] || printf '%s\n' "${CHILDREN[@]}"
+}
+
+# family: sets FAMILY to the children of adit, and theirs.
+family() {
 	local pid
 
-	for pid in $(child_pids); do
-		echo "$pid"
-		child_pids "$pid" 2>/dev/null || true
+	FAMILY=()
+	children
+	for pid in "${CHILDREN[@]}"; do
+		children "$pid"
+		FAMILY+=("$pid" "${CHILDREN[@]}")
 	done
+}
+
+# family_pids: prints them.
+family_pids() {
+	family
+	[ "${#FAMILY[@]}" = 0 ] || printf '%s\n' "${FAMILY[@]}"
 }
 
 # worker_pids [PORT]: prints the children of adit that hold a listening socket
 # of the port.  Needs /proc.
 worker_pids() {
-	local inodes pid
+	local pid holders
 
-	inodes=$(listen_inodes "${1:-$PORT}")
+	holders=$(holder_pids "${1:-$PORT}")
 	for pid in $(child_pids); do
-		if holds_socket "$pid" "$inodes"; then
-			echo "$pid"
-		fi
+		[[ $'\n'$holders$'\n' != *$'\n'$pid$'\n'* ]] || echo "$pid"
 	done
 }
 
 # desk_pids [PORT]: prints the other children of adit.  Needs /proc.
 desk_pids() {
-	local inodes pid
+	local pid holders
 
-	inodes=$(listen_inodes "${1:-$PORT}")
+	holders=$(holder_pids "${1:-$PORT}")
 	for pid in $(child_pids); do
-		if ! holds_socket "$pid" "$inodes"; then
-			echo "$pid"
-		fi
+		[[ $'\n'$holders$'\n' == *$'\n'$pid$'\n'* ]] || echo "$pid"
 	done
 }
 
 # helper_pids: prints the children of adit's desk.
 helper_pids() {
-	local pid
+	local pid pids
 
-	for pid in $(child_pids); do
-		child_pids "$pid" 2>/dev/null || true
+	children
+	pids=("${CHILDREN[@]}")
+	for pid in "${pids[@]}"; do
+		child_pids "$pid"
 	done
 }
 
 # helpers_are N: for wait_for.
 helpers_are() {
-	[ "$(helper_pids | wc -l)" = "$1" ]
+	local pid pids n=0
+
+	children
+	pids=("${CHILDREN[@]}")
+	for pid in "${pids[@]}"; do
+		children "$pid"
+		n=$((n + ${#CHILDREN[@]}))
+	done
+	[ "$n" = "$1" ]
 }
 
-# listen_inodes PORT: prints the inode numbers of the sockets listening on a
-# port.
-listen_inodes() {
-	awk -v port="$(printf '%04X' "$1")" '$4 == "0A" {
-		n = split($2, part, ":")
-		if (part[n] == port)
-			print $10
-	}' /proc/net/tcp /proc/net/tcp6 2>/dev/null
+# holder_pids PORT: prints the children of adit that have a listening socket of
+# the port open.
+holder_pids() {
+	local inode pid dirs=() names=()
+
+	for inode in $(listen_inodes "$1"); do
+		names+=(-o -lname "socket:\[$inode\]")
+	done
+	for pid in $(child_pids); do
+		dirs+=("/proc/$pid/fd")
+	done
+	if [ "${#names[@]}" = 0 ] || [ "${#dirs[@]}" = 0 ]; then
+		return 0
+	fi
+	find "${dirs[@]}" \( "${names[@]:1}" \) 2>/dev/null | cut -d / -f 3
 }
 
 # holds_socket PID INODES: whether the process has one of these sockets open.
@@ -607,17 +749,36 @@ holds_socket() {
 	return 1
 }
 
-# fd_count [PID...]: prints how many descriptors these processes have open in
-# total; by default all children of adit.  Needs /proc.
-fd_count() {
-	local pid n=0
+# listen_inodes PORT: the inode numbers of the sockets listening on a port.
+listen_inodes() {
+	awk -v port="$(printf '%04X' "$1")" '$4 == "0A" {
+		n = split($2, part, ":")
+		if (part[n] == port)
+			print $10
+	}' /proc/net/tcp /proc/net/tcp6 2>/dev/null
+}
 
-	# shellcheck disable=SC2046
-	[ $# -gt 0 ] || set -- $(child_pids)
+# fd_count [PID...]: prints how many descriptors these processes have open
+# together, without them all children of adit.  Needs /proc.
+fd_count() {
+	descriptors "$@"
+	echo "$DESCRIPTORS"
+}
+
+# descriptors [PID...]: sets DESCRIPTORS to that.
+descriptors() {
+	local pid fds
+
+	if [ $# = 0 ]; then
+		children
+		set -- "${CHILDREN[@]}"
+	fi
+	DESCRIPTORS=0
 	for pid; do
-		n=$((n + $(find "/proc/$pid/fd" -mindepth 1 2>/dev/null | wc -l)))
+		fds=("/proc/$pid/fd/"[0-9]*)
+		[ "${fds[0]}" = "/proc/$pid/fd/[0-9]*" ] ||
+			DESCRIPTORS=$((DESCRIPTORS + ${#fds[@]}))
 	done
-	echo "$n"
 }
 
 # fd_count_is N [PID...]: for wait_for.
@@ -625,19 +786,23 @@ fd_count_is() {
 	local n=$1
 
 	shift
-	[ "$(fd_count "$@")" = "$n" ]
+	descriptors "$@"
+	[ "$DESCRIPTORS" = "$n" ]
 }
 
 # resident [PID...]: prints the resident memory of these processes in total, in
 # KiB; by default of all children of adit.  Needs /proc.
 resident() {
-	local pid
+	local pid name value n=0
 
 	# shellcheck disable=SC2046
 	[ $# -gt 0 ] || set -- $(child_pids)
 	for pid; do
-		grep VmRSS "/proc/$pid/status"
-	done | awk '{ n += $2 } END { print n + 0 }'
+		while read -r name value _; do
+			[ "$name" != VmRSS: ] || n=$((n + value))
+		done <"/proc/$pid/status"
+	done
+	echo "$n"
 }
 
 # ticks PID...: prints the processor time that these processes have used in
@@ -668,13 +833,13 @@ peer_start() {
 		cat "$DIR/$name.err"
 		return 1
 	fi
-	printf -v "${name}_PORT" %s "$(head -n 1 "$DIR/$name.out")"
+	read -r "${name?}_PORT" <"$DIR/$name.out"
 }
 
 peer_ready_or_dead() {
 	local pid=$1_PID
 
-	grep -q . "$DIR/$1.out" || dead "${!pid}"
+	[ -s "$DIR/$1.out" ] || dead "${!pid}"
 }
 
 # client_start NAME ARGUMENT...: starts `peer client ARGUMENT...` in the
@@ -705,14 +870,16 @@ peer_wait() {
 		return 1
 	fi
 	wait "${!pid}" || status=$?
-	cat "$DIR/$1.out" "$DIR/$1.err"
+	if [ -s "$DIR/$1.out" ] || [ -s "$DIR/$1.err" ]; then
+		cat "$DIR/$1.out" "$DIR/$1.err"
+	fi
 	return "$status"
 }
 
 # peer_said NAME REGEX: whether a line of that peer's output matches; for
 # wait_for.
 peer_said() {
-	grep -qaE -e "$2" "$DIR/$1.out"
+	file_says "$2" "$DIR/$1.out"
 }
 
 # client ARGUMENT...: a client of adit, as `peer client` to 127.0.0.1 $PORT.
@@ -742,7 +909,7 @@ refused_after() {
 		echo "after: $*"
 		return 1
 	}
-	grep -qx "Proxy-Status: adit; error=$type.*" <<<"$reply" || {
+	[[ $'\n'$reply == *$'\n'"Proxy-Status: adit; error="$type* ]] || {
 		printf 'after: %s\n%s\n' "$*" "$reply"
 		return 1
 	}

@@ -19,6 +19,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <poll.h>
 #include <signal.h>
@@ -39,7 +40,8 @@ static const char usage_text[] =
     "connections\n"
     "       peer full [-a ADDRESS]      listens, and its backlog is full\n"
     "       peer closed [-a ADDRESS]    holds a port on which nobody listens\n"
-    "       peer port [-a ADDRESS]      prints a port that is free\n"
+    "       peer port [-a ADDRESS] [DIRECTORY]  prints a port that is free\n"
+    "                  and that no other call with this directory has got\n"
     "       peer nodelay [-T TARGET_ADDRESS] ADDRESS PORT\n"
     "                                   does the proxy wait for ACKs?\n"
     "A server prints its port on standard output as soon as it is ready.\n"
@@ -1463,12 +1465,28 @@ closed(void)
 	return 0;
 }
 
+/* Whether no other call has got this port: each leaves a directory. */
+static bool
+port_claim(const char *claims, const char *text)
+{
+	char path[PATH_MAX];
+
+	if (claims == NULL)
+		return true;
+	(void)snprintf(path, sizeof(path), "%s/port-%s", claims, text);
+	if (mkdir(path, 0777) == 0)
+		return true;
+	if (errno != EEXIST)
+		die("%s: %s", path, strerror(errno));
+	return false;
+}
+
 /*
  * A free port below those that kernels give to clients, so that no other
  * process gets it by chance before the caller's bind().
  */
 static int
-port(void)
+port(const char *claims)
 {
 	enum { FIRST = 10240, COUNT = 22000 };
 	struct sockaddr_storage ss;
@@ -1490,7 +1508,7 @@ port(void)
 		if (fd == -1)
 			die("socket: %s", strerror(errno));
 		if (bind(fd, (struct sockaddr *)&ss, len) == 0 &&
-		    listen(fd, 1) == 0) {
+		    listen(fd, 1) == 0 && port_claim(claims, text)) {
 			(void)puts(text);
 			return 0;
 		}
@@ -1688,8 +1706,8 @@ main(int argc, char **argv)
 		return full();
 	if (strcmp(what, "closed") == 0 && argc == 0)
 		return closed();
-	if (strcmp(what, "port") == 0 && argc == 0)
-		return port();
+	if (strcmp(what, "port") == 0 && argc <= 1)
+		return port(argv[0]);
 	if (strcmp(what, "nodelay") == 0 && argc == 2)
 		return nodelay(argv);
 	usage();
