@@ -3,6 +3,7 @@
 #define SELF_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct addr;
 struct request;
