@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: io/relay.c io/pipe.c base/sys.c base/socket.c */
+/* LINK: io/relay.c io/pipe.c base/sys.c base/socket.c base/program.c */
 /*
  * The relay over socket pairs: bytes arrive whole and in order, a side that
  * takes nothing stops the other, an end of file is passed on as one and a reset
