@@ -39,8 +39,6 @@
 #include "explain.h"
 #include "gen.h"
 #include "hints.h"
-#include "identity.h"
-#include "listen.h"
 #include "log.h"
 #include "master.h"
 #include "program.h"
@@ -387,7 +385,7 @@ prepare(const char *file)
 		fail(STATUS_SYSTEM, "%s", strerror(errno));
 	if (quota_init(share) != 0)
 		fail(STATUS_SYSTEM, "random bytes: %s", strerror(errno));
-	status = identity_find(&gen->identity, conf);
+	status = gen_identity(gen);
 	if (status != 0)
 		quit(status);
 	return gen;
@@ -424,7 +422,7 @@ start(struct gen *gen)
 {
 	if (master_init(p.file, p.foreground) != 0)
 		fail(STATUS_SYSTEM, "pipe: %s", strerror(errno));
-	if (listen_open(&gen->listeners, gen->conf, NULL) != 0)
+	if (gen_listen(gen, NULL) != 0)
 		quit(STATUS_SYSTEM);
 	logs_begin(gen);
 	pidfile_write(gen->conf->pidfile);

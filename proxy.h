@@ -65,21 +65,17 @@
 /* conn: a connection and its life, in a worker */
 #include "ask.h"
 #include "auth.h"
-#include "carry.h"
-#include "client.h"
 #include "conn.h"
 #include "decision.h"
-#include "exchange.h"
 #include "forward.h"
 #include "life.h"
 #include "namecache.h"
 #include "parent.h"
 #include "parking.h"
-#include "reach.h"
 #include "reply.h"
-#include "request.h"
 #include "self.h"
 #include "stats.h"
+#include "steps.h"
 #include "worker.h"
 
 /* desk: what blocks: names and passwords */

@@ -63,7 +63,6 @@ enum own {
 
 static struct {
 	const struct worker_args *args;
-	const struct conf *conf;
 	int slots[OWN_LISTENER + LISTEN_MAX];
 	uint64_t open;        /* a bit for each listener that is not closed */
 	bool listening;       /* they are in the poll set */
@@ -108,9 +107,9 @@ place_take(void)
 	if (conn_count() >= w.args->max_conns)
 		return false;
 	atomic_store(my_count(), (unsigned)conn_count() + 1);
-	if (w.conf->max_clients == 0)
+	if (w.args->conf->max_clients == 0)
 		return true;
-	if (share_clients(w.args->share) <= w.conf->max_clients)
+	if (share_clients(w.args->share) <= w.args->conf->max_clients)
 		return true;
 	atomic_store(my_count(), (unsigned)conn_count());
 	return false;
@@ -442,7 +441,8 @@ drain(uint64_t abandoned)
 	life_drain();
 	w.abandoned = abandoned;
 	w.leave_at = clock_now() + ARRIVE_TIME;
-	w.drained_at = clock_now() + w.conf->drain_timeout * INT64_C(1000);
+	w.drained_at =
+	    clock_now() + w.args->conf->drain_timeout * INT64_C(1000);
 	for (size_t i = 0; i < w.args->nlisteners; i++) {
 		if (w.open >> i & 1)
 			listener_ready(i, LISTEN_BACKLOG);
@@ -512,17 +512,6 @@ master_ready(void)
 		drain(order.abandoned);
 }
 
-/* Hands the answers that have come to the connections that asked. */
-static void
-answers_ready(void)
-{
-	const struct answer *answer;
-	struct conn *c;
-
-	while ((c = ask_answered(&answer)) != NULL)
-		life_answer(c, answer);
-}
-
 /* Closes the way to the desk when draining, once no connection needs it. */
 static void
 dismiss_desk(void)
@@ -548,7 +537,7 @@ worker_event(unsigned which, short revents)
 	if (which == OWN_MASTER)
 		master_ready();
 	else if (which == OWN_ANSWERS)
-		answers_ready();
+		life_answers();
 	else if (which == OWN_BELL)
 		bell_heard();
 	else if (which >= OWN_LISTENER)
@@ -603,10 +592,10 @@ worker_turn(void)
 		if (t == NULL)
 			worker_event(which, revents);
 		else
-			life_event(conn_of(t), which, revents);
+			life_event(t, which, revents);
 	}
 	while ((t = deadline_due()) != NULL)
-		life_expire(conn_of(t));
+		life_expire(t);
 	if (w.paused_until != 0 &&
 	    (clock_now() >= w.paused_until || conn_count() < w.paused_count))
 		w.paused_until = 0;
@@ -633,11 +622,10 @@ worker_run(const struct worker_args *args)
 	struct note_message ready = { .note = NOTE_READY };
 
 	w.args = args;
-	w.conf = args->conf;
 	w.log_fd = args->logs.fd;
 	w.access_fd = args->logs.access;
-	quota_begin(args->slot, w.conf->max_clients_per_host,
-	    w.conf->max_rate_per_host);
+	quota_begin(args->slot, w.args->conf->max_clients_per_host,
+	    w.args->conf->max_rate_per_host);
 	pipe_init(args->max_pipes);
 	if (life_init(args) != 0 || loop_init(args->max_conns) != 0 ||
 	    lot_init(args->max_conns, watch_max(args->max_conns)) != 0) {

@@ -81,7 +81,7 @@ static void
 say_line(const char *what, unsigned long line)
 {
 	char text[QUOTE_SIZE];
-	bool found = quote_line(e.conf, line, text);
+	bool found = quote_line(e.conf->file, line, text);
 
 	if (e.conf->file == NULL)
 		printf("%s the built-in %s\n", what, text);
@@ -113,7 +113,7 @@ say_way(const char *way)
 	if (e.conf->rate_limit != 0)
 		say_line(plain ? "limit: the content is slowed down by"
 			       : "limit: the tunnel is slowed down by",
-		    quote_find(e.conf, "RateLimit", NULL));
+		    quote_find(e.conf->file, "RateLimit", NULL));
 	printf("answer: %s %s ",
 	    plain ? "the server's, by a connection" : "200, a tunnel", way);
 	e.answered = true;
@@ -136,10 +136,10 @@ limits_say(void)
 {
 	if (e.conf->max_clients_per_host != 0)
 		say_line("limit: unless the client is above",
-		    quote_find(e.conf, "MaxClientsPerHost", NULL));
+		    quote_find(e.conf->file, "MaxClientsPerHost", NULL));
 	if (e.conf->max_rate_per_host != 0)
 		say_line("limit: unless the client is above",
-		    quote_find(e.conf, "MaxRatePerHost", NULL));
+		    quote_find(e.conf->file, "MaxRatePerHost", NULL));
 }
 
 /* The verdict of a rule with a name; ACL_ASK: the next one has it. */
@@ -251,7 +251,7 @@ user_goes(void)
 		return refuse(REFUSE_CREDENTIALS);
 	}
 	e.decision.asker.user = user;
-	line = quote_find(e.conf, "BasicAuth", user);
+	line = quote_find(e.conf->file, "BasicAuth", user);
 	login = login_find(&e.conf->logins, user);
 	if (line != 0)
 		say_line("with the right password by", line);
@@ -298,7 +298,8 @@ mapping_say(enum refusal refusal)
 	} else {
 		printf("no ReversePath is for a %s, ",
 		    req->plain ? "URL" : "CONNECT");
-		say_line("refused by", quote_find(e.conf, "ReverseOnly", NULL));
+		say_line("refused by",
+		    quote_find(e.conf->file, "ReverseOnly", NULL));
 	}
 	return refuse(refusal);
 }
@@ -311,7 +312,7 @@ statistics_say(enum refusal refusal)
 
 	if (refusal == REFUSE_NOTHING)
 		return true;
-	line = quote_find(e.conf, "StatHost", NULL);
+	line = quote_find(e.conf->file, "StatHost", NULL);
 	printf("target %s: ", e.target);
 	if (line != 0)
 		say_line("the host of the statistics by", line);
@@ -335,7 +336,8 @@ port_say(enum refusal refusal)
 	if (e.request.plain)
 		puts("allowed: ConnectPort is for CONNECT alone");
 	else if (e.conf->acl.has_ports)
-		say_line("allowed by", quote_find(e.conf, "ConnectPort", port));
+		say_line("allowed by",
+		    quote_find(e.conf->file, "ConnectPort", port));
 	else
 		puts("allowed: there is no ConnectPort");
 	return true;

@@ -397,7 +397,7 @@ static bool
 applies(const struct hint *hint, const struct line *l)
 {
 	return (hint->unless == NULL ||
-		   quote_find(l->conf, hint->unless, NULL) == 0) &&
+		   quote_find(l->conf->file, hint->unless, NULL) == 0) &&
 	    (hint->applies == NULL || hint->applies(l));
 }
 
@@ -468,7 +468,7 @@ hints_print(const struct conf *conf)
 	    (strcmp(program, "tinyproxy") != 0 &&
 		strstr(conf->file, "tinyproxy") == NULL))
 		return;
-	f = conf_open(conf);
+	f = conf_open(conf->file);
 	if (f == NULL)
 		return;
 	lines_print(conf, f);

@@ -82,9 +82,9 @@ upstream_add_hidden(char text[QUOTE_SIZE], const char *arg)
  * fits.  Returns false if the file no longer has a directive in that line.
  */
 bool
-quote_line(const struct conf *conf, unsigned long n, char text[QUOTE_SIZE])
+quote_line(const char *file, unsigned long n, char text[QUOTE_SIZE])
 {
-	char *line = line_take(conf_open(conf), n), *arg;
+	char *line = line_take(conf_open(file), n), *arg;
 	const char *directive = line != NULL ? reader_split(line, &arg) : NULL;
 
 	text[0] = '\0';
@@ -124,9 +124,9 @@ quote_pattern(const struct filter *f, unsigned long n, char text[QUOTE_SIZE])
  * whose first argument is word, or any if word is NULL; 0 if there is none.
  */
 unsigned long
-quote_find(const struct conf *conf, const char *directive, const char *word)
+quote_find(const char *file, const char *directive, const char *word)
 {
-	FILE *f = conf_open(conf);
+	FILE *f = conf_open(file);
 	unsigned long n = 0, found = 0;
 	char *line = NULL, *keyword, *arg;
 	size_t size = 0;

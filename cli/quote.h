@@ -5,15 +5,14 @@
 
 #include <stdbool.h>
 
-struct conf;
 struct filter;
 
 enum { QUOTE_SIZE = 200 /* bytes of a line that is shown, with its NUL */ };
 
-bool quote_line(const struct conf *, unsigned long line, char text[QUOTE_SIZE]);
+bool quote_line(const char *file, unsigned long line, char text[QUOTE_SIZE]);
 bool quote_pattern(
     const struct filter *, unsigned long line, char text[QUOTE_SIZE]);
 unsigned long quote_find(
-    const struct conf *, const char *directive, const char *word);
+    const char *file, const char *directive, const char *word);
 
 #endif

@@ -287,9 +287,9 @@ builtin_open(void)
  * Returns NULL with errno if that is not there any more.
  */
 FILE *
-conf_open(const struct conf *conf)
+conf_open(const char *file)
 {
-	return conf->file != NULL ? fopen(conf->file, "r") : builtin_open();
+	return file != NULL ? fopen(file, "r") : builtin_open();
 }
 
 /*

@@ -62,6 +62,6 @@ void conf_free(struct conf *);
 size_t conf_addresses(const struct conf *, struct addr at[LISTEN_MAX]);
 bool conf_wants_users(const struct conf *);
 bool conf_has_user(const struct conf *, const char *name);
-FILE *conf_open(const struct conf *);
+FILE *conf_open(const char *file);
 
 #endif

@@ -12,7 +12,6 @@
 
 struct acl;
 struct answer;
-struct conf;
 struct conn;
 struct logins;
 

@@ -11,12 +11,12 @@
 #include <errno.h>
 #include <poll.h>
 
-#include "carry.h"
 #include "clock.h"
 #include "conn.h"
 #include "parking.h"
 #include "relay.h"
 #include "reply.h"
+#include "steps.h"
 #include "tunnel.h"
 
 enum { WASTE_SIZE = 16384 /* bytes to throw away at once */ };
@@ -61,7 +61,7 @@ carry_enter(struct conn *c)
 	enum side lost = CLIENT;
 	enum relay_state state;
 
-	parking_busy(c);
+	parking_busy(&c->tunnel);
 	if (c->status == 0 && established_send(c) != 0)
 		return conn_end(c, END_CLIENT_RESET);
 	state = relay_flush(&c->tunnel, CLIENT, &lost);
@@ -77,7 +77,7 @@ carry_event(struct conn *c, enum side side, short revents)
 	enum side lost;
 	enum relay_state state = relay_ready(&c->tunnel, side, revents, &lost);
 
-	parking_busy(c);
+	parking_busy(&c->tunnel);
 	return relayed(c, state, lost);
 }
 
@@ -93,7 +93,7 @@ carry_expire(struct conn *c)
 	if (conn_is_old(c))
 		return conn_end(c, END_LIFETIME);
 	if (conn_has_rate())
-		parking_leave(c);
+		parking_leave(&c->tunnel);
 	return CONN_RELAY;
 }
 
@@ -105,7 +105,7 @@ carry_flush(struct conn *c, short revents)
 	enum side gone;
 
 	/* It may give a pipe back, and somebody has to look after those. */
-	parking_busy(c);
+	parking_busy(&c->tunnel);
 	/* Both directions may have ended before all is acknowledged. */
 	if (revents & POLLHUP)
 		c->tunnel.end[heir].hung_up = true;
@@ -139,6 +139,6 @@ carry_linger(struct conn *c)
 	    (in->eof && !relay_holds(&c->tunnel, SERVER)))
 		return conn_end(c, END_REFUSED);
 	if (out->len - out->at != left)
-		c->active = clock_now();
+		c->tunnel.active = clock_now();
 	return CONN_LINGER;
 }

@@ -19,8 +19,8 @@
 
 #include "acl.h"
 #include "addr.h"
+#include "args.h"
 #include "ask.h"
-#include "client.h"
 #include "clock.h"
 #include "conf.h"
 #include "conn.h"
@@ -33,6 +33,7 @@
 #include "rule.h"
 #include "socket.h"
 #include "stats.h"
+#include "steps.h"
 #include "sys.h"
 #include "tunnel.h"
 
@@ -46,9 +47,9 @@ static struct log_rate complaints[LIMITS];
 
 /* To be called once, before the first client is accepted. */
 void
-client_init(const struct conf *new_conf)
+client_init(const struct worker_args *args)
 {
-	conf = new_conf;
+	conf = args->conf;
 }
 
 /* The rules. */

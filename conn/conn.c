@@ -403,7 +403,8 @@ conn_connect_by(const struct conn *c)
 bool
 conn_is_idle(const struct conn *c)
 {
-	return clock_now() - c->active >= k.conf->timeout * INT64_C(1000);
+	return clock_now() - c->tunnel.active >=
+	    k.conf->timeout * INT64_C(1000);
 }
 
 /* Whether a tunnel has had its TunnelTimeout. */
@@ -441,7 +442,7 @@ user_deadline(const struct credentials *p)
 static int64_t
 traffic_deadline(const struct conn *c)
 {
-	int64_t when = c->active + k.conf->timeout * INT64_C(1000);
+	int64_t when = c->tunnel.active + k.conf->timeout * INT64_C(1000);
 
 	if (c->state == CONN_RELAY && k.conf->tunnel_timeout != 0)
 		when = earliest(
@@ -455,7 +456,7 @@ linger_deadline(const struct conn *c)
 {
 	bool reads = relay_holds(&c->tunnel, SERVER);
 
-	return earliest(c->active + (reads ? FLUSH_TIME : LINGER_TIME),
+	return earliest(c->tunnel.active + (reads ? FLUSH_TIME : LINGER_TIME),
 	    c->since + REPLY_TIME);
 }
 
@@ -510,8 +511,9 @@ conn_events(const struct conn *c, enum side side)
 	if (t->end[side].fd < 0)
 		return -1;
 	if (c->state == CONN_RELAY || c->state == CONN_FORWARD) {
-		short events = c->state == CONN_RELAY ? relay_events(t, side)
-						      : forward_events(c, side);
+		short events = c->state == CONN_RELAY
+		    ? relay_events(t, side)
+		    : forward_events(t, c->exchange, side);
 
 		return events == 0 && t->end[side].hung_up ? -1 : events;
 	}
@@ -651,7 +653,7 @@ conn_reply(struct conn *c, enum refusal refusal, struct reply *r)
 	c->refusal = refusal;
 	stats_count(row->tally);
 	relay_free(&c->tunnel);
-	c->active = clock_now();
+	c->tunnel.active = clock_now();
 	return reply_send(c, text, len) == 0 ? CONN_LINGER
 					     : conn_end(c, END_REFUSED);
 }

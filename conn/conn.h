@@ -14,7 +14,6 @@
 #include "refusal.h"
 #include "tunnel.h"
 
-struct conf;
 struct credentials;
 struct exchange;
 struct list;
@@ -94,7 +93,7 @@ struct conn {
 	struct exchange *exchange; /* owned: plain HTTP */
 	char *target;              /* as asked */
 	const char *user; /* the configuration's, once it is known, or NULL */
-	int64_t began, since, active; /* accepted; state entered; last byte */
+	int64_t began, since; /* accepted; state entered */
 	struct conn *next_free;
 };
 

@@ -16,15 +16,14 @@
 #include "addr.h"
 #include "clock.h"
 #include "conn.h"
-#include "exchange.h"
 #include "forward.h"
 #include "parking.h"
 #include "refusal.h"
 #include "relay.h"
 #include "reply.h"
-#include "request.h"
 #include "rewrite.h"
 #include "socket.h"
+#include "steps.h"
 #include "tunnel.h"
 #include "upstream.h"
 
@@ -152,7 +151,7 @@ exchange_expire(struct conn *c)
 {
 	if (conn_is_idle(c))
 		return exchange_silent(c);
-	parking_leave(c);
+	parking_leave(&c->tunnel);
 	return CONN_FORWARD;
 }
 
@@ -191,16 +190,18 @@ exchange_enter(struct conn *c)
 {
 	const struct exchange *e = c->exchange;
 
-	parking_busy(c);
+	parking_busy(&c->tunnel);
 	return forwarded(c,
-	    rewrite_ends_here(&e->request, e->head) ? forward_reply(c)
-						    : forward_begin(c));
+	    rewrite_ends_here(&e->request, e->head)
+		? forward_reply(&c->tunnel, c->exchange)
+		: forward_begin(&c->tunnel, c->exchange));
 }
 
 /* Something happened at one of the two ends. */
 enum conn_state
 exchange_event(struct conn *c, enum side side, short revents)
 {
-	parking_busy(c);
-	return forwarded(c, forward_ready(c, side, revents));
+	parking_busy(&c->tunnel);
+	return forwarded(
+	    c, forward_ready(&c->tunnel, c->exchange, side, revents));
 }

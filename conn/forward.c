@@ -22,8 +22,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "addr.h"
-#include "conn.h"
 #include "forward.h"
 #include "http.h"
 #include "parent.h"
@@ -150,17 +148,16 @@ forward_free(struct exchange *e)
  * let do so, in case somebody wants it, and told the end of the answer.
  */
 static enum forward_state
-forward_state(struct conn *c)
+forward_state(struct tunnel *t, struct exchange *e)
 {
-	struct exchange *e = c->exchange;
 
-	if (!e->answered || !e->down.done || relay_holds(&c->tunnel, SERVER))
+	if (!e->answered || !e->down.done || relay_holds(t, SERVER))
 		return FORWARD_GOES_ON;
-	if (e->up.done && !relay_holds(&c->tunnel, CLIENT))
+	if (e->up.done && !relay_holds(t, CLIENT))
 		return e->answer.status == 101 ? FORWARD_SWITCHED
 					       : FORWARD_DONE;
 	if (!e->over && !e->keep && e->answer.status != 101)
-		shutdown(c->tunnel.end[CLIENT].fd, SHUT_WR);
+		shutdown(t->end[CLIENT].fd, SHUT_WR);
 	e->over = e->answer.status != 101;
 	return FORWARD_GOES_ON;
 }
@@ -178,41 +175,42 @@ failed(struct exchange *e, const char *why)
  * read is not the end of an answer then.
  */
 static void
-upload_end(struct conn *c, bool reset)
+upload_end(struct tunnel *t, struct exchange *e, bool reset)
 {
-	relay_drop(&c->tunnel, CLIENT);
-	c->exchange->cut = reset;
-	c->exchange->up.done = true;
-	c->exchange->keep = false;
+	relay_drop(t, CLIENT);
+	e->cut = reset;
+	e->up.done = true;
+	e->keep = false;
 }
 
 /* How many bytes a client has sent, whose target a mapping may have changed. */
 static size_t
-as_sent(const struct conn *c, size_t len)
+as_sent(const struct exchange *e, size_t len)
 {
-	return len + strlen(c->target) - c->exchange->request.target.len;
+	return len + strlen(e->target) - e->request.target.len;
 }
 
 /* Passes on what was written or taken; the rest of it is kept. */
 static enum forward_state
-pass(struct conn *c, enum side side, const char *bytes, size_t len)
+pass(struct tunnel *t, struct exchange *e, enum side side, const char *bytes,
+    size_t len)
 {
-	if (len == 0 || relay_pass(&c->tunnel, side, bytes, len) == 0)
-		return forward_state(c);
+	if (len == 0 || relay_pass(t, side, bytes, len) == 0)
+		return forward_state(t, e);
 	if (side == SERVER)
 		return FORWARD_CLIENT_LOST;
-	upload_end(c, errno == ECONNRESET);
-	return forward_state(c);
+	upload_end(t, e, errno == ECONNRESET);
+	return forward_state(t, e);
 }
 
 /* Passes on the head that was written, with the content behind it. */
 static enum forward_state
-head_pass(struct conn *c, enum side side)
+head_pass(struct tunnel *t, struct exchange *e, enum side side)
 {
 	size_t len;
 	const char *text = rewrite_text(&len);
 
-	return pass(c, side, text, len);
+	return pass(t, e, side, text, len);
 }
 
 /*
@@ -220,7 +218,7 @@ head_pass(struct conn *c, enum side side)
  * of its content.  Returns 0; or -1 when the content is malformed.
  */
 static int
-request_write(struct exchange *e, const struct addr *client)
+request_write(struct exchange *e)
 {
 	char *rest = e->head + e->request.length;
 	char credentials[PARENT_CREDENTIALS_SIZE] = "";
@@ -229,7 +227,7 @@ request_write(struct exchange *e, const struct addr *client)
 
 	if (e->upstream != NULL)
 		parent_credentials(credentials, e->upstream);
-	if (rewrite_request(e, rules, credentials, client) != 0)
+	if (rewrite_request(e, rules, credentials, e->client) != 0)
 		return -1;
 	secret_wipe(credentials, sizeof(credentials));
 	n = body_take(&e->up, rest, len, &used);
@@ -244,21 +242,20 @@ request_write(struct exchange *e, const struct addr *client)
  * the request.  Returns as forward_ready() does.
  */
 enum forward_state
-forward_begin(struct conn *c)
+forward_begin(struct tunnel *t, struct exchange *e)
 {
-	struct exchange *e = c->exchange;
 	const struct request *req = &e->request;
 	size_t received;
 
 	e->reverse = reverse;
 	body_begin(&e->up, req->chunked ? BODY_CHUNKED : BODY_LENGTH,
 	    req->content, false);
-	if (request_write(e, &c->client) != 0)
+	if (request_write(e) != 0)
 		return FORWARD_BAD_REQUEST;
-	received = as_sent(c, e->len - e->next_len);
-	c->tunnel.flow[CLIENT].bytes = received;
-	relay_charge(&c->tunnel, CLIENT, received);
-	return head_pass(c, CLIENT);
+	received = as_sent(e, e->len - e->next_len);
+	t->flow[CLIENT].bytes = received;
+	relay_charge(t, CLIENT, received);
+	return head_pass(t, e, CLIENT);
 }
 
 /*
@@ -266,11 +263,10 @@ forward_begin(struct conn *c)
  * it.
  */
 static bool
-side_open(const struct conn *c, enum side side)
+side_open(const struct tunnel *t, const struct exchange *e, enum side side)
 {
-	const struct exchange *e = c->exchange;
 
-	if (relay_holds(&c->tunnel, side))
+	if (relay_holds(t, side))
 		return false;
 	return side == CLIENT ? !e->up.done
 			      : !e->answered || !e->down.done || e->over;
@@ -281,45 +277,43 @@ side_open(const struct conn *c, enum side side)
  * sends behind it is read.  Returns as forward_ready() does.
  */
 enum forward_state
-forward_reply(struct conn *c)
+forward_reply(struct tunnel *t, struct exchange *e)
 {
-	struct exchange *e = c->exchange;
 	const char *text;
 	size_t len;
 
 	if (rewrite_method_is(e, "TRACE"))
-		rewrite_trace(e, c->target);
+		rewrite_trace(e, e->target);
 	else
 		rewrite_options();
 	text = rewrite_text(&len);
 	e->answer.status = 200;
 	e->answered = e->down.done = e->up.done = true;
 	e->keep = false;
-	c->tunnel.flow[CLIENT].bytes = as_sent(c, e->request.length);
-	c->tunnel.flow[SERVER].bytes = len;
-	return pass(c, SERVER, text, len);
+	t->flow[CLIENT].bytes = as_sent(e, e->request.length);
+	t->flow[SERVER].bytes = len;
+	return pass(t, e, SERVER, text, len);
 }
 
 /* What a side is to be watched for. */
 short
-forward_events(const struct conn *c, enum side side)
+forward_events(const struct tunnel *t, const struct exchange *e, enum side side)
 {
 	int events = 0;
 
-	if (side_open(c, side) && !relay_rests(&c->tunnel, side))
+	if (side_open(t, e, side) && !relay_rests(t, side))
 		events |= POLLIN;
-	if (relay_holds(&c->tunnel, other(side)))
+	if (relay_holds(t, other(side)))
 		events |= POLLOUT;
 	return (short)events;
 }
 
 /* Takes content of the request. */
 static enum forward_state
-client_read(struct conn *c)
+client_read(struct tunnel *t, struct exchange *e)
 {
-	struct exchange *e = c->exchange;
-	ssize_t got = recv(c->tunnel.end[CLIENT].fd, buffer,
-		    relay_most(sizeof(buffer)), 0),
+	ssize_t got = recv(
+		    t->end[CLIENT].fd, buffer, relay_most(sizeof(buffer)), 0),
 		n;
 	size_t used;
 
@@ -327,15 +321,15 @@ client_read(struct conn *c)
 		return FORWARD_GOES_ON;
 	if (got <= 0)
 		return FORWARD_CLIENT_LOST;
-	relay_charge(&c->tunnel, CLIENT, (size_t)got);
+	relay_charge(t, CLIENT, (size_t)got);
 	n = body_take(&e->up, buffer, (size_t)got, &used);
 	if (n < 0)
 		return FORWARD_BAD_REQUEST;
-	c->tunnel.flow[CLIENT].bytes += used;
+	t->flow[CLIENT].bytes += used;
 	if (used < (size_t)got &&
 	    next_keep(e, buffer + used, (size_t)got - used) != 0)
 		return FORWARD_CLIENT_LOST;
-	return pass(c, CLIENT, buffer, (size_t)n);
+	return pass(t, e, CLIENT, buffer, (size_t)n);
 }
 
 /* Makes room for more of the head of an answer. */
@@ -366,15 +360,14 @@ answer_shift(struct exchange *e, size_t len)
 
 /* An answer that says that another one will come, RFC 9110 15.2. */
 static enum forward_state
-interim_pass(struct conn *c)
+interim_pass(struct tunnel *t, struct exchange *e)
 {
-	struct exchange *e = c->exchange;
 	enum forward_state state = FORWARD_GOES_ON;
 
 	if (e->request.minor) {
 		if (rewrite_answer(e) != 0)
 			return failed(e, "has a head that is too large.");
-		state = head_pass(c, SERVER);
+		state = head_pass(t, e, SERVER);
 	}
 	answer_shift(e, e->answer.head_len);
 	return state;
@@ -382,16 +375,15 @@ interim_pass(struct conn *c)
 
 /* The answer: its head, and the content that has come with it. */
 static enum forward_state
-answer_pass(struct conn *c)
+answer_pass(struct tunnel *t, struct exchange *e)
 {
-	struct exchange *e = c->exchange;
 	char *rest = e->bytes + e->answer.head_len;
 	size_t used, len = e->bytes_len - e->answer.head_len;
 	ssize_t n;
 
 	answer_body(e);
 	/* Who answers early may never take the rest. */
-	if (!e->up.done || relay_holds(&c->tunnel, CLIENT) ||
+	if (!e->up.done || relay_holds(t, CLIENT) ||
 	    e->down.kind == BODY_TO_END || e->down.strip)
 		e->keep = false;
 	if (rewrite_answer(e) != 0)
@@ -405,14 +397,13 @@ answer_pass(struct conn *c)
 	free(e->bytes);
 	e->bytes = NULL;
 	e->answer.head = NULL;
-	return head_pass(c, SERVER);
+	return head_pass(t, e, SERVER);
 }
 
 /* Looks at what there is of the head of an answer. */
 static enum forward_state
-answer_take(struct conn *c)
+answer_take(struct tunnel *t, struct exchange *e)
 {
-	struct exchange *e = c->exchange;
 	enum forward_state state;
 	enum parse_result result;
 	int status;
@@ -429,41 +420,39 @@ answer_take(struct conn *c)
 		if (status == 101 && (!e->upgrade || !e->up.done))
 			return failed(e, "changed to a protocol of its own.");
 		if (status >= 200 || status == 101)
-			return answer_pass(c);
+			return answer_pass(t, e);
 		if (++e->interim > INTERIM_MAX)
 			return failed(e, "only says that it will answer.");
-		state = interim_pass(c);
+		state = interim_pass(t, e);
 		if (state != FORWARD_GOES_ON)
 			return state;
 		/* What follows has to wait until that is sent. */
-		if (relay_holds(&c->tunnel, SERVER))
+		if (relay_holds(t, SERVER))
 			return FORWARD_GOES_ON;
 	}
 }
 
 /* Nothing more comes from the server. */
 static enum forward_state
-server_ended(struct conn *c, bool cleanly)
+server_ended(struct tunnel *t, struct exchange *e, bool cleanly)
 {
-	struct exchange *e = c->exchange;
 
 	if (e->over) {
-		upload_end(c, !cleanly);
-		return forward_state(c);
+		upload_end(t, e, !cleanly);
+		return forward_state(t, e);
 	}
 	if (!e->answered)
 		return failed(e, "closed the connection without an answer.");
 	if (e->down.kind != BODY_TO_END || !cleanly || e->cut)
 		return failed(e, "closed the connection too early.");
 	e->down.done = true;
-	return forward_state(c);
+	return forward_state(t, e);
 }
 
 /* Reads some of the answer, wherever it is at. */
 static enum forward_state
-server_read(struct conn *c)
+server_read(struct tunnel *t, struct exchange *e)
 {
-	struct exchange *e = c->exchange;
 	char *to = buffer;
 	size_t size = relay_most(sizeof(buffer)), used;
 	ssize_t n;
@@ -474,23 +463,23 @@ server_read(struct conn *c)
 		to = e->bytes + e->bytes_len;
 		size = e->size - e->bytes_len;
 	}
-	n = recv(c->tunnel.end[SERVER].fd, to, size, 0);
+	n = recv(t->end[SERVER].fd, to, size, 0);
 	if (n < 0 && socket_is_passing(errno))
 		return FORWARD_GOES_ON;
 	if (n <= 0)
-		return server_ended(c, n == 0);
+		return server_ended(t, e, n == 0);
 	if (e->over)
 		return FORWARD_GOES_ON;
-	c->tunnel.flow[SERVER].bytes += (uint64_t)n;
-	relay_charge(&c->tunnel, SERVER, (size_t)n);
+	t->flow[SERVER].bytes += (uint64_t)n;
+	relay_charge(t, SERVER, (size_t)n);
 	if (!e->answered) {
 		e->bytes_len += (size_t)n;
-		return answer_take(c);
+		return answer_take(t, e);
 	}
 	n = body_take(&e->down, buffer, (size_t)n, &used);
 	if (n < 0)
 		return failed(e, "sent chunks that make no sense.");
-	return pass(c, SERVER, buffer, (size_t)n);
+	return pass(t, e, SERVER, buffer, (size_t)n);
 }
 
 /*
@@ -501,27 +490,28 @@ server_read(struct conn *c)
  * or its content.
  */
 enum forward_state
-forward_ready(struct conn *c, enum side side, short revents)
+forward_ready(
+    struct tunnel *t, struct exchange *e, enum side side, short revents)
 {
-	bool reads = (forward_events(c, side) & POLLIN) != 0;
+	bool reads = (forward_events(t, e, side) & POLLIN) != 0;
 	enum side lost;
 
 	if (revents & POLLOUT &&
-	    relay_flush(&c->tunnel, other(side), &lost) == RELAY_LOST) {
+	    relay_flush(t, other(side), &lost) == RELAY_LOST) {
 		if (side == CLIENT)
 			return FORWARD_CLIENT_LOST;
-		upload_end(c, errno == ECONNRESET);
+		upload_end(t, e, errno == ECONNRESET);
 	}
 	if (!reads && revents & (POLLERR | POLLHUP | POLLNVAL)) {
 		/* One that was told the end, and has ended too, is read on. */
-		if (side == CLIENT && !c->exchange->over)
+		if (side == CLIENT && !e->over)
 			return FORWARD_CLIENT_LOST;
-		c->tunnel.end[side].hung_up = true;
+		t->end[side].hung_up = true;
 	}
-	if (side == CLIENT && revents & POLLOUT && !c->exchange->answered &&
-	    c->exchange->bytes_len > 0 && !relay_holds(&c->tunnel, SERVER))
-		return answer_take(c);
+	if (side == CLIENT && revents & POLLOUT && !e->answered &&
+	    e->bytes_len > 0 && !relay_holds(t, SERVER))
+		return answer_take(t, e);
 	if (reads && revents & (POLLIN | POLLERR | POLLHUP))
-		return side == CLIENT ? client_read(c) : server_read(c);
-	return forward_state(c);
+		return side == CLIENT ? client_read(t, e) : server_read(t, e);
+	return forward_state(t, e);
 }

@@ -7,13 +7,10 @@
 
 #include "tunnel.h"
 
-struct conf;
-struct conn;
 struct exchange;
 struct header_rules;
 struct request;
 struct reverse;
-struct upstream;
 
 enum forward_state {
 	FORWARD_GOES_ON,
@@ -28,9 +25,10 @@ void forward_use(const struct header_rules *, const struct reverse *);
 struct exchange *forward_new(
     const struct request *, const char *head, size_t len);
 void forward_free(struct exchange *);
-enum forward_state forward_begin(struct conn *);
-enum forward_state forward_reply(struct conn *);
-short forward_events(const struct conn *, enum side);
-enum forward_state forward_ready(struct conn *, enum side, short revents);
+enum forward_state forward_begin(struct tunnel *, struct exchange *);
+enum forward_state forward_reply(struct tunnel *, struct exchange *);
+short forward_events(const struct tunnel *, const struct exchange *, enum side);
+enum forward_state forward_ready(
+    struct tunnel *, struct exchange *, enum side, short revents);
 
 #endif

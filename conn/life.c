@@ -22,24 +22,19 @@
 #include "args.h"
 #include "ask.h"
 #include "auth.h"
-#include "carry.h"
-#include "client.h"
 #include "clock.h"
 #include "conf.h"
 #include "conn.h"
-#include "exchange.h"
 #include "forward.h"
 #include "life.h"
 #include "question.h"
-#include "reach.h"
 #include "refusal.h"
 #include "relay.h"
 #include "reply.h"
-#include "request.h"
-#include "rewrite.h"
 #include "self.h"
 #include "share.h"
 #include "stats.h"
+#include "steps.h"
 #include "tunnel.h"
 #include "via.h"
 
@@ -50,22 +45,22 @@
 int
 life_init(const struct worker_args *args)
 {
-	const struct conf *conf = args->conf;
-
 	self_use(args->listening, args->nlisteners, args->share);
-	via_use(args->share->token, conf->via_name, conf->disable_via);
+	via_use(
+	    args->share->token, args->conf->via_name, args->conf->disable_via);
 	stats_init(args->share, args->slot);
-	relay_limit(conf->rate_limit);
-	reply_use(&conf->pages, conf->realm);
-	forward_use(&conf->headers, &conf->reverse);
-	auth_use(&conf->acl, &conf->logins, conf->connect_timeout);
-	ask_init(args, conf->connect_timeout);
-	client_init(conf);
-	request_init(conf);
-	exchange_init(&conf->upstreams);
+	relay_limit(args->conf->rate_limit);
+	reply_use(&args->conf->pages, args->conf->realm);
+	forward_use(&args->conf->headers, &args->conf->reverse);
+	auth_use(
+	    &args->conf->acl, &args->conf->logins, args->conf->connect_timeout);
+	ask_init(args, args->conf->connect_timeout);
+	client_init(args);
+	request_init(args);
+	exchange_init(&args->conf->upstreams);
 	if (conn_init(args) != 0)
 		return -1;
-	return reach_init(conf);
+	return reach_init(args);
 }
 
 /* What begins with a state; returns that, or the one that follows at once. */
@@ -151,8 +146,10 @@ event_step(struct conn *c, unsigned which, short revents)
 
 /* Something happened at a descriptor of a connection. */
 void
-life_event(struct conn *c, unsigned which, short revents)
+life_event(struct tunnel *t, unsigned which, short revents)
 {
+	struct conn *c = conn_of(t);
+
 	life_go(c, event_step(c, which, revents));
 }
 
@@ -189,8 +186,10 @@ expire_step(struct conn *c)
 
 /* The deadline of a connection has passed. */
 void
-life_expire(struct conn *c)
+life_expire(struct tunnel *t)
 {
+	struct conn *c = conn_of(t);
+
 	if (c->setup != NULL && c->setup->left_at != 0 &&
 	    clock_now() >= c->setup->left_at)
 		life_go(c, conn_end(c, END_CLIENT_LEFT));
@@ -198,16 +197,26 @@ life_expire(struct conn *c)
 		life_go(c, expire_step(c));
 }
 
-/* Hands a connection the answer to what it has asked. */
-void
-life_answer(struct conn *c, const struct answer *answer)
+/* The step for the answer to what a connection has asked. */
+static enum conn_state
+answer_step(struct conn *c, const struct answer *answer)
 {
 	if (c->state == CONN_USER)
-		life_go(c, request_answered(c, answer));
-	else if (c->state == CONN_RESOLVE)
-		life_go(c, reach_answered(c, answer));
-	else
-		life_go(c, client_answered(c, answer));
+		return request_answered(c, answer);
+	if (c->state == CONN_RESOLVE)
+		return reach_answered(c, answer);
+	return client_answered(c, answer);
+}
+
+/* Hands the answers that have come to the connections that asked. */
+void
+life_answers(void)
+{
+	const struct answer *answer;
+	struct conn *c;
+
+	while ((c = ask_answered(&answer)) != NULL)
+		life_go(c, answer_step(c, answer));
 }
 
 /*

@@ -40,18 +40,18 @@ look_soon(void)
 
 /* Bytes have come: the connection is busy for a while. */
 void
-parking_busy(struct conn *c)
+parking_busy(struct tunnel *t)
 {
-	c->active = clock_now();
-	c->tunnel.turn = p.turn;
+	t->active = clock_now();
+	t->turn = p.turn;
 	look_soon();
 }
 
 /* Takes a connection out of the lot, to be polled for a while. */
 void
-parking_leave(struct conn *c)
+parking_leave(struct tunnel *t)
 {
-	lot_leave(&c->tunnel);
+	lot_leave(t);
 	look_soon();
 }
 
@@ -63,7 +63,7 @@ parking_wake(void)
 	size_t n = lot_woken(woken, WOKEN_MAX);
 
 	for (size_t i = 0; i < n; i++) {
-		parking_busy(conn_of(woken[i]));
+		parking_busy(woken[i]);
 		conn_watch(conn_of(woken[i]));
 	}
 }
@@ -76,7 +76,7 @@ park(struct conn *c)
 
 	if (lot_park(&c->tunnel, events) != 0)
 		return;
-	if (clock_now() - c->active >= PARK_AFTER)
+	if (clock_now() - c->tunnel.active >= PARK_AFTER)
 		relay_quiet(&c->tunnel);
 	watch_remove(&c->tunnel.end[CLIENT].slot);
 	watch_remove(&c->tunnel.end[SERVER].slot);
@@ -98,7 +98,7 @@ is_parkable(const struct conn *c)
 static bool
 is_quiet(const struct conn *c)
 {
-	return clock_now() - c->active >= PARK_AFTER ||
+	return clock_now() - c->tunnel.active >= PARK_AFTER ||
 	    (lot_fd() >= 0 && p.turn - c->tunnel.turn >= PARK_TURNS);
 }
 

@@ -5,10 +5,10 @@
 
 #include <stdint.h>
 
-struct conn;
+struct tunnel;
 
-void parking_busy(struct conn *);
-void parking_leave(struct conn *);
+void parking_busy(struct tunnel *);
+void parking_leave(struct tunnel *);
 void parking_wake(void);
 void parking_look(void);
 int64_t parking_look_at(void);

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "addr.h"
+#include "args.h"
 #include "ask.h"
 #include "bounds.h"
 #include "clock.h"
@@ -28,13 +29,13 @@
 #include "parse.h"
 #include "question.h"
 #include "race.h"
-#include "reach.h"
 #include "refusal.h"
 #include "relay.h"
 #include "reply.h"
 #include "reverse.h"
 #include "rewrite.h"
 #include "self.h"
+#include "steps.h"
 #include "tunnel.h"
 #include "upstream.h"
 
@@ -47,9 +48,9 @@ static const struct conf *conf;
  * Returns 0, or -1 with errno.
  */
 int
-reach_init(const struct conf *new_conf)
+reach_init(const struct worker_args *args)
 {
-	conf = new_conf;
+	conf = args->conf;
 	race_use(&(struct race_rules){ .bind = conf->bind,
 	    .nbind = conf->nbind,
 	    .bind_same = conf->bind_same,

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "addr.h"
+#include "args.h"
 #include "ask.h"
 #include "auth.h"
 #include "clock.h"
@@ -28,11 +29,9 @@
 #include "log.h"
 #include "parse.h"
 #include "question.h"
-#include "reach.h"
 #include "refusal.h"
 #include "relay.h"
 #include "reply.h"
-#include "request.h"
 #include "reverse.h"
 #include "rewrite.h"
 #include "rule.h"
@@ -40,6 +39,7 @@
 #include "self.h"
 #include "share.h"
 #include "stats.h"
+#include "steps.h"
 #include "tally.h"
 #include "tunnel.h"
 #include "via.h"
@@ -51,9 +51,9 @@ static char head_buffer[HEAD_MAX + 1];
 
 /* To be called once, before the first request is read. */
 void
-request_init(const struct conf *new_conf)
+request_init(const struct worker_args *args)
 {
-	conf = new_conf;
+	conf = args->conf;
 }
 
 /* What it asks for. */
@@ -312,6 +312,8 @@ parts_keep(struct conn *c, const char *head, size_t len)
 		if (c->exchange == NULL)
 			return -1;
 		c->exchange->keep = c->exchange->keep && conn_has_room();
+		c->exchange->client = &c->client;
+		c->exchange->target = c->target;
 		return 0;
 	}
 	if (len > req->length &&

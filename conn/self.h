@@ -6,9 +6,7 @@
 #include <stddef.h>
 
 struct addr;
-struct request;
 struct share;
-struct worker_args;
 
 void self_use(const struct addr *listening, size_t nlisteners, struct share *);
 bool self_socket(const struct addr *);

@@ -44,6 +44,9 @@ struct exchange {
 	char *next;    /* owned: bytes after the content, or NULL */
 	size_t next_len;
 	const char *why; /* FORWARD_SERVER_LOST: the reason */
+	/* Of the connection, which outlives it: */
+	const struct addr *client;
+	const char *target; /* as asked */
 };
 
 int rewrite_request(const struct exchange *, const struct header_rules *,

@@ -46,6 +46,7 @@ struct tunnel {
 	uint32_t rest[2]; /* us: RateLimit forbids reading a side until then */
 	uint32_t turn;    /* turn of the loop in which it was last active */
 	bool parked;      /* in the lot, not in the poll set */
+	int64_t active;   /* ms: the last byte, or a reply */
 	int64_t deadline, alarm; /* ms: when due; when the heap has it */
 	size_t heap_at;          /* index in the heap of deadlines, or 0 */
 	size_t lot_at;           /* index in the lot, with LOT=poll */

@@ -12,7 +12,6 @@
 
 #include "bounds.h"
 #include "budget.h"
-#include "conf.h"
 #include "log.h"
 #include "sys.h"
 
@@ -97,29 +96,30 @@ workers_for(size_t n, size_t clients, size_t nlisteners)
 
 /* One per processor, or as many as Workers says or MaxClients needs. */
 static size_t
-workers_wanted(const struct conf *conf, size_t nlisteners)
+workers_wanted(unsigned workers, unsigned max_clients, size_t nlisteners)
 {
-	size_t n = conf->workers;
+	size_t n = workers;
 
 	if (n == 0)
 		n = sys_processors();
 	if (n > WORKERS_MAX)
 		n = WORKERS_MAX;
-	if (conf->workers == 0)
-		n = workers_for(n, conf->max_clients, nlisteners);
-	if (clients_of(n, nlisteners) < conf->max_clients)
+	if (workers == 0)
+		n = workers_for(n, max_clients, nlisteners);
+	if (clients_of(n, nlisteners) < max_clients)
 		log_line(LOG_LEVEL_WARNING,
 		    "MaxClients %u is more than %zu workers can serve with "
 		    "their descriptors: they serve %zu",
-		    conf->max_clients, n, clients_of(n, nlisteners));
+		    max_clients, n, clients_of(n, nlisteners));
 	return n;
 }
 
 /* Decides all that for a configuration that listens on so many sockets. */
 void
-budget_make(struct budget *budget, const struct conf *conf, size_t nlisteners)
+budget_make(struct budget *budget, unsigned workers, unsigned max_clients,
+    size_t nlisteners)
 {
-	budget->workers = workers_wanted(conf, nlisteners);
+	budget->workers = workers_wanted(workers, max_clients, nlisteners);
 	budget->conns = conns_per_worker(nlisteners, budget->workers);
 	budget->pipes = pipes_per_worker();
 	budget->questions = questions_per_worker(budget->workers);

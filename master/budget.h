@@ -5,8 +5,6 @@
 
 #include <stddef.h>
 
-struct conf;
-
 struct budget {
 	size_t workers;
 	/* Of one worker: */
@@ -14,6 +12,7 @@ struct budget {
 	size_t questions; /* at a desk at once */
 };
 
-void budget_make(struct budget *, const struct conf *, size_t nlisteners);
+void budget_make(
+    struct budget *, unsigned workers, unsigned max_clients, size_t nlisteners);
 
 #endif

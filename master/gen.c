@@ -21,12 +21,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "addr.h"
+#include "bounds.h"
 #include "budget.h"
 #include "child.h"
 #include "clock.h"
 #include "conf.h"
 #include "gen.h"
 #include "guard.h"
+#include "identity.h"
 #include "links.h"
 #include "listen.h"
 #include "log.h"
@@ -66,6 +69,33 @@ gen_new(struct conf *conf, struct share *share)
 	gen->next = gens;
 	gens = gen;
 	return gen;
+}
+
+/* Finds out what its children run as.  Returns as identity_find() does. */
+int
+gen_identity(struct gen *gen)
+{
+	const struct identity_names names = { .file = gen->conf->file,
+		.user = gen->conf->user,
+		.group = gen->conf->group,
+		.chroot = gen->conf->chroot };
+
+	return identity_find(&gen->identity, &names);
+}
+
+/*
+ * Opens its listening sockets, and shares those that the old generation (or
+ * NULL) has too.  Returns as listen_open() does.
+ */
+int
+gen_listen(struct gen *gen, const struct gen *old)
+{
+	struct addr addrs[LISTEN_MAX];
+	size_t n = conf_addresses(gen->conf, addrs);
+
+	/* Without Listen the addresses are those of all families. */
+	return listen_open(&gen->listeners, addrs, n, gen->conf->nlisten == 0,
+	    old != NULL ? &old->listeners : NULL);
 }
 
 /* Closes and frees a generation whose children are all gone. */
@@ -128,7 +158,8 @@ gen_link(struct gen *gen)
 int
 gen_start(struct gen *gen, int64_t now)
 {
-	budget_make(&gen->budget, gen->conf, gen->listeners.n);
+	budget_make(&gen->budget, gen->conf->workers, gen->conf->max_clients,
+	    gen->listeners.n);
 	gen->nworkers = gen->budget.workers;
 	gen->nchildren = gen->nworkers + 1;
 	if (gen_link(gen) != 0)

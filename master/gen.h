@@ -49,6 +49,8 @@ struct gen {
 };
 
 struct gen *gen_new(struct conf *, struct share *);
+int gen_identity(struct gen *);
+int gen_listen(struct gen *, const struct gen *old);
 int gen_start(struct gen *, int64_t now);
 void gen_drain(struct gen *, const struct gen *successor, int64_t now);
 void gen_logs(const struct gen *, const struct logs *);

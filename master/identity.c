@@ -19,7 +19,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "conf.h"
 #include "identity.h"
 #include "log.h"
 #include "program.h"
@@ -87,18 +86,18 @@ is_directory(const char *path)
 }
 
 static int
-chroot_check(const struct conf *conf)
+chroot_check(const struct identity_names *names)
 {
-	if (conf->chroot == NULL)
+	if (names->chroot == NULL)
 		return 0;
-	if (!is_directory(conf->chroot)) {
-		log_line(LOG_LEVEL_ERROR, "%s: Chroot: %s: %s", conf->file,
-		    conf->chroot, strerror(errno));
+	if (!is_directory(names->chroot)) {
+		log_line(LOG_LEVEL_ERROR, "%s: Chroot: %s: %s", names->file,
+		    names->chroot, strerror(errno));
 		return STATUS_CONF;
 	}
 	if (geteuid() != 0) {
 		log_line(LOG_LEVEL_ERROR, "%s: Chroot: only root can do that",
-		    conf->file);
+		    names->file);
 		return STATUS_CONF;
 	}
 	return 0;
@@ -136,24 +135,24 @@ identity_look_up(
  * nobody.  Returns 0, or an exit status after an error message in the log.
  */
 int
-identity_find(struct identity *id, const struct conf *conf)
+identity_find(struct identity *id, const struct identity_names *names)
 {
-	const char *user = conf->user;
-	int status = chroot_check(conf);
+	const char *user = names->user;
+	int status = chroot_check(names);
 
 	*id = (struct identity){ .drop = false };
 	if (status != 0 || geteuid() != 0)
 		return status;
-	if (user == NULL && conf->file == NULL)
+	if (user == NULL && names->file == NULL)
 		user = "nobody";
 	if (user == NULL) {
 		log_line(LOG_LEVEL_ERROR,
 		    "%s: User: missing; workers do not run as root unless "
 		    "the file says User root",
-		    conf->file);
+		    names->file);
 		return STATUS_CONF;
 	}
-	return identity_look_up(id, conf->file, user, conf->group);
+	return identity_look_up(id, names->file, user, names->group);
 }
 
 /*

@@ -7,7 +7,11 @@
 
 #include <stdbool.h>
 
-struct conf;
+/* What a configuration says of it; NULL where it says nothing. */
+struct identity_names {
+	const char *file; /* of the configuration */
+	const char *user, *group, *chroot;
+};
 
 struct identity {
 	uid_t uid;
@@ -15,7 +19,7 @@ struct identity {
 	bool drop; /* the children change to uid and gid */
 };
 
-int identity_find(struct identity *, const struct conf *);
+int identity_find(struct identity *, const struct identity_names *);
 void identity_assume(const struct identity *, const char *root);
 
 #endif

@@ -19,7 +19,6 @@
 
 #include "addr.h"
 #include "bounds.h"
-#include "conf.h"
 #include "listen.h"
 #include "log.h"
 #include "service.h"
@@ -172,17 +171,15 @@ listen_reuseport(const struct listeners *l, bool on)
  * may lack one.
  */
 static int
-listen_each(
-    struct listeners *l, const struct conf *conf, const struct listeners *old)
+listen_each(struct listeners *l, const struct addr *addrs, size_t n,
+    bool any_family, const struct listeners *old)
 {
-	struct addr addrs[LISTEN_MAX];
-	size_t n = conf_addresses(conf, addrs);
 	char text[ADDR_TEXT_SIZE];
 
 	for (size_t i = 0; i < n; i++) {
 		if (listen_add(l, &addrs[i], old) == 0)
 			continue;
-		if (conf->nlisten == 0 &&
+		if (any_family &&
 		    (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL))
 			continue;
 		log_line(LOG_LEVEL_ERROR, "Cannot listen on %s: %s",
@@ -193,14 +190,15 @@ listen_each(
 }
 
 /*
- * Opens the listening sockets of a configuration.  Those that the old
+ * Opens sockets that listen on these addresses; with any_family the system may
+ * lack one of the families.  Those that the old
  * generation (or NULL) has too are shared with it, so that no client is lost
  * at a reload.  Sockets from a service manager take the place of all others,
  * for good.  Returns 0, or -1 after an error message in the log.
  */
 int
-listen_open(
-    struct listeners *l, const struct conf *conf, const struct listeners *old)
+listen_open(struct listeners *l, const struct addr *addrs, size_t n,
+    bool any_family, const struct listeners *old)
 {
 	int result;
 
@@ -209,7 +207,7 @@ listen_open(
 	if (old != NULL && old->given)
 		return listen_keep_given(l, old);
 	listen_reuseport(old, true);
-	result = listen_each(l, conf, old);
+	result = listen_each(l, addrs, n, any_family, old);
 	listen_reuseport(old, false);
 	return result;
 }

@@ -9,8 +9,6 @@
 #include "addr.h"
 #include "bounds.h"
 
-struct conf;
-
 /* It owns the sockets. */
 struct listeners {
 	size_t n;
@@ -19,8 +17,8 @@ struct listeners {
 	bool given; /* by the service manager, whatever Port and Listen say */
 };
 
-int listen_open(
-    struct listeners *, const struct conf *, const struct listeners *old);
+int listen_open(struct listeners *, const struct addr *, size_t n,
+    bool any_family, const struct listeners *old);
 bool listen_has(const struct listeners *, const struct addr *);
 bool listen_waits(const struct listeners *);
 void listen_close(struct listeners *);

@@ -24,8 +24,6 @@
 #include "conf.h"
 #include "gen.h"
 #include "guard.h"
-#include "identity.h"
-#include "listen.h"
 #include "log.h"
 #include "master.h"
 #include "service.h"
@@ -188,8 +186,7 @@ master_begin(struct gen *gen)
 {
 	const char *path;
 
-	if (identity_find(&gen->identity, gen->conf) != 0 ||
-	    listen_open(&gen->listeners, gen->conf, &m.live->listeners) != 0)
+	if (gen_identity(gen) != 0 || gen_listen(gen, m.live) != 0)
 		return -1;
 	path = master_logs_open(&gen->logs, gen->conf);
 	if (path != NULL) {

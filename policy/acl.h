@@ -13,7 +13,6 @@
 
 struct addr;
 struct asker;
-struct conf;
 
 /* One BasicAuth; both strings are padded with NULs for acl_user(). */
 struct user {

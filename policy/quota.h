@@ -9,7 +9,6 @@
 
 struct addr;
 struct share;
-struct worker_args;
 
 enum quota_kind {
 	QUOTA_CONNECTIONS, /* new connections, for MaxRatePerHost */

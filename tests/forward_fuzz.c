@@ -317,7 +317,8 @@ feed(
 		if (part == 1 && ends)
 			shutdown(pair[1], SHUT_WR);
 		for (int turn = 0; turn < 4 && state == FORWARD_GOES_ON; turn++)
-			state = forward_ready(c, side, POLLIN);
+			state = forward_ready(
+			    &c->tunnel, c->exchange, side, POLLIN);
 	}
 	close(pair[0]);
 	close(pair[1]);
@@ -368,7 +369,9 @@ exchange_try(struct request *req, const uint8_t *asked, size_t asked_len,
 	c.exchange = forward_new(req, head, len);
 	free(copy);
 	assert(c.exchange != NULL && c.target != NULL);
-	state = forward_begin(&c);
+	c.exchange->client = &c.client;
+	c.exchange->target = c.target;
+	state = forward_begin(&c.tunnel, c.exchange);
 	if (state == FORWARD_GOES_ON && !c.exchange->up.done)
 		state = feed(&c, CLIENT, asked + first, late, false);
 	if (passed_len[CLIENT] > 0)

@@ -380,7 +380,8 @@ verdict_check(const struct row *row, const struct request *request,
 		snprintf(text, sizeof(text), "MORE");
 		break;
 	default:
-		if (status_is(refusal_row(request->refusal)->status, row->verdict))
+		if (status_is(
+			refusal_row(request->refusal)->status, row->verdict))
 			return;
 		snprintf(text, sizeof(text), "BAD %d",
 		    refusal_row(request->refusal)->status);

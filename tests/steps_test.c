@@ -427,29 +427,32 @@ world_make(const char *dir, const struct row *row)
 		die("life_init");
 }
 
+static bool
+has_come(int fd)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+	return poll(&pfd, 1, 0) == 1;
+}
+
 /* One turn of the loop, as worker.c has it.  Returns whether much happened. */
 static bool
 turn(void)
 {
-	const struct answer *answer;
-	struct conn *c;
 	struct tunnel *t;
 	unsigned which;
-	bool any = watch_poll(20) > 0;
+	bool any = watch_poll(20) > 0 || has_come(answers[0]);
 
 	parking_wake();
 	for (size_t i = watch_count(); i-- > 0;) {
 		short revents = watch_take(i, &t, &which);
 
 		if (revents != 0)
-			life_event(conn_of(t), which, revents);
+			life_event(t, which, revents);
 	}
-	while ((c = ask_answered(&answer)) != NULL) {
-		life_answer(c, answer);
-		any = true;
-	}
+	life_answers();
 	while ((t = deadline_due()) != NULL)
-		life_expire(conn_of(t));
+		life_expire(t);
 	for (int queue = 0; queue < QUEUES; queue++)
 		ask_send((enum queue)queue);
 	return any;
