@@ -122,7 +122,7 @@ builtin_start() {
 	fails "$PEER" client 127.0.0.1 "$PORT"
 }
 
-@test "cli: -T tells the errors and warnings that -t tells, with the same status" {
+@test "cli: -T reports the same errors and warnings as -t, with the same status" {
 	local text
 
 	for text in "Timeout -1" "Listn ::1" "Filter \"$DIR/none\"" "Timeout 0"; do
@@ -138,14 +138,14 @@ builtin_start() {
 	[ "$stderr" = "adit: $DIR/none.conf: No such file or directory" ]
 }
 
-@test "cli: -T does not keep quiet about a full disk" {
+@test "cli: -T reports a full disk" {
 	[ -c /dev/full ] || skip "needs /dev/full"
 	adit_conf "ConnectPort 443"
 	run -71 --separate-stderr sh -c "'$ADIT' -T -c '$CONF' >/dev/full"
 	[[ $stderr == *"standard output: No space left on device"* ]]
 }
 
-@test "cli: without a configuration file -T prints the built-in one, which can be read" {
+@test "cli: without a configuration file -T prints the built-in one, which can be read again" {
 	! [ -e /usr/local/etc/adit/adit.conf ] ||
 		skip "there is a configuration file in the default place"
 	"$ADIT" -T >"$DIR/builtin" 2>"$DIR/err"
@@ -492,7 +492,7 @@ builtin_start() {
 	fi
 }
 
-# need_titles: skips where the system lets no process change what ps shows.
+# need_titles: skips the test on systems where no process can change its title.
 need_titles() {
 	case $(uname) in
 	Linux | FreeBSD | OpenBSD | NetBSD | DragonFly) ;;
@@ -500,7 +500,7 @@ need_titles() {
 	esac
 }
 
-# title_has REGEX PID...: whether ps shows that for one of the processes.
+# title_has REGEX PID...: whether the title of one of the processes matches.
 title_has() {
 	local pid regex=$1
 
@@ -513,7 +513,7 @@ title_has() {
 	return 1
 }
 
-# family_has REGEX: the same for adit's children, and theirs.
+# family_has REGEX: the same for adit's children, and their children.
 family_has() {
 	# shellcheck disable=SC2046
 	title_has "$1" $(family_pids)
@@ -533,7 +533,7 @@ family_has() {
 	wait_for family_has 'adit: helper, names'
 }
 
-@test "cli: ps tells a worker that drains from one that takes clients" {
+@test "cli: ps shows which workers drain and which accept clients" {
 	need_titles
 	peer_start srv server echo
 	adit_start "Workers 1"
@@ -560,21 +560,21 @@ family_has() {
 	done
 }
 
-@test "cli: titles fill the room that the command line had, and no more" {
+@test "cli: a title fills the room of the command line, and no more" {
 	local whole
 
 	need_linux
 	ADIT_WRAP=(bash -c 'exec -c -a a "$@"' bash)
 	adit_start "Workers 1"
 	whole="adit: master $CONF"
-	# The room is that of "a -d -c $CONF".
+	# The room of "a -d -c $CONF".
 	[ "$(ps -o args= -p "$ADIT_PID")" = "${whole:0:8 + ${#CONF}}" ]
 	[ "$(tr -d '\0' <"/proc/$ADIT_PID/cmdline" | wc -c)" = \
 	    $((8 + ${#CONF})) ]
 	family_has 'adit: worker 0'
 }
 
-@test "cli: where there is no room for titles the command line stays" {
+@test "cli: without room for a title the command line stays" {
 	need_linux
 	builtin_free
 	ADIT_WRAP=(bash -c 'exec -c -a a "$1" -d' bash)

@@ -718,7 +718,8 @@ conf_directives() {
 		fi | cut -d ' ' -f 1
 }
 
-# printed FILE: what adit -T prints of it goes to $DIR/out, without a message.
+# printed FILE: writes the output of adit -T for it to $DIR/out; there must be no
+# message.
 printed() {
 	timeout 20 "$ADIT" -T -c "$1" >"$DIR/out" 2>"$DIR/err" </dev/null &&
 		[ ! -s "$DIR/err" ] || {
@@ -727,14 +728,14 @@ printed() {
 	}
 }
 
-# unmasked: puts right what adit -T hides, from standard input.
+# unmasked: puts back the values that adit -T hides, in standard input.
 unmasked() {
 	sed -e '/^BasicAuth/s/[*][*][*]$/sesame/' \
 	    -e '/^Upstream/s/[*][*][*]@/joe:sesame@/'
 }
 
-# all_set: a configuration with every directive that works, none of them at
-# its default, as adit -T writes it.
+# all_set: prints a configuration as adit -T does, with every directive that has
+# an effect, and none with its default.
 all_set() {
 	local user=${ADIT_TEST_USER:-nobody} chroot="Chroot \"$DIR\""
 
@@ -814,7 +815,7 @@ all_set() {
 	END
 }
 
-@test "conf: -T prints every directive so that it can be read again" {
+@test "conf: the output of -T can be read again, for every directive" {
 	local d
 
 	echo page >"$DIR/page"
@@ -834,7 +835,7 @@ all_set() {
 	diff "$DIR/all" "$DIR/out"
 }
 
-@test "conf: -T shows the defaults, and what has no value as a comment" {
+@test "conf: -T prints defaults, and a directive without a value as a comment" {
 	local d value n=0
 
 	base >"$CONF"
@@ -856,7 +857,7 @@ all_set() {
 	cmp "$CONF" "$DIR/out"
 }
 
-@test "conf: -T means the same however the file was written" {
+@test "conf: -T prints the same for every spelling of a file" {
 	{
 		base
 		cat <<-END
@@ -903,7 +904,7 @@ all_set() {
 	diff "$DIR/first" "$DIR/out"
 }
 
-@test "conf: -T shows no password, and what it shows instead is not taken for one" {
+@test "conf: -T prints no password, and its replacement is not accepted as one" {
 	local name
 
 	{

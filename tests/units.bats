@@ -63,7 +63,7 @@ driver() {
 	"$DRIVER"
 }
 
-@test "units: what happens a thousand times is one line a minute that says how many were left out" {
+@test "units: an event that occurs a thousand times gives one line a minute, with the number of lines left out" {
 	driver log_test
 	"$DRIVER"
 }
@@ -107,7 +107,7 @@ driver() {
 	"$DRIVER"
 }
 
-@test "units: adit(8) lists each error that the proxy answers with, and no other" {
+@test "units: adit(8) lists exactly the errors that the proxy can answer with" {
 	driver refusal_test
 	"$DRIVER" | sort -u >"$DIR/table"
 	sed -n 's/^\.It \([1-9][0-9][0-9]\) Ta \([a-z_]*\) Ta .*/\1 \2/p' \

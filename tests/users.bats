@@ -648,7 +648,7 @@ memory_has() {
 	keeps_out user50001:secret
 }
 
-@test "users: ps tells helpers for passwords from those for names" {
+@test "users: ps shows which helpers are for passwords and which for names" {
 	case $(uname) in
 	Linux | *BSD | DragonFly) ;;
 	*) skip "no process can change its title here" ;;
