@@ -154,7 +154,7 @@ log_counts() {
 	page 403 <<<'the page of 403'
 	page other <<<'another page of 403'
 	page default <<<'the default'
-	stderr_expected 'warning: ErrorFile: there is one for 403 already'
+	stderr_expected 'warning: ErrorFile: a line before has the page for 403 already'
 	adit_start "ErrorFile 400 \"$DIR/400\"" "DefaultErrorFile \"$DIR/default\"" \
 		"ErrorFile 403 \"$DIR/403\"" "ErrorFile 403 \"$DIR/other\"" \
 		"ConnectPort 1"
