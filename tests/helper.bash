@@ -128,8 +128,29 @@ know_pid() {
 
 # own_pid PID...: teardown ends these processes.
 own_pid() {
+	local pid
+
+	for pid; do
+		program_wait "$pid"
+	done
 	know_pid "$@"
 	OWN_PIDS+=("$@")
+}
+
+# program_wait PID: waits briefly until a child runs its program.  Before that it
+# is a copy of this bash, which would run the teardown of this test if a signal
+# ended it.
+program_wait() {
+	local own name tries=0
+
+	[ -r "/proc/$BASHPID/comm" ] || return 0
+	read -r own <"/proc/$BASHPID/comm"
+	while [ "$tries" -lt 50 ] &&
+	    read -r name 2>/dev/null <"/proc/$1/comm" &&
+	    [ "$name" = "$own" ]; do
+		tries=$((tries + 1))
+		nap 0.002
+	done
 }
 
 # alive PID: whether the process exists, is not a zombie, and is the one that
