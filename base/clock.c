@@ -11,8 +11,6 @@
 
 #include "clock.h"
 
-enum { SLEEP_MAX = 60000 /* ms */ };
-
 static int64_t now; /* ms: the time of this turn */
 
 /* Returns the time of the monotonic clock, in ms. */
@@ -39,26 +37,4 @@ int64_t
 clock_now(void)
 {
 	return now;
-}
-
-/* Returns the earlier of two times, where -1 means never. */
-int64_t
-clock_earlier(int64_t a, int64_t b)
-{
-	return a < 0 || (b >= 0 && b < a) ? b : a;
-}
-
-/*
- * Returns the timeout for poll(), in ms, to sleep from one time until another;
- * -1, for ever, if until is -1.  No sleep is longer than a minute: the caller
- * must expect to wake early.
- */
-int
-clock_sleep(int64_t until, int64_t from)
-{
-	if (until < 0)
-		return -1;
-	if (until <= from)
-		return 0;
-	return until - from > SLEEP_MAX ? SLEEP_MAX : (int)(until - from);
 }

@@ -75,13 +75,6 @@ conn_init(const struct worker_args *args)
 	return k.conns == NULL ? -1 : 0;
 }
 
-/* The connection that a tunnel is a part of; NULL for NULL. */
-struct conn *
-conn_of(struct tunnel *t)
-{
-	return (struct conn *)t;
-}
-
 /* How many connections the worker has. */
 size_t
 conn_count(void)

@@ -97,9 +97,15 @@ struct conn {
 	struct conn *next_free;
 };
 
+/* The connection that a tunnel is a part of; NULL for NULL. */
+static inline struct conn *
+conn_of(struct tunnel *t)
+{
+	return (struct conn *)t;
+}
+
 /* The object. */
 int conn_init(const struct worker_args *);
-struct conn *conn_of(struct tunnel *);
 struct conn *conn_new(int fd, const struct addr *client);
 int conn_setup_new(struct conn *);
 void conn_setup_free(struct conn *);

@@ -212,7 +212,7 @@ static enum conn_state
 reach_dial(struct conn *c, const struct addr *addrs, size_t n)
 {
 	const struct upstream *u = c->setup->upstream;
-	struct decision d = reach_decision(c), denied = d;
+	struct decision d = reach_decision(c);
 	struct addr allowed[ADDRS_MAX];
 	size_t nallowed = 0;
 
@@ -222,11 +222,9 @@ reach_dial(struct conn *c, const struct addr *addrs, size_t n)
 		addr.port = u != NULL ? u->port : c->setup->request.port;
 		if (u != NULL || decision_address(&d, &addr) == REFUSE_NOTHING)
 			allowed[nallowed++] = addr;
-		else
-			denied = d;
 	}
 	if (nallowed == 0)
-		return reach_refuse(c, REFUSE_ADDRESS, &denied);
+		return reach_refuse(c, REFUSE_ADDRESS, &d);
 	race_init(&c->setup->race, allowed, nallowed);
 	return CONN_CONNECT;
 }

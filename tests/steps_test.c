@@ -49,19 +49,6 @@ clock_now(void)
 	return now;
 }
 
-int64_t
-clock_earlier(int64_t a, int64_t b)
-{
-	return a < 0 || (b >= 0 && b < a) ? b : a;
-}
-
-int
-clock_sleep(int64_t until, int64_t from)
-{
-	(void)until, (void)from;
-	return 0;
-}
-
 const char program[] = "steps_test", program_conf[] = "";
 
 enum action {
