@@ -334,14 +334,15 @@ line_write(
 {
 	char line[LOG_LINE_SIZE];
 	int head = line_head(line, level), n;
-	size_t len, tail_len = strlen(tail);
+	size_t len, tail_len = tail != NULL ? strlen(tail) : 0;
 	size_t room = sizeof(line) - (size_t)head - tail_len - 1;
 
 	n = vsnprintf(line + head, room, format, ap);
 	if (n < 0)
 		return;
 	len = (size_t)head + ((size_t)n < room ? (size_t)n : room - 1);
-	memcpy(line + len, tail, tail_len);
+	if (tail_len > 0)
+		memcpy(line + len, tail, tail_len);
 	len += tail_len;
 	if (to_syslog) {
 		syslog_send(line, len);
@@ -362,7 +363,7 @@ log_line(enum log_level level, const char *format, ...)
 	if (!log_wants(level))
 		return;
 	va_start(ap, format);
-	line_write(level, format, ap, "");
+	line_write(level, format, ap, NULL);
 	va_end(ap);
 }
 
@@ -450,19 +451,99 @@ utc_time(time_t now)
 	return text;
 }
 
+/*
+ * A line in the making; what finds no room is left out.  printf() would cost
+ * several times as much, and each connection has its line.
+ */
+struct text {
+	char bytes[LOG_LINE_SIZE];
+	size_t len;
+};
+
+static void
+text_add(struct text *t, const char *bytes, size_t len)
+{
+	size_t room = sizeof(t->bytes) - t->len;
+
+	if (len > room)
+		len = room;
+	memcpy(t->bytes + t->len, bytes, len);
+	t->len += len;
+}
+
+/* Adds a number of at least so many digits, up to 3. */
+static void
+text_add_number(struct text *t, uint64_t n, int digits)
+{
+	char number[20];
+	size_t at = sizeof(number);
+
+	for (; n != 0 || digits > 0; n /= 10, digits--)
+		number[--at] = (char)('0' + n % 10);
+	text_add(t, number + at, sizeof(number) - at);
+}
+
+/* Adds a field and the blank before it; "-" for one that is empty. */
+static void
+text_add_field(struct text *t, const char *field)
+{
+	text_add(t, " ", 1);
+	text_add(t, field[0] != '\0' ? field : "-",
+	    field[0] != '\0' ? strlen(field) : 1);
+}
+
+static void
+text_add_time(struct text *t)
+{
+	struct timespec now;
+	const char *seconds;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	seconds = utc_time(now.tv_sec);
+	text_add(t, seconds, strlen(seconds));
+	text_add(t, ".", 1);
+	text_add_number(t, (uint64_t)(now.tv_nsec / 1000000), 3);
+	text_add(t, "Z", 1);
+}
+
+/* Adds the status and the result, without the parameters of that. */
+static void
+text_add_result(struct text *t, const struct record *r)
+{
+	text_add(t, " ", 1);
+	if (r->status > 0)
+		text_add_number(t, (uint64_t)r->status, 1);
+	else
+		text_add(t, "-", 1);
+	text_add(t, "/", 1);
+	text_add(t, r->reason, strcspn(r->reason, ";"));
+}
+
+static void
+text_add_counts(struct text *t, const struct record *r)
+{
+	uint64_t ms = r->ms > 0 ? (uint64_t)r->ms : 0;
+
+	text_add(t, " ", 1);
+	text_add_number(t, r->up, 1);
+	text_add(t, " ", 1);
+	text_add_number(t, r->down, 1);
+	text_add(t, " ", 1);
+	text_add_number(t, ms / 1000, 1);
+	text_add(t, ".", 1);
+	text_add_number(t, ms % 1000, 3);
+}
+
 /* Writes the line of a connection that has ended; adit(8) lists the fields. */
 void
 log_access(const struct record *r)
 {
-	char line[LOG_LINE_SIZE], client[ADDR_TEXT_SIZE];
-	char dialled[ADDR_TEXT_SIZE] = "-", user[256] = "-";
-	char target[512] = "-", status[16] = "-";
-	struct timespec now;
-	int n;
+	char client[ADDR_TEXT_SIZE], dialled[ADDR_TEXT_SIZE] = "";
+	char user[256] = "", target[512] = "";
+	struct text line;
 
 	if (access_sink.fd < 0)
 		return;
-	clock_gettime(CLOCK_REALTIME, &now);
 	if (r->user != NULL)
 		log_escape(user, sizeof(user), r->user, strlen(r->user));
 	if (r->target != NULL)
@@ -470,15 +551,15 @@ log_access(const struct record *r)
 		    target, sizeof(target), r->target, strlen(r->target));
 	if (r->dialled->port != 0)
 		addr_text_port(r->dialled, dialled);
-	if (r->status != 0)
-		snprintf(status, sizeof(status), "%d", r->status);
-	n = snprintf(line, sizeof(line),
-	    "%s.%03ldZ %s %s %s %s %s/%.*s %llu %llu %lld.%03d\n",
-	    utc_time(now.tv_sec), now.tv_nsec / 1000000,
-	    addr_text(r->client, client), user, target, dialled, status,
-	    (int)strcspn(r->reason, ";"), r->reason, (unsigned long long)r->up,
-	    (unsigned long long)r->down, (long long)(r->ms / 1000),
-	    (int)(r->ms % 1000));
-	if (n > 0 && (size_t)n < sizeof(line))
-		sink_write(&access_sink, line, (size_t)n);
+	line.len = 0;
+	text_add_time(&line);
+	text_add_field(&line, addr_text(r->client, client));
+	text_add_field(&line, user);
+	text_add_field(&line, target);
+	text_add_field(&line, dialled);
+	text_add_result(&line, r);
+	text_add_counts(&line, r);
+	/* All parts have their limits, and together they fit. */
+	text_add(&line, "\n", 1);
+	sink_write(&access_sink, line.bytes, line.len);
 }
