@@ -123,6 +123,7 @@ fuzz() {
 
 	read -ra files < <(sed -n 's,^/\* LINK: \(.*\) \*/$,\1,p' "$source")
 	read -ra rooms < <(sed -n 's/^ROOMS = //p' "$top/Makefile")
+	[ "${ADIT_TEST_FUZZ:-}" != no ] || skip "fuzzed in another run"
 	command -v clang >/dev/null || skip "needs clang"
 	echo 'int LLVMFuzzerTestOneInput(const char *p, unsigned long n)' \
 	    '{ return p == 0 && n != 0; }' >"$DIR/try.c"
