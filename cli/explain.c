@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Explains a decision before it is taken: goes with a request through what a
- * worker would do with it, in the same order, and says at each step which line
- * decides.  It judges nothing itself but asks what a connection asks, and it
- * never connects to anybody.  It waits for name servers, so it is for the
- * command line alone.
+ * Explains how a request would be decided: takes it through the checks of a
+ * worker, in the same order, and prints for each one which line decides.  It
+ * has no rules of its own: it calls the functions that the workers call.  It
+ * makes no connection.  It blocks while it waits for name servers, so only
+ * the command line may use it.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -39,22 +39,22 @@
 #include "upstream.h"
 #include "who.h"
 
-enum { SHOWN_SIZE = 300 /* bytes of what the command line says */ };
+enum { SHOWN_SIZE = 300 /* bytes of an argument, as it is printed */ };
 
-/* The request, and what the command line says of it. */
+/* The request, as the command line describes it. */
 static struct {
 	const struct conf *conf;
 	struct decision decision;
 	struct request request;
 	const char *user; /* as given */
 	char *head;       /* of a plain request */
-	bool answered;    /* nothing more is decided */
-	char client[ADDR_TEXT_SIZE], target[SHOWN_SIZE]; /* to be shown */
+	bool answered;    /* the answer is printed: no check follows */
+	char client[ADDR_TEXT_SIZE], target[SHOWN_SIZE]; /* to be printed */
 } e;
 
-/* What is said. */
+/* Output. */
 
-/* The answer of a request that is refused; false, for callers to return. */
+/* Prints the answer to a refused request.  Returns false, for its callers. */
 static bool
 refuse(enum refusal refusal)
 {
@@ -65,7 +65,10 @@ refuse(enum refusal refusal)
 	return false;
 }
 
-/* An answer of this proxy that is no refusal: nothing more is decided. */
+/*
+ * Prints an answer of this proxy that is not a refusal.  No check follows.
+ * Returns true.
+ */
 static bool
 answer(enum refusal refusal, const char *what)
 {
@@ -76,7 +79,7 @@ answer(enum refusal refusal, const char *what)
 	return true;
 }
 
-/* What a line of the configuration does, and the line. */
+/* Prints what a line of the configuration does, its number and its text. */
 static void
 say_line(const char *what, unsigned long line)
 {
@@ -90,7 +93,7 @@ say_line(const char *what, unsigned long line)
 		    "%s line %lu%s%s\n", what, line, found ? ": " : "", text);
 }
 
-/* By which rule for targets, if there is one. */
+/* Prints which rule for targets decides; rule is NULL if none matches. */
 static void
 say_target(bool allowed, const struct target_rule *rule)
 {
@@ -99,12 +102,15 @@ say_target(bool allowed, const struct target_rule *rule)
 	else if (!allowed)
 		puts("refused: no AllowTo matches");
 	else if (e.conf->acl.targets.n == 0)
-		puts("allowed: there is no AllowTo and no DenyTo");
+		puts("allowed: no AllowTo and no DenyTo is configured");
 	else
 		puts("allowed: no DenyTo matches");
 }
 
-/* The answer of a request that gets to a server; the rest of it follows. */
+/*
+ * Begins the answer to a request that reaches a server.  The caller prints
+ * the rest of the line: where the connection leads.
+ */
 static void
 say_way(const char *way)
 {
@@ -119,7 +125,7 @@ say_way(const char *way)
 	e.answered = true;
 }
 
-/* Names are asked for where a worker asks, one desk after the other. */
+/* Looks up a name in a worker's order: the hosts file, then name servers. */
 static void
 ask(const struct question *q, struct answer *a)
 {
@@ -130,19 +136,22 @@ ask(const struct question *q, struct answer *a)
 
 /* The client. */
 
-/* The limits come first; whether one is reached depends on other requests. */
+/*
+ * Prints the limits, which are checked first.  They are not judged here, since
+ * they depend on the other connections of the client.
+ */
 static void
 limits_say(void)
 {
 	if (e.conf->max_clients_per_host != 0)
-		say_line("limit: unless the client is above",
+		say_line("limit: refused if the client exceeds",
 		    quote_find(e.conf->file, "MaxClientsPerHost", NULL));
 	if (e.conf->max_rate_per_host != 0)
-		say_line("limit: unless the client is above",
+		say_line("limit: refused if the client exceeds",
 		    quote_find(e.conf->file, "MaxRatePerHost", NULL));
 }
 
-/* The verdict of a rule with a name; ACL_ASK: the next one has it. */
+/* Returns the verdict of a rule with a name; ACL_ASK: it does not match. */
 static enum verdict
 client_ask(const struct rule *rule)
 {
@@ -181,14 +190,14 @@ client_goes(void)
 		    e.conf->acl.rules[at].line);
 	else
 		puts(verdict == ACL_ALLOW
-			? "allowed: there is no Allow and no Deny"
+			? "allowed: no Allow and no Deny is configured"
 			: "refused: no Allow matches");
 	return verdict == ACL_ALLOW || refuse(REFUSE_CLIENT);
 }
 
 /* The request. */
 
-/* Whether a target is that of another method than CONNECT. */
+/* Whether a target has the form that methods other than CONNECT use. */
 static bool
 is_plain(const char *target)
 {
@@ -196,7 +205,7 @@ is_plain(const char *target)
 	    (target[0] == '/' || strstr(target, "://") != NULL);
 }
 
-/* A URL, or a path, is read as in the head of a GET. */
+/* Parses a URL or a path as the target of a GET, and maps a path. */
 static bool
 plain_goes(const char *target)
 {
@@ -241,27 +250,27 @@ user_goes(void)
 	log_escape(shown, sizeof(shown), user, strlen(user));
 	printf("user %s: ", shown);
 	if (!conf_wants_users(e.conf)) {
-		printf("nobody is asked for credentials%s\n",
+		printf("no credentials are required%s\n",
 		    given ? ", and no rule sees the name" : "");
 		return true;
 	}
 	if (!given || !conf_has_user(e.conf, user)) {
-		puts(given ? "refused: there is no such user"
-			   : "refused: credentials are wanted");
+		puts(given ? "refused: unknown user"
+			   : "refused: credentials are required");
 		return refuse(REFUSE_CREDENTIALS);
 	}
 	e.decision.asker.user = user;
 	line = quote_find(e.conf->file, "BasicAuth", user);
 	login = login_find(&e.conf->logins, user);
 	if (line != 0)
-		say_line("with the right password by", line);
+		say_line("allowed with the password of", line);
 	else if (login != NULL)
-		printf("with the right password by line %lu of %s\n",
+		printf("allowed with the password of line %lu of %s\n",
 		    login->line, login->file);
 	return true;
 }
 
-/* By which line a path is mapped, and the URL that all else sees. */
+/* Prints which line maps a path, and the URL that the later checks use. */
 static void
 say_mapped(void)
 {
@@ -273,10 +282,10 @@ say_mapped(void)
 	if (req->origin)
 		return;
 	log_escape(url, sizeof(url), e.head + req->target.at, req->target.len);
-	printf("target %s: is now %s\n", e.target, url);
+	printf("target %s: becomes %s\n", e.target, url);
 }
 
-/* Paths are mapped; neither a CONNECT nor a URL ever is. */
+/* Prints how a path is mapped, or what ReversePath or ReverseOnly refuses. */
 static bool
 mapping_say(enum refusal refusal)
 {
@@ -304,7 +313,7 @@ mapping_say(enum refusal refusal)
 	return refuse(refusal);
 }
 
-/* No rule for targets sees the host of the statistics. */
+/* A request for StatHost is answered before the rules for targets apply. */
 static bool
 statistics_say(enum refusal refusal)
 {
@@ -317,8 +326,8 @@ statistics_say(enum refusal refusal)
 	if (line != 0)
 		say_line("the host of the statistics by", line);
 	else
-		puts("the default host of the statistics: there is no "
-		     "StatHost");
+		puts("the default host of the statistics: no StatHost is "
+		     "configured");
 	return answer(refusal, "the statistics");
 }
 
@@ -339,7 +348,7 @@ port_say(enum refusal refusal)
 		say_line("allowed by",
 		    quote_find(e.conf->file, "ConnectPort", port));
 	else
-		puts("allowed: there is no ConnectPort");
+		puts("allowed: no ConnectPort is configured");
 	return true;
 }
 
@@ -352,7 +361,7 @@ filter_say(enum refusal refusal)
 	char text[QUOTE_SIZE];
 
 	if (f->file == NULL) {
-		puts("filter: there is none");
+		puts("filter: none is configured");
 	} else if (line != 0) {
 		quote_pattern(f, line, text);
 		printf("filter: %s by line %lu of %s: %s\n", verdict, line,
@@ -372,8 +381,10 @@ name_say(enum refusal refusal)
 	if (e.request.literal)
 		return true;
 	printf("target %s: ", e.target);
+	/* With parents it is not known yet whether addresses are judged. */
 	if (d->verdict == ACL_ASK)
-		puts("its addresses decide");
+		puts(e.conf->upstreams.n == 0 ? "decided by its addresses"
+					      : "not decided by name");
 	else
 		say_target(d->verdict == ACL_ALLOW, d->rule);
 	return refusal == REFUSE_NOTHING || refuse(refusal);
@@ -381,7 +392,7 @@ name_say(enum refusal refusal)
 
 /* Addresses. */
 
-/* Says so when an address is above the floors only since a line names it. */
+/* Prints the ReversePath that exempts an address from the floors, if any. */
 static void
 say_lifted(const struct addr *addr, const struct target_rule *rule)
 {
@@ -395,7 +406,7 @@ say_lifted(const struct addr *addr, const struct target_rule *rule)
 	say_line("no floor, by", e.request.mapping->line);
 }
 
-/* Says why an address is refused, or by what it is allowed. */
+/* Prints which rule or floor decides on an address. */
 static void
 say_address(const struct addr *addr, bool allowed)
 {
@@ -404,10 +415,11 @@ say_address(const struct addr *addr, bool allowed)
 	bool denied = rule != NULL && !rule->allow;
 
 	if (d->own)
-		puts("refused by a floor: adit itself listens there");
+		puts("refused by a floor: adit listens on this address");
 	else if (denied && rule->kind == RULE_NET &&
 	    !addr_in_net(addr, rule->net, rule->bits))
-		say_line("refused, for the IPv4 address in it, by", rule->line);
+		say_line(
+		    "refused, for the IPv4 address inside it, by", rule->line);
 	else if (!allowed && !denied &&
 	    (rule != NULL || !e.conf->acl.targets.has_allow))
 		printf("refused by a floor: %s\n",
@@ -416,7 +428,7 @@ say_address(const struct addr *addr, bool allowed)
 		say_target(allowed, rule);
 }
 
-/* Whether an address, with its port, may be connected to. */
+/* Prints and returns whether a request may go to an address and port. */
 static bool
 address_goes(const struct addr *addr)
 {
@@ -431,7 +443,7 @@ address_goes(const struct addr *addr)
 	return allowed;
 }
 
-/* Judges each address, and names those that a tunnel could lead to. */
+/* Judges each address, and prints those that would be tried, in order. */
 static bool
 addresses_go(const struct addr *addrs, size_t n)
 {
@@ -461,8 +473,8 @@ addresses_go(const struct addr *addrs, size_t n)
 static bool
 lookup_failed(int error, int64_t ms)
 {
-	printf("name %s: no address is found here: %s\n", e.request.host,
-	    error != 0 ? gai_strerror(error) : "there is none");
+	printf("name %s: the look-up failed: %s\n", e.request.host,
+	    error != 0 ? gai_strerror(error) : "the name has no address");
 	if (error == EAI_AGAIN && ms >= LOOKUP_LATE)
 		return refuse(REFUSE_SLOW_LOOKUP);
 	return refuse(error == EAI_NONAME ? REFUSE_NO_NAME : REFUSE_LOOKUP);
@@ -475,7 +487,7 @@ direct_goes(void)
 	int64_t began = clock_ms();
 	struct answer a;
 
-	/* A parent is not what a mapping names. */
+	/* Set only here: the exemption is for direct connections. */
 	e.decision.asker.named =
 	    e.request.mapping != NULL && e.request.mapping->named;
 	if (e.request.literal)
@@ -489,7 +501,7 @@ direct_goes(void)
 
 /* The way there. */
 
-/* Names the parents in their order; returns the first that can be reached. */
+/* Prints the parents in order.  Returns the first with a valid port, or NULL. */
 static const struct upstream *
 parents_say(const struct upstream *u, uint64_t tried)
 {
@@ -499,16 +511,16 @@ parents_say(const struct upstream *u, uint64_t tried)
 
 	for (; u != NULL; u = upstream_pick(us, &e.request, &tried)) {
 		say_line(what, u->line);
-		what = "upstream: if that is of no use,";
+		what = "upstream: if that fails,";
 		if (u->port == 0)
-			puts("upstream: port 0 is nowhere");
+			puts("upstream: port 0 cannot be connected to");
 		else if (first == NULL)
 			first = u;
 	}
 	return first;
 }
 
-/* Whether a name may go to a parent, which looks it up. */
+/* Prints and returns whether a name may be sent to a parent to look it up. */
 static bool
 parent_takes_name(void)
 {
@@ -517,8 +529,8 @@ parent_takes_name(void)
 
 	printf("target %s: looked up by the parent, ", e.target);
 	if (allowed && refusal != REFUSE_NOTHING)
-		puts("refused by a floor: names of loopback are for clients "
-		     "on loopback");
+		puts("refused by a floor: only clients on loopback may use "
+		     "names of loopback");
 	else
 		say_target(allowed, e.decision.rule);
 	return refusal == REFUSE_NOTHING || refuse(refusal);
@@ -555,11 +567,11 @@ way_goes(void)
 		say_line("upstream: no parent by", u->line);
 	else
 		puts(us->n > 0 ? "upstream: no line is for this target"
-			       : "upstream: there is none");
+			       : "upstream: none is configured");
 	return true;
 }
 
-/* Says what comes of a check.  Returns false if the request is refused. */
+/* Prints the outcome of a check.  Returns false if the request is refused. */
 static bool
 check_goes(enum check check)
 {
@@ -586,7 +598,7 @@ check_goes(enum check check)
 		return way_goes();
 	case CHECK_ADDRESS:
 		return direct_goes();
-	case CHECK_LOOP: /* nothing comes back from the command line */
+	case CHECK_LOOP: /* needs a real connection */
 	case CHECK_HOPS:
 	case CHECKS:
 		break;
@@ -595,10 +607,11 @@ check_goes(enum check check)
 }
 
 /*
- * Prints, step by step, what decides a request of a client, with a user's name
- * ("-" is none) and the right password: a CONNECT for the target host:port, or
- * a GET for a URL or a path; and what the answer would be.  Waits for name
- * servers.  Returns whether the request is not refused.
+ * Prints, check by check, how a request of a client would be decided, and what
+ * the answer would be.  A target of the form host:port makes it a CONNECT, a
+ * URL or a path a GET.  A user ("-": no credentials) is taken to have sent the
+ * right password.  Blocks while name servers are asked.  Returns false if the
+ * request is refused.
  */
 bool
 explain(const struct conf *conf, const struct addr *client, const char *user,

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The worker's side of looking up names and checking passwords.  It sends
- * questions to the desk by three queues, lets connections that want the same
- * answer wait together, and keeps those for which there is no room in line.
- * Questions in the hosts queue are answered at once, from the hosts file and
- * nothing else.  One in the names queue may be about any name, but keeps its
- * place for as long as a name server likes.  Passwords have the users queue.
- * Nothing here blocks.
+ * questions to the desk through three queues.  Connections with the same
+ * question wait together for one answer.  When a queue is full, connections
+ * wait in line.  Questions in the hosts queue are answered at once, but from
+ * the hosts file alone.  Those in the names queue may go to name servers, and
+ * take as long as these do.  Passwords have the users queue.  Nothing here
+ * blocks.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -32,10 +32,10 @@
 #include "secret.h"
 
 enum {
-	PLACES_MAX = 256,   /* questions of a worker in a queue, at most */
-	PLACE_EXTRA = 5000, /* ms after ConnectTimeout: no answer will come */
-	JOIN_TIME = 5000,   /* ms: a question that is older may be lost */
-	ANSWERS_MAX = 64    /* taken in one turn of the loop */
+	PLACES_MAX = 256,   /* most questions of a worker in one queue */
+	PLACE_EXTRA = 5000, /* ms after ConnectTimeout: the question is lost */
+	JOIN_TIME = 5000,   /* ms: an older question may be lost: ask again */
+	ANSWERS_MAX = 64    /* most answers taken in one turn of the loop */
 };
 
 struct list {
@@ -43,37 +43,38 @@ struct list {
 };
 
 /*
- * A question that was sent, and the connections that wait for its answer.  It
- * keeps its place when they have left: the desk is busy with it all the same,
- * and clients that come and go must not fill the queue.
+ * A place: a question that was sent, and the connections that wait for its
+ * answer.  The place stays taken when they have all left, since the desk still
+ * works on the question: otherwise clients that come and go would fill the
+ * queue.
  */
 struct asked {
-	bool open;         /* there is no answer yet */
-	int64_t since;     /* ms: when it was asked */
-	uint32_t serial;   /* counts up, so that a late answer is dropped */
+	bool open;         /* not answered yet */
+	int64_t since;     /* ms: when it was sent */
+	uint32_t serial;   /* counts up, to recognise late answers */
 	struct list conns; /* empty unless it is open */
 	enum question_kind kind;
 	struct addr client;
 	char name[HOST_SIZE];
-	struct digest digest; /* of a secret, in place of the name */
+	struct digest digest; /* of user and password, in place of a name */
 };
 
 static struct {
 	const struct worker_args *args;
-	int64_t patience; /* ms: after that no answer will come */
+	int64_t patience; /* ms after which a question is lost */
 	pid_t pid;
 	size_t nplaces;
-	size_t used[QUEUES]; /* places that were ever needed */
+	size_t used[QUEUES]; /* places that were ever taken */
 	struct asked asked[QUEUES][PLACES_MAX];
-	struct list waiting[QUEUES]; /* those that found no place or no room */
-	struct answer answer;        /* that is being handed out */
-	struct asked *answered;      /* to those who asked this, or NULL */
-	int taken;                   /* answers of this turn */
+	struct list waiting[QUEUES]; /* connections that could not ask yet */
+	struct answer answer;        /* the one that is being handed out */
+	struct asked *answered;      /* the question it is for, or NULL */
+	int taken;                   /* answers taken in this turn */
 } pending;
 
 /*
- * To be called in a worker before it asks; timeout is how many seconds a
- * connection waits for an answer.
+ * Must be called in a worker before it asks.  The arguments stay the caller's.
+ * A connection waits for an answer for timeout seconds at most.
  */
 void
 ask_init(const struct worker_args *args, unsigned timeout)
@@ -107,7 +108,7 @@ list_remove(struct conn *c)
 	s->list = NULL;
 }
 
-/* Whether a place has the question that a connection would ask. */
+/* Whether a place holds the same question that a connection has. */
 static bool
 is_asked(const struct asked *a, const struct conn *c)
 {
@@ -123,7 +124,7 @@ is_asked(const struct asked *a, const struct conn *c)
 	    (!traits->about_client || addr_same_ip(&a->client, &c->client));
 }
 
-/* Whether the desk that took a question must have died. */
+/* Whether a question is so old that the desk must have lost it. */
 static bool
 is_lost(const struct asked *a)
 {
@@ -131,8 +132,8 @@ is_lost(const struct asked *a)
 }
 
 /*
- * The place of a question: one where the same is asked already, or one that is
- * free, or NULL.  A new one is touched only when it is needed.
+ * Returns the place where the same question is asked already, else a free one,
+ * or NULL.  A place that was never used is taken last, to save its memory.
  */
 static struct asked *
 place_find(const struct conn *c)
@@ -155,7 +156,7 @@ place_find(const struct conn *c)
 	return found;
 }
 
-/* Writes down what is asked, for the desk and at the place. */
+/* Writes what is asked into the question for the desk, and into the place. */
 static void
 question_fill(struct question *q, struct asked *a, const struct setup *s)
 {
@@ -197,7 +198,7 @@ place_ask(struct asked *a, const struct conn *c)
 	return a->open;
 }
 
-/* Asks, or joins those that have asked; false when that must wait. */
+/* Asks, or joins connections that have asked.  Returns false if it must wait. */
 static bool
 ask(struct conn *c)
 {
@@ -219,10 +220,10 @@ ask_at(struct conn *c, enum queue queue)
 
 /*
  * Asks a question for a connection, or lets it wait in line until there is
- * room.  What is being asked already is not asked again.  While all
- * places in the names queue are taken, the hosts file may have the answer.  The
- * name, of less than HOST_SIZE bytes, must live as long as the connection's
- * setup.
+ * room.  It joins a question that is under way.  While all places of the names
+ * queue are taken, the hosts queue is asked instead, for it may know the
+ * answer.  The name must be shorter than HOST_SIZE, and live as long as the
+ * connection's setup.
  */
 void
 ask_question(struct conn *c, enum question_kind kind, const char *name)
@@ -235,7 +236,7 @@ ask_question(struct conn *c, enum question_kind kind, const char *name)
 	ask_at(c, place_find(c) != NULL ? traits->queue : traits->overflow);
 }
 
-/* The same for the credentials of a connection, by the users queue. */
+/* Asks whether the connection's credentials are right, as ask_question(). */
 void
 ask_user(struct conn *c)
 {
@@ -243,7 +244,7 @@ ask_user(struct conn *c)
 	ask_at(c, QUEUE_USERS);
 }
 
-/* Whether the desk has that question already, so that none is added. */
+/* Whether ask_user() would join a question that the desk has already. */
 bool
 ask_joins(struct conn *c)
 {
@@ -257,8 +258,8 @@ ask_joins(struct conn *c)
 }
 
 /*
- * The answer does not help a connection.  Returns whether it asks where more
- * is known.
+ * Called when an answer was not enough.  If it came from the overflow queue,
+ * asks the proper queue and returns true.
  */
 bool
 ask_on(struct conn *c)
@@ -271,7 +272,7 @@ ask_on(struct conn *c)
 	return true;
 }
 
-/* A connection does not want its answer any more, if it still waits for one. */
+/* Stops a connection from waiting for an answer, if it does. */
 void
 ask_cancel(struct conn *c)
 {
@@ -279,7 +280,7 @@ ask_cancel(struct conn *c)
 		list_remove(c);
 }
 
-/* Whether a connection could ask if the queue took its question. */
+/* Whether the first connection in line could ask, if the queue has room. */
 bool
 ask_waiting(enum queue queue)
 {
@@ -288,7 +289,7 @@ ask_waiting(enum queue queue)
 	return c != NULL && place_find(c) != NULL;
 }
 
-/* The queue takes questions again. */
+/* Sends questions of connections in line, as many as the queue takes. */
 void
 ask_send(enum queue queue)
 {
@@ -300,15 +301,15 @@ ask_send(enum queue queue)
 		list_remove(c);
 		if (ask(c))
 			continue;
-		/* To the end of the line, where it can do no harm. */
+		/* To the end of the line, where it does not delay others. */
 		list_add(list, c);
 		return;
 	}
 }
 
 /*
- * Keeps an answer for the next that ask the same.  That a client is not what a
- * rule says is only known after the names queue was asked.
+ * Caches an answer for later questions.  That a rule does not match a client
+ * is certain only if the names queue says so: the hosts file may lack the name.
  */
 static void
 answer_remember(
@@ -324,7 +325,7 @@ answer_remember(
 		namecache_put_client(a->name, &a->client, ans->matches);
 }
 
-/* The question that an answer is for, or NULL: it is not asked any more. */
+/* Returns the question that an answer is for; NULL: it is asked no more. */
 static struct asked *
 answer_match(const struct answer *answer)
 {
@@ -338,7 +339,7 @@ answer_match(const struct answer *answer)
 	return a->open && a->serial == t->serial ? a : NULL;
 }
 
-/* Begins to hand out an answer; one that is not waited for is dropped. */
+/* Begins to hand out an answer; drops it if its question is asked no more. */
 static void
 answer_take(const struct answer *answer)
 {
@@ -350,7 +351,7 @@ answer_take(const struct answer *answer)
 	answer_remember(a, answer->ticket.queue, answer);
 	if (question_traits(a->kind)->helper == HELPER_PASSWORDS)
 		quota_charge(QUOTA_CHECKS, &a->client, -1);
-	/* It is not lost, whatever the clock says. */
+	/* Answered late, but not lost: the place must not be taken now. */
 	a->since = clock_now();
 }
 
@@ -368,17 +369,17 @@ answer_next(void)
 		list_remove(c);
 		return c;
 	}
-	/* Its place is free only now: a connection that asks again at once must
-	 * not join a question that is answered already. */
+	/* The place is freed only now: no other question may take it while
+	 * connections still wait there for this answer. */
 	a->open = false;
 	pending.answered = NULL;
 	return NULL;
 }
 
 /*
- * The next connection whose question is answered, with the answer, which stays
- * valid until the next call; NULL when there is none for now, or when enough
- * were taken for one turn of the loop.  To be called until it returns NULL.
+ * Returns the next connection whose question is answered, and the answer,
+ * which is valid until the next call.  Returns NULL when no answer is left, or
+ * after ANSWERS_MAX, to end the turn.  Must be called until it returns NULL.
  */
 struct conn *
 ask_answered(const struct answer **answer)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What a worker asks the desk for its connections. */
+/* The questions that a worker asks the desk for its connections. */
 #ifndef ASK_H
 #define ASK_H
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A worker's side of credentials: what a client sends as them, whether they
- * were right a moment ago, and whom to ask if not.  Passwords are in memory
- * here for as long as a question is under way, and wiped then.  It never waits
- * for an answer, and knows no hash.
+ * A worker's side of credentials: parses them, knows those that were right a
+ * short while ago, and says when the desk must be asked.  A password is in
+ * memory here only until its check is over, and is wiped then.  Nothing here
+ * blocks, and no password hash is computed here.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -29,26 +29,27 @@
 #include "secret.h"
 
 /*
- * A wrong password costs some of QUOTA_FAILURES, which the address gets back
- * in as many seconds.  What lacks beyond the free part, by DELAY_PART, is how
- * long the next password of that address waits before it is checked.
+ * Each wrong password adds FAILURE_COST seconds to the debt of its address in
+ * QUOTA_FAILURES, which shrinks as time passes.  Up to FREE_DEBT it has no
+ * effect.  The rest, divided by DELAY_PART, is how long the next password from
+ * that address waits before it is checked.
  */
 enum {
 	FAILURE_COST = 5,  /* s */
-	FREE_DEBT = 16000, /* ms: that of four failures */
-	DELAY_PART = 10,   /* half a second for each further one */
-	CROWD_TIME = 100   /* ms to the next look, see auth_crowded() */
+	FREE_DEBT = 16000, /* ms: about what four failures leave */
+	DELAY_PART = 10,   /* half a second for each further failure */
+	CROWD_TIME = 100   /* ms until auth_crowded() is asked again */
 };
 
 static struct {
 	const struct acl *acl;
 	const struct logins *logins;
-	int64_t patience; /* ms: for a check */
+	int64_t patience; /* ms that a check may take */
 } k;
 
 /*
- * To be called in a worker before anything else here: the users, which stay
- * the caller's, and how many seconds a check may take.
+ * Must be called in a worker before anything else here.  A check may take
+ * timeout seconds.  The users stay the caller's.
  */
 void
 auth_use(const struct acl *acl, const struct logins *logins, unsigned timeout)
@@ -83,10 +84,10 @@ credentials_free(struct credentials *p)
 }
 
 /*
- * Takes the value of a Proxy-Authorization field.  Returns ACL_ALLOW when it
- * has been found right a short while ago, and sets the connection's user then;
- * ACL_DENY when it is malformed; ACL_ASK when auth_check() is to decide, for
- * which the credentials are kept in the setup, or NULL if there is no memory.
+ * Takes the value of a Proxy-Authorization field.  Returns ACL_ALLOW, and sets
+ * the connection's user, if the credentials were found right a short while
+ * ago; ACL_DENY if they are malformed; ACL_ASK if auth_check() must decide.
+ * For that they are kept in the setup: NULL there means ENOMEM.
  */
 enum verdict
 auth_begin(struct conn *c, const char *value, size_t len)
@@ -110,10 +111,10 @@ auth_begin(struct conn *c, const char *value, size_t len)
 }
 
 /*
- * Says when the credentials that were kept may be checked: at once; later,
- * when check_at has come, since there were wrong ones from the same address;
- * or never, since too many from there wait already.  It is asked again while
- * there is a crowd; but who has waited once does not wait for that again.
+ * Decides when the kept credentials may be checked.  Returns AUTH_NOW;
+ * AUTH_LATER: at check_at, because of wrong ones from the same address; or
+ * AUTH_NEVER: too many from that address wait already.  It may be called
+ * again, as auth_crowded() requires: the delay is imposed only once.
  */
 enum auth_wait
 auth_delay(struct conn *c)
@@ -138,10 +139,10 @@ auth_delay(struct conn *c)
 }
 
 /*
- * Whether the desk has so many passwords from the address of a client already
- * that this one has to wait until check_at, and be judged anew then.  Else
- * whoever guesses would only have to send all guesses at once, before the
- * first is found wrong.
+ * Whether so many passwords from the client's address are being checked that
+ * this one must wait until check_at, and then begin with auth_delay() again.
+ * Without this, an attacker could avoid the delay by sending all guesses at
+ * once, before the first is found wrong.
  */
 bool
 auth_crowded(struct conn *c)
@@ -153,8 +154,8 @@ auth_crowded(struct conn *c)
 }
 
 /*
- * Counts a wrong password, once for all connections that have waited for the
- * same answer.
+ * Counts a wrong password: once for all connections that waited for the same
+ * answer, which get it in the same turn.
  */
 static void
 failure_count(const struct conn *c)
@@ -175,16 +176,16 @@ failure_count(const struct conn *c)
 }
 
 /*
- * Judges the credentials that were kept, as far as that takes no time: sets
- * the connection's user with ACL_ALLOW.  ACL_ASK: the desk is to be asked.  An
- * empty password is never right.
+ * Checks the kept credentials as far as that needs no password hash.  Returns
+ * ACL_ALLOW, and sets the connection's user; ACL_DENY; or ACL_ASK: the desk
+ * must be asked.  An empty password is never sent to the desk.
  */
 enum verdict
 auth_check(struct conn *c)
 {
 	const struct credentials *p = c->setup->credentials;
 
-	/* Somebody may have had the same ones checked meanwhile. */
+	/* Another connection may have had the same ones checked meanwhile. */
 	c->user = authcache_find(&p->digest, clock_now());
 	if (c->user != NULL)
 		return ACL_ALLOW;
@@ -200,8 +201,8 @@ auth_check(struct conn *c)
 }
 
 /*
- * Takes the desk's answer.  Returns whether it lets the client in, and sets
- * the connection's user then.
+ * Takes the desk's answer.  Returns true, and sets the connection's user, if
+ * the credentials are right.
  */
 bool
 auth_end(struct conn *c, const struct answer *answer)
@@ -219,7 +220,7 @@ auth_end(struct conn *c, const struct answer *answer)
 	return true;
 }
 
-/* Forgets the credentials of a connection, if it has some. */
+/* Wipes and frees the credentials of a connection, if it has any. */
 void
 auth_forget(struct conn *c)
 {

@@ -15,15 +15,16 @@ struct answer;
 struct conn;
 struct logins;
 
-/* What a client says to be; both names are padded with NULs. */
+/* What a client sent as credentials; both strings are padded with NULs. */
 struct credentials {
-	struct digest digest; /* of both */
-	int64_t check_at;     /* ms: not before that */
-	int64_t until;        /* ms: it must be done by then, or 0 */
-	bool waits;           /* counts among QUOTA_WAITERS */
+	struct digest digest; /* of user and password */
+	int64_t check_at;     /* ms: the check must not begin earlier */
+	int64_t until;        /* ms: the check must be over by then, or 0 */
+	bool waits;           /* counted in QUOTA_WAITERS */
 	char user[CREDENTIAL_SIZE], password[CREDENTIAL_SIZE];
 };
 
+/* When credentials may be checked; see auth_delay(). */
 enum auth_wait { AUTH_NOW, AUTH_LATER, AUTH_NEVER };
 
 void auth_use(const struct acl *, const struct logins *, unsigned timeout);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The steps in which bytes only go by: a tunnel from its first byte to its end,
- * what a lost side leaves to be delivered, and a reply that is still being
- * read.  Nothing here looks at the bytes.
+ * The steps that only move bytes: an established tunnel, the rest that a lost
+ * side has left for the other, and a reply that the client still reads.
+ * Nothing here looks into the bytes.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -21,7 +21,7 @@
 
 enum { WASTE_SIZE = 16384 /* bytes to throw away at once */ };
 
-/* What follows for a tunnel from what became of its bytes. */
+/* Returns the state that follows from the outcome of a relay call. */
 static enum conn_state
 relayed(struct conn *c, enum relay_state state, enum side lost)
 {
@@ -36,7 +36,7 @@ relayed(struct conn *c, enum relay_state state, enum side lost)
 	return CONN_RELAY;
 }
 
-/* Tells the client that its tunnel stands.  Returns 0 or -1. */
+/* Tells the client that its tunnel is established.  Returns 0 or -1. */
 static int
 established_send(struct conn *c)
 {
@@ -52,8 +52,8 @@ established_send(struct conn *c)
 }
 
 /*
- * RELAY begins: says so, unless an answer of the server has done that, and
- * hands over what came early.
+ * CONN_RELAY begins: sends the client a 200, unless it has the server's 101,
+ * and passes on the bytes that were received early.
  */
 enum conn_state
 carry_enter(struct conn *c)
@@ -70,7 +70,7 @@ carry_enter(struct conn *c)
 	return relayed(c, state, lost);
 }
 
-/* Something happened at one side of a tunnel. */
+/* Handles an event at one side of a tunnel. */
 enum conn_state
 carry_event(struct conn *c, enum side side, short revents)
 {
@@ -82,8 +82,9 @@ carry_event(struct conn *c, enum side side, short revents)
 }
 
 /*
- * The deadline of a tunnel has passed, perhaps because a side has rested: then
- * it is looked at again, since no event may come.
+ * Handles a deadline of a tunnel: a timeout, or the end of a pause that
+ * RateLimit made.  After a pause the tunnel must be polled again: the lot may
+ * not report bytes that were there before.
  */
 enum conn_state
 carry_expire(struct conn *c)
@@ -97,14 +98,14 @@ carry_expire(struct conn *c)
 	return CONN_RELAY;
 }
 
-/* FLUSH: looks how much of what the other side is owed is delivered. */
+/* CONN_FLUSH: sends what is left, and checks whether all was delivered. */
 enum conn_state
 carry_flush(struct conn *c, short revents)
 {
 	enum side lost = c->lost, heir = lost == CLIENT ? SERVER : CLIENT;
 	enum side gone;
 
-	/* It may give a pipe back, and somebody has to look after those. */
+	/* A pipe may be given back: this sees to it that idle ones are closed. */
 	parking_busy(&c->tunnel);
 	/* Both directions may have ended before all is acknowledged. */
 	if (revents & POLLHUP)
@@ -117,8 +118,8 @@ carry_flush(struct conn *c, short revents)
 }
 
 /*
- * LINGER: sends what is left of a reply, and throws away what its client still
- * sends, until it closes.
+ * CONN_LINGER: sends the rest of a reply, and drops what the client sends,
+ * until it closes.
  */
 enum conn_state
 carry_linger(struct conn *c)

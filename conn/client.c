@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Who is served: a client from the moment when it is accepted until its
- * request is read, by the limits for its address and the rules for clients.
- * Nothing that a client sends is looked at here.
+ * Decides which clients are served, from accept() until the request is read,
+ * by the limits for their address and the rules for clients.  Nothing here
+ * looks into what a client sends.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -37,7 +37,7 @@
 #include "sys.h"
 #include "tunnel.h"
 
-enum { LEAVE_TIME = 200 /* ms for a tunnel after an early end of file */ };
+enum { LEAVE_TIME = 200 /* ms from an early end of file to giving up */ };
 
 /* The limits for one client address. */
 enum limit { LIMIT_CLIENTS, LIMIT_RATE, LIMITS, LIMIT_NONE = LIMITS };
@@ -45,7 +45,7 @@ enum limit { LIMIT_CLIENTS, LIMIT_RATE, LIMITS, LIMIT_NONE = LIMITS };
 static const struct conf *conf;
 static struct log_rate complaints[LIMITS];
 
-/* To be called once, before the first client is accepted. */
+/* Must be called once, before the first client is accepted. */
 void
 client_init(const struct worker_args *args)
 {
@@ -62,7 +62,10 @@ client_admit(struct conn *c)
 	return CONN_REQUEST;
 }
 
-/* Refuses a client because of the rule that is next, or as none matches. */
+/*
+ * Refuses a client because of the rule at setup->rule, or because no rule
+ * matches if that is past the end.  Returns the state that follows.
+ */
 enum conn_state
 client_deny(struct conn *c)
 {
@@ -82,8 +85,9 @@ client_deny(struct conn *c)
 }
 
 /*
- * The verdict of the rules for clients, from the one that is next; ACL_ASK when
- * the answer to one of them, the next then, is not known.
+ * Returns the verdict of the rules for clients, beginning at setup->rule.
+ * ACL_ASK: it depends on a name; setup->rule is that rule, and the desk must be
+ * asked.
  */
 static enum verdict
 client_verdict(struct conn *c)
@@ -120,7 +124,7 @@ client_obey(struct conn *c, enum verdict verdict)
 	return CONN_RULE;
 }
 
-/* Takes the answer whether the client has the name that a rule asks for. */
+/* Takes the desk's answer on whether the client has the name in a rule. */
 enum conn_state
 client_answered(struct conn *c, const struct answer *answer)
 {
@@ -138,11 +142,11 @@ client_answered(struct conn *c, const struct answer *answer)
 }
 
 /*
- * Something came from a client that nothing is read from yet: what it says is
- * the tunnel's.  A client that is reset has left.  An end of file may mean
- * that too; or that the client has said all it has to say, with early data or
- * without any, and waits for an answer.  Without any it is given only a
- * moment, in which the tunnel of a server that is there will stand.
+ * Handles an event of a client while its input is not read: it belongs to the
+ * tunnel, which is not there yet.  A reset means that the client has left.  An
+ * end of file may mean that, too, or that the client has sent all it has and
+ * waits for the answer.  If it has sent nothing for the tunnel, it is given
+ * LEAVE_TIME: enough to reach a server that is up.
  */
 enum conn_state
 client_early(struct conn *c, short revents)
@@ -165,7 +169,7 @@ client_early(struct conn *c, short revents)
 
 /* The limits for one client address. */
 
-/* Says that a client is over a limit; for each limit, a rare line. */
+/* Logs that a client exceeds a limit; the lines are limited, for each limit. */
 static void
 complain_of_host(enum limit limit, const struct addr *addr)
 {
@@ -185,7 +189,7 @@ complain_of_host(enum limit limit, const struct addr *addr)
 		    client, conf->max_rate_per_host);
 }
 
-/* Counts a new client, and says which limit it is over. */
+/* Counts a new client.  Returns the limit that it exceeds, or LIMIT_NONE. */
 static enum limit
 limit_check(const struct addr *client, bool *counted)
 {
@@ -203,7 +207,7 @@ limit_check(const struct addr *client, bool *counted)
 	return limit;
 }
 
-/* Gets rid of a client for which even an answer is too much. */
+/* Closes the connection of a client without an answer, and records it. */
 static void
 limit_drop(int fd, const struct addr *client)
 {
@@ -218,8 +222,8 @@ limit_drop(int fd, const struct addr *client)
 }
 
 /*
- * Answers a client that is over a limit.  One that the rules deny whatever its
- * name is hears of that; nobody is looked up for it.
+ * Answers a client that exceeds a limit.  If the rules deny it without a
+ * look-up, it is told that instead.
  */
 static enum conn_state
 limit_refuse(struct conn *c)
@@ -233,7 +237,7 @@ limit_refuse(struct conn *c)
 
 /* New clients. */
 
-/* Sets what a listening socket does not hand down to those it accepts. */
+/* Sets the options that an accepted socket does not inherit everywhere. */
 static void
 client_options(int fd)
 {
@@ -247,10 +251,10 @@ client_options(int fd)
 }
 
 /*
- * Takes a client that was accepted.  The limits come first, since they make a
- * flood cheap; of the clients above them, most get no answer, so that they
- * take no place.  Returns the connection, which owns the descriptor, for
- * client_begin(); or NULL: the client is gone.
+ * Takes a client that was accepted.  The limits are checked first, so that a
+ * flood costs little; most clients above a limit are closed without an answer,
+ * and take no connection.  Returns the connection, for client_begin(), or
+ * NULL: the client was closed.  The descriptor is no longer the caller's.
  */
 struct conn *
 client_accepted(int fd, const struct sockaddr_storage *from)
@@ -283,7 +287,7 @@ client_accepted(int fd, const struct sockaddr_storage *from)
 	return c;
 }
 
-/* The first step of a connection, in CONN_RULE: whether it is served. */
+/* The first step of a connection, in CONN_RULE: decides if it is served. */
 enum conn_state
 client_begin(struct conn *c)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * A connection as an object: what it owns, what it waits for in each state,
- * what leaving a state gives back, and its line in the access log.  What
- * happens in the states is in the steps, and which step comes next is life.c's;
- * nothing here calls either.  Nothing here blocks.
+ * what is freed when it leaves a state, and its line in the access log.  The
+ * work of each state is done by the steps, which life.c calls; this file calls
+ * neither.  Nothing here blocks.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -48,9 +48,9 @@
 
 enum {
 	LINGER_TIME = 2000, /* ms for a client to close after a reply */
-	REPLY_TIME = 30000, /* ms for it to read a long one */
-	FLUSH_TIME = 5000,  /* ms to read what it is owed */
-	FLUSH_CHECK = 20    /* ms to the first look at that */
+	REPLY_TIME = 30000, /* ms for it to read a long reply and close */
+	FLUSH_TIME = 5000,  /* ms for a side to read what is left for it */
+	FLUSH_CHECK = 20    /* ms until it is first checked whether it has */
 };
 
 static struct {
@@ -58,14 +58,14 @@ static struct {
 	const struct conf *conf;
 	struct conn *conns;
 	struct conn *free;
-	size_t used; /* of conns, ever */
+	size_t used; /* how many of conns were ever in use */
 	size_t count;
-	size_t unsettled; /* of count: those whose tunnel does not stand */
-	int64_t ended_at; /* ms: when the last one has ended */
-	bool draining;    /* no client is served once more */
+	size_t unsettled; /* how many of count have a setup */
+	int64_t ended_at; /* ms: when a connection last ended */
+	bool draining;    /* clients get no further request served */
 } k;
 
-/* Makes room for the connections of a worker.  Returns 0, or -1 with errno. */
+/* Allocates the connections of a worker.  Returns 0, or -1 with ENOMEM. */
 int
 conn_init(const struct worker_args *args)
 {
@@ -82,21 +82,21 @@ conn_count(void)
 	return k.count;
 }
 
-/* When one of them has ended last, in ms of clock_ms(). */
+/* Returns when a connection last ended, in ms of clock_ms(); 0: never. */
 int64_t
 conn_ended_at(void)
 {
 	return k.ended_at;
 }
 
-/* How many of them may still need the desk. */
+/* Returns how many connections may still have a question for the desk. */
 size_t
 conn_unsettled(void)
 {
 	return k.unsettled;
 }
 
-/* The connection after this one, or the first after NULL; NULL at the end. */
+/* Returns the connection after c, or the first for NULL; NULL at the end. */
 struct conn *
 conn_next(struct conn *c)
 {
@@ -106,7 +106,7 @@ conn_next(struct conn *c)
 	return NULL;
 }
 
-/* From now on no client may keep its connection for another request. */
+/* From now on no client may keep its connection for a further request. */
 void
 conn_drain(void)
 {
@@ -130,8 +130,8 @@ conn_has_room(void)
 /* Connections and their descriptors. */
 
 /*
- * Gives a connection what it needs until its tunnel stands.  Returns 0, or -1
- * with ENOMEM.
+ * Allocates what a connection needs until it reaches a server.  Returns 0, or
+ * -1 with ENOMEM.
  */
 int
 conn_setup_new(struct conn *c)
@@ -144,7 +144,7 @@ conn_setup_new(struct conn *c)
 	return 0;
 }
 
-/* Takes that away again, if it is there. */
+/* Frees the setup of a connection, if it has one; wipes secrets in it. */
 void
 conn_setup_free(struct conn *c)
 {
@@ -163,8 +163,8 @@ conn_setup_free(struct conn *c)
 }
 
 /*
- * Begins the connection of a client that was accepted, in CONN_RULE.  Returns
- * NULL with ENOMEM; the descriptor stays the caller's then.
+ * Makes a connection, in CONN_RULE, for a client that was accepted; it owns
+ * the descriptor.  Returns NULL with ENOMEM: the caller still owns it.
  */
 struct conn *
 conn_new(int fd, const struct addr *client)
@@ -190,7 +190,7 @@ conn_new(int fd, const struct addr *client)
 	return c;
 }
 
-/* Lets go of the server. */
+/* Closes the socket to the server, if there is one. */
 void
 conn_server_close(struct conn *c)
 {
@@ -202,7 +202,7 @@ conn_server_close(struct conn *c)
 	*server = (struct end){ .fd = -1, .slot = -1 };
 }
 
-/* Writes the line of a connection, or of one request, to the access log. */
+/* Writes a connection's line, or that of one request, to the access log. */
 void
 conn_record(const struct conn *c, enum ending ending)
 {
@@ -250,7 +250,7 @@ is_unsettled(enum conn_state state)
 	    state == CONN_USER || is_under_way(state);
 }
 
-/* Whether a connection in this state has a server, or is about to have it. */
+/* Whether a connection in this state uses its socket to the server. */
 static bool
 has_server(enum conn_state state)
 {
@@ -258,7 +258,7 @@ has_server(enum conn_state state)
 	    state == CONN_RELAY || state == CONN_FLUSH;
 }
 
-/* Gives back what was taken for the state that a connection leaves. */
+/* Frees what a connection holds for the state that it leaves. */
 static void
 conn_leave(struct conn *c)
 {
@@ -293,8 +293,8 @@ conn_leave(struct conn *c)
 }
 
 /*
- * Closes both sides.  A tunnel or an exchange that did not end by itself is
- * reset on both, so that what was cut off does not look complete to either.
+ * Closes both sides.  With reset, both get a TCP reset instead of an end of
+ * file: neither must take data that was cut off for complete.
  */
 static void
 ends_close(struct conn *c, bool reset)
@@ -345,9 +345,8 @@ conn_free(struct conn *c)
 }
 
 /*
- * The one place where the state of a connection changes: gives back what the
- * old one took and the new one does not need.  With CONN_FREE the connection is
- * gone.
+ * Changes the state of a connection, and frees what the new state does not
+ * need.  CONN_FREE ends the connection: the caller must not use it any more.
  */
 void
 conn_state(struct conn *c, enum conn_state next)
@@ -365,7 +364,7 @@ conn_state(struct conn *c, enum conn_state next)
 	}
 	if (!has_server(next))
 		conn_server_close(c);
-	/* All that it takes to get to a server has one time. */
+	/* ConnectTimeout is for all states on the way to a server together. */
 	if (!is_under_way(c->state) || !is_under_way(next))
 		c->since = clock_now();
 	c->tunnel.deadline = 0;
@@ -374,14 +373,14 @@ conn_state(struct conn *c, enum conn_state next)
 
 /* What a connection waits for. */
 
-/* When the time to get to a server is over, whatever is tried on the way. */
+/* Returns when ConnectTimeout ends, in ms, for all that is tried on the way. */
 int64_t
 conn_reach_by(const struct conn *c)
 {
 	return c->since + k.conf->connect_timeout * INT64_C(1000);
 }
 
-/* The same for what is tried now; a parent may have less than all. */
+/* Returns when the present attempt ends: a parent may get only a part. */
 int64_t
 conn_connect_by(const struct conn *c)
 {
@@ -392,7 +391,7 @@ conn_connect_by(const struct conn *c)
 	    : by;
 }
 
-/* Whether nothing has come or gone for Timeout. */
+/* Whether no byte was received or sent for Timeout. */
 bool
 conn_is_idle(const struct conn *c)
 {
@@ -400,7 +399,7 @@ conn_is_idle(const struct conn *c)
 	    k.conf->timeout * INT64_C(1000);
 }
 
-/* Whether a tunnel has had its TunnelTimeout. */
+/* Whether a tunnel is older than TunnelTimeout. */
 bool
 conn_is_old(const struct conn *c)
 {
@@ -409,7 +408,7 @@ conn_is_old(const struct conn *c)
 	return life != 0 && clock_now() - c->since >= life;
 }
 
-/* Whether there is a RateLimit, so that a side may have to rest. */
+/* Whether RateLimit is configured: then reading from a side may be paused. */
 bool
 conn_has_rate(void)
 {
@@ -422,7 +421,7 @@ earliest(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* When the credentials may be checked, or must have been. */
+/* When the credentials may be checked or, after that, must have been. */
 static int64_t
 user_deadline(const struct credentials *p)
 {
@@ -431,7 +430,7 @@ user_deadline(const struct credentials *p)
 	    : p->check_at;
 }
 
-/* When a connection has moved bytes, or a side has rested, for too long. */
+/* When a timeout ends, or RateLimit lets a side be read again. */
 static int64_t
 traffic_deadline(const struct conn *c)
 {
@@ -453,7 +452,7 @@ linger_deadline(const struct conn *c)
 	    c->since + REPLY_TIME);
 }
 
-/* When something has to be done for a connection even if nothing happens. */
+/* When a connection must be looked at even if no event comes. */
 static int64_t
 conn_deadline(const struct conn *c)
 {
@@ -472,7 +471,7 @@ conn_deadline(const struct conn *c)
 	case CONN_RELAY:
 		return traffic_deadline(c);
 	case CONN_FLUSH:
-		/* No event tells of it; the looks become rarer. */
+		/* No event tells when a peer has read: check ever more rarely. */
 		return clock_now() + FLUSH_CHECK + (clock_now() - c->since) / 2;
 	case CONN_LINGER:
 		return linger_deadline(c);
@@ -484,8 +483,8 @@ conn_deadline(const struct conn *c)
 }
 
 /*
- * Whether the deadline that is set will do.  One that only moves on with each
- * byte is looked at when it has passed, and not for each byte.
+ * Whether the deadline that is set may stay.  Each byte moves the deadline of
+ * a tunnel on; it is cheaper to compute it again only when it has passed.
  */
 static bool
 deadline_stands(const struct conn *c)
@@ -495,7 +494,7 @@ deadline_stands(const struct conn *c)
 	    !conn_has_rate();
 }
 
-/* What an end of a connection is watched for; -1: it is not. */
+/* Returns the poll() events for one end; -1: it is not to be polled. */
 int
 conn_events(const struct conn *c, enum side side)
 {
@@ -527,8 +526,8 @@ conn_events(const struct conn *c, enum side side)
 }
 
 /*
- * Sets what a connection waits for in its state: a deadline, and the events of
- * both ends in the poll set.  A parked one stays parked.
+ * Sets what a connection waits for in its state: its deadline, and the events
+ * of both ends in the poll set.  A parked connection stays parked.
  */
 void
 conn_watch(struct conn *c)
@@ -556,9 +555,9 @@ conn_watch(struct conn *c)
 	}
 }
 
-/* The last word of a step. */
+/* What a step may end with. */
 
-/* The connection has come to its end: CONN_FREE follows. */
+/* Ends a connection, for the reason given.  Returns CONN_FREE. */
 enum conn_state
 conn_end(struct conn *c, enum ending ending)
 {
@@ -567,9 +566,10 @@ conn_end(struct conn *c, enum ending ending)
 }
 
 /*
- * A side was reset or has failed.  The other gets what it is owed, RFC 9110
- * 9.3.6, for as long as FLUSH_TIME, and is reset then; nothing more is read
- * from it.
+ * Handles the loss of one side: a reset or an error.  What was received from
+ * it still goes to the other side, RFC 9110 9.3.6, for FLUSH_TIME at most;
+ * then that is reset, too.  Returns CONN_FLUSH, or CONN_FREE if nothing is
+ * left to deliver.
  */
 enum conn_state
 conn_lost(struct conn *c, enum side lost)
@@ -584,7 +584,7 @@ conn_lost(struct conn *c, enum side lost)
 	return CONN_FLUSH;
 }
 
-/* The request line as far as it matters, or NULL: there was none. */
+/* Returns the request line, in a static buffer; NULL: none was parsed. */
 static const char *
 request_text(const struct conn *c)
 {
@@ -601,8 +601,8 @@ request_text(const struct conn *c)
 }
 
 /*
- * Sends a reply, and the end of file after it; keeps what the client does not
- * take at once, as if it came from a server that has ended.  Returns 0 or -1.
+ * Sends a reply and an end of file.  What the socket does not take at once is
+ * kept, as if a server had sent it and closed.  Returns 0, or -1.
  */
 static int
 reply_send(struct conn *c, const char *reply, size_t len)
@@ -621,9 +621,10 @@ reply_send(struct conn *c, const char *reply, size_t len)
 }
 
 /*
- * Answers a request for good, and lets the client read it: RFC 9112 9.6.  What
- * the client has sent after its request goes nowhere, RFC 9931.  Of the reply
- * only what differs from the refusal's row, or adds to it, has to be set.
+ * Sends the last answer on this connection.  The client gets time to read it,
+ * RFC 9112 9.6; what it sent after its request is dropped, RFC 9931.  In the
+ * reply only those members need be set that the refusal's row does not have.
+ * Returns CONN_LINGER, or CONN_FREE if the client is gone.
  */
 enum conn_state
 conn_reply(struct conn *c, enum refusal refusal, struct reply *r)
@@ -651,7 +652,7 @@ conn_reply(struct conn *c, enum refusal refusal, struct reply *r)
 					     : conn_end(c, END_REFUSED);
 }
 
-/* Answers with a refusal as it stands in its row. */
+/* Answers with a refusal as its row has it.  Returns as conn_reply(). */
 enum conn_state
 conn_refuse(struct conn *c, enum refusal refusal)
 {
@@ -661,8 +662,9 @@ conn_refuse(struct conn *c, enum refusal refusal)
 }
 
 /*
- * Answers that the target, or the parent on the way to it (or NULL), could not
- * be had, and says so in the log: what could not be done, and the reply's why.
+ * Answers that a target, or the parent on the way to it, could not be used;
+ * parent is NULL without one.  The log gets the task that failed, as "establish
+ * a connection to", and the reply's why.  Returns as conn_reply().
  */
 enum conn_state
 conn_fail(struct conn *c, const struct upstream *parent, enum refusal refusal,

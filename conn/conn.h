@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A connection: what it is made of, and what its steps have in common. */
+/* A connection: its parts, and the functions that all its steps use. */
 #ifndef CONN_H
 #define CONN_H
 
@@ -25,21 +25,21 @@ struct worker_args;
 enum conn_state {
 	CONN_FREE,
 	CONN_RULE,    /* a rule for names is looked up for the client */
-	CONN_REQUEST, /* the head is read */
-	CONN_USER,    /* its credentials are checked */
-	CONN_RESOLVE, /* the name is looked up */
-	CONN_CONNECT, /* its addresses are tried */
-	CONN_PARENT,  /* a parent proxy is asked for the tunnel */
-	CONN_FORWARD, /* a request goes on, and its answer comes back */
+	CONN_REQUEST, /* the head of a request is read */
+	CONN_USER,    /* the credentials are checked */
+	CONN_RESOLVE, /* the name of the target or parent is looked up */
+	CONN_CONNECT, /* the addresses are tried */
+	CONN_PARENT,  /* a parent proxy is asked for a tunnel */
+	CONN_FORWARD, /* a plain request is passed on, and its answer back */
 	CONN_IDLE,    /* between two requests of a client */
-	CONN_RELAY,   /* the tunnel stands */
-	CONN_FLUSH,   /* a side is lost; the other gets what it is owed */
-	CONN_LINGER   /* answered for good; the client may read it, and close */
+	CONN_RELAY,   /* the tunnel is established */
+	CONN_FLUSH,   /* one side is lost; the rest goes to the other side */
+	CONN_LINGER   /* the last answer is sent; the client may still read */
 };
 
-/* Why a connection ends; adit(8) has the words. */
+/* Why a connection ends; adit(8) explains the words in the access log. */
 enum ending {
-	END_CLOSED,    /* both sides had said all; the others are resets */
+	END_CLOSED,    /* by both sides; any other ending resets a tunnel */
 	END_FORWARDED, /* the client has its answer */
 	END_CLIENT_RESET,
 	END_SERVER_RESET,
@@ -51,49 +51,49 @@ enum ending {
 	END_STOPPED
 };
 
-/* What a connection needs only until its tunnel stands. */
+/* What a connection needs only until it reaches a server. */
 struct setup {
 	struct request request;
-	char *head; /* owned: an incomplete head */
+	char *head; /* owned: an incomplete head, or NULL */
 	size_t head_len, head_size;
-	size_t rule;      /* CONN_RULE: the rule asked about */
-	bool limited;     /* the client is over a limit for its address */
-	enum queue queue; /* where it asks or has asked */
+	size_t rule;      /* CONN_RULE: index of the rule asked about */
+	bool limited;     /* the client exceeds a limit for its address */
+	enum queue queue; /* of its last question, with kind and name */
 	enum question_kind kind;
 	const char *name;
 	struct credentials *credentials; /* owned; CONN_USER */
-	struct list *list; /* of those that wait with it, or NULL */
-	struct conn *next, *prev;
-	int64_t left_at; /* ms: the client counts as gone then, or 0 */
-	bool deaf;       /* the client is not listened to for now */
-	const struct upstream *upstream; /* the parent that is tried, or NULL */
-	uint64_t tried;                  /* those that were, a bit for each */
-	int64_t give_up_at;    /* ms: then the next one is tried, or 0 */
+	struct list *list;        /* the list it waits in (ask.c), or NULL */
+	struct conn *next, *prev; /* in that list */
+	int64_t left_at;          /* ms: when the client counts as gone, or 0 */
+	bool deaf;                /* do not poll the client for input */
+	const struct upstream *upstream; /* the parent in use, or NULL */
+	uint64_t tried;                  /* a bit for each Upstream tried */
+	int64_t give_up_at;    /* ms: when to try the next parent, or 0 */
 	struct parent *parent; /* owned: CONN_PARENT */
-	char *via;             /* owned: the Via for it, or NULL */
+	char *via;             /* owned: the Via field for it, or NULL */
 	struct race race;
 };
 
 /*
- * A connection. It owns its descriptors, the setup, what the flows keep and
- * the target; times are in ms of the monotonic clock.
+ * A connection.  It owns its descriptors, the setup, the exchange, the bytes
+ * kept in the flows, and the target.  Times are in ms of the monotonic clock.
  */
 struct conn {
 	struct tunnel tunnel; /* first: see conn_of() */
 	enum conn_state state;
-	enum side lost;       /* CONN_FLUSH */
-	enum refusal refusal; /* of the reply that was sent, if one was */
-	int status;           /* 0: no answer was sent */
+	enum side lost;       /* CONN_FLUSH: the side that is gone */
+	enum refusal refusal; /* answered with this, or REFUSE_NOTHING */
+	int status;           /* of the answer; 0: none was sent */
 	bool counted;         /* for MaxClientsPerHost */
-	bool recorded;        /* its last request is over, and has its record */
+	bool recorded;        /* the last request is in the access log */
 	char minor;           /* of the request's HTTP version, a digit */
 	unsigned char ending; /* enum ending: why it becomes CONN_FREE */
 	struct addr client, server;
 	struct setup *setup;
 	struct exchange *exchange; /* owned: plain HTTP */
 	char *target;              /* as asked */
-	const char *user; /* the configuration's, once it is known, or NULL */
-	int64_t began, since; /* accepted; state entered */
+	const char *user; /* belongs to the configuration; NULL: not known */
+	int64_t began, since; /* start of the request; of the state */
 	struct conn *next_free;
 };
 
@@ -116,7 +116,7 @@ int64_t conn_ended_at(void);
 bool conn_has_room(void);
 void conn_drain(void);
 
-/* Its state; only life.c changes it. */
+/* Its state; conn_state() is for life.c alone. */
 void conn_state(struct conn *, enum conn_state);
 void conn_watch(struct conn *);
 
@@ -128,7 +128,7 @@ bool conn_is_idle(const struct conn *);
 bool conn_is_old(const struct conn *);
 bool conn_has_rate(void);
 
-/* The last word of a step: the state that follows. */
+/* What a step may end with; each returns the state that follows. */
 enum conn_state conn_end(struct conn *, enum ending);
 enum conn_state conn_lost(struct conn *, enum side lost);
 enum conn_state conn_refuse(struct conn *, enum refusal);

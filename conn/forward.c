@@ -366,7 +366,7 @@ interim_pass(struct tunnel *t, struct exchange *e)
 
 	if (e->request.minor) {
 		if (rewrite_answer(e) != 0)
-			return failed(e, "has a head that is too large.");
+			return failed(e, "sent a head that is too large.");
 		state = head_pass(t, e, SERVER);
 	}
 	answer_shift(e, e->answer.head_len);
@@ -387,11 +387,11 @@ answer_pass(struct tunnel *t, struct exchange *e)
 	    e->down.kind == BODY_TO_END || e->down.strip)
 		e->keep = false;
 	if (rewrite_answer(e) != 0)
-		return failed(e, "has a head that is too large.");
+		return failed(e, "sent a head that is too large.");
 	n = e->answer.status == 101 ? (ssize_t)len
 				    : body_take(&e->down, rest, len, &used);
 	if (n < 0)
-		return failed(e, "sent chunks that make no sense.");
+		return failed(e, "sent malformed chunks.");
 	e->answered = true;
 	rewrite_content(rest, (size_t)n);
 	free(e->bytes);
@@ -416,13 +416,16 @@ answer_take(struct tunnel *t, struct exchange *e)
 		if (result == PARSE_BAD)
 			return failed(e, e->answer.why);
 		if (status == 407)
-			return failed(e, "wants other credentials.");
+			return failed(
+			    e, "asked this proxy for credentials (407).");
 		if (status == 101 && (!e->upgrade || !e->up.done))
-			return failed(e, "changed to a protocol of its own.");
+			return failed(
+			    e, "changed the protocol without being asked.");
 		if (status >= 200 || status == 101)
 			return answer_pass(t, e);
 		if (++e->interim > INTERIM_MAX)
-			return failed(e, "only says that it will answer.");
+			return failed(
+			    e, "sent too many interim answers (1xx).");
 		state = interim_pass(t, e);
 		if (state != FORWARD_GOES_ON)
 			return state;
@@ -459,7 +462,8 @@ server_read(struct tunnel *t, struct exchange *e)
 
 	if (!e->answered) {
 		if (answer_grow(e) != 0)
-			return failed(e, "has an answer too large to be kept.");
+			return failed(
+			    e, "sent an answer that there is no memory for.");
 		to = e->bytes + e->bytes_len;
 		size = e->size - e->bytes_len;
 	}
@@ -478,7 +482,7 @@ server_read(struct tunnel *t, struct exchange *e)
 	}
 	n = body_take(&e->down, buffer, (size_t)n, &used);
 	if (n < 0)
-		return failed(e, "sent chunks that make no sense.");
+		return failed(e, "sent malformed chunks.");
 	return pass(t, e, SERVER, buffer, (size_t)n);
 }
 

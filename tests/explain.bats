@@ -58,9 +58,9 @@ conf() {
 	explains 0 192.0.2.7 alice 198.51.100.7:443
 	diff -u - "$DIR/said" <<-EOF
 	client 192.0.2.7: allowed by line 3: Allow 192.0.2.0/24
-	user alice: with the right password by line 5: basicauth alice
+	user alice: allowed with the password of line 5: basicauth alice
 	port 443: allowed by line 7: ConnectPort 443
-	filter: there is none
+	filter: none is configured
 	upstream: no parent by line 10: Upstream none "198.51.100.0/24"
 	address 198.51.100.7: allowed by line 9: AllowTo 198.51.100.7:443
 	answer: 200, a tunnel to 198.51.100.7:443
@@ -72,7 +72,7 @@ conf() {
 @test "explain: a request for the statistics gives no tunnel, and no target rule applies" {
 	conf "Allow 192.0.2.0/24" "ConnectPort 443" "DenyTo *"
 	explains 0 192.0.2.7 - tinyproxy.stats:80
-	says "target tinyproxy.stats:80: the default host of the statistics: there is no StatHost" \
+	says "target tinyproxy.stats:80: the default host of the statistics: no StatHost is configured" \
 	    "answer: 200 OK, the statistics"
 	conf "Allow 192.0.2.0/24" "ConnectPort 443" 'StatHost "192.0.2.1"'
 	explains 0 192.0.2.7 - 192.0.2.1:1
@@ -101,7 +101,7 @@ conf() {
 	explains 1 192.0.2.7 - http://127.0.0.1:8080/s/
 	explains 0 192.0.2.7 - /shop/a?b
 	says "target /shop/a?b: mapped by line 8: ReversePath \"${mapped% *}\" \"${mapped#* }\"" \
-	    "target /shop/a?b: is now http://127.0.0.1:8080/s/a?b" \
+	    "target /shop/a?b: becomes http://127.0.0.1:8080/s/a?b" \
 	    "address 127.0.0.1: no floor, by line 8: ReversePath \"${mapped% *}\" \"${mapped#* }\"" \
 	    "answer: the server's, by a connection to 127.0.0.1:8080"
 	explains 1 192.0.2.7 - /shop/secret
@@ -133,16 +133,16 @@ conf() {
 	conf
 	explains 0 2001:db8::1 - '[2001:db8::2]:1'
 	diff -u - "$DIR/said" <<-EOF
-	client 2001:db8::1: allowed: there is no Allow and no Deny
-	user -: nobody is asked for credentials
-	port 1: allowed: there is no ConnectPort
-	filter: there is none
-	upstream: there is none
-	address 2001:db8::2: allowed: there is no AllowTo and no DenyTo
+	client 2001:db8::1: allowed: no Allow and no Deny is configured
+	user -: no credentials are required
+	port 1: allowed: no ConnectPort is configured
+	filter: none is configured
+	upstream: none is configured
+	address 2001:db8::2: allowed: no AllowTo and no DenyTo is configured
 	answer: 200, a tunnel to [2001:db8::2]:1
 	EOF
 	explains 0 2001:db8::1 alice '[2001:db8::2]:1'
-	says "user alice: nobody is asked for credentials, and no rule sees the name"
+	says "user alice: no credentials are required, and no rule sees the name"
 }
 
 @test "explain: without a configuration file the built-in one is explained" {
@@ -172,10 +172,10 @@ conf() {
 	explains 1 10.0.0.1 alice 8.8.8.8:443
 	says "client 10.0.0.1: refused: no Allow matches"
 	explains 1 192.0.2.7 - 8.8.8.8:443
-	says "user -: refused: credentials are wanted" \
+	says "user -: refused: credentials are required" \
 	    "answer: 407 Proxy Authentication Required, http_request_denied"
 	explains 1 192.0.2.7 Alice 8.8.8.8:443
-	says "user Alice: refused: there is no such user"
+	says "user Alice: refused: unknown user"
 	explains 1 192.0.2.7 alice 8.8.8.8:22
 	says "port 22: refused: no ConnectPort names it"
 	explains 1 192.0.2.7 alice 8.8.9.8:443
@@ -184,7 +184,7 @@ conf() {
 	explains 1 192.0.2.7 alice '[::ffff:10.0.0.1]:443'
 	says "address 10.0.0.1: refused by line 9: DenyTo private"
 	explains 1 192.0.2.7 alice 192.0.2.1:8888
-	says "address 192.0.2.1: refused by a floor: adit itself listens there"
+	says "address 192.0.2.1: refused by a floor: adit listens on this address"
 	explains 1 192.0.2.7 alice example.com
 	says "target example.com: this is not host:port" \
 	    "answer: 400 Bad Request, http_request_error"
@@ -208,7 +208,7 @@ conf() {
 	explains 1 127.0.0.1 - '[2002:e000:1::]:443'
 	says "address 2002:e000:1::: refused by a floor: unspecified, broadcast and multicast addresses are refused to everybody"
 	explains 1 192.0.2.7 - '[64:ff9b::a00:1]:443'
-	says "address 64:ff9b::a00:1: refused, for the IPv4 address in it, by line 5: DenyTo 10.0.0.0/8"
+	says "address 64:ff9b::a00:1: refused, for the IPv4 address inside it, by line 5: DenyTo 10.0.0.0/8"
 	explains 1 192.0.2.7 - 0.0.0.0:443
 	says "address 0.0.0.0: refused by a floor: unspecified, broadcast and multicast addresses are refused to everybody"
 }
@@ -239,13 +239,13 @@ conf() {
 	explains 0 192.0.2.7 - www.example:443
 	says "target www.example:443: allowed by line 7: AllowTo .example" \
 	    "upstream: line 3: Upstream http proxy1.example:3128" \
-	    "upstream: if that is of no use, line 4: Upstream socks5 [2001:db8::1]:1080" \
+	    "upstream: if that fails, line 4: Upstream socks5 [2001:db8::1]:1080" \
 	    "target www.example:443: looked up by the parent, allowed by line 7: AllowTo .example" \
 	    "answer: 200, a tunnel through http proxy1.example:3128"
 	explains 0 192.0.2.7 - 198.51.100.1:443
 	says "address 198.51.100.1: allowed by line 8: AllowTo 198.51.100.1"
 	explains 1 192.0.2.7 - x.ads.example:443
-	says "upstream: port 0 is nowhere" \
+	says "upstream: port 0 cannot be connected to" \
 	    "answer: 502 Bad Gateway, connection_refused"
 	explains 1 192.0.2.7 - other.test:443
 	says "target other.test:443: looked up by the parent, refused: no AllowTo matches"
@@ -254,7 +254,7 @@ conf() {
 	says "answer: 403 Forbidden, destination_ip_prohibited"
 	conf "Upstream http proxy1.example:3128" "DenyTo 10.0.0.0/8"
 	explains 1 192.0.2.7 - localhost:443
-	says "target localhost:443: looked up by the parent, refused by a floor: names of loopback are for clients on loopback"
+	says "target localhost:443: looked up by the parent, refused by a floor: only clients on loopback may use names of loopback"
 	for name in localhost4 localhost6 localhost6.localdomain6 \
 	    localhost.localdomain ip6-localhost ip6-loopback; do
 		explains 1 192.0.2.7 - "$name:443"
@@ -278,8 +278,8 @@ conf() {
 	conf "MaxClientsPerHost 10" "MaxClientsPerHost 20" "MaxRatePerHost 5" \
 	    "RateLimit 65536"
 	explains 0 192.0.2.7 - 198.51.100.1:443
-	says "limit: unless the client is above line 4: MaxClientsPerHost 20" \
-	    "limit: unless the client is above line 5: MaxRatePerHost 5" \
+	says "limit: refused if the client exceeds line 4: MaxClientsPerHost 20" \
+	    "limit: refused if the client exceeds line 5: MaxRatePerHost 5" \
 	    "limit: the tunnel is slowed down by line 6: RateLimit 65536"
 	conf "RateLimit 65536" "Upstream http proxy.example:3128"
 	explains 0 192.0.2.7 - 198.51.100.1:443
@@ -352,7 +352,7 @@ conf() {
 	conf "DenyTo 10.0.0.0/8" "Allow 192.0.2.8" "Deny .bad.test" \
 	    "Allow 192.0.2.0/24"
 	explains 0 192.0.2.8 - mixed.test:443
-	says "target mixed.test:443: its addresses decide" \
+	says "target mixed.test:443: decided by its addresses" \
 	    "address 10.0.0.1: refused by line 3: DenyTo 10.0.0.0/8" \
 	    "address 198.51.100.1: allowed: no DenyTo matches"
 	grep -qE 'answer: 200, a tunnel to 198\.51\.100\.[12]:443 or 198\.51\.100\.[12]:443' "$DIR/said"

@@ -354,7 +354,7 @@ filled() {
 		client send "GET http://127.0.0.1:$patient_PORT/ HTTP/1.$minor\r\nHost: x\r\n\r\n" \
 		    skip 'HTTP/1.1 200 OK'
 		client send "GET http://127.0.0.1:$endless_PORT/ HTTP/1.$minor\r\nHost: x\r\n\r\n" \
-		    skip 'HTTP/1.1 502 ' skip 'only says that it will answer'
+		    skip 'HTTP/1.1 502 ' skip 'sent too many interim answers'
 	done
 }
 
@@ -885,7 +885,7 @@ gone_all() {
 	reply=$(refused_after 502 http_protocol_error \
 	    send 'GET http://h.example/p HTTP/1.1\r\nHost: x\r\n\r\n')
 	fails grep -qi proxy-authenticate <<<"$reply"
-	grep -q 'The parent proxy wants other credentials' <<<"$reply"
+	grep -q 'The parent proxy asked this proxy for credentials' <<<"$reply"
 }
 
 @test "forward: a request that a parent sends back here is recognized" {
