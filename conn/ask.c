@@ -369,8 +369,7 @@ answer_next(void)
 		list_remove(c);
 		return c;
 	}
-	/* The place is freed only now: no other question may take it while
-	 * connections still wait there for this answer. */
+	/* Until now the place must not be taken for another question. */
 	a->open = false;
 	pending.answered = NULL;
 	return NULL;

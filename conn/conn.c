@@ -421,13 +421,16 @@ earliest(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* When the credentials may be checked or, after that, must have been. */
+/*
+ * When the check of the credentials begins, or, while it is under way, when it
+ * must be over.
+ */
 static int64_t
-user_deadline(const struct credentials *p)
+user_deadline(const struct setup *s)
 {
-	return p->check_at <= clock_now() || p->check_at > p->until
-	    ? p->until
-	    : p->check_at;
+	const struct credentials *p = s->credentials;
+
+	return s->list != NULL ? p->until : earliest(p->check_at, p->until);
 }
 
 /* When a timeout ends, or RateLimit lets a side be read again. */
@@ -461,7 +464,7 @@ conn_deadline(const struct conn *c)
 	case CONN_IDLE:
 		return c->began + k.conf->header_timeout * INT64_C(1000);
 	case CONN_USER:
-		return user_deadline(c->setup->credentials);
+		return user_deadline(c->setup);
 	case CONN_CONNECT:
 		return earliest(conn_connect_by(c), c->setup->race.next_at);
 	case CONN_RESOLVE:

@@ -60,7 +60,7 @@ exchange_next(struct conn *c)
 	if (e->next_len == 0)
 		return CONN_IDLE;
 	if (request_keep(c, e->next, e->next_len) != 0)
-		return conn_end(c, END_FORWARDED);
+		return conn_end(c, END_CLOSED);
 	return CONN_REQUEST;
 }
 

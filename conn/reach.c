@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -378,10 +379,15 @@ parent_refused(struct conn *c)
 {
 	const struct parent *p = c->setup->parent;
 	struct reply reply = { .status = p->received, .received = p->received };
+	char received[32] = "";
 
 	upstream_alive(&conf->upstreams, c->setup->upstream);
-	log_line(LOG_LEVEL_NOTICE, "Upstream proxy %s refused %s: %s",
-	    c->setup->upstream->host, c->target, refusal_row(p->refusal)->type);
+	if (p->received != 0)
+		snprintf(received, sizeof(received), "; received-status=%d",
+		    p->received);
+	log_line(LOG_LEVEL_NOTICE, "Upstream proxy %s refused %s: %s%s",
+	    c->setup->upstream->host, c->target, refusal_row(p->refusal)->type,
+	    received);
 	return conn_reply(c, p->refusal, &reply);
 }
 

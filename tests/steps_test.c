@@ -52,19 +52,21 @@ clock_now(void)
 const char program[] = "steps_test", program_conf[] = "";
 
 enum action {
-	DONE,    /* the row ends */
-	SAYS,    /* the client sends the text */
-	ENDS,    /* the client has said all */
-	RESETS,  /* the client is reset */
-	ANSWERS, /* the server or parent sends the text */
-	CLOSES,  /* and closes */
-	BREAKS,  /* and is reset */
-	KNOWS,   /* the desk has the address of the server */
-	LACKS,   /* the desk has none: the name does not exist */
-	AGREES,  /* the desk says yes: the name, or the password */
-	DENIES,  /* the desk says no */
-	WAITS,   /* so many ms pass */
-	DRAINS   /* the worker is to serve nobody once more */
+	DONE,       /* the row ends */
+	SAYS,       /* the client sends the text */
+	ENDS,       /* the client has said all */
+	RESETS,     /* the client is reset */
+	ANSWERS,    /* the server or parent sends the text */
+	CLOSES,     /* and closes */
+	BREAKS,     /* and is reset */
+	KNOWS,      /* the desk has the address of the server */
+	LACKS,      /* the desk has none: the name does not exist */
+	AGREES,     /* the desk says yes: the name, or the password */
+	DENIES,     /* the desk says no */
+	WAITS,      /* so many ms pass */
+	SAYS_LATER, /* the same, and the client has said something meanwhile */
+	OWES,  /* there were eight wrong passwords from the client's address */
+	DRAINS /* the worker is to serve nobody once more */
 };
 
 struct step {
@@ -195,6 +197,12 @@ static const struct row {
 	{ "a password that the desk finds wrong", USERS, CONN_REQUEST, NULL,
 	    { { SAYS, LOGIN, CONN_USER, NULL },
 		{ DENIES, NULL, CONN_LINGER, "HTTP/1.1 407 " } } },
+	{ "a password that has to wait, and a client that says more", USERS,
+	    CONN_REQUEST, NULL,
+	    { { OWES, NULL, CONN_REQUEST, NULL },
+		{ SAYS, LOGIN, CONN_USER, NULL },
+		{ SAYS_LATER, "4000", CONN_USER, NULL },
+		{ AGREES, NULL, CONN_RELAY, GOT_OK } } },
 	{ "a password that is not checked in time", USERS, CONN_REQUEST, NULL,
 	    { { SAYS, LOGIN, CONN_USER, NULL },
 		{ WAITS, "30000", CONN_LINGER, "HTTP/1.1 503 " } } },
@@ -538,8 +546,15 @@ act(const struct step *step)
 	case DENIES:
 		desk_answer(step->action);
 		break;
+	case SAYS_LATER:
+		say(client, "early");
+		now += atoi(step->text);
+		break;
 	case WAITS:
 		now += atoi(step->text);
+		break;
+	case OWES:
+		quota_charge(QUOTA_FAILURES, &conn_next(NULL)->client, 8 * 5);
 		break;
 	case DRAINS:
 		life_drain();
