@@ -501,7 +501,7 @@ direct_goes(void)
 
 /* The way there. */
 
-/* Prints the parents in order.  Returns the first with a valid port, or NULL. */
+/* Prints the parents in order.  Returns the first with a port, or NULL. */
 static const struct upstream *
 parents_say(const struct upstream *u, uint64_t tried)
 {

@@ -198,7 +198,7 @@ place_ask(struct asked *a, const struct conn *c)
 	return a->open;
 }
 
-/* Asks, or joins connections that have asked.  Returns false if it must wait. */
+/* Asks, or joins connections that have asked.  False: it must wait in line. */
 static bool
 ask(struct conn *c)
 {
@@ -301,7 +301,7 @@ ask_send(enum queue queue)
 		list_remove(c);
 		if (ask(c))
 			continue;
-		/* To the end of the line, where it does not delay others. */
+		/* At the end of the line it does not delay others. */
 		list_add(list, c);
 		return;
 	}

@@ -105,7 +105,7 @@ carry_flush(struct conn *c, short revents)
 	enum side lost = c->lost, heir = lost == CLIENT ? SERVER : CLIENT;
 	enum side gone;
 
-	/* A pipe may be given back: this sees to it that idle ones are closed. */
+	/* A pipe may be given back here; parking_look() tends idle ones. */
 	parking_busy(&c->tunnel);
 	/* Both directions may have ended before all is acknowledged. */
 	if (revents & POLLHUP)

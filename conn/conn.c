@@ -474,7 +474,7 @@ conn_deadline(const struct conn *c)
 	case CONN_RELAY:
 		return traffic_deadline(c);
 	case CONN_FLUSH:
-		/* No event tells when a peer has read: check ever more rarely. */
+		/* No event tells what a peer has read; check ever less often. */
 		return clock_now() + FLUSH_CHECK + (clock_now() - c->since) / 2;
 	case CONN_LINGER:
 		return linger_deadline(c);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The decisions on a request, in the one order in which a worker makes them and
- * -t explains them.  A decision looks no name up, writes nothing, and says
- * which refusal follows and by what; what is done about it is the caller's.
+ * The decisions on a request, shared by the workers and by -t, which explains
+ * them.  A decision looks up no name and writes nothing.  It returns the
+ * refusal and stores the reason; the caller acts on it.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -46,7 +46,7 @@ filter_decide(struct decision *d)
 	    : REFUSE_NOTHING;
 }
 
-/* A name that is denied whatever its addresses are is not looked up. */
+/* Judges a name alone: one that is denied already need not be looked up. */
 static enum refusal
 name_decide(struct decision *d)
 {
@@ -63,7 +63,7 @@ name_decide(struct decision *d)
 
 /*
  * Makes one of the decisions from CHECK_MAPPING to CHECK_NAME.  Returns
- * REFUSE_NOTHING: the next one is made; or what the answer is.
+ * REFUSE_NOTHING: the next check follows; or the answer of this proxy.
  */
 enum refusal
 decision_make(struct decision *d, enum check check)
@@ -100,9 +100,9 @@ decision_make(struct decision *d, enum check check)
 }
 
 /*
- * Decides, for CHECK_PARENT, whether a name may be asked of a parent, which
- * looks it up: its addresses cannot be judged here.  A refusal with a rule that
- * allows it, or without any, is that of the floor.
+ * Decides, for CHECK_PARENT, whether a name may be sent to a parent.  The
+ * parent looks it up, so its addresses cannot be judged here.  If this refuses
+ * and verdict is ACL_ALLOW, a floor has refused it.
  */
 enum refusal
 decision_parent(struct decision *d)
@@ -119,8 +119,8 @@ decision_parent(struct decision *d)
 }
 
 /*
- * Decides, for CHECK_ADDRESS, whether an address, with its port, may be
- * connected to for this request.
+ * Decides, for CHECK_ADDRESS, whether this request may be connected to an
+ * address and port.
  */
 enum refusal
 decision_address(struct decision *d, const struct addr *addr)

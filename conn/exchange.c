@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Plain HTTP in the life of a connection: an exchange begins when the server
- * is connected; when it is over another request may follow, or a tunnel.  What
- * is in the messages is the business of forward.c.
+ * Plain HTTP as a step of a connection.  An exchange begins when the server is
+ * connected.  After it another request may follow, or a tunnel.  The messages
+ * themselves are handled by forward.c.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -29,14 +29,14 @@
 
 static const struct upstreams *upstreams;
 
-/* To be called once, before the first request. */
+/* Must be called once, before the first request. */
 void
 exchange_init(const struct upstreams *parents)
 {
 	upstreams = parents;
 }
 
-/* Forgets a request that is over, but not what the client owes RateLimit. */
+/* Forgets a request that is over, but not the pause due to RateLimit. */
 static void
 exchange_forget(struct conn *c)
 {
@@ -50,7 +50,7 @@ exchange_forget(struct conn *c)
 	c->began = clock_now();
 }
 
-/* The client may ask for more, or has done so already. */
+/* Waits for the next request, or begins with it if it is here already. */
 static enum conn_state
 exchange_next(struct conn *c)
 {
@@ -64,7 +64,7 @@ exchange_next(struct conn *c)
 	return CONN_REQUEST;
 }
 
-/* The client has its answer. */
+/* Ends an exchange after the client has got the whole answer. */
 static enum conn_state
 exchange_done(struct conn *c)
 {
@@ -73,7 +73,7 @@ exchange_done(struct conn *c)
 
 	if (e->upstream != NULL)
 		upstream_alive(upstreams, e->upstream);
-	/* Only a server that was given all of the request may not notice. */
+	/* A server that has not got the whole request must see a reset. */
 	if (e->up.done && !relay_holds(&c->tunnel, CLIENT) && server >= 0)
 		socket_linger(server, true);
 	conn_record(c, END_FORWARDED);
@@ -87,8 +87,8 @@ exchange_done(struct conn *c)
 }
 
 /*
- * Another protocol goes on where HTTP has ended, with what the client has said
- * in it already.
+ * Makes the connection a tunnel after a 101, and passes on what the client has
+ * already sent in the new protocol.
  */
 static enum conn_state
 exchange_switched(struct conn *c)
@@ -102,14 +102,14 @@ exchange_switched(struct conn *c)
 	return CONN_RELAY;
 }
 
-/* Whether the client can still be answered: it has no part of an answer. */
+/* Whether this proxy may answer: the client was sent no part of an answer. */
 static bool
 is_unanswered(const struct conn *c)
 {
 	return !c->exchange->answered && !relay_holds(&c->tunnel, SERVER);
 }
 
-/* The server has failed, and the client, which has nothing, is told so. */
+/* Tells an unanswered client that the server has failed, and why. */
 static enum conn_state
 exchange_fail(struct conn *c, enum refusal refusal, const char *why)
 {
@@ -120,8 +120,8 @@ exchange_fail(struct conn *c, enum refusal refusal, const char *why)
 }
 
 /*
- * The server is of no use.  A client that has a part of its answer gets what
- * has come, and a reset after it.
+ * Handles the failure of a server.  A client that has a part of the answer
+ * gets what was received, and then a reset.
  */
 static enum conn_state
 exchange_lost(struct conn *c)
@@ -131,7 +131,7 @@ exchange_lost(struct conn *c)
 	return conn_lost(c, SERVER);
 }
 
-/* Nothing has happened for Timeout. */
+/* Handles an exchange in which no byte was moved for Timeout. */
 static enum conn_state
 exchange_silent(struct conn *c)
 {
@@ -145,7 +145,7 @@ exchange_silent(struct conn *c)
 	    c, REFUSE_SILENCE, refusal_row(REFUSE_SILENCE)->sentence);
 }
 
-/* The deadline of an exchange has passed, perhaps because a side has rested. */
+/* Handles a deadline: Timeout, or the end of a pause due to RateLimit. */
 enum conn_state
 exchange_expire(struct conn *c)
 {
@@ -155,7 +155,7 @@ exchange_expire(struct conn *c)
 	return CONN_FORWARD;
 }
 
-/* What follows from what became of the messages. */
+/* Returns the state that follows from the outcome of forward.c. */
 static enum conn_state
 forwarded(struct conn *c, enum forward_state state)
 {
@@ -184,7 +184,7 @@ forwarded(struct conn *c, enum forward_state state)
 	return CONN_FORWARD;
 }
 
-/* CONN_FORWARD begins: sends the server the request, or answers it here. */
+/* CONN_FORWARD begins: sends the request, or answers it here. */
 enum conn_state
 exchange_enter(struct conn *c)
 {
@@ -197,7 +197,7 @@ exchange_enter(struct conn *c)
 		: forward_begin(&c->tunnel, c->exchange));
 }
 
-/* Something happened at one of the two ends. */
+/* Handles an event at one side of an exchange. */
 enum conn_state
 exchange_event(struct conn *c, enum side side, short revents)
 {

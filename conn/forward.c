@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Plain HTTP: one request of a client at a time goes on to a server, or to an
- * http parent, and the answer goes back.  Heads are written by rewrite.c;
- * content is passed on as it comes, in bounded memory.  What is not clearly one
- * message is never passed on.  Nothing here decides who may ask for what, nor
- * dials.
+ * Plain HTTP: passes one request at a time to a server or an http parent, and
+ * its answer back.  rewrite.c writes the heads; content is passed on as it
+ * comes, in bounded memory.  A message whose end is ambiguous is never passed
+ * on.  Nothing here decides what a client may ask for, or connects.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -34,8 +33,8 @@
 #include "tunnel.h"
 
 enum {
-	ANSWER_SIZE_MIN = 2048, /* bytes for the head of an answer, at first */
-	INTERIM_MAX = 200       /* answers before the one that counts */
+	ANSWER_SIZE_MIN = 2048, /* bytes first allocated for an answer's head */
+	INTERIM_MAX = 200       /* most interim (1xx) answers to a request */
 };
 
 static char buffer[HEAD_MAX];
@@ -44,8 +43,8 @@ static const struct header_rules *rules;
 static const struct reverse *reverse;
 
 /*
- * To be called in a worker before the first request: what the configuration
- * says of fields and of mapped paths, which stays the caller's.
+ * Must be called in a worker before the first request, with the configuration
+ * of header fields and of mapped paths.  Both stay the caller's.
  */
 void
 forward_use(const struct header_rules *fields, const struct reverse *paths)
@@ -60,7 +59,7 @@ other(enum side side)
 	return side == CLIENT ? SERVER : CLIENT;
 }
 
-/* What comes behind a request is kept for the next one. */
+/* Keeps the bytes after a request for the next one.  Returns 0 or -1. */
 static int
 next_keep(struct exchange *e, const char *bytes, size_t len)
 {
@@ -82,7 +81,7 @@ is_empty(const struct exchange *e)
 	    status == 304;
 }
 
-/* How the content of an answer ends, for us and for the client. */
+/* Sets how the content of an answer ends, as received and as sent on. */
 static void
 answer_body(struct exchange *e)
 {
@@ -101,8 +100,9 @@ answer_body(struct exchange *e)
 /* The exchange. */
 
 /*
- * Keeps a request with what came behind it, until its server is connected.
- * Returns it, for the caller to give to forward_free(), or NULL with ENOMEM.
+ * Makes an exchange from a request; head has len bytes, with what was received
+ * after the request.  It keeps a copy without credentials.  The caller frees it
+ * with forward_free().  Returns NULL with ENOMEM.
  */
 struct exchange *
 forward_new(const struct request *request, const char *head, size_t len)
@@ -143,9 +143,9 @@ forward_free(struct exchange *e)
 }
 
 /*
- * Whether the exchange is over: all of the answer is with the client, and all
- * of the request with the server.  A client that goes on with its request is
- * let do so, in case somebody wants it, and told the end of the answer.
+ * Returns whether the exchange is over: the client has the whole answer, and
+ * the server the whole request.  A client that still sends its request after
+ * the answer may go on, as the server may want it; it gets an end of file.
  */
 static enum forward_state
 forward_state(struct tunnel *t, struct exchange *e)
@@ -162,6 +162,7 @@ forward_state(struct tunnel *t, struct exchange *e)
 	return FORWARD_GOES_ON;
 }
 
+/* The server has failed; why goes on after "The target " or the like. */
 static enum forward_state
 failed(struct exchange *e, const char *why)
 {
@@ -170,9 +171,9 @@ failed(struct exchange *e, const char *why)
 }
 
 /*
- * The server takes no more of a request: it may have answered all the same.  A
- * reset that send() has told of is not told again, and the end of what can be
- * read is not the end of an answer then.
+ * Stops sending a request that the server takes no more of; it may still have
+ * answered.  If send() has reported a reset, recv() may report an end of file
+ * instead: that does not make the answer complete, which cut remembers.
  */
 static void
 upload_end(struct tunnel *t, struct exchange *e, bool reset)
@@ -183,14 +184,14 @@ upload_end(struct tunnel *t, struct exchange *e, bool reset)
 	e->keep = false;
 }
 
-/* How many bytes a client has sent, whose target a mapping may have changed. */
+/* Converts a length after mapping to the number of bytes the client sent. */
 static size_t
 as_sent(const struct exchange *e, size_t len)
 {
 	return len + strlen(e->target) - e->request.target.len;
 }
 
-/* Passes on what was written or taken; the rest of it is kept. */
+/* Sends bytes from one side to the other; keeps what the socket refuses. */
 static enum forward_state
 pass(struct tunnel *t, struct exchange *e, enum side side, const char *bytes,
     size_t len)
@@ -203,7 +204,7 @@ pass(struct tunnel *t, struct exchange *e, enum side side, const char *bytes,
 	return forward_state(t, e);
 }
 
-/* Passes on the head that was written, with the content behind it. */
+/* Sends the head that rewrite.c has written, and the content after it. */
 static enum forward_state
 head_pass(struct tunnel *t, struct exchange *e, enum side side)
 {
@@ -214,8 +215,8 @@ head_pass(struct tunnel *t, struct exchange *e, enum side side)
 }
 
 /*
- * Writes the request for whoever the connection leads to, with what has come
- * of its content.  Returns 0; or -1 when the content is malformed.
+ * Writes the request for the server or parent, with the content received so
+ * far.  Returns 0, or -1 if it is malformed or too large.
  */
 static int
 request_write(struct exchange *e)
@@ -238,8 +239,8 @@ request_write(struct exchange *e)
 }
 
 /*
- * The server, or the http parent that gets whole URLs, is connected: sends it
- * the request.  Returns as forward_ready() does.
+ * Sends the request to the server, or to the http parent, that was connected.
+ * Returns as forward_ready().
  */
 enum forward_state
 forward_begin(struct tunnel *t, struct exchange *e)
@@ -259,8 +260,8 @@ forward_begin(struct tunnel *t, struct exchange *e)
 }
 
 /*
- * Whether more is to come from a side, be it its end, and there is room for
- * it.
+ * Whether more may be received from a side, or its end of file, and there is
+ * room for it.
  */
 static bool
 side_open(const struct tunnel *t, const struct exchange *e, enum side side)
@@ -273,8 +274,8 @@ side_open(const struct tunnel *t, const struct exchange *e, enum side side)
 }
 
 /*
- * Answers a request that has come as far as it may.  Nothing that the client
- * sends behind it is read.  Returns as forward_ready() does.
+ * Answers a request whose Max-Forwards is used up.  What the client sends after
+ * it is not read.  Returns as forward_ready().
  */
 enum forward_state
 forward_reply(struct tunnel *t, struct exchange *e)
@@ -295,7 +296,7 @@ forward_reply(struct tunnel *t, struct exchange *e)
 	return pass(t, e, SERVER, text, len);
 }
 
-/* What a side is to be watched for. */
+/* Returns the poll() events for a side. */
 short
 forward_events(const struct tunnel *t, const struct exchange *e, enum side side)
 {
@@ -308,7 +309,7 @@ forward_events(const struct tunnel *t, const struct exchange *e, enum side side)
 	return (short)events;
 }
 
-/* Takes content of the request. */
+/* Reads some content of the request and passes it on. */
 static enum forward_state
 client_read(struct tunnel *t, struct exchange *e)
 {
@@ -332,7 +333,7 @@ client_read(struct tunnel *t, struct exchange *e)
 	return pass(t, e, CLIENT, buffer, (size_t)n);
 }
 
-/* Makes room for more of the head of an answer. */
+/* Makes room for more of an answer's head.  Returns 0, or -1 with ENOMEM. */
 static int
 answer_grow(struct exchange *e)
 {
@@ -349,7 +350,7 @@ answer_grow(struct exchange *e)
 	return 0;
 }
 
-/* Takes the head of an answer, and what has come behind it, off the front. */
+/* Removes the head of an interim answer; what was received after it stays. */
 static void
 answer_shift(struct exchange *e, size_t len)
 {
@@ -358,7 +359,7 @@ answer_shift(struct exchange *e, size_t len)
 	memset(&e->answer, 0, sizeof(e->answer));
 }
 
-/* An answer that says that another one will come, RFC 9110 15.2. */
+/* Passes on an interim answer, RFC 9110 15.2; HTTP/1.0 clients get none. */
 static enum forward_state
 interim_pass(struct tunnel *t, struct exchange *e)
 {
@@ -373,7 +374,7 @@ interim_pass(struct tunnel *t, struct exchange *e)
 	return state;
 }
 
-/* The answer: its head, and the content that has come with it. */
+/* Passes on the head of the answer, and the content received with it. */
 static enum forward_state
 answer_pass(struct tunnel *t, struct exchange *e)
 {
@@ -382,7 +383,7 @@ answer_pass(struct tunnel *t, struct exchange *e)
 	ssize_t n;
 
 	answer_body(e);
-	/* Who answers early may never take the rest. */
+	/* A server that answers early may never read the rest. */
 	if (!e->up.done || relay_holds(t, CLIENT) ||
 	    e->down.kind == BODY_TO_END || e->down.strip)
 		e->keep = false;
@@ -400,7 +401,7 @@ answer_pass(struct tunnel *t, struct exchange *e)
 	return head_pass(t, e, SERVER);
 }
 
-/* Looks at what there is of the head of an answer. */
+/* Parses what was received of an answer, and passes on complete heads. */
 static enum forward_state
 answer_take(struct tunnel *t, struct exchange *e)
 {
@@ -429,13 +430,13 @@ answer_take(struct tunnel *t, struct exchange *e)
 		state = interim_pass(t, e);
 		if (state != FORWARD_GOES_ON)
 			return state;
-		/* What follows has to wait until that is sent. */
+		/* The next head must wait until this one is sent. */
 		if (relay_holds(t, SERVER))
 			return FORWARD_GOES_ON;
 	}
 }
 
-/* Nothing more comes from the server. */
+/* Handles the server's end of file, or its reset if not cleanly. */
 static enum forward_state
 server_ended(struct tunnel *t, struct exchange *e, bool cleanly)
 {
@@ -452,7 +453,7 @@ server_ended(struct tunnel *t, struct exchange *e, bool cleanly)
 	return forward_state(t, e);
 }
 
-/* Reads some of the answer, wherever it is at. */
+/* Reads some of the answer, its head or its content. */
 static enum forward_state
 server_read(struct tunnel *t, struct exchange *e)
 {
@@ -489,9 +490,9 @@ server_read(struct tunnel *t, struct exchange *e)
 /*
  * Does what poll() says can be done at one side: one read at most, and one
  * write each way.  Returns FORWARD_GOES_ON; FORWARD_DONE when the client has
- * the whole answer; FORWARD_SWITCHED when what follows is a tunnel; or what
- * went wrong: the server, with why it is of no use, as "has ...", the client,
- * or its content.
+ * the whole answer; FORWARD_SWITCHED when a tunnel follows; or what went
+ * wrong.  After FORWARD_SERVER_LOST the exchange's why is a sentence without
+ * its subject, such as "sent malformed chunks."
  */
 enum forward_state
 forward_ready(
@@ -507,7 +508,7 @@ forward_ready(
 		upload_end(t, e, errno == ECONNRESET);
 	}
 	if (!reads && revents & (POLLERR | POLLHUP | POLLNVAL)) {
-		/* One that was told the end, and has ended too, is read on. */
+		/* A client that has the whole answer may still be sending. */
 		if (side == CLIENT && !e->over)
 			return FORWARD_CLIENT_LOST;
 		t->end[side].hung_up = true;

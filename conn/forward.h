@@ -14,11 +14,11 @@ struct reverse;
 
 enum forward_state {
 	FORWARD_GOES_ON,
-	FORWARD_DONE,
-	FORWARD_SWITCHED,
-	FORWARD_BAD_REQUEST,
+	FORWARD_DONE,        /* the client has the whole answer */
+	FORWARD_SWITCHED,    /* a 101 was sent: a tunnel follows */
+	FORWARD_BAD_REQUEST, /* the content is malformed */
 	FORWARD_CLIENT_LOST,
-	FORWARD_SERVER_LOST
+	FORWARD_SERVER_LOST /* the exchange's why says what went wrong */
 };
 
 void forward_use(const struct header_rules *, const struct reverse *);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A connection's life: from events, deadlines and answers to the steps, and
- * from the state that a step returns to the next one.  This is the only place
- * that enters a state and the only one that ends a connection, so nothing uses
- * a connection that is gone.  Nothing that a peer does ends the worker; it
- * ends that peer's connection.
+ * A connection's life: calls the step for each event, deadline and answer, and
+ * enters the state that the step returns.  States are entered and connections
+ * ended only here, so no step uses a connection that is gone.  Whatever a peer
+ * does, it can end its own connection but not the worker.
  *
  *     RULE -> REQUEST -> USER -> RESOLVE -> CONNECT -> (PARENT) -> RELAY -> FLUSH
  *                ^                                              -> FORWARD
@@ -39,8 +38,8 @@
 #include "via.h"
 
 /*
- * Prepares a worker for connections, as its configuration says.  Returns 0, or
- * -1 with errno.
+ * Prepares a worker for connections.  args and all that it points to stay the
+ * caller's, and must live as long as the worker.  Returns 0, or -1 with errno.
  */
 int
 life_init(const struct worker_args *args)
@@ -63,7 +62,7 @@ life_init(const struct worker_args *args)
 	return reach_init(args);
 }
 
-/* What begins with a state; returns that, or the one that follows at once. */
+/* Begins a state.  Returns it, or another one that follows at once. */
 static enum conn_state
 life_enter(struct conn *c)
 {
@@ -91,7 +90,7 @@ life_enter(struct conn *c)
 	return c->state;
 }
 
-/* Goes where a step says, and on as far as that leads without waiting. */
+/* Enters the state that a step returned, and those that follow at once. */
 static void
 life_go(struct conn *c, enum conn_state next)
 {
@@ -104,7 +103,7 @@ life_go(struct conn *c, enum conn_state next)
 	conn_watch(c);
 }
 
-/* Takes a client that was accepted; the descriptor is the connection's. */
+/* Takes a client that was accepted, and owns its descriptor. */
 void
 life_accepted(int fd, const struct sockaddr_storage *from)
 {
@@ -114,7 +113,7 @@ life_accepted(int fd, const struct sockaddr_storage *from)
 		life_go(c, client_begin(c));
 }
 
-/* The step for an event at a descriptor of a connection. */
+/* Calls the step for an event at a descriptor of a connection. */
 static enum conn_state
 event_step(struct conn *c, unsigned which, short revents)
 {
@@ -144,7 +143,10 @@ event_step(struct conn *c, unsigned which, short revents)
 	return c->state;
 }
 
-/* Something happened at a descriptor of a connection. */
+/*
+ * Handles an event at a descriptor of a connection; which is an enum side, or
+ * above that the number of an attempt to connect.
+ */
 void
 life_event(struct tunnel *t, unsigned which, short revents)
 {
@@ -153,7 +155,7 @@ life_event(struct tunnel *t, unsigned which, short revents)
 	life_go(c, event_step(c, which, revents));
 }
 
-/* The step for a deadline that has passed. */
+/* Calls the step for a deadline that has passed. */
 static enum conn_state
 expire_step(struct conn *c)
 {
@@ -184,7 +186,7 @@ expire_step(struct conn *c)
 	return c->state;
 }
 
-/* The deadline of a connection has passed. */
+/* Handles a connection whose deadline has passed. */
 void
 life_expire(struct tunnel *t)
 {
@@ -197,7 +199,7 @@ life_expire(struct tunnel *t)
 		life_go(c, expire_step(c));
 }
 
-/* The step for the answer to what a connection has asked. */
+/* Calls the step for the answer to a connection's question. */
 static enum conn_state
 answer_step(struct conn *c, const struct answer *answer)
 {
@@ -208,7 +210,7 @@ answer_step(struct conn *c, const struct answer *answer)
 	return client_answered(c, answer);
 }
 
-/* Hands the answers that have come to the connections that asked. */
+/* Hands the answers that were received to the connections that asked. */
 void
 life_answers(void)
 {
@@ -220,8 +222,8 @@ life_answers(void)
 }
 
 /*
- * No client is served once more: those that only might ask again are let go
- * now, and the others when they have their answer.
+ * From now on no client gets a further request served: idle clients are closed
+ * at once, the others after their answer.
  */
 void
 life_drain(void)

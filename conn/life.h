@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What happens to connections: to be called by the loop of a worker. */
+/* The events of connections, for the loop of a worker. */
 #ifndef LIFE_H
 #define LIFE_H
 

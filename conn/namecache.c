@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What a worker knows of names for a short while: the addresses of look-ups
- * that succeeded, and which clients a rule with a name matches or does not.  It
- * never holds more than a fixed number of either, and no memory when nobody has
- * asked for any lately.  It decides nothing: whoever gets addresses from here
- * judges them as if they had just been looked up.
+ * A worker's short-lived cache of look-ups: the addresses of names, and whether
+ * a rule with a name matches a client.  It holds at most a fixed number of
+ * each, and frees its memory when it is not used.  It decides nothing:
+ * addresses from here are judged as if they had just been looked up.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -19,34 +18,34 @@
 #include "namecache.h"
 
 enum {
-	CACHE_LIFE = 10000, /* ms that an answer is good for */
-	CACHE_SETS = 128,   /* a name has its place in one of these, */
-	CACHE_WAYS = 8      /* with so many others at most */
+	CACHE_LIFE = 10000, /* ms that an entry is valid */
+	CACHE_SETS = 128,   /* for names, and as many for clients */
+	CACHE_WAYS = 8      /* entries of a set */
 };
 
-/* What is looked for: a name, or a rule and a client. */
+/* The key of an entry: a name, or a rule's name and a client. */
 struct key {
 	const char *name;
 	const struct addr *client; /* or NULL */
 };
 
-/* The name, or the rule, follows behind the addresses. */
+/* An entry; its name, or the rule's, follows the addresses in memory. */
 struct entry {
-	int64_t until; /* ms: good up to here */
+	int64_t until; /* ms: valid before that */
 	uint32_t hash;
 	uint32_t naddrs;
 	bool matches;        /* of a rule */
 	struct addr addrs[]; /* of the name, or the client's */
 };
 
-/* Clients have sets of their own: strangers must push no addresses out. */
+/* Clients have their own sets: strangers must not push out addresses. */
 static struct entry *sets[2 * CACHE_SETS][CACHE_WAYS];
 static int64_t tidy_at = -1;
 
 /*
- * FNV-1a.  It need not withstand an attacker: names that fall into one set
- * push each other out, and whoever can ask for those can ask for so many that
- * all are pushed out.
+ * FNV-1a.  It need not resist collisions made on purpose: they only push
+ * entries of one set out, and a client that can make them can also push all
+ * entries out by asking for many names.
  */
 static uint32_t
 key_hash(struct key key)
@@ -79,7 +78,7 @@ set_of(struct key key, uint32_t hash)
 	return sets[hash % CACHE_SETS + (key.client != NULL ? CACHE_SETS : 0)];
 }
 
-/* Where something is, or NULL. */
+/* Returns the place of an entry, which may have expired, or NULL. */
 static struct entry **
 way_find(struct key key)
 {
@@ -95,7 +94,7 @@ way_find(struct key key)
 	return NULL;
 }
 
-/* The same if it is still good. */
+/* Returns an entry that is still valid, or NULL. */
 static const struct entry *
 entry_find(struct key key)
 {
@@ -104,7 +103,7 @@ entry_find(struct key key)
 	return way == NULL || clock_now() >= (*way)->until ? NULL : *way;
 }
 
-/* Where something new goes: in place of the oldest, if no place is free. */
+/* Returns a free place for a new entry; if none is free, frees the oldest. */
 static struct entry **
 way_take(struct key key, uint32_t hash)
 {
@@ -129,7 +128,7 @@ entry_forget(struct key key)
 		entry_free(way);
 }
 
-/* Puts a new entry in the place of an old one; without memory, of none. */
+/* Replaces an entry; without memory the old one is only forgotten. */
 static void
 entry_put(struct key key, bool matches, const struct addr *addrs, size_t naddrs)
 {
@@ -151,8 +150,9 @@ entry_put(struct key key, bool matches, const struct addr *addrs, size_t naddrs)
 }
 
 /*
- * The addresses of a name, if they were learnt less than CACHE_LIFE ago, or
- * NULL.  They stay the cache's, up to the next call of any function here.
+ * Returns the addresses of a name, and how many, if they were looked up less
+ * than CACHE_LIFE ago; else NULL.  They belong to the cache, and are valid
+ * until the next call of any function here.
  */
 const struct addr *
 namecache_find(const char *name, size_t *naddrs)
@@ -165,14 +165,14 @@ namecache_find(const char *name, size_t *naddrs)
 	return e->addrs;
 }
 
-/* Remembers the addresses of a name; without memory for that it does not. */
+/* Remembers the addresses of a name, a copy of them, if there is memory. */
 void
 namecache_put(const char *name, const struct addr *addrs, size_t naddrs)
 {
 	entry_put((struct key){ .name = name }, false, addrs, naddrs);
 }
 
-/* Forgets a name, if it is known. */
+/* Forgets a name, if it is in the cache. */
 void
 namecache_forget(const char *name)
 {
@@ -180,8 +180,8 @@ namecache_forget(const char *name)
 }
 
 /*
- * Whether it was learnt less than CACHE_LIFE ago if a rule with a name matches
- * a client, whose port does not count.  *matches is the answer then.
+ * Whether the cache knows if a rule with a name matches a client.  If so, it
+ * sets *matches.  The client's port does not count.
  */
 bool
 namecache_find_client(
@@ -196,7 +196,7 @@ namecache_find_client(
 	return true;
 }
 
-/* Remembers that, if there is memory for it. */
+/* Remembers whether a rule matches a client, if there is memory. */
 void
 namecache_put_client(const char *rule, const struct addr *client, bool matches)
 {
@@ -204,7 +204,7 @@ namecache_put_client(const char *rule, const struct addr *client, bool matches)
 	    (struct key){ .name = rule, .client = client }, matches, client, 1);
 }
 
-/* Frees what is no longer good, when it is time to look for it. */
+/* Frees expired entries, if namecache_tidy_at() has come. */
 void
 namecache_tidy(void)
 {
@@ -222,7 +222,7 @@ namecache_tidy(void)
 	tidy_at = any ? clock_now() + CACHE_LIFE : -1;
 }
 
-/* When namecache_tidy() has something to look for, or -1. */
+/* Returns when namecache_tidy() must be called, in ms, or -1: not at all. */
 int64_t
 namecache_tidy_at(void)
 {

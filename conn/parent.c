@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What is said to a parent proxy until the tunnel through it stands: CONNECT
- * for http, SOCKS4 with names (4a), and SOCKS5 with or without credentials.
- * What a parent says is bounded and hostile like all else; nothing of it but
- * a status gets further than this file, and no byte of the tunnel is sent
- * before it has agreed.
+ * Asks a parent proxy for a tunnel: by CONNECT for http, SOCKS4 with names
+ * (4a), or SOCKS5 with or without credentials.  A parent's answers are not
+ * trusted: their length is bounded, and only a status leaves this file.  No
+ * byte of the tunnel is sent before the parent has agreed.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -25,22 +24,22 @@
 #include "upstream.h"
 
 enum {
-	STEPS_MAX = 8,       /* in one turn of the loop */
-	INTERIM_MAX = 16,    /* answers with 1xx */
+	STEPS_MAX = 8,       /* most calls of send or recv in one turn */
+	INTERIM_MAX = 16,    /* most interim (1xx) answers */
 	SOCKS4_REPLY = 8,    /* bytes */
-	SOCKS4_GRANTED = 90, /* its code */
+	SOCKS4_GRANTED = 90, /* the code for success */
 	SOCKS5 = 5,          /* the version, RFC 1928 */
-	SOCKS5_IPV4 = 1,     /* kinds of addresses */
+	SOCKS5_IPV4 = 1,     /* types of addresses */
 	SOCKS5_NAME = 3,
 	SOCKS5_IPV6 = 4,
-	SOCKS5_OPEN = 0,    /* methods */
+	SOCKS5_OPEN = 0,    /* methods: no credentials */
 	SOCKS5_PASSWORD = 2 /* RFC 1929 */
 };
 
 /* The message that is awaited. */
 enum step { HTTP_HEAD, SOCKS4_ANSWER, METHOD, PASSWORD, SOCKS5_ANSWER };
 
-/* The answers. */
+/* Outcomes. */
 
 static enum parent_state
 broken(struct parent *p, enum refusal refusal)
@@ -62,7 +61,7 @@ refused(struct parent *p, enum refusal refusal)
 	return PARENT_REFUSED;
 }
 
-/* It has agreed: what follows behind the first bytes is the tunnel's. */
+/* The parent has agreed; what was received after that many bytes is data. */
 static enum parent_state
 agreed(struct parent *p, size_t bytes)
 {
@@ -70,7 +69,7 @@ agreed(struct parent *p, size_t bytes)
 	return PARENT_AGREED;
 }
 
-/* Makes what stands in bytes the next message, and says what answers it. */
+/* Makes the first len bytes the next message, and sets the awaited answer. */
 static enum parent_state
 message(struct parent *p, size_t len, int awaited)
 {
@@ -81,7 +80,7 @@ message(struct parent *p, size_t len, int awaited)
 	return PARENT_SENDS;
 }
 
-/* The messages.  Each has room: the parts of a request have their limits. */
+/* The messages.  Each fits in bytes: the parts of a request are bounded. */
 
 static size_t
 put(struct parent *p, size_t at, const void *bytes, size_t len)
@@ -104,7 +103,7 @@ put_port(struct parent *p, size_t at)
 	return put_byte(p, at, p->request->port & 0xff);
 }
 
-/* RFC 4648 4.  Returns the end of what it has written. */
+/* Writes text as base64, RFC 4648 4, without a NUL.  Returns its end. */
 static char *
 base64(char *out, const char *text)
 {
@@ -126,8 +125,8 @@ base64(char *out, const char *text)
 }
 
 /*
- * Writes the field with the credentials for a parent, RFC 9110 11.7.2, or ""
- * if it gets none.  Returns the length.
+ * Writes the Proxy-Authorization field for a parent, RFC 9110 11.7.2, with its
+ * CRLF; or "" if no credentials are configured for it.  Returns the length.
  */
 size_t
 parent_credentials(char out[PARENT_CREDENTIALS_SIZE], const struct upstream *u)
@@ -145,7 +144,7 @@ parent_credentials(char out[PARENT_CREDENTIALS_SIZE], const struct upstream *u)
 	return (size_t)(end + 2 - out);
 }
 
-/* RFC 9110 9.3.6 and 11.7.2. */
+/* A CONNECT, RFC 9110 9.3.6. */
 static enum parent_state
 http_request(struct parent *p)
 {
@@ -163,7 +162,7 @@ http_request(struct parent *p)
 	return message(p, at, HTTP_HEAD);
 }
 
-/* With a name in place of an address where there is no IPv4 one: SOCKS4a. */
+/* A SOCKS4 request; without an IPv4 address, one with a name: SOCKS4a. */
 static enum parent_state
 socks4_request(struct parent *p)
 {
@@ -229,9 +228,9 @@ socks5_request(struct parent *p)
 	return message(p, at, SOCKS5_ANSWER);
 }
 
-/* What answers them. */
+/* The answers. */
 
-/* What a status means that comes instead of a tunnel, RFC 9209 2.1.4. */
+/* Handles a status that is not a success; see RFC 9209 2.1.4. */
 static enum parent_state
 http_refusal(struct parent *p, int status)
 {
@@ -247,7 +246,7 @@ http_refusal(struct parent *p, int status)
 				: REFUSE_PARENT_DENIES);
 }
 
-/* The length of a head that is complete; 0: not yet; -1: it is none. */
+/* Returns the length of a complete head; 0: incomplete; -1: malformed. */
 static ssize_t
 head_length(struct parent *p)
 {
@@ -267,7 +266,7 @@ head_length(struct parent *p)
 	return p->len == sizeof(p->bytes) ? -1 : 0;
 }
 
-/* The status of "HTTP/1.1 200 ..."; 0 if there is none. */
+/* Returns the status of "HTTP/1.1 200 ..."; 0 if it is malformed. */
 static int
 status_parse(const char *line)
 {
@@ -283,7 +282,7 @@ status_parse(const char *line)
 	return line[12] == ' ' || line[12] == '\r' ? status : 0;
 }
 
-/* An answer to CONNECT, behind those that only say that one will come. */
+/* Handles the answer to CONNECT, and skips interim ones before it. */
 static enum parent_state
 http_head(struct parent *p)
 {
@@ -327,7 +326,7 @@ socks4_answer(struct parent *p)
 	return malformed(p);
 }
 
-/* Which of the methods that were offered it has chosen. */
+/* The parent has chosen one of the offered methods: sends what follows. */
 static enum parent_state
 socks5_method(struct parent *p)
 {
@@ -343,6 +342,7 @@ socks5_method(struct parent *p)
 				     : broken(p, REFUSE_PARENT_LOGIN);
 }
 
+/* The answer to the password, RFC 1929 2. */
 static enum parent_state
 socks5_verdict(struct parent *p)
 {
@@ -355,7 +355,7 @@ socks5_verdict(struct parent *p)
 	return socks5_request(p);
 }
 
-/* RFC 1928 6. */
+/* A reply code that is not success, RFC 1928 6. */
 static enum parent_state
 socks5_refusal(struct parent *p, unsigned code)
 {
@@ -375,7 +375,7 @@ socks5_refusal(struct parent *p, unsigned code)
 	return refused(p, refusals[code]);
 }
 
-/* RFC 1928 6: the length depends on the kind of address in it. */
+/* The reply, RFC 1928 6; its length depends on the type of its address. */
 static enum parent_state
 socks5_answer(struct parent *p)
 {
@@ -404,8 +404,9 @@ socks5_answer(struct parent *p)
 }
 
 /*
- * Begins to ask a parent for a tunnel to the target of a request.  All three
- * must live as long as this goes on; via is a whole field, or "".
+ * Prepares the first message to a parent: a tunnel to the target of a request.
+ * via is a whole Via field, or "".  The arguments stay the caller's, and must
+ * live as long as the parent structure is in use.
  */
 void
 parent_begin(struct parent *p, const struct upstream *u,
@@ -422,9 +423,9 @@ parent_begin(struct parent *p, const struct upstream *u,
 }
 
 /*
- * Takes what a parent has said: bytes[0] to bytes[len - 1], which is one byte
- * at least.  Returns PARENT_READS if more must come, PARENT_SENDS when
- * bytes[at] to bytes[len - 1] are to be said next, or how it ended.
+ * Parses what a parent has sent: bytes[0] to bytes[len - 1], at least one byte.
+ * Returns PARENT_READS if it is incomplete; PARENT_SENDS if bytes[at] to
+ * bytes[len - 1] must be sent next; or how the talk ended.
  */
 enum parent_state
 parent_take(struct parent *p)
@@ -443,7 +444,7 @@ parent_take(struct parent *p)
 	}
 }
 
-/* Sends what there is to say, as far as the socket takes it. */
+/* Sends the message, or as much as the socket takes. */
 static enum parent_state
 parent_send(struct parent *p, int fd)
 {
@@ -472,11 +473,12 @@ parent_receive(struct parent *p, int fd)
 }
 
 /*
- * Goes on as far as the socket lets it.  Returns, and keeps in state:
- * PARENT_SENDS or PARENT_READS to wait for that; PARENT_AGREED, and bytes[at] to
- * bytes[len - 1] are the tunnel's; PARENT_REFUSED when the parent does not want
- * this target, or PARENT_BROKEN when it is of no use, with the refusal that the
- * client gets, and the status received from an http parent, or 0.
+ * Talks to a parent until the socket would block.  Returns, and keeps in state:
+ * PARENT_SENDS or PARENT_READS if it must wait to write or read;
+ * PARENT_AGREED: bytes[at] to bytes[len - 1] are data of the tunnel;
+ * PARENT_REFUSED: the parent refuses this target; or PARENT_BROKEN: it has
+ * failed.  With the last two, refusal is the answer for the client, and
+ * received the status of an http parent, or 0.
  */
 enum parent_state
 parent_talk(struct parent *p, int fd)

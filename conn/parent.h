@@ -15,26 +15,26 @@ enum {
 };
 
 enum parent_state {
-	PARENT_SENDS, /* what stands in bytes */
-	PARENT_READS,
-	PARENT_AGREED,  /* the tunnel stands */
-	PARENT_REFUSED, /* it does not want this target */
-	PARENT_BROKEN   /* it is of no use */
+	PARENT_SENDS,   /* a message is being sent */
+	PARENT_READS,   /* an answer is awaited */
+	PARENT_AGREED,  /* the tunnel is established */
+	PARENT_REFUSED, /* the parent refuses this target */
+	PARENT_BROKEN   /* the parent has failed: another may be tried */
 };
 
-/* What is said to a parent until the tunnel through it stands. */
+/* The talk with a parent until the tunnel through it is established. */
 struct parent {
 	enum parent_state state;
-	int step; /* the message that is awaited */
+	int step; /* the message that is awaited, enum step */
 	const struct upstream *upstream;
 	const struct request *request;
 	const char *via;
-	enum refusal refusal; /* PARENT_REFUSED, PARENT_BROKEN */
-	int received;         /* the status that an http one has sent, or 0 */
-	size_t at, len;       /* of bytes */
-	size_t scanned;       /* of a head: bytes known to hold no end */
-	unsigned interim;     /* heads that said only that one will come */
-	char bytes[PARENT_SIZE];
+	enum refusal refusal;    /* PARENT_REFUSED, PARENT_BROKEN */
+	int received;            /* status of an http parent's refusal, or 0 */
+	size_t at, len;          /* of bytes */
+	size_t scanned;          /* bytes of a head searched for its end */
+	unsigned interim;        /* interim (1xx) answers so far */
+	char bytes[PARENT_SIZE]; /* the message that is sent or received */
 };
 
 size_t parent_credentials(

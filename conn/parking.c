@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Which connections wait in the parking lot: those that have been quiet for a
- * while are taken out of the poll set, and those that wake are put back.  It
- * costs nothing while all tunnels are parked.
+ * Moves connections that are quiet from the poll set to the lot, and those that
+ * wake back.  While all tunnels are parked, this costs nothing.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -20,17 +19,17 @@
 #include "tunnel.h"
 
 enum {
-	PARK_AFTER = 20, /* ms of quiet until a tunnel is parked, */
-	PARK_TURNS = 16  /* or turns of the loop */
+	PARK_AFTER = 20, /* ms without traffic until a tunnel is parked */
+	PARK_TURNS = 16  /* turns of the loop after which it is, too */
 };
 
 static struct {
 	int64_t look_at; /* ms: when to look for quiet tunnels, or -1 */
-	uint32_t turn;   /* of the loop, counted */
+	uint32_t turn;   /* turns of the loop so far; it may wrap */
 	uint32_t looked; /* the turn of the last look */
 } p = { .look_at = -1 };
 
-/* A connection may become quiet: it is looked for then. */
+/* Sets a time to look for quiet connections, if none is set. */
 static void
 look_soon(void)
 {
@@ -38,7 +37,7 @@ look_soon(void)
 		p.look_at = clock_now() + PARK_AFTER;
 }
 
-/* Bytes have come: the connection is busy for a while. */
+/* Notes that a connection has traffic: it is not parked for a while. */
 void
 parking_busy(struct tunnel *t)
 {
@@ -47,7 +46,7 @@ parking_busy(struct tunnel *t)
 	look_soon();
 }
 
-/* Takes a connection out of the lot, to be polled for a while. */
+/* Takes a connection out of the lot; it is polled until it is quiet again. */
 void
 parking_leave(struct tunnel *t)
 {
@@ -55,7 +54,7 @@ parking_leave(struct tunnel *t)
 	look_soon();
 }
 
-/* Takes those that woke out of the lot, so that their events are seen. */
+/* Puts connections that woke into the poll set, which reports their events. */
 void
 parking_wake(void)
 {
@@ -82,7 +81,7 @@ park(struct conn *c)
 	watch_remove(&c->tunnel.end[SERVER].slot);
 }
 
-/* Whether a connection may be quiet for long. */
+/* Whether a connection is in a state that may last long without traffic. */
 static bool
 is_parkable(const struct conn *c)
 {
@@ -91,9 +90,9 @@ is_parkable(const struct conn *c)
 }
 
 /*
- * Whether it is cheaper to park a tunnel than to leave it in the poll set,
- * where it costs something in each turn; a lot without a descriptor costs more
- * the more often it is looked at.
+ * Whether it is cheaper to park a tunnel than to poll it in each turn.  A lot
+ * without a descriptor must be searched for woken tunnels, so there only the
+ * time counts, not the turns.
  */
 static bool
 is_quiet(const struct conn *c)
@@ -103,8 +102,8 @@ is_quiet(const struct conn *c)
 }
 
 /*
- * Parks the connections in the poll set that have been quiet for PARK_AFTER or
- * PARK_TURNS, when it is time to look for them.  To be called in each turn.
+ * Parks the connections in the poll set that are quiet, if it is time to look
+ * for them.  Must be called once in each turn of the loop.
  */
 void
 parking_look(void)
@@ -131,7 +130,7 @@ parking_look(void)
 		pipe_rest();
 }
 
-/* When parking_look() has something to look for, in ms of clock_ms(), or -1. */
+/* Returns when parking_look() must be called, in ms of clock_ms(), or -1. */
 int64_t
 parking_look_at(void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Which connections wait in the parking lot. */
+/* Moves quiet connections from the poll set to the lot, and back. */
 #ifndef PARKING_H
 #define PARKING_H
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The way to a server: which way it is, the look-up of the name, the rules for
- * targets, the race of connects, and the parent proxy that may have to be asked
- * for the rest of the way.  The address that was judged is the address that is
- * dialled.
+ * The way to a server: the choice between a direct connection and a parent, the
+ * look-up of the name, the rules for targets, the race of connects, and the
+ * talk with a parent proxy.  Only addresses that were judged are connected to;
+ * the name is not looked up again in between.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -40,13 +40,15 @@
 #include "tunnel.h"
 #include "upstream.h"
 
-enum { KEEPALIVE_FROM = 3600 /* s of Timeout, which notices later */ };
+enum {
+	KEEPALIVE_FROM = 3600 /* s: with a shorter Timeout, none is needed */
+};
 
 static const struct conf *conf;
 
 /*
- * To be called once, before the first request; parents are taken for alive.
- * Returns 0, or -1 with errno.
+ * Must be called once, before the first request.  All parents count as working
+ * at first.  Returns 0, or -1 with ENOMEM.
  */
 int
 reach_init(const struct worker_args *args)
@@ -61,7 +63,7 @@ reach_init(const struct worker_args *args)
 
 /* Refusals and failures. */
 
-/* The name that is looked up, or the address, as text. */
+/* Returns the host to connect to: that of the parent or of the target. */
 static const char *
 reached_name(const struct conn *c)
 {
@@ -71,9 +73,9 @@ reached_name(const struct conn *c)
 }
 
 /*
- * Chooses what is reached: the next parent, or the target itself.  Each parent
- * gets its share of the time, so that the others get theirs.  Returns whether
- * there is one.
+ * Chooses the next way: a parent, or none for a direct connection if that is
+ * what the line says.  Each parent gets an equal part of the time that is
+ * left.  Returns false if no line is left to try.
  */
 static bool
 parent_choose(struct conn *c)
@@ -96,7 +98,7 @@ parent_choose(struct conn *c)
 	return true;
 }
 
-/* Gives up a parent that is of no use.  Returns whether another is tried. */
+/* Gives up a parent that failed.  Returns whether another one is tried. */
 static bool
 parent_gives_way(struct conn *c, const struct upstream *u, const char *why)
 {
@@ -110,8 +112,8 @@ parent_gives_way(struct conn *c, const struct upstream *u, const char *why)
 static enum conn_state reach_begin(struct conn *);
 
 /*
- * The target, or the parent on the way to it, cannot be had.  Without another
- * parent to try that is the end, and the log and the client are told.
+ * Handles the failure of the target or parent.  Tries the next parent; if none
+ * is left, logs the failure and answers the client.
  */
 static enum conn_state
 reach_failed(
@@ -130,7 +132,7 @@ reach_failed(
 	return reach_begin(c);
 }
 
-/* No address can be connected to; the name may have others by now. */
+/* No address could be connected to: forgets them, the name may get others. */
 static enum conn_state
 unreached(struct conn *c, int error)
 {
@@ -171,8 +173,8 @@ unresolved(struct conn *c, int error)
 }
 
 /*
- * Refuses a target, or all its addresses, because of the rule that has decided,
- * or because none allows it; the log says which line it was.
+ * Refuses a target, or all its addresses, and logs the line of the rule that
+ * denies it, or that none allows it.  Returns the state that follows.
  */
 enum conn_state
 reach_refuse(struct conn *c, enum refusal refusal, const struct decision *d)
@@ -189,7 +191,7 @@ reach_refuse(struct conn *c, enum refusal refusal, const struct decision *d)
 	return conn_refuse(c, refusal);
 }
 
-/* A decision on the request of a connection, by the way that is tried. */
+/* Makes a decision for the request of a connection and the way chosen. */
 static struct decision
 reach_decision(const struct conn *c)
 {
@@ -206,8 +208,8 @@ reach_decision(const struct conn *c)
 /* Looking up and connecting. */
 
 /*
- * Chooses those of some addresses that may be dialled: just these.  A parent is
- * the administrator's choice, wherever it is.
+ * Judges the addresses, and begins to connect to those that are allowed.  The
+ * addresses of a parent are all allowed: the administrator has configured it.
  */
 static enum conn_state
 reach_dial(struct conn *c, const struct addr *addrs, size_t n)
@@ -230,7 +232,7 @@ reach_dial(struct conn *c, const struct addr *addrs, size_t n)
 	return CONN_CONNECT;
 }
 
-/* Looks up what is to be reached; some addresses are known already. */
+/* Looks up the host to connect to, unless its addresses are known. */
 static enum conn_state
 reach_begin(struct conn *c)
 {
@@ -248,8 +250,8 @@ reach_begin(struct conn *c)
 }
 
 /*
- * CHECK_PARENT: whether a target may go to its parent.  Returns REFUSE_NOTHING,
- * or the refusal.
+ * CHECK_PARENT: whether a parent may be asked for this target.  Returns
+ * REFUSE_NOTHING, or the refusal.
  */
 static enum refusal
 parent_permits(const struct conn *c, struct decision *d)
@@ -261,8 +263,8 @@ parent_permits(const struct conn *c, struct decision *d)
 }
 
 /*
- * CONN_RESOLVE begins: decides which way a target is reached, unless a parent
- * was tried before, and looks up what is reached first.
+ * CONN_RESOLVE begins: chooses the way to the target, unless that was done
+ * before, and looks up the host to connect to.
  */
 enum conn_state
 reach_resolve(struct conn *c)
@@ -284,7 +286,7 @@ reach_resolve(struct conn *c)
 					 : reach_begin(c);
 }
 
-/* Takes the answer to what a name resolves to. */
+/* Takes the desk's answer with the addresses of a name. */
 enum conn_state
 reach_answered(struct conn *c, const struct answer *answer)
 {
@@ -293,7 +295,7 @@ reach_answered(struct conn *c, const struct answer *answer)
 	return ask_on(c) ? CONN_RESOLVE : unresolved(c, answer->error);
 }
 
-/* The server, or the parent, is connected. */
+/* Logs that the server or parent is connected. */
 static void
 log_connected(const struct conn *c)
 {
@@ -313,14 +315,14 @@ log_connected(const struct conn *c)
 		    u->host, fd);
 }
 
-/* The way stands: what follows is the tunnel, or the request. */
+/* The server is reached.  Returns the state that follows. */
 static enum conn_state
 reached(struct conn *c)
 {
 	return c->exchange != NULL ? CONN_FORWARD : CONN_RELAY;
 }
 
-/* Goes on with what has become of the race. */
+/* Goes on after the outcome of a call for the race. */
 static enum conn_state
 dialled(struct conn *c, enum race_state state)
 {
@@ -346,7 +348,7 @@ dialled(struct conn *c, enum race_state state)
 	return CONN_CONNECT;
 }
 
-/* CONN_CONNECT begins: starts the race. */
+/* CONN_CONNECT begins: starts the race, or its next attempt. */
 enum conn_state
 reach_connect(struct conn *c)
 {
@@ -355,7 +357,7 @@ reach_connect(struct conn *c)
 
 /* Parents. */
 
-/* The tunnel through a parent stands; what it sent after that is for us. */
+/* The tunnel through a parent is established; keeps data received with that. */
 static enum conn_state
 parent_agreed(struct conn *c)
 {
@@ -373,7 +375,7 @@ parent_agreed(struct conn *c)
 	return reached(c);
 }
 
-/* A parent does not want this target; the client hears what it has said. */
+/* A parent refuses this target: answers with the status it has sent. */
 static enum conn_state
 parent_refused(struct conn *c)
 {
@@ -391,7 +393,7 @@ parent_refused(struct conn *c)
 	return conn_reply(c, p->refusal, &reply);
 }
 
-/* Goes on with what is said to a parent. */
+/* Goes on with the talk with a parent. */
 static enum conn_state
 parent_event(struct conn *c)
 {
@@ -426,7 +428,7 @@ reach_parent(struct conn *c)
 	return parent_event(c);
 }
 
-/* Something happened at an attempt to connect, or at a parent. */
+/* Handles an event at an attempt to connect, or at a parent. */
 enum conn_state
 reach_event(struct conn *c, unsigned which, short revents)
 {
@@ -436,7 +438,7 @@ reach_event(struct conn *c, unsigned which, short revents)
 	    c, race_event(&c->setup->race, &c->tunnel, which, revents));
 }
 
-/* The time for a step on the way is over. */
+/* Handles a deadline on the way to a server. */
 enum conn_state
 reach_expire(struct conn *c)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What the proxy itself answers: the 200 that opens a tunnel, the error
- * replies and the statistics, with their fields and a page, a template of the
- * administrator's or a short one of our own.  Nothing that a client sent goes
- * into a reply without being escaped, and credentials never do.
+ * The answers of the proxy itself: the 200 that opens a tunnel, the error
+ * replies and the statistics.  A page is made from a template of the
+ * administrator, or from a short built-in one.  Whatever a client sent is
+ * escaped before it goes into a reply; credentials never go into one.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -22,7 +22,7 @@
 #include "share.h"
 #include "tally.h"
 
-/* RFC 9110 9.3.6: neither Content-Length nor Transfer-Encoding. */
+/* Without Content-Length and Transfer-Encoding, RFC 9110 9.3.6. */
 const char reply_established[] = "HTTP/1.1 200 Connection established\r\n\r\n";
 const size_t reply_established_len = sizeof(reply_established) - 1;
 
@@ -31,7 +31,7 @@ enum {
 	DETAIL_SIZE = 160  /* bytes of a sentence, with its NUL */
 };
 
-/* The pages of our own; that of an error names the target if there is one. */
+/* The built-in pages; target_page is for errors whose target is known. */
 static const char error_page[] =
     "<!DOCTYPE html>\n<html lang=\"en\"><head><title>{errno} {cause}</title>"
     "</head>\n<body><h1>{errno} {cause}</h1>\n<p>{detail}</p>\n"
@@ -56,8 +56,8 @@ static struct {
 } rules;
 
 /*
- * To be called in a worker before the first reply: what the administrator has
- * written, and the realm of 407.  Both stay the caller's.
+ * Must be called in a worker before the first reply: the administrator's
+ * templates, and the realm for a 407.  Both stay the caller's.
  */
 void
 reply_use(const struct pages *pages, const char *realm)
@@ -66,7 +66,7 @@ reply_use(const struct pages *pages, const char *realm)
 	rules.realm = realm;
 }
 
-/* RFC 9110 5.6.7, in English whatever the locale. */
+/* Writes the date, RFC 9110 5.6.7; strftime() would depend on the locale. */
 static void
 date_text(char text[40])
 {
@@ -83,7 +83,7 @@ date_text(char text[40])
 	    (unsigned)tm.tm_sec % 100);
 }
 
-/* Escapes for a quoted-string, RFC 9110 5.6.4, and cuts to what fits. */
+/* Escapes a text for a quoted-string, RFC 9110 5.6.4; cuts it if too long. */
 static void
 quote(char *out, size_t size, const char *text)
 {
@@ -97,7 +97,7 @@ quote(char *out, size_t size, const char *text)
 	out[n] = '\0';
 }
 
-/* The fields that only some statuses have. */
+/* Writes the fields that only some statuses have. */
 static void
 special_fields(char *out, size_t size, const struct reply *r, const char *realm)
 {
@@ -109,10 +109,10 @@ special_fields(char *out, size_t size, const struct reply *r, const char *realm)
 		snprintf(out, size, "Cache-Control: no-store\r\n");
 	if (r->location != NULL)
 		snprintf(out, size, "Location: %s\r\n", r->location);
-	/* What is exceeded is a limit on how many, and they come and go. */
+	/* A limit on a number was exceeded; it may fall again at any time. */
 	if (status == 503)
 		snprintf(out, size, "Retry-After: 1\r\n");
-	/* So long the wait of an address is at most, and then a place free. */
+	/* By then a password of this address that waits will be checked. */
 	if (status == 429)
 		snprintf(out, size, "Retry-After: 5\r\n");
 	if (status != 407)
@@ -124,8 +124,8 @@ special_fields(char *out, size_t size, const struct reply *r, const char *realm)
 }
 
 /*
- * The value of Proxy-Status, RFC 9209 2, for what is an error: its type, and
- * the status that a parent has sent.  One without an error is a value, too.
+ * Writes the value of Proxy-Status, RFC 9209 2: for an error its type, and the
+ * status that a parent has sent; otherwise only the name of the proxy.
  */
 static void
 proxy_status(char *out, size_t size, const struct reply *r)
@@ -142,7 +142,7 @@ proxy_status(char *out, size_t size, const struct reply *r)
 }
 
 /*
- * The status line and the fields of a reply, with the empty line; returns
+ * Writes the status line, the fields and the empty line of a reply.  Returns
  * their length.
  */
 static size_t
@@ -164,7 +164,7 @@ fields_make(char out[FIELDS_MAX], const struct reply *r, const char *date,
 	return (size_t)n;
 }
 
-/* The template for a reply; it has no text when the page is one of our own. */
+/* Returns the template for a reply; without text, a built-in page is used. */
 static const struct page *
 template_of(const struct reply *r, const struct pages *pages)
 {
@@ -176,7 +176,7 @@ template_of(const struct reply *r, const struct pages *pages)
 	return &pages->error;
 }
 
-/* Fills the template of a reply, or the page of our own that stands for it. */
+/* Fills the template of a reply, or the built-in page.  Returns the length. */
 static size_t
 page_make(char out[PAGE_MAX], const struct reply *r, const struct page *page,
     const struct page_value *values, size_t nvalues)
@@ -197,7 +197,7 @@ count_text(char text[24], uint64_t n)
 	return text;
 }
 
-/* The sentence of a reply: its own, or that of its refusal. */
+/* Returns the sentence of a reply: its detail, or that of its refusal. */
 static const char *
 detail_text(char text[DETAIL_SIZE], const struct reply *r)
 {
@@ -212,8 +212,9 @@ detail_text(char text[DETAIL_SIZE], const struct reply *r)
 }
 
 /*
- * Makes a whole reply: its status, with its error if it has one, and a page.
- * *text is where it stands until the next one is made.  Returns the length.
+ * Makes a whole reply: status line, fields and page.  Fills in r->status if it
+ * is 0.  *text points into a static buffer, valid until the next call.  Returns
+ * the length.
  */
 size_t
 reply_make(const char **text, struct reply *r)
@@ -244,7 +245,7 @@ reply_make(const char **text, struct reply *r)
 		{ "deniedconns", count_text(n[3], stats->tally[TALLY_DENIED]) },
 		{ "refusedconns",
 		    count_text(n[4], stats->tally[TALLY_REFUSED]) } };
-	/* The last of them are for the statistics alone. */
+	/* The last values are for the statistics alone. */
 	nvalues = sizeof(values) / sizeof(*values);
 	if (r->stats == NULL)
 		nvalues -= TALLIES + 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The replies of the proxy itself. */
+/* The answers of the proxy itself. */
 #ifndef REPLY_H
 #define REPLY_H
 
@@ -12,20 +12,20 @@ struct addr;
 struct pages;
 struct stats;
 
-/* What a reply says; all but the refusal may be 0. */
+/* What a reply contains; all but the refusal and the client may be 0. */
 struct reply {
 	enum refusal refusal;
 	int status;          /* 0: the refusal's; reply_make() fills it in */
 	int received;        /* the status that a parent has sent */
-	bool of_parent;      /* what failed is a parent, not the target */
-	const char *detail;  /* a sentence in place of the refusal's */
-	const char *why;     /* what the system says of it */
+	bool of_parent;      /* a parent has failed, not the target */
+	const char *detail;  /* replaces the refusal's sentence */
+	const char *why;     /* the cause, such as strerror() has it */
 	const char *request; /* the request line */
 	const char *target;  /* as asked */
 	const struct addr *client;
-	const struct stats *stats; /* the page shows these */
-	const char *location;      /* of a 301, of the configuration */
-	bool bodiless; /* the page is left out, as an answer to HEAD has it */
+	const struct stats *stats; /* shown on the page of StatHost */
+	const char *location;      /* the Location of a 301 */
+	bool bodiless;             /* without the page: the answer to a HEAD */
 };
 
 void reply_use(const struct pages *, const char *realm);

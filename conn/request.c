@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * From the first byte of a request to the decision what becomes of it: its
- * head is read, and kept when it comes in pieces; who asks is found out; and
- * whatever can be decided without the addresses of the target is decided.
- * Nothing of the target is looked up, and nothing is sent on, before that.
+ * The steps of a request before its target is looked up: reads its head, which
+ * may come in pieces; identifies the user; and makes all decisions that do not
+ * need the addresses of the target.  Until then no name is looked up, and
+ * nothing is passed on.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -44,19 +44,19 @@
 #include "tunnel.h"
 #include "via.h"
 
-enum { HEAD_SIZE_MIN = 1024 /* bytes for a head that comes in pieces */ };
+enum { HEAD_SIZE_MIN = 1024 /* bytes first allocated to keep a head */ };
 
 static const struct conf *conf;
 static char head_buffer[HEAD_MAX + 1];
 
-/* To be called once, before the first request is read. */
+/* Must be called once, before the first request is read. */
 void
 request_init(const struct worker_args *args)
 {
 	conf = args->conf;
 }
 
-/* What it asks for. */
+/* Decisions. */
 
 static void
 log_request(const struct conn *c, const char *head)
@@ -87,7 +87,7 @@ refuse_filtered(struct conn *c, const struct decision *d)
 	return conn_refuse(c, REFUSE_FILTERED);
 }
 
-/* Answers a request for StatHost, which is no target. */
+/* Answers a request for StatHost with the page of statistics. */
 static enum conn_state
 show_statistics(struct conn *c)
 {
@@ -99,7 +99,7 @@ show_statistics(struct conn *c)
 	return conn_reply(c, REFUSE_STATISTICS, &reply);
 }
 
-/* Sends a client to the path that it asked for without its last slash. */
+/* Redirects a client to a path with the slash that was missing at its end. */
 static enum conn_state
 redirect(struct conn *c)
 {
@@ -108,7 +108,7 @@ redirect(struct conn *c)
 	return conn_reply(c, REFUSE_REDIRECTED, &reply);
 }
 
-/* Refuses a request for what is in it, with a sentence that says more. */
+/* Refuses a request because of its contents; the reply's detail says why. */
 static enum conn_state
 refuse_request(struct conn *c, enum refusal refusal, struct reply *reply)
 {
@@ -119,7 +119,7 @@ refuse_request(struct conn *c, enum refusal refusal, struct reply *reply)
 	return conn_reply(c, refusal, reply);
 }
 
-/* Answers as a decision says. */
+/* Answers a request according to a decision that is not REFUSE_NOTHING. */
 static enum conn_state
 request_decided(struct conn *c, enum refusal refusal, const struct decision *d)
 {
@@ -142,7 +142,7 @@ request_decided(struct conn *c, enum refusal refusal, const struct decision *d)
 	}
 }
 
-/* Decides what the rules can decide before the target is looked up. */
+/* Makes the decisions that need no look-up of the target. */
 static enum conn_state
 request_permit(struct conn *c)
 {
@@ -163,11 +163,11 @@ request_permit(struct conn *c)
 	return CONN_RESOLVE;
 }
 
-/* Who asks. */
+/* The user. */
 
 /*
- * The credentials are wrong.  That is worth a line; but not that they are
- * missing, since that is how the first request of most clients looks.
+ * The credentials are wrong, which is logged.  Missing ones are not: most
+ * clients send their first request without any.
  */
 static enum conn_state
 user_mistrust(struct conn *c)
@@ -180,7 +180,7 @@ user_mistrust(struct conn *c)
 	return conn_refuse(c, REFUSE_CREDENTIALS);
 }
 
-/* Whether the credentials are right could not be found out. */
+/* The check of the credentials failed, or took too long. */
 static enum conn_state
 user_unchecked(struct conn *c)
 {
@@ -192,7 +192,7 @@ user_unchecked(struct conn *c)
 	return conn_refuse(c, REFUSE_UNCHECKED);
 }
 
-/* The credentials are judged: goes on, or refuses the client. */
+/* Goes on after the credentials were judged, or refuses the client. */
 static enum conn_state
 user_judged(struct conn *c, bool right)
 {
@@ -202,7 +202,7 @@ user_judged(struct conn *c, bool right)
 	return request_permit(c);
 }
 
-/* Takes what the desk says of the credentials. */
+/* Takes the desk's answer on the credentials. */
 enum conn_state
 request_answered(struct conn *c, const struct answer *answer)
 {
@@ -226,7 +226,7 @@ user_check(struct conn *c)
 	return CONN_USER;
 }
 
-/* Has the credentials judged, now or after the delay for the client. */
+/* Begins to check the credentials, now or after a delay. */
 static enum conn_state
 user_attempt(struct conn *c)
 {
@@ -246,7 +246,7 @@ user_attempt(struct conn *c)
 	return CONN_USER;
 }
 
-/* Wipes the credentials in a head, which is kept. */
+/* Overwrites the credentials in a head; the rest of it stays. */
 static void
 credentials_wipe(const struct conn *c, char *head)
 {
@@ -255,7 +255,7 @@ credentials_wipe(const struct conn *c, char *head)
 	secret_wipe(head + s->at, s->len);
 }
 
-/* Finds out which user asks, where that matters. */
+/* Identifies the user, if users are configured. */
 static enum conn_state
 request_identify(struct conn *c, char *head)
 {
@@ -278,7 +278,7 @@ request_identify(struct conn *c, char *head)
 
 /* The head. */
 
-/* Whether a request comes from this very proxy, by whatever way. */
+/* Whether this proxy has sent the request, directly or through others. */
 static bool
 is_loop(const struct conn *c, const char *head)
 {
@@ -292,7 +292,7 @@ refuse_loop(struct conn *c, char *head, size_t len)
 	char client[ADDR_TEXT_SIZE];
 
 	credentials_wipe(c, head);
-	/* Pages have its method. */
+	/* The page may show the method, which the exchange keeps. */
 	if (req->plain)
 		c->exchange = forward_new(req, head, len);
 	log_line(LOG_LEVEL_CONNECT,
@@ -301,7 +301,7 @@ refuse_loop(struct conn *c, char *head, size_t len)
 	return conn_refuse(c, REFUSE_LOOP);
 }
 
-/* Keeps what is needed of a request later.  Returns 0, or -1 with ENOMEM. */
+/* Keeps what later states need of a request.  Returns 0, or -1 with ENOMEM. */
 static int
 parts_keep(struct conn *c, const char *head, size_t len)
 {
@@ -353,8 +353,8 @@ log_mapped(const struct conn *c, const char *head)
 }
 
 /*
- * The head is complete: keeps what is needed of it later and what came after
- * it, and finds out which user asks.
+ * Handles a complete head: maps its path, keeps what is needed later and what
+ * was received after it, and identifies the user.
  */
 static enum conn_state
 request_decide(struct conn *c, char *head, size_t len)
@@ -363,7 +363,7 @@ request_decide(struct conn *c, char *head, size_t len)
 	log_request(c, head);
 	reverse_map(&conf->reverse, &c->setup->request, &head, &len);
 	log_mapped(c, head);
-	/* What is kept has room for no more Via than is_loop() lets pass. */
+	/* First: parts_keep() has room for no more Via than this lets pass. */
 	if (is_loop(c, head))
 		return refuse_loop(c, head, len);
 	if (parts_keep(c, head, len) != 0)
@@ -372,9 +372,9 @@ request_decide(struct conn *c, char *head, size_t len)
 }
 
 /*
- * Remembers an incomplete head, and sees to it that there is room for more.
- * Most heads come in one piece and never get here.  There may be credentials
- * in it, so that no copy is left behind.
+ * Keeps an incomplete head, with room for more.  Most heads come in one piece
+ * and never get here.  Old copies are wiped, since a head may hold
+ * credentials.  Returns 0, or -1 with ENOMEM.
  */
 static int
 head_keep(struct setup *s, char *head, size_t len)
@@ -400,7 +400,7 @@ head_keep(struct setup *s, char *head, size_t len)
 	return 0;
 }
 
-/* The request target as it was sent, for logs and pages. */
+/* Keeps the request target as it was sent, for logs and pages. */
 static int
 target_keep(struct conn *c, const char *head)
 {
@@ -415,7 +415,7 @@ target_keep(struct conn *c, const char *head)
 	return 0;
 }
 
-/* Reads a head, as far as it has come. */
+/* Parses what was received of a head. */
 static enum conn_state
 request_head(struct conn *c, char *head, size_t len)
 {
@@ -432,8 +432,8 @@ request_head(struct conn *c, char *head, size_t len)
 }
 
 /*
- * Gives a connection whose last request is over the first bytes of the next
- * one, for CONN_REQUEST.  Returns 0, or -1 with ENOMEM.
+ * Keeps the first bytes of the next request, received during the last one, for
+ * CONN_REQUEST; wipes the caller's copy.  Returns 0, or -1 with ENOMEM.
  */
 int
 request_keep(struct conn *c, char *bytes, size_t len)
@@ -441,7 +441,7 @@ request_keep(struct conn *c, char *bytes, size_t len)
 	return conn_setup_new(c) != 0 ? -1 : head_keep(c->setup, bytes, len);
 }
 
-/* CONN_REQUEST begins: with what is there already, or what can be read. */
+/* CONN_REQUEST begins: parses what was kept, or reads. */
 enum conn_state
 request_enter(struct conn *c)
 {
@@ -453,7 +453,7 @@ request_enter(struct conn *c)
 	return request_head(c, s->head, s->head_len);
 }
 
-/* A client in CONN_IDLE has not said anything after all. */
+/* Nothing could be read from an idle client after all. */
 static enum conn_state
 request_still_idle(struct conn *c)
 {
@@ -462,8 +462,8 @@ request_still_idle(struct conn *c)
 }
 
 /*
- * Reads some of a request head; in CONN_IDLE, the beginning of another request
- * of the same client.
+ * Reads some of a request head.  In CONN_IDLE that is the beginning of the
+ * client's next request.
  */
 enum conn_state
 request_read(struct conn *c)
@@ -494,7 +494,7 @@ request_read(struct conn *c)
 	return request_head(c, head, s->head_len + (size_t)n);
 }
 
-/* The time to check the credentials has come, or is over. */
+/* Handles a deadline of CONN_USER: begins the check, or gives it up. */
 enum conn_state
 request_expire(struct conn *c)
 {

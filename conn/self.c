@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How this proxy recognises itself: the sockets that it listens on, and the
- * connections that it has made and that somebody has led back to it; what a
- * request says of the way that it has come is via.c's.  It only says so; what
- * becomes of it is the caller's.
+ * How this proxy recognises itself: by the sockets that it listens on, and by
+ * connections that it made and that lead back to it.  Loops that a request
+ * shows in its Via field are found by via.c.  The callers act on the result.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -24,18 +23,19 @@
 #include "share.h"
 
 enum {
-	MADE_LIFE = 15000 /* ms that a connection is remembered, as tinyproxy */
+	MADE_LIFE = 15000 /* ms to remember a connection; as tinyproxy */
 };
 
 static struct {
-	const struct addr *listening; /* what its sockets are bound to */
+	const struct addr *listening; /* where its sockets are bound */
 	size_t nlisteners;
 	struct share *share;
 } own;
 
 /*
- * To be called before anything else here: what the listening sockets are bound
- * to, and what all workers share; both stay the caller's.
+ * Must be called before anything else here: the addresses of the listening
+ * sockets, and the memory that all workers share.  Both stay the caller's.
+ * Without a share (NULL) only self_socket() may be called.
  */
 void
 self_use(const struct addr *listening, size_t nlisteners, struct share *share)
@@ -46,9 +46,10 @@ self_use(const struct addr *listening, size_t nlisteners, struct share *share)
 }
 
 /*
- * Whether an address and port are a listening socket of this proxy.  When it
- * listens everywhere, an address of this machine is one that a socket can be
- * bound to.
+ * Whether an address and port belong to a listening socket of this proxy.  If
+ * it listens on all addresses, it tries to bind a socket to this one: if that
+ * works, the address belongs to this machine.  If no socket can be made, this
+ * is assumed.
  */
 bool
 self_socket(const struct addr *target)
@@ -84,7 +85,7 @@ self_socket(const struct addr *target)
 
 /* Connections that come back. */
 
-/* An address and port as one word; its last 16 bits are left for a time. */
+/* Hashes an address and port to a word whose last 16 bits are 0, for a time. */
 static uint64_t
 made_word(const struct addr *a)
 {
@@ -119,8 +120,8 @@ is_own_port(uint16_t port)
 }
 
 /*
- * Remembers the near end of a connection to somebody else who has the same
- * port as this proxy: whatever lies between, it may lead back here.
+ * Remembers the local address of a connection to a port that this proxy also
+ * listens on: a translation of addresses on the way may lead it back here.
  */
 void
 self_remember(int fd, const struct addr *to)
@@ -139,7 +140,7 @@ self_remember(int fd, const struct addr *to)
 	atomic_store(&own.share->made_until, clock_now() + MADE_LIFE);
 }
 
-/* Whether a client is such a connection: this proxy itself. */
+/* Whether the address of a client is that of a remembered connection. */
 bool
 self_made(const struct addr *from)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What the workers count, and the host whose page shows it.  A worker counts
- * in its own slot of the share and nowhere else, so that it neither waits for
- * others nor loses what they count; a slot goes on counting under its next
- * worker.  What others have counted is only ever shown.
+ * The counters of the workers, and the host whose page shows them.  A worker
+ * writes only to its own slot of the share, so it needs no lock.  A slot that
+ * gets another worker keeps its counts.  The sum over all slots is only shown;
+ * nothing is decided by it.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -25,7 +25,7 @@ static struct {
 	_Atomic uint64_t *tally; /* of this worker's slot */
 } k;
 
-/* Lets a worker count in its slot. */
+/* Must be called in a worker before it counts; the share stays the caller's. */
 void
 stats_init(struct share *share, size_t slot)
 {
@@ -33,7 +33,7 @@ stats_init(struct share *share, size_t slot)
 	k.tally = share->slots[slot].tally;
 }
 
-/* Counts one more of a kind; nothing for TALLY_NONE. */
+/* Adds one to a counter; does nothing for TALLY_NONE. */
 void
 stats_count(enum tally tally)
 {
@@ -42,11 +42,11 @@ stats_count(enum tally tally)
 	if (tally == TALLY_NONE)
 		return;
 	n = atomic_load_explicit(&k.tally[tally], memory_order_relaxed);
-	/* Nobody else writes there, so this needs no locked addition. */
+	/* No other process writes there, so the addition need not be atomic. */
 	atomic_store_explicit(&k.tally[tally], n + 1, memory_order_relaxed);
 }
 
-/* Adds up what all workers have counted since the start. */
+/* Adds up the counters of all workers, since the start. */
 void
 stats_sum(struct stats *sum)
 {
@@ -63,8 +63,8 @@ stats_sum(struct stats *sum)
 }
 
 /*
- * Whether a request asks for the statistics: its target is StatHost, whatever
- * the port is.  An address has that meaning in all its forms.
+ * Whether a request asks for the statistics: its target is StatHost, with any
+ * port.  An address may be written in any form.
  */
 bool
 stats_asked(const struct stat_host *host, const struct request *req)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The steps: each does the work of a connection in one state, and returns the
- * state that follows.  Only life.c calls them.
+ * state that follows.  life.c calls them; a step may also call another.
  */
 #ifndef STEPS_H
 #define STEPS_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The header fields that mean something to a proxy, and what each means, in one
- * table.  All code that drops fields, keeps them or refuses to add them must
- * ask this table and have no list of its own.
+ * A table of the header fields that a proxy must treat specially, and of how.
+ * All code that drops fields, keeps them or refuses to add them must use this
+ * table, and have no list of its own.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -36,8 +36,8 @@ static const struct {
 	{ NAME("Via"), FIELD_KEPT | FIELD_FIXED } };
 
 /*
- * Returns the traits of a field, whose name may have any case; 0 if it has
- * none.
+ * Returns the traits of a field, 0 if it has none.  The name need not end in a
+ * NUL, and its case does not matter.
  */
 unsigned
 field_traits(const char *name, size_t len)

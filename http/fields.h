@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC */
-/* The header fields that mean something to a proxy. */
+/* The header fields that a proxy must treat specially. */
 #ifndef FIELDS_H
 #define FIELDS_H
 
 #include <stddef.h>
 
-/* The traits of a field, which may have several. */
+/* The traits of a field; it may have several. */
 enum {
-	FIELD_HOP = 1,    /* hop-by-hop, or written again by this proxy */
-	FIELD_MADE = 2,   /* in requests, written by this proxy instead */
-	FIELD_KEPT = 4,   /* part of the message: Anonymous lets it pass */
+	FIELD_HOP = 1,    /* hop-by-hop, or written by this proxy */
+	FIELD_MADE = 2,   /* in requests: written by this proxy */
+	FIELD_KEPT = 4,   /* Anonymous always lets it pass */
 	FIELD_FIXED = 8,  /* AddHeader must not add it */
 	FIELD_SECRET = 16 /* left out of the answer to TRACE */
 };

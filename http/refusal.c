@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The one table of all that this proxy answers itself: the reply, the log, the
- * counters and -t use its rows, and adit(8) lists them.  Beside it are the
- * phrases of the statuses.
+ * A table of all answers of this proxy itself.  The reply, the log, the
+ * counters and -t use its rows, and adit(8) lists them.  The reason phrases of
+ * the statuses follow it.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -34,7 +34,7 @@ static const struct refusal_row rows[] = {
 	[REFUSE_LOOP] = { 502, "proxy_loop_detected",
 	    "The request has come back to the proxy that sent it.", false, TALLY_NONE },
 	[REFUSE_CREDENTIALS] = { 407, "http_request_denied",
-	    "This proxy wants a user name and a password.", false, TALLY_DENIED },
+	    "This proxy requires a user name and a password.", false, TALLY_DENIED },
 	[REFUSE_GUESSES] = { 429, "http_request_denied",
 	    "There were too many wrong passwords from your address.", false, TALLY_DENIED },
 	[REFUSE_UNCHECKED] = { 503, "proxy_internal_error",
@@ -64,11 +64,11 @@ static const struct refusal_row rows[] = {
 	[REFUSE_SLOW_CONNECT] = { 504, "connection_timeout",
 	    "did not answer in time.", true, TALLY_NONE },
 	[REFUSE_NO_ROUTE] = { 502, "destination_ip_unroutable",
-	    "is not there: there is no route.", true, TALLY_NONE },
+	    "cannot be reached: no route leads to it.", true, TALLY_NONE },
 	[REFUSE_NO_SOURCE] = { 502, "destination_ip_unroutable",
-	    "cannot be reached from here.", true, TALLY_NONE },
+	    "cannot be reached from any address of this proxy.", true, TALLY_NONE },
 	[REFUSE_DESCRIPTORS] = { 503, "connection_limit_reached",
-	    "was not tried: no descriptor is left.", true, TALLY_REFUSED },
+	    "was not tried: the proxy has no descriptor left.", true, TALLY_REFUSED },
 	[REFUSE_CONNECT] = { 500, "proxy_internal_error",
 	    "could not be connected to.", true, TALLY_NONE },
 	[REFUSE_PARENT_DENIES] = { 403, "http_request_denied",
@@ -78,13 +78,13 @@ static const struct refusal_row rows[] = {
 	[REFUSE_PARENT_SLOW] = { 504, "connection_timeout",
 	    "The parent proxy has refused this target.", false, TALLY_NONE },
 	[REFUSE_PARENT_LOGIN] = { 502, "http_request_denied",
-	    "does not accept the credentials that it was given.", true, TALLY_NONE },
+	    "does not accept the credentials of this proxy.", true, TALLY_NONE },
 	[REFUSE_PARENT_MALFORMED] = { 502, "http_protocol_error",
 	    "sent a malformed answer.", true, TALLY_NONE },
 	[REFUSE_PARENT_EARLY] = { 502, "http_protocol_error",
-	    "has said something before it was asked.", true, TALLY_NONE },
+	    "sent data before it had the request.", true, TALLY_NONE },
 	[REFUSE_PARENT_CLOSED] = { 502, "connection_terminated",
-	    "has closed the connection.", true, TALLY_NONE },
+	    "closed the connection.", true, TALLY_NONE },
 	[REFUSE_SOCKS_REJECTED] = { 502, "destination_unavailable",
 	    "The parent proxy has refused this target.", false, TALLY_NONE },
 	[REFUSE_SOCKS_FAILED] = { 502, "destination_unavailable",
@@ -98,9 +98,9 @@ static const struct refusal_row rows[] = {
 	[REFUSE_SOCKS_SLOW] = { 504, "connection_timeout",
 	    "The target did not answer in time.", false, TALLY_NONE },
 	[REFUSE_SOCKS_COMMAND] = { 502, "destination_unavailable",
-	    "The parent proxy does not know how to connect.", false, TALLY_NONE },
+	    "The parent proxy does not support this command.", false, TALLY_NONE },
 	[REFUSE_SOCKS_ADDRESS] = { 502, "destination_unavailable",
-	    "The parent proxy does not know this kind of address.", false, TALLY_NONE },
+	    "The parent proxy does not support this type of address.", false, TALLY_NONE },
 	[REFUSE_SERVER] = { 502, "http_protocol_error",
 	    "sent a malformed answer.", true, TALLY_NONE },
 	[REFUSE_SILENCE] = { 504, "http_response_timeout",
@@ -113,7 +113,7 @@ static const struct refusal_row rows[] = {
 	    "The proxy has no memory left.", false, TALLY_NONE }
 };
 
-/* RFC 9110 15; 429 is of RFC 6585 4. */
+/* The reason phrases of RFC 9110 15; 429 and 431 are of RFC 6585. */
 static const struct phrase {
 	int status;
 	const char *text;
@@ -138,7 +138,7 @@ static const struct phrase {
 _Static_assert(
     sizeof(rows) / sizeof(*rows) == REFUSALS, "each refusal has its row");
 
-/* The row of a refusal. */
+/* Returns the row of a refusal; it is never NULL. */
 const struct refusal_row *
 refusal_row(enum refusal refusal)
 {
@@ -146,7 +146,10 @@ refusal_row(enum refusal refusal)
 	return &rows[refusal];
 }
 
-/* The reason phrase of a status; a general one for what a parent has sent. */
+/*
+ * Returns the reason phrase of a status.  A status that this proxy does not
+ * send itself, but a parent may, gets a general one.
+ */
 const char *
 refusal_phrase(int status)
 {

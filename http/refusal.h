@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* All that this proxy answers itself, and the phrases of statuses. */
+/* The answers of this proxy itself, and the reason phrases. */
 #ifndef REFUSAL_H
 #define REFUSAL_H
 
@@ -7,9 +7,9 @@
 
 #include "tally.h"
 
-/* Why a request gets an answer of this proxy and not one of its target. */
+/* Why this proxy answers a request itself. */
 enum refusal {
-	REFUSE_NOTHING, /* it goes on */
+	REFUSE_NOTHING, /* it does not */
 	/* The client and its connections. */
 	REFUSE_CLIENT,
 	REFUSE_LIMIT,
@@ -25,7 +25,7 @@ enum refusal {
 	REFUSE_CREDENTIALS,
 	REFUSE_GUESSES,
 	REFUSE_UNCHECKED,
-	/* What is asked for. */
+	/* The target. */
 	REFUSE_UNMAPPED,
 	REFUSE_REDIRECTED,
 	REFUSE_STATISTICS,
@@ -43,7 +43,7 @@ enum refusal {
 	REFUSE_NO_SOURCE,
 	REFUSE_DESCRIPTORS,
 	REFUSE_CONNECT,
-	/* What a parent proxy says. */
+	/* The answer of a parent proxy. */
 	REFUSE_PARENT_DENIES,
 	REFUSE_PARENT_FAILS,
 	REFUSE_PARENT_SLOW,
@@ -71,10 +71,10 @@ enum refusal {
 
 struct refusal_row {
 	int status;
-	const char *type;     /* RFC 9209 2.3, with parameters; or a word */
-	const char *sentence; /* for the client */
-	bool of_target;       /* it goes on after "The target" or the parent */
-	enum tally tally;
+	const char *type;     /* RFC 9209 2.3, with parameters; or our own */
+	const char *sentence; /* for the client; NULL for a page of numbers */
+	bool of_target;       /* the subject, "The target", is left out */
+	enum tally tally;     /* the counter, or TALLY_NONE */
 };
 
 const struct refusal_row *refusal_row(enum refusal);

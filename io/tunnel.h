@@ -9,30 +9,30 @@
 
 struct pipe;
 
-/* The sides of a connection.  ATTEMPT and up: attempts to reach the server. */
+/* The sides of a connection.  From ATTEMPT on: attempts to reach the server. */
 enum side { CLIENT, SERVER, ATTEMPT };
 
 /* One end of a connection.  fd and slot are -1 when not in use. */
 struct end {
 	int fd;
 	int slot;      /* in the poll set */
-	bool hung_up;  /* both directions ended; POLLHUP would repeat */
+	bool hung_up;  /* poll() would report POLLHUP again and again */
 	bool enrolled; /* registered with the lot, parked or not */
 };
 
 /* One direction of a tunnel, named after the side that the bytes come from. */
 struct flow {
 	/*
-	 * Owned; NULL when not in use.  What the other side does not take yet
-	 * is in memory or in a pipe, never in both.
+	 * Owned; NULL when not in use.  Bytes that the other side does not take
+	 * yet are in memory or in a pipe, never in both.
 	 */
 	char *kept;
 	struct pipe *pipe;
 	uint32_t at, len; /* of kept */
-	uint32_t size;    /* bytes to read at once */
+	uint32_t size;    /* most bytes to read at once */
 	bool spliced;     /* moved through a pipe, if one is free */
-	bool eof;         /* the source has ended */
-	bool shut;        /* and the other side has been told */
+	bool eof;         /* the source has sent an end of file */
+	bool shut;        /* the end of file was passed on */
 	uint64_t bytes;   /* received */
 };
 
@@ -43,11 +43,11 @@ struct flow {
 struct tunnel {
 	struct end end[2];
 	struct flow flow[2];
-	uint32_t rest[2]; /* us: RateLimit forbids reading a side until then */
+	uint32_t rest[2]; /* us: RateLimit forbids reading a side before that */
 	uint32_t turn;    /* turn of the loop in which it was last active */
 	bool parked;      /* in the lot, not in the poll set */
-	int64_t active;   /* ms: the last byte, or a reply */
-	int64_t deadline, alarm; /* ms: when due; when the heap has it */
+	int64_t active; /* ms: when bytes were last moved, or it was answered */
+	int64_t deadline, alarm; /* ms: when due; when due by the heap */
 	size_t heap_at;          /* index in the heap of deadlines, or 0 */
 	size_t lot_at;           /* index in the lot, with LOT=poll */
 };

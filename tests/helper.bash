@@ -930,7 +930,9 @@ refused_after() {
 		echo "after: $*"
 		return 1
 	}
-	[[ $'\n'$reply == *$'\n'"Proxy-Status: adit; error="$type* ]] || {
+	# Most types are plain words, for which there is no need of a program.
+	[[ $'\n'$reply == *$'\n'"Proxy-Status: adit; error=$type"* ]] ||
+	    grep -qx "Proxy-Status: adit; error=$type.*" <<<"$reply" || {
 		printf 'after: %s\n%s\n' "$*" "$reply"
 		return 1
 	}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* LINK: io/relay.c io/pipe.c base/sys.c base/socket.c base/program.c */
 /*
- * The relay over socket pairs: bytes arrive whole and in order, a side that
- * takes nothing stops the other, an end of file is passed on as one and a reset
- * is told, and a rate limit makes a side rest.
+ * Tests the relay over socket pairs: all bytes arrive in order; a side that
+ * does not read stops the other; an end of file is passed on; a reset is
+ * reported; and a rate limit pauses a side.
  */
 #define _GNU_SOURCE
 
@@ -22,10 +22,10 @@
 #include "../proxy.h"
 #include "must.h"
 
-enum { MUCH = 8 * 1024 * 1024 /* bytes, more than any socket holds */ };
+enum { MUCH = 8 * 1024 * 1024 /* bytes: more than a socket buffers */ };
 
 static int64_t now = 1000000;
-static int peer[2]; /* what the client and the server hold */
+static int peer[2]; /* the sockets of the client and the server */
 
 int64_t
 clock_now(void)
@@ -33,7 +33,7 @@ clock_now(void)
 	return now;
 }
 
-/* A new tunnel between two peers. */
+/* Makes a tunnel between two peers. */
 static struct tunnel
 tunnel_make(void)
 {
@@ -61,7 +61,7 @@ tunnel_end(struct tunnel *t)
 	}
 }
 
-/* Does what poll() says, once for each side; how it ended. */
+/* Does what poll() says, once for each side.  Returns the outcome. */
 static enum relay_state
 turn(struct tunnel *t, enum side *lost)
 {
@@ -84,7 +84,7 @@ byte_of(size_t i)
 	return (char)(i * 2654435761u >> 24);
 }
 
-/* Sends as much of the pattern as a peer takes; returns how much. */
+/* Sends the pattern from at on, as far as a peer takes it.  Returns the end. */
 static size_t
 pattern_send(int fd, size_t at, size_t end)
 {
@@ -103,6 +103,7 @@ pattern_send(int fd, size_t at, size_t end)
 	return at;
 }
 
+/* Receives up to most bytes, and compares them.  Returns where they end. */
 static size_t
 pattern_receive(int fd, size_t at, size_t most)
 {
@@ -143,7 +144,7 @@ both_ways_and_ends(void)
 	tunnel_end(&t);
 }
 
-/* Copied, or, if the system can, moved through pipes. */
+/* Tests a long stream: copied, or moved through pipes if the system can. */
 static void
 much_and_slowly(bool spliced)
 {
@@ -165,7 +166,7 @@ much_and_slowly(bool spliced)
 			    "its destination is awaited");
 			must(relay_owes(&t, CLIENT), "it is owed");
 		}
-		/* A reader that is slow half of the time. */
+		/* The reader is slow for the first half. */
 		received = pattern_receive(
 		    peer[SERVER], received, received < MUCH / 2 ? 20000 : MUCH);
 	}
@@ -181,7 +182,7 @@ a_side_is_lost(enum side gone)
 	struct tunnel t = tunnel_make();
 	enum side other = gone == CLIENT ? SERVER : CLIENT, lost;
 
-	/* Bytes that it has not read make its end a reset. */
+	/* With bytes unread, close() sends a reset. */
 	must(send(t.end[gone].fd, "x", 1, 0) == 1, "send");
 	close(peer[gone]);
 	peer[gone] = -1;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* LINK: all */
 /*
- * Tries the steps of a connection, from a table: what a client, a server or the
- * desk does, and the state that follows.  A row is a life of its own, in a
- * process of its own, with real sockets on loopback and a clock that the table
- * moves.
+ * Tests the steps of a connection with a table: what a client, a server or the
+ * desk does, and the state that must follow.  Each row is one connection, in a
+ * process of its own, with real sockets on loopback.  Its clock moves only
+ * where the table says so.
  */
 #define _GNU_SOURCE
 
@@ -28,7 +28,7 @@
 
 #include "../proxy.h"
 
-/* The clock of the rows stands in for base/clock.c. */
+/* The clock of the rows replaces base/clock.c. */
 
 static int64_t now = 1000000;
 
@@ -73,7 +73,7 @@ struct step {
 	enum action action;
 	const char *text;
 	enum conn_state after;
-	const char *got; /* what the client has by then begins so; or NULL */
+	const char *got; /* what the client got must begin with this; or NULL */
 };
 
 #define CONNECT_NAME "CONNECT h.test:PORT HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -87,7 +87,7 @@ struct step {
 #define PARENT "Upstream http 127.0.0.1:PORT\n"
 #define USERS "AuthFile \"USERS\"\n"
 
-/* The state after the first step is that of the client that was accepted. */
+/* first is the state of a connection right after it was accepted. */
 static const struct row {
 	const char *name, *conf;
 	enum conn_state first;
@@ -296,7 +296,7 @@ static const char *const states[] = { "FREE", "RULE", "REQUEST", "USER",
 	"RESOLVE", "CONNECT", "PARENT", "FORWARD", "IDLE", "RELAY", "FLUSH",
 	"LINGER" };
 
-/* The world of a row. */
+/* The sockets and buffers of a row. */
 static int client = -1, server = -1, listener = -1;
 static unsigned server_port, closed_port;
 static int queues[QUEUES][2], answers[2];
@@ -310,7 +310,7 @@ die(const char *what)
 	_exit(2);
 }
 
-/* A socket that listens, or is only bound, on a free port of loopback. */
+/* Makes a socket on a free port of loopback, which listens if asked to. */
 static int
 loopback_socket(unsigned *port, bool listens)
 {
@@ -327,7 +327,7 @@ loopback_socket(unsigned *port, bool listens)
 	return fd;
 }
 
-/* A text of the table with its ports and paths put in. */
+/* Returns a text of the table, in a static buffer, with ports and paths. */
 static const char *
 fill(const char *text, const char *users)
 {
@@ -430,7 +430,7 @@ has_come(int fd)
 	return poll(&pfd, 1, 0) == 1;
 }
 
-/* One turn of the loop, as worker.c has it.  Returns whether much happened. */
+/* One turn of the loop, as in worker.c.  Returns whether anything happened. */
 static bool
 turn(void)
 {
@@ -453,7 +453,7 @@ turn(void)
 	return any;
 }
 
-/* Goes on until nothing happens; the server takes the connection. */
+/* Runs turns until nothing happens; the server accepts and both sides read. */
 static void
 settle(void)
 {
@@ -468,7 +468,7 @@ settle(void)
 		close(server);
 		server = fd;
 	}
-	/* What is not read would make close() a reset. */
+	/* If bytes were left unread, close() would send a reset. */
 	while (server >= 0 && recv(server, waste, sizeof(waste), 0) > 0)
 		;
 	while (client >= 0 && got_len < sizeof(got) - 1 &&
@@ -487,7 +487,7 @@ reset(int *fd)
 	*fd = -1;
 }
 
-/* The desk takes the question that is under way, and answers it. */
+/* Receives the question that is under way, as the desk, and answers it. */
 static void
 desk_answer(enum action action)
 {
@@ -605,7 +605,7 @@ client_connect(void)
 	settle();
 }
 
-/* In a process of its own: a whole life. */
+/* Runs one row, in a process of its own.  Returns whether it passes. */
 static bool
 row_try(const char *dir, const struct row *row)
 {
@@ -623,7 +623,7 @@ row_try(const char *dir, const struct row *row)
 	return check(row, 99, CONN_FREE, NULL) && conn_count() == 0;
 }
 
-/* Tries the rows in the directory for their files; or one, by its name. */
+/* Arguments: a directory for files, and a part of the names of rows to run. */
 int
 main(int argc, char **argv)
 {
