@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* What adit -t says about one request. */
 #ifndef EXPLAIN_H
 #define EXPLAIN_H
 

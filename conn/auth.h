@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* The credentials of a client, as far as a worker judges them. */
 #ifndef AUTH_H
 #define AUTH_H
 

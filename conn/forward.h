@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* One request to a server and its answer, as bytes move. */
 #ifndef FORWARD_H
 #define FORWARD_H
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* The names and clients that a worker remembers for a short time. */
 #ifndef NAMECACHE_H
 #define NAMECACHE_H
 

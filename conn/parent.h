@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* What is said to a parent proxy until its tunnel stands. */
 #ifndef PARENT_H
 #define PARENT_H
 

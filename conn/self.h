@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* How the proxy recognizes its own sockets and connections. */
 #ifndef SELF_H
 #define SELF_H
 

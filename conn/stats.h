@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* What the workers count. */
 #ifndef STATS_H
 #define STATS_H
 
