@@ -634,6 +634,9 @@ main(int argc, char **argv)
 		if (argc < 2 ||
 		    (argc > 2 && strstr(rows[i].name, argv[2]) == NULL))
 			continue;
+		/* Without crypt() there are no users of an AuthFile. */
+		if (strcmp(rows[i].conf, USERS) == 0 && !sys_has_crypt())
+			continue;
 		fflush(stdout);
 		pid = fork();
 		if (pid == 0) {
