@@ -19,7 +19,7 @@ struct who {
 	struct who *next;
 };
 
-/* Who asks for a target. */
+/* The client, and perhaps the user, that asks for a target. */
 struct asker {
 	const struct addr *client;
 	const char *user; /* or NULL: no credentials */
