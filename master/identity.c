@@ -131,8 +131,8 @@ identity_look_up(
 
 /*
  * Finds out what the children are to run as.  Only root can change that, and
- * then the configuration must name a user; without any configuration it is
- * nobody.  Returns 0, or an exit status after an error message in the log.
+ * then the configuration must name a user, as the built-in one names nobody.
+ * Returns 0, or an exit status after an error message in the log.
  */
 int
 identity_find(struct identity *id, const struct identity_names *names)
@@ -143,8 +143,6 @@ identity_find(struct identity *id, const struct identity_names *names)
 	*id = (struct identity){ .drop = false };
 	if (status != 0 || geteuid() != 0)
 		return status;
-	if (user == NULL && names->file == NULL)
-		user = "nobody";
 	if (user == NULL) {
 		log_line(LOG_LEVEL_ERROR,
 		    "%s: User: missing; workers do not run as root unless "
