@@ -624,8 +624,7 @@ worker_run(const struct worker_args *args)
 	w.args = args;
 	w.log_fd = args->logs.fd;
 	w.access_fd = args->logs.access;
-	quota_begin(args->slot, w.args->conf->max_clients_per_host,
-	    w.args->conf->max_rate_per_host);
+	quota_begin(args->slot, &args->conf->per_host);
 	pipe_init(args->max_pipes);
 	if (life_init(args) != 0 || loop_init(args->max_conns) != 0 ||
 	    lot_init(args->max_conns, watch_max(args->max_conns)) != 0) {

@@ -21,6 +21,8 @@
 
 #include "addr.h"
 
+enum { MAPPED_BITS = 96 /* of an IPv4 address, before its own */ };
+
 static const unsigned char mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff,
 	0xff };
 
@@ -69,10 +71,26 @@ addr_mask(unsigned char net[16], unsigned bits)
 	for (unsigned i = 0; i < 16; i++) {
 		if (bits >= 8 * (i + 1))
 			continue;
-		net[i] &= bits <= 8 * i
-		    ? 0
-		    : (unsigned char)(0xff << (8 * (i + 1) - bits));
+		if (bits <= 8 * i)
+			net[i] = 0;
+		else
+			net[i] &= (unsigned char)(0xff << (8 * (i + 1) - bits));
 	}
+}
+
+/*
+ * Returns what stands for a client that is counted: its address without the
+ * bits that the client can choose, as the owner of a block of addresses can.
+ */
+struct addr
+addr_client(const struct addr *a, const struct netblock *block)
+{
+	struct addr client = *a;
+	bool is4 = addr_is4(a);
+
+	addr_mask(client.ip, is4 ? MAPPED_BITS + block->bits4 : block->bits6);
+	client.port = 0;
+	return client;
 }
 
 /*

@@ -30,11 +30,17 @@ struct block {
 	unsigned bits;
 };
 
+/* How many of its first bits tell one client from another. */
+struct netblock {
+	unsigned bits4, bits6; /* of 32 and of 128 */
+};
+
 bool addr_is4(const struct addr *);
 bool addr_same_ip(const struct addr *, const struct addr *);
 bool addr_in_net(
     const struct addr *, const unsigned char net[16], unsigned bits);
 bool addr_in_blocks(const struct addr *, const struct block *, size_t n);
+struct addr addr_client(const struct addr *, const struct netblock *);
 void addr_mask(unsigned char net[16], unsigned bits);
 void addr_from4(struct addr *, const unsigned char ip[4]);
 int addr_parse(struct addr *, const char *text);

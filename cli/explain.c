@@ -143,10 +143,10 @@ ask(const struct question *q, struct answer *a)
 static void
 limits_say(void)
 {
-	if (e.conf->max_clients_per_host != 0)
+	if (e.conf->per_host.clients != 0)
 		say_line("limit: refused if the client exceeds",
 		    quote_find(e.conf->file, "MaxClientsPerHost", NULL));
-	if (e.conf->max_rate_per_host != 0)
+	if (e.conf->per_host.rate != 0)
 		say_line("limit: refused if the client exceeds",
 		    quote_find(e.conf->file, "MaxRatePerHost", NULL));
 }

@@ -15,6 +15,7 @@
 #include "log.h"
 #include "login.h"
 #include "page.h"
+#include "quota.h"
 #include "reverse.h"
 #include "rewrite.h"
 #include "upstream.h"
@@ -34,10 +35,10 @@ struct conf {
 	uint16_t port;
 	unsigned timeout, header_timeout, connect_timeout;
 	unsigned tunnel_timeout, drain_timeout;
-	unsigned max_clients; /* 0: what the descriptors allow */
-	unsigned max_clients_per_host, max_rate_per_host; /* 0: no limit */
-	unsigned rate_limit; /* bytes per second; 0: no limit */
-	unsigned workers;    /* 0: auto */
+	unsigned max_clients;         /* 0: what the descriptors allow */
+	struct quota_limits per_host; /* MaxClientsPerHost and the like */
+	unsigned rate_limit;          /* bytes per second; 0: no limit */
+	unsigned workers;             /* 0: auto */
 	size_t nlisten, nbind;
 	struct addr listen[LISTEN_MAX];
 	struct addr bind[BIND_MAX];

@@ -633,6 +633,42 @@ show_bind(FILE *out, const struct directive *d, const struct conf *conf)
 	return show_addresses(out, d, conf->bind, conf->nbind);
 }
 
+/* Reads the bits of one family in PerHostNetBlockSize. */
+static int
+block_bits(struct reader *r, const char *arg, unsigned max, unsigned *bits)
+{
+	const struct directive bounds = { .min = 1, .max = max };
+	unsigned long n;
+
+	if (number(r, arg, &bounds, &n) != 0)
+		return -1;
+	*bits = (unsigned)n;
+	return 0;
+}
+
+/* Bits for IPv4, and after a colon those for IPv6, as sshd_config(5) has it. */
+static int
+take_block_size(struct reader *r, const struct directive *d, char *arg)
+{
+	struct netblock *block = member(r, d);
+	char *bits6 = strchr(arg, ':');
+
+	if (bits6 != NULL)
+		*bits6++ = '\0';
+	if (block_bits(r, arg, 32, &block->bits4) != 0)
+		return -1;
+	return bits6 == NULL ? 0 : block_bits(r, bits6, 128, &block->bits6);
+}
+
+static bool
+show_block_size(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	const struct netblock *block = value_of(conf, d);
+
+	fprintf(out, "%s %u:%u\n", d->name, block->bits4, block->bits6);
+	return true;
+}
+
 /* Allow or Deny. */
 static int
 take_rule(struct reader *r, const struct directive *d, char *arg)
@@ -1085,12 +1121,14 @@ static const struct directive directives[] = {
 	{ "MaxClients", take_number, show_number, AT(max_clients),
 	    .min = 1, .max = 1000000 },
 	{ "MaxClientsPerHost", take_number, show_number,
-	    AT(max_clients_per_host), .min = 1, .max = 1000000 },
-	{ "MaxRatePerHost", take_number, show_number, AT(max_rate_per_host),
+	    AT(per_host.clients), .min = 1, .max = 1000000 },
+	{ "MaxRatePerHost", take_number, show_number, AT(per_host.rate),
 	    .min = 1, .max = 100000 },
 	{ "MaxRequestsPerChild", take_obsolete, NULL, .max = NUMBER_MAX },
 	{ "MaxSpareServers", take_obsolete, NULL, .max = NUMBER_MAX },
 	{ "MinSpareServers", take_obsolete, NULL, .max = NUMBER_MAX },
+	{ "PerHostNetBlockSize", take_block_size, show_block_size,
+	    AT(per_host.block), .value = "32:64" },
 	{ "PidFile", take_path, show_string, AT(pidfile) },
 	{ "Port", take_port, show_port, AT(port), .min = 1, .max = 65535 },
 	{ "RateLimit", take_number, show_number, AT(rate_limit),

@@ -29,16 +29,18 @@
 #include "secret.h"
 
 /*
- * Each wrong password adds FAILURE_COST seconds to the debt of its address in
+ * Each wrong password adds FAILURE_COST seconds to the debt of its client in
  * QUOTA_FAILURES, which shrinks as time passes.  Up to FREE_DEBT it has no
- * effect.  The rest, divided by DELAY_PART, is how long the next password from
- * that address waits before it is checked.
+ * effect.  The rest, divided by DELAY_PART, is how long the next password of
+ * that client waits before it is checked.  The client's network has a debt of
+ * its own, for guesses from many clients of it.
  */
 enum {
-	FAILURE_COST = 5,  /* s */
-	FREE_DEBT = 16000, /* ms: about what four failures leave */
-	DELAY_PART = 10,   /* half a second for each further failure */
-	CROWD_TIME = 100   /* ms until auth_crowded() is asked again */
+	FAILURE_COST = 5,       /* s */
+	FREE_DEBT = 16000,      /* ms: about what four failures leave */
+	NET_FREE_DEBT = 176000, /* ms: what 36 leave */
+	DELAY_PART = 10,        /* half a second for each further failure */
+	CROWD_TIME = 100        /* ms until auth_crowded() is asked again */
 };
 
 static struct {
@@ -110,27 +112,70 @@ auth_begin(struct conn *c, const char *value, size_t len)
 	return ACL_ASK;
 }
 
+/* How long a password of a client waits because of wrong ones, in ms. */
+static int64_t
+failure_delay(const struct addr *client)
+{
+	int64_t over = quota_wait(QUOTA_FAILURES, client) - FREE_DEBT;
+	int64_t net = quota_wait(QUOTA_NET_FAILURES, client) - NET_FREE_DEBT;
+
+	if (net > over)
+		over = net;
+	return over > 0 ? over / DELAY_PART : 0;
+}
+
+/* Takes a place among those that wait.  Returns false if there is none. */
+static bool
+waiter_enter(const struct addr *client)
+{
+	if (quota_take(QUOTA_WAITERS, client) > 0)
+		return false;
+	if (quota_take(QUOTA_NET_WAITERS, client) == 0)
+		return true;
+	quota_charge(QUOTA_WAITERS, client, -1);
+	return false;
+}
+
+/*
+ * Imposes a delay on the kept credentials.  Connections of the client with the
+ * same ones, in all workers, wait together and take one place.  Returns false
+ * if there is no place.
+ */
+static bool
+delay_impose(struct conn *c, int64_t delay)
+{
+	struct credentials *p = c->setup->credentials;
+	int64_t rest = quota_meet(&c->client, &p->digest, 0);
+
+	if (rest == 0) {
+		if (!waiter_enter(&c->client))
+			return false;
+		p->counted = true;
+		rest = quota_meet(&c->client, &p->digest, delay);
+	}
+	p->check_at += rest > 0 ? rest : delay;
+	p->delayed = true;
+	return true;
+}
+
 /*
  * Decides when the kept credentials may be checked.  Returns AUTH_NOW;
- * AUTH_LATER: at check_at, because of wrong ones from the same address; or
- * AUTH_NEVER: too many from that address wait already.  It may be called
- * again, as auth_crowded() requires: the delay is imposed only once.
+ * AUTH_LATER: at check_at, because of wrong ones of the same client; or
+ * AUTH_NEVER: too many of that client wait already.  It may be called again, as
+ * auth_crowded() requires: the delay is imposed only once.
  */
 enum auth_wait
 auth_delay(struct conn *c)
 {
 	struct credentials *p = c->setup->credentials;
-	int64_t debt = quota_wait(QUOTA_FAILURES, &c->client);
-	int64_t delay = (debt - FREE_DEBT) / DELAY_PART;
+	int64_t delay = failure_delay(&c->client);
 	enum auth_wait wait = AUTH_NOW;
 
 	p->check_at = clock_now();
 	/* A wait that rounds to nothing would have no deadline of its own. */
-	if (!p->waits && delay > 0) {
-		if (quota_take(QUOTA_WAITERS, &c->client) > 0)
+	if (!p->delayed && delay > 0 && !ask_joins(c)) {
+		if (!delay_impose(c, delay))
 			return AUTH_NEVER;
-		p->waits = true;
-		p->check_at += delay;
 		wait = AUTH_LATER;
 	}
 	if (wait == AUTH_LATER || p->until == 0)
@@ -168,8 +213,10 @@ failure_count(const struct conn *c)
 	const struct digest *digest = &c->setup->credentials->digest;
 
 	if (last.at != clock_now() || !secret_same(&last.digest, digest) ||
-	    !addr_same_ip(&last.client, &c->client))
+	    !addr_same_ip(&last.client, &c->client)) {
 		quota_charge(QUOTA_FAILURES, &c->client, FAILURE_COST);
+		quota_charge(QUOTA_NET_FAILURES, &c->client, FAILURE_COST);
+	}
 	last.digest = *digest;
 	last.client = c->client;
 	last.at = clock_now();
@@ -226,8 +273,10 @@ auth_forget(struct conn *c)
 {
 	struct setup *s = c->setup;
 
-	if (s->credentials != NULL && s->credentials->waits)
+	if (s->credentials != NULL && s->credentials->counted) {
 		quota_charge(QUOTA_WAITERS, &c->client, -1);
+		quota_charge(QUOTA_NET_WAITERS, &c->client, -1);
+	}
 	credentials_free(s->credentials);
 	s->credentials = NULL;
 }

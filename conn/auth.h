@@ -21,7 +21,8 @@ struct credentials {
 	struct digest digest; /* of user and password */
 	int64_t check_at;     /* ms: the check must not begin earlier */
 	int64_t until;        /* ms: the check must be over by then, or 0 */
-	bool waits;           /* counted in QUOTA_WAITERS */
+	bool delayed;         /* because of wrong ones, which is done once */
+	bool counted; /* as one that waits, for the client and its net */
 	char user[CREDENTIAL_SIZE], password[CREDENTIAL_SIZE];
 };
 

@@ -181,12 +181,12 @@ complain_of_host(enum limit limit, const struct addr *addr)
 		log_rarely(rate, LOG_LEVEL_WARNING,
 		    "Too many connections from \"%s\": MaxClientsPerHost is "
 		    "%u.",
-		    client, conf->max_clients_per_host);
+		    client, conf->per_host.clients);
 	else
 		log_rarely(rate, LOG_LEVEL_WARNING,
 		    "Too many new connections from \"%s\": MaxRatePerHost is "
 		    "%u.",
-		    client, conf->max_rate_per_host);
+		    client, conf->per_host.rate);
 }
 
 /* Counts a new client.  Returns the limit that it exceeds, or LIMIT_NONE. */
@@ -196,10 +196,10 @@ limit_check(const struct addr *client, bool *counted)
 	enum limit limit = LIMIT_NONE;
 
 	*counted = false;
-	if (conf->max_rate_per_host != 0 &&
+	if (conf->per_host.rate != 0 &&
 	    quota_take(QUOTA_CONNECTIONS, client) > 0)
 		limit = LIMIT_RATE;
-	else if (conf->max_clients_per_host != 0 &&
+	else if (conf->per_host.clients != 0 &&
 	    !quota_enter(client, counted))
 		limit = LIMIT_CLIENTS;
 	if (limit != LIMIT_NONE)

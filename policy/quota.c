@@ -1,28 +1,29 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Limits for one client address over all workers: how many connections it has
- * at the same time, and how often it may do certain things, such as connect or
- * fail to log in.  Both are counted in the shared memory, in tables of a fixed
- * size, where an address has an entry only while it counts.  Nothing here
+ * Limits for one client over all workers: how many connections it has at the
+ * same time, and how often it may do certain things, such as connect or fail to
+ * log in.  A client is an address, or the block of addresses that somebody has
+ * who has one of them.  Both are counted in the shared memory, in tables of a
+ * fixed size, where a client has an entry only while it counts.  Nothing here
  * decides what happens to a client.  What other workers may have written is
  * trusted only so far that it can lead to a wrong answer about a client, never
  * to worse.
  *
- * Connections: an entry is one word for one address and one worker.  Only that
+ * Connections: an entry is one word for one client and one worker.  Only that
  * worker writes it, and the master clears the entries of a worker that has
  * died, so the counts stay right.  A new connection is counted first and the
  * sum is taken then.  When two arrive at two workers at once where one would
  * fit, both may be refused, but never are both let in.
  *
- * The rest uses the generic cell rate algorithm, known from ATM.  An address
- * that does something is in debt for a while.  All that is kept is the time
- * when the debt will be paid: one number, whatever the address has done.
+ * The rest uses the generic cell rate algorithm, known from ATM.  A client that
+ * does something is in debt for a while.  All that is kept is the time when the
+ * debt will be paid: one number, whatever the client has done.
  *
- * If all places for an address are taken by others, its connections are not
- * counted, and the debt that would be paid soonest is forgotten.  Only a client
- * with very many addresses can cause that, and no limit for one address can
- * restrain such a client anyway; but it cannot aim at the entry of another,
- * because a secret key determines the place.
+ * If all places for a client are taken by others, its connections are not
+ * counted, and the debt that would be paid soonest is forgotten.  Only somebody
+ * with very many addresses can cause that, and no limit for one client can
+ * restrain that anyway; but nobody can aim at the entry of another, because a
+ * secret key determines the place.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -40,10 +41,16 @@
 #include "sys.h"
 
 enum {
-	COUNT_BITS = 18, /* of a word: connections, more than a worker has */
-	SLOT_BITS = 10,  /* slot of the worker; the other bits: hash */
-	TRIES_MAX = 64   /* attempts to change what others change too */
+	COUNT_BITS = 18,    /* of a word: connections, more than a worker has */
+	SLOT_BITS = 10,     /* slot of the worker; the other bits: hash */
+	TRIES_MAX = 64,     /* attempts to change what others change too */
+	NET_BITS6 = 48,     /* of an IPv6 network: what one customer may get */
+	MEET_MAX = 60000000 /* us: nobody waits longer for others */
 };
+
+/* What is hashed with a client: an enum quota_kind, or one of these. */
+#define HASH_CLIENTS QUOTA_KINDS
+#define HASH_MEET (UINT64_C(1) << 63) /* and the other bits of a digest */
 
 _Static_assert(SLOTS_MAX <= 1 << SLOT_BITS, "a word holds each slot");
 
@@ -62,12 +69,15 @@ static struct {
 	unsigned char key[SECRET_KEY_SIZE];
 	size_t slot; /* of this worker */
 	unsigned max_clients;
+	struct netblock block, net;
 	struct rate rates[QUOTA_KINDS];
 } q = {
 	.rates = { [QUOTA_CONNECTIONS] = { 1000000, 1, 1 },
 	    [QUOTA_REFUSALS] = { 500000, 4, 4 },
 	    [QUOTA_FAILURES] = { 1000000, 5, 65 },
 	    [QUOTA_WAITERS] = { 10000000, 8, 8 },
+	    [QUOTA_NET_FAILURES] = { 1000000, 5, 225 },
+	    [QUOTA_NET_WAITERS] = { 10000000, 64, 64 },
 	    [QUOTA_CHECKS] = { 5000000, 16, 16 } },
 };
 
@@ -82,38 +92,49 @@ quota_init(struct share *share)
 	return sys_random(q.key, sizeof(q.key));
 }
 
-/*
- * Sets, in a worker, its slot, and how many connections an address may have at
- * once and how many new ones per second; 0: no limit.
- */
+/* Sets, in a worker, its slot and the limits. */
 void
-quota_begin(size_t slot, unsigned max_clients, unsigned max_rate)
+quota_begin(size_t slot, const struct quota_limits *limits)
 {
+	unsigned rate = limits->rate;
+
 	q.slot = slot;
-	q.max_clients = max_clients;
-	if (max_rate > 0)
+	q.max_clients = limits->clients;
+	q.block = q.net = limits->block;
+	if (q.net.bits6 > NET_BITS6)
+		q.net.bits6 = NET_BITS6;
+	if (rate > 0)
 		q.rates[QUOTA_CONNECTIONS] =
-		    (struct rate){ 1000000 / max_rate, max_rate, max_rate };
+		    (struct rate){ 1000000 / rate, rate, rate };
+}
+
+/* What stands for a client in all that is counted. */
+struct addr
+quota_client(const struct addr *a)
+{
+	return addr_client(a, &q.block);
 }
 
 /*
- * Returns a keyed hash of an address, its zone and a number.  The odds that two
- * of them get the same hash are below one to a thousand million.
+ * Returns a keyed hash of a client, its zone, and what is counted.  The odds
+ * that two of them get the same hash are below one to a thousand million.
  */
 static uint64_t
-addr_hash(const struct addr *a, uint32_t number)
+client_hash(const struct addr *a, uint64_t what)
 {
-	unsigned char key[sizeof(a->ip) + sizeof(a->scope) + sizeof(number)];
+	bool net = what == QUOTA_NET_FAILURES || what == QUOTA_NET_WAITERS;
+	struct addr client = addr_client(a, net ? &q.net : &q.block);
+	unsigned char key[sizeof(a->ip) + sizeof(a->scope) + sizeof(what)];
 
-	memcpy(key, a->ip, sizeof(a->ip));
+	memcpy(key, client.ip, sizeof(a->ip));
 	memcpy(key + sizeof(a->ip), &a->scope, sizeof(a->scope));
-	memcpy(key + sizeof(a->ip) + sizeof(a->scope), &number, sizeof(number));
+	memcpy(key + sizeof(a->ip) + sizeof(a->scope), &what, sizeof(what));
 	return secret_digest(q.key, key, sizeof(key)).half[0];
 }
 
 /* Connections. */
 
-/* Returns the word of an address and a slot, without its count. */
+/* Returns the word of a client and a slot, without its count. */
 static uint64_t
 count_word(uint64_t hash, size_t slot)
 {
@@ -121,7 +142,7 @@ count_word(uint64_t hash, size_t slot)
 }
 
 /*
- * Returns the set for an address and a slot.  It uses bits of the hash that the
+ * Returns the set for a client and a slot.  It uses bits of the hash that the
  * word lacks.
  */
 static atomic_ullong *
@@ -133,7 +154,7 @@ count_set(uint64_t hash, size_t slot)
 }
 
 /*
- * Returns the word that counts an address for a slot, or NULL; a free word is
+ * Returns the word that counts a client for a slot, or NULL; a free word is
  * 0.
  */
 static atomic_ullong *
@@ -172,7 +193,7 @@ count_begin(uint64_t hash)
 	return false;
 }
 
-/* Returns how many connections an address has in all slots together. */
+/* Returns how many connections a client has in all slots together. */
 static uint64_t
 count_total(uint64_t hash)
 {
@@ -200,7 +221,7 @@ count_total(uint64_t hash)
 bool
 quota_enter(const struct addr *client, bool *counted)
 {
-	uint64_t hash = addr_hash(client, QUOTA_KINDS);
+	uint64_t hash = client_hash(client, HASH_CLIENTS);
 	atomic_ullong *own = count_find(hash, q.slot);
 
 	*counted = true;
@@ -220,7 +241,8 @@ quota_enter(const struct addr *client, bool *counted)
 void
 quota_leave(const struct addr *client)
 {
-	atomic_ullong *own = count_find(addr_hash(client, QUOTA_KINDS), q.slot);
+	atomic_ullong *own =
+	    count_find(client_hash(client, HASH_CLIENTS), q.slot);
 	uint64_t word;
 
 	/* A compromised worker may have overwritten the word. */
@@ -326,7 +348,7 @@ int64_t
 quota_wait(enum quota_kind kind, const struct addr *client)
 {
 	const struct rate *rate = &q.rates[kind];
-	struct share_debt *debt = debt_find(addr_hash(client, kind));
+	struct share_debt *debt = debt_find(client_hash(client, kind));
 
 	if (debt == NULL)
 		return 0;
@@ -342,7 +364,7 @@ int64_t
 quota_take(enum quota_kind kind, const struct addr *client)
 {
 	const struct rate *rate = &q.rates[kind];
-	struct share_debt *debt = debt_take(addr_hash(client, kind));
+	struct share_debt *debt = debt_take(client_hash(client, kind));
 	long long paid = atomic_load(&debt->paid);
 
 	for (int i = 0; i < TRIES_MAX; i++) {
@@ -367,7 +389,7 @@ quota_charge(enum quota_kind kind, const struct addr *client, int n)
 {
 	const struct rate *rate = &q.rates[kind];
 	int64_t most = rate->interval * rate->most;
-	struct share_debt *debt = debt_take(addr_hash(client, kind));
+	struct share_debt *debt = debt_take(client_hash(client, kind));
 	long long paid = atomic_load(&debt->paid);
 
 	for (int i = 0; i < TRIES_MAX; i++) {
@@ -379,4 +401,25 @@ quota_charge(enum quota_kind kind, const struct addr *client, int n)
 			&debt->paid, &paid, clock_us() + owed))
 			break;
 	}
+}
+
+/*
+ * Lets those meet that wait for the same reason, such as connections of one
+ * client with the same credentials, in whichever worker: the first one says how
+ * many ms it waits, and all others, until that is over, wait for the rest of
+ * it.  Returns 0 to the first, or that rest.
+ */
+int64_t
+quota_meet(
+    const struct addr *client, const struct digest *digest, int64_t delay)
+{
+	uint64_t hash = client_hash(client, HASH_MEET | digest->half[0]);
+	struct share_debt *debt = debt_take(hash);
+	long long due = atomic_load(&debt->paid), now = clock_us();
+
+	if ((due <= now || due - now > MEET_MAX) &&
+	    atomic_compare_exchange_strong(
+		&debt->paid, &due, now + delay * 1000))
+		return 0;
+	return due > now ? (due - now + 999) / 1000 : 0;
 }

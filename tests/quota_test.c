@@ -23,6 +23,7 @@ enum {
 static int64_t now = 1000;
 static struct share share;
 static unsigned max_clients, max_rate;
+static struct netblock block = { 32, 64 };
 static unsigned seed = 1;
 
 int64_t
@@ -51,7 +52,8 @@ become(size_t slot)
 {
 	if (slot >= atomic_load(&share.nslots))
 		atomic_store(&share.nslots, (unsigned)slot + 1);
-	quota_begin(slot, max_clients, max_rate);
+	quota_begin(
+	    slot, &(struct quota_limits){ max_clients, max_rate, block });
 }
 
 static struct addr
@@ -142,9 +144,9 @@ try_addresses(void)
 	must(enters(a) && enters(b), "zones make two clients");
 	leaves(a);
 	leaves(b);
-	must(addr_parse(&a, "2001:db8::1") == 0, "an address is read");
-	must(addr_parse(&b, "2001:db8::2") == 0, "an address is read");
-	must(enters(a) && enters(b), "each bit counts");
+	must(addr_parse(&a, "2001:db8:0:1::1") == 0, "an address is read");
+	must(addr_parse(&b, "2001:db8:0:2::1") == 0, "an address is read");
+	must(enters(a) && enters(b), "each bit of the first 64 counts");
 	leaves(a);
 	leaves(b);
 	must(is_empty(), "nothing is left");
@@ -295,6 +297,57 @@ try_failures(void)
 	must(!takes(QUOTA_FAILURES, 1), "of what is free");
 }
 
+static struct addr
+host6(const char *text)
+{
+	struct addr a;
+
+	must(addr_parse(&a, text) == 0, "it is an address");
+	return a;
+}
+
+/* What one host can choose of its address does not make it another client. */
+static void
+try_blocks(void)
+{
+	struct addr a = host6("2001:db8:1:2::1"),
+		    b = host6("2001:db8:1:2:f::9");
+	struct addr c = host6("2001:db8:1:3::1"), d = host6("2001:db9:1:2::1");
+	struct digest same = { { 1, 2 } }, other = { { 3, 2 } };
+
+	now += 1000000;
+	max_clients = 1;
+	become(0);
+	must(enters(a) && !enters(b), "64 bits are one client");
+	must(enters(c), "others are another");
+	leaves(b);
+	leaves(c);
+	must(is_empty(), "nothing is left of them");
+	quota_charge(QUOTA_FAILURES, &a, 10);
+	quota_charge(QUOTA_NET_FAILURES, &a, 10);
+	must(
+	    quota_wait(QUOTA_FAILURES, &b) > 0, "failures count for the block");
+	must(quota_wait(QUOTA_FAILURES, &c) == 0, "and not beyond");
+	must(quota_wait(QUOTA_NET_FAILURES, &c) > 0, "but for the network");
+	must(quota_wait(QUOTA_NET_FAILURES, &d) == 0, "and not beyond that");
+	must(quota_meet(&a, &same, 500) == 0, "the first says how long");
+	must(quota_meet(&b, &same, 900) == 500, "the next waits for it");
+	must(quota_meet(&b, &same, 0) == 500, "also only to look");
+	must(quota_meet(&c, &same, 0) == 0, "another client does not");
+	must(quota_meet(&a, &other, 0) == 0, "nor other credentials");
+	now += 500;
+	must(quota_meet(&a, &same, 0) == 0, "then it is over");
+	block = (struct netblock){ 24, 128 };
+	become(0);
+	must(enters(a) && enters(b), "128 bits are single addresses");
+	must(enters(host(1)) && !enters(host(2)), "24 bits are a block");
+	leaves(a);
+	leaves(b);
+	leaves(host(2));
+	block = (struct netblock){ 32, 64 };
+	become(0);
+}
+
 /* If there are too many debts, the largest ones are remembered. */
 static void
 try_debtors(void)
@@ -349,6 +402,7 @@ main(void)
 	try_rate(3);
 	try_rate(100);
 	try_failures();
+	try_blocks();
 	try_debtors();
 	try_rubbish();
 	return 0;

@@ -416,7 +416,7 @@ world_make(const char *dir, const struct row *row)
 	if (args.conf == NULL || share == NULL || quota_init(share) != 0)
 		die("the configuration of a row");
 	atomic_store(&share->nslots, 1);
-	quota_begin(0, 0, 0);
+	quota_begin(0, &args.conf->per_host);
 	if (life_init(&args) != 0 || loop_init(args.max_conns) != 0 ||
 	    lot_init(args.max_conns, watch_max(args.max_conns)) != 0)
 		die("life_init");
