@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The worker's side of looking up names and checking passwords.  It sends
- * questions to the desk through three queues.  Connections with the same
- * question wait together for one answer.  When a queue is full, connections
- * wait in line.  Questions in the hosts queue are answered at once, but from
- * the hosts file alone.  Those in the names queue may go to name servers, and
- * take as long as these do.  Passwords have the users queue.  Nothing here
- * blocks.
+ * questions to the desk through several queues.  Connections with the same
+ * question wait together for one answer.  Of the questions that a queue takes
+ * at once each client has a share; beyond that its connections wait, and the
+ * clients take turns.  Questions in the hosts queue are answered at once, but
+ * from the hosts file alone.  Those in the other queues may go to name servers,
+ * and take as long as these do, or are about passwords.  Nothing here blocks.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -25,11 +25,13 @@
 #include "auth.h"
 #include "bounds.h"
 #include "clock.h"
+#include "conf.h"
 #include "conn.h"
 #include "namecache.h"
 #include "question.h"
 #include "quota.h"
 #include "secret.h"
+#include "turns.h"
 
 enum {
 	PLACES_MAX = 256,   /* most questions of a worker in one queue */
@@ -50,11 +52,13 @@ struct list {
  */
 struct asked {
 	bool open;         /* not answered yet */
+	struct turn *turn; /* of the client that has the place, while open */
 	int64_t since;     /* ms: when it was sent */
 	uint32_t serial;   /* counts up, to recognise late answers */
 	struct list conns; /* empty unless it is open */
 	enum question_kind kind;
 	struct addr client;
+	struct addr joined; /* the last other client to ask the same */
 	char name[HOST_SIZE];
 	struct digest digest; /* of user and password, in place of a name */
 };
@@ -64,12 +68,14 @@ static struct {
 	int64_t patience; /* ms after which a question is lost */
 	pid_t pid;
 	size_t nplaces;
-	size_t used[QUEUES]; /* places that were ever taken */
+	size_t used[QUEUES];  /* places that were ever taken */
+	size_t nopen[QUEUES]; /* places that are open */
 	struct asked asked[QUEUES][PLACES_MAX];
-	struct list waiting[QUEUES]; /* connections that could not ask yet */
-	struct answer answer;        /* the one that is being handed out */
-	struct asked *answered;      /* the question it is for, or NULL */
-	int taken;                   /* answers taken in this turn */
+	/* Clients with places, and connections that could not ask yet. */
+	struct turns turns[QUEUES];
+	struct answer answer;   /* the one that is being handed out */
+	struct asked *answered; /* the question it is for, or NULL */
+	int taken;              /* answers taken in this turn */
 } pending;
 
 /*
@@ -84,6 +90,8 @@ ask_init(const struct worker_args *args, unsigned timeout)
 	pending.pid = getpid();
 	pending.nplaces =
 	    args->max_questions < PLACES_MAX ? args->max_questions : PLACES_MAX;
+	for (int queue = 0; queue < QUEUES; queue++)
+		turns_init(&pending.turns[queue], args->conf->logins.key);
 }
 
 static void
@@ -131,83 +139,180 @@ is_lost(const struct asked *a)
 	return clock_now() - a->since >= pending.patience;
 }
 
-/*
- * Returns the place where the same question is asked already, else a free one,
- * or NULL.  A place that was never used is taken last, to save its memory.
- */
+/* The place where the same question is asked already, or NULL. */
 static struct asked *
-place_find(const struct conn *c)
+place_same(const struct conn *c)
 {
 	enum queue queue = c->setup->queue;
-	struct asked *found = NULL, *places = pending.asked[queue];
-	size_t used = pending.used[queue];
+	struct asked *places = pending.asked[queue];
 
-	for (size_t i = 0; i < used; i++) {
-		struct asked *a = &places[i];
-
-		if (is_asked(a, c))
-			return a;
-		if (found == NULL &&
-		    (!a->open || (a->conns.first == NULL && is_lost(a))))
-			found = a;
-	}
-	if (found == NULL && used < pending.nplaces)
-		found = &places[used];
-	return found;
+	for (size_t i = 0; i < pending.used[queue]; i++)
+		if (is_asked(&places[i], c))
+			return &places[i];
+	return NULL;
 }
 
-/* Writes what is asked into the question for the desk, and into the place. */
+/* A question is asked no more, and its client has given back the place. */
 static void
-question_fill(struct question *q, struct asked *a, const struct setup *s)
+place_close(struct asked *a, enum queue queue)
 {
-	const struct credentials *p = s->credentials;
-
-	a->kind = s->kind;
-	if (question_traits(s->kind)->secret) {
-		question_add(q, p->user);
-		question_add(q, p->password);
-		a->digest = p->digest;
-	} else {
-		question_add(q, s->name);
-		strcpy(a->name, s->name);
-	}
+	a->open = false;
+	turn_give(&pending.turns[queue], a->turn);
+	pending.nopen[queue]--;
 }
 
+/* Gives back the places of questions that were lost. */
+static void
+places_sweep(enum queue queue)
+{
+	struct asked *places = pending.asked[queue];
+
+	for (size_t i = 0; i < pending.used[queue]; i++)
+		if (places[i].open && places[i].conns.first == NULL &&
+		    &places[i] != pending.answered && is_lost(&places[i]))
+			place_close(&places[i], queue);
+}
+
+/* How many more questions a queue takes. */
+static size_t
+queue_room(enum queue queue)
+{
+	return pending.nplaces - pending.nopen[queue];
+}
+
+/* Whether a connection's client may have one more place now. */
 static bool
-place_ask(struct asked *a, const struct conn *c)
+may_ask(const struct conn *c)
+{
+	struct addr client = quota_client(&c->client);
+	enum queue queue = c->setup->queue;
+
+	places_sweep(queue);
+	return turns_held(&pending.turns[queue], &client) < queue_room(queue);
+}
+
+/* A free place.  One that was never used is taken last, to save its memory. */
+static struct asked *
+place_free(enum queue queue)
+{
+	struct asked *places = pending.asked[queue];
+	size_t i = 0;
+
+	while (i < pending.used[queue] && places[i].open)
+		i++;
+	if (i == pending.used[queue])
+		pending.used[queue]++;
+	return &places[i];
+}
+
+/* Writes what is asked into the place. */
+static void
+place_fill(struct asked *a, const struct conn *c)
 {
 	const struct setup *s = c->setup;
-	uint32_t place = (uint32_t)(a - pending.asked[s->queue]);
+
+	a->kind = s->kind;
+	a->client = c->client;
+	a->joined = quota_client(&c->client);
+	a->since = clock_now();
+	a->serial++;
+	if (question_traits(s->kind)->secret)
+		a->digest = s->credentials->digest;
+	else
+		strcpy(a->name, s->name);
+}
+
+/* Sends the question of a place to the desk, for the client of c. */
+static int
+place_send(const struct asked *a, const struct conn *c, bool again)
+{
+	const struct setup *s = c->setup;
 	struct question q = { .kind = s->kind,
 		.client = c->client,
+		.again = again,
 		.ticket = { .pid = pending.pid,
 		    .worker = pending.args->index,
 		    .queue = s->queue,
-		    .place = place,
-		    .serial = ++a->serial } };
+		    .place = (uint32_t)(a - pending.asked[s->queue]),
+		    .serial = a->serial } };
+	int result;
 
-	if (place == pending.used[s->queue])
-		pending.used[s->queue]++;
-	a->client = c->client;
-	question_fill(&q, a, s);
-	a->since = clock_now();
-	a->open = question_send(pending.args->queues[s->queue], &q) == 0;
+	if (question_traits(s->kind)->secret) {
+		question_add(&q, s->credentials->user);
+		question_add(&q, s->credentials->password);
+	} else {
+		question_add(&q, s->name);
+	}
+	result = question_send(pending.args->queues[s->queue], &q);
 	question_wipe(&q);
-	if (a->open && question_traits(a->kind)->helper == HELPER_PASSWORDS)
-		quota_charge(QUOTA_CHECKS, &a->client, 1);
-	return a->open;
+	return result;
 }
 
-/* Asks, or joins connections that have asked.  False: it must wait in line. */
+/* Asks a connection's question.  Returns the place it has then, or NULL. */
+static struct asked *
+place_ask(const struct conn *c)
+{
+	struct addr client = quota_client(&c->client);
+	enum queue queue = c->setup->queue;
+	struct asked *a = place_free(queue);
+
+	a->turn = turn_take(&pending.turns[queue], &client);
+	if (a->turn == NULL)
+		return NULL;
+	place_fill(a, c);
+	a->open = true;
+	pending.nopen[queue]++;
+	if (place_send(a, c, false) != 0) {
+		place_close(a, queue);
+		return NULL;
+	}
+	if (question_traits(a->kind)->helper == HELPER_PASSWORDS)
+		quota_charge(QUOTA_CHECKS, &a->client, 1);
+	return a;
+}
+
+/*
+ * A connection waits for a question that another client has asked.  The desk
+ * must know, since that client may have to wait there for its turn.
+ */
+static void
+place_join(struct asked *a, const struct conn *c)
+{
+	struct addr client = quota_client(&c->client);
+
+	if (addr_same_ip(&a->joined, &client))
+		return;
+	a->joined = client;
+	/* If there is no room for it, the first one is still under way. */
+	(void)place_send(a, c, true);
+}
+
+/* Asks, or joins connections that have asked.  False: it must wait. */
 static bool
 ask(struct conn *c)
 {
-	struct asked *a = place_find(c);
+	struct asked *a = place_same(c);
 
-	if (a == NULL || (!is_asked(a, c) && !place_ask(a, c)))
+	if (a != NULL)
+		place_join(a, c);
+	else if (may_ask(c))
+		a = place_ask(c);
+	if (a == NULL)
 		return false;
 	list_add(&a->conns, c);
 	return true;
+}
+
+/* Lets a connection wait for its turn. */
+static void
+ask_later(struct conn *c)
+{
+	struct addr client = quota_client(&c->client);
+	struct setup *s = c->setup;
+
+	s->waiter.owner = c;
+	/* Without memory it waits in vain, until its time is over. */
+	(void)turn_wait(&pending.turns[s->queue], &s->waiter, &client);
 }
 
 static void
@@ -215,14 +320,13 @@ ask_at(struct conn *c, enum queue queue)
 {
 	c->setup->queue = queue;
 	if (!ask(c))
-		list_add(&pending.waiting[queue], c);
+		ask_later(c);
 }
 
 /*
- * Asks a question for a connection, or lets it wait in line until there is
- * room.  It joins a question that is under way.  While all places of the names
- * queue are taken, the hosts queue is asked instead, for it may know the
- * answer.  The name must be shorter than HOST_SIZE, and live as long as the
+ * Asks a question for a connection, or lets it wait until its client has room.
+ * It joins a question that is under way.  While it cannot ask the proper queue,
+ * the hosts queue is asked instead, for it may know the answer.  The name must be shorter than HOST_SIZE, and live as long as the
  * connection's setup.
  */
 void
@@ -233,7 +337,9 @@ ask_question(struct conn *c, enum question_kind kind, const char *name)
 	c->setup->kind = kind;
 	c->setup->name = name;
 	c->setup->queue = traits->queue;
-	ask_at(c, place_find(c) != NULL ? traits->queue : traits->overflow);
+	ask_at(c,
+	    place_same(c) != NULL || may_ask(c) ? traits->queue
+						: traits->overflow);
 }
 
 /* Asks whether the connection's credentials are right, as ask_question(). */
@@ -248,13 +354,9 @@ ask_user(struct conn *c)
 bool
 ask_joins(struct conn *c)
 {
-	const struct asked *places = pending.asked[QUEUE_USERS];
-
 	c->setup->kind = QUESTION_USER;
-	for (size_t i = 0; i < pending.used[QUEUE_USERS]; i++)
-		if (is_asked(&places[i], c))
-			return true;
-	return false;
+	c->setup->queue = QUEUE_USERS;
+	return place_same(c) != NULL;
 }
 
 /*
@@ -272,44 +374,57 @@ ask_on(struct conn *c)
 	return true;
 }
 
+/* Whether a connection waits for an answer, or for its turn to ask. */
+bool
+ask_pending(const struct conn *c)
+{
+	return c->setup->list != NULL || c->setup->waiter.turn != NULL;
+}
+
 /* Stops a connection from waiting for an answer, if it does. */
 void
 ask_cancel(struct conn *c)
 {
-	if (c->setup->list != NULL)
+	struct setup *s = c->setup;
+
+	if (s->list != NULL)
 		list_remove(c);
+	if (s->waiter.turn != NULL)
+		turn_leave(&pending.turns[s->queue], &s->waiter);
 }
 
-/* Whether the first connection in line could ask, if the queue has room. */
+/* Whether a connection that waits could ask, if the queue has room. */
 bool
 ask_waiting(enum queue queue)
 {
-	const struct conn *c = pending.waiting[queue].first;
+	struct turns *turns = &pending.turns[queue];
 
-	return c != NULL && place_find(c) != NULL;
+	if (turns->ring == NULL)
+		return false;
+	places_sweep(queue);
+	return turns_next(turns, queue_room(queue)) != NULL;
 }
 
-/* Sends questions of connections in line, as many as the queue takes. */
+/* Sends questions of connections that wait, as many as the queue takes. */
 void
 ask_send(enum queue queue)
 {
-	struct list *list = &pending.waiting[queue];
-	struct conn *c;
+	struct waiter *w;
 
 	while (ask_waiting(queue)) {
-		c = list->first;
-		list_remove(c);
-		if (ask(c))
+		w = turns_next(&pending.turns[queue], queue_room(queue));
+		turn_served(&pending.turns[queue], w);
+		if (ask(w->owner))
 			continue;
 		/* At the end of the line it does not delay others. */
-		list_add(list, c);
+		ask_later(w->owner);
 		return;
 	}
 }
 
 /*
  * Caches an answer for later questions.  That a rule does not match a client
- * is certain only if the names queue says so: the hosts file may lack the name.
+ * is certain only if its proper queue says so: the hosts file may lack the name.
  */
 static void
 answer_remember(
@@ -370,7 +485,7 @@ answer_next(void)
 		return c;
 	}
 	/* Until now the place must not be taken for another question. */
-	a->open = false;
+	place_close(a, (enum queue)pending.answer.ticket.queue);
 	pending.answered = NULL;
 	return NULL;
 }

@@ -14,6 +14,7 @@ void ask_init(const struct worker_args *, unsigned timeout);
 void ask_question(struct conn *, enum question_kind, const char *name);
 void ask_user(struct conn *);
 bool ask_joins(struct conn *);
+bool ask_pending(const struct conn *);
 bool ask_on(struct conn *);
 void ask_cancel(struct conn *);
 bool ask_waiting(enum queue);

@@ -199,8 +199,7 @@ limit_check(const struct addr *client, bool *counted)
 	if (conf->per_host.rate != 0 &&
 	    quota_take(QUOTA_CONNECTIONS, client) > 0)
 		limit = LIMIT_RATE;
-	else if (conf->per_host.clients != 0 &&
-	    !quota_enter(client, counted))
+	else if (conf->per_host.clients != 0 && !quota_enter(client, counted))
 		limit = LIMIT_CLIENTS;
 	if (limit != LIMIT_NONE)
 		complain_of_host(limit, client);

@@ -426,11 +426,11 @@ earliest(int64_t a, int64_t b)
  * must be over.
  */
 static int64_t
-user_deadline(const struct setup *s)
+user_deadline(const struct conn *c)
 {
-	const struct credentials *p = s->credentials;
+	const struct credentials *p = c->setup->credentials;
 
-	return s->list != NULL ? p->until : earliest(p->check_at, p->until);
+	return ask_pending(c) ? p->until : earliest(p->check_at, p->until);
 }
 
 /* When a timeout ends, or RateLimit lets a side be read again. */
@@ -464,7 +464,7 @@ conn_deadline(const struct conn *c)
 	case CONN_IDLE:
 		return c->began + k.conf->header_timeout * INT64_C(1000);
 	case CONN_USER:
-		return user_deadline(c->setup);
+		return user_deadline(c);
 	case CONN_CONNECT:
 		return earliest(conn_connect_by(c), c->setup->race.next_at);
 	case CONN_RESOLVE:

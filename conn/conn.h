@@ -13,6 +13,7 @@
 #include "race.h"
 #include "refusal.h"
 #include "tunnel.h"
+#include "turns.h"
 
 struct credentials;
 struct exchange;
@@ -62,10 +63,11 @@ struct setup {
 	enum question_kind kind;
 	const char *name;
 	struct credentials *credentials; /* owned; CONN_USER */
-	struct list *list;        /* the list it waits in (ask.c), or NULL */
-	struct conn *next, *prev; /* in that list */
-	int64_t left_at;          /* ms: when the client counts as gone, or 0 */
-	bool deaf;                /* do not poll the client for input */
+	struct waiter waiter;            /* for its turn to ask */
+	struct list *list;               /* of its question (ask.c), or NULL */
+	struct conn *next, *prev;        /* in that list */
+	int64_t left_at; /* ms: when the client counts as gone, or 0 */
+	bool deaf;       /* do not poll the client for input */
 	const struct upstream *upstream; /* the parent in use, or NULL */
 	uint64_t tried;                  /* a bit for each Upstream tried */
 	int64_t give_up_at;    /* ms: when to try the next parent, or 0 */

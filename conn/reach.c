@@ -161,10 +161,8 @@ unreached(struct conn *c, int error)
 }
 
 static enum conn_state
-unresolved(struct conn *c, int error)
+unresolved(struct conn *c, int error, bool late)
 {
-	bool late = error == EAI_AGAIN && clock_now() - c->since >= LOOKUP_LATE;
-
 	return reach_failed(c,
 	    late                      ? REFUSE_SLOW_LOOKUP
 		: error == EAI_NONAME ? REFUSE_NO_NAME
@@ -292,7 +290,8 @@ reach_answered(struct conn *c, const struct answer *answer)
 {
 	if (answer->error == 0 && answer->naddrs > 0)
 		return reach_dial(c, answer->addrs, answer->naddrs);
-	return ask_on(c) ? CONN_RESOLVE : unresolved(c, answer->error);
+	return ask_on(c) ? CONN_RESOLVE
+			 : unresolved(c, answer->error, answer->late);
 }
 
 /* Logs that the server or parent is connected. */
@@ -443,7 +442,7 @@ enum conn_state
 reach_expire(struct conn *c)
 {
 	if (c->state == CONN_RESOLVE)
-		return unresolved(c, EAI_AGAIN);
+		return unresolved(c, EAI_AGAIN, true);
 	if (c->state == CONN_PARENT)
 		return reach_failed(
 		    c, REFUSE_SILENCE, "get a tunnel to", "no answer");

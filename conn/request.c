@@ -498,8 +498,7 @@ request_read(struct conn *c)
 enum conn_state
 request_expire(struct conn *c)
 {
-	if (c->setup->list != NULL ||
-	    clock_now() >= c->setup->credentials->until)
+	if (ask_pending(c) || clock_now() >= c->setup->credentials->until)
 		return user_unchecked(c);
 	return user_attempt(c);
 }

@@ -4,8 +4,9 @@
  * answers itself what the hosts file says, and knows the users that were let
  * in a moment ago.  For all else it has helpers, which it forks as they are
  * needed and lets go when they are not.  Names and passwords have helpers of
- * their own, so that neither ever waits for the other.  It never waits for a
- * name server, nor for a peer that does not read.
+ * their own, so that neither ever waits for the other; and no client gets so
+ * many of them that others have to wait.  It never waits for a name server, nor
+ * for a peer that does not read.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -23,14 +24,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "addr.h"
 #include "args.h"
 #include "authcache.h"
+#include "bounds.h"
 #include "clock.h"
 #include "desk.h"
 #include "helper.h"
 #include "hosts.h"
 #include "login.h"
 #include "matter.h"
+#include "memo.h"
 #include "orders.h"
 #include "question.h"
 #include "secret.h"
@@ -38,16 +42,22 @@
 
 enum {
 	NAMERS_MAX = 128,  /* helpers for names at once */
+	ADMIT_MAX = 16,    /* of these, for clients that no rule has let in */
 	CHECKERS_MAX = 64, /* for passwords, or one per processor */
 	HELPERS_MAX = NAMERS_MAX + CHECKERS_MAX,
 	HELPERS_KEPT = 1,         /* of each, when there is nothing to do */
 	PATIENCE_EXTRA = 250,     /* ms after ConnectTimeout */
 	HELPER_IDLE = 10000,      /* ms without work until one is let go */
 	FORK_PAUSE = 1000,        /* ms until another try when fork() failed */
+	SILENT_TIME = 5000,       /* ms until a name is asked again in vain */
+	REGULARS_RUN = 4,         /* regulars' passwords before another one */
 	QUESTIONS_MAX = 64,       /* taken from a queue in one turn */
 	ANSWER_ROOM = 512 * 1024, /* bytes of answers that wait for a worker */
 	WATCH_OWN = 1 + QUEUES    /* descriptors besides those of helpers */
 };
+
+/* ms that right credentials make their user and client a regular */
+#define REGULAR_TIME (24 * INT64_C(3600000))
 
 /* A helper; its matter is NULL while it is idle. */
 struct helper {
@@ -66,6 +76,10 @@ static struct {
 	/* How many there are of a kind, without those that leave. */
 	size_t staff[HELPER_KINDS], staff_max[HELPER_KINDS];
 	int64_t fork_at; /* ms: no fork() before that */
+	/* Questions to which no name server has answered a moment ago. */
+	struct memo silent;
+	struct memo regulars; /* users and clients */
+	unsigned run;         /* regulars served since another one was */
 } d;
 
 /* What the desk knows. */
@@ -85,16 +99,63 @@ desk_remembers(const struct question *q)
 	return authcache_find(&digest, clock_ms()) != NULL;
 }
 
-/* Remembers a yes, where the desk is the one to do so. */
+/* The digest of what is in a question besides a password. */
+static struct digest
+topic_digest(const struct question *q)
+{
+	unsigned char topic[1 + sizeof(q->client.ip) + CREDENTIAL_SIZE] = { 0 };
+	struct addr client = matter_client(q);
+	size_t len = strlen(q->text);
+
+	topic[0] = (unsigned char)q->kind;
+	if (question_traits(q->kind)->secret)
+		memcpy(topic + 1, client.ip, sizeof(client.ip));
+	else if (question_traits(q->kind)->about_client)
+		memcpy(topic + 1, q->client.ip, sizeof(q->client.ip));
+	memcpy(topic + 1 + sizeof(q->client.ip), q->text, len);
+	return secret_digest(
+	    d.args->logins->key, topic, 1 + sizeof(q->client.ip) + len);
+}
+
+/* Remembers what a helper has answered, where the desk is the one to do so. */
 static void
 desk_remember(const struct question *q, const struct answer *answer)
 {
-	struct digest digest;
+	struct digest digest = topic_digest(q);
 
+	if (answer->late)
+		memo_put(&d.silent, &digest, "", clock_ms() + SILENT_TIME);
 	if (question_traits(q->kind)->memory != MEMORY_DESK || !answer->matches)
 		return;
+	memo_put(&d.regulars, &digest, "", clock_ms() + REGULAR_TIME);
 	digest = question_digest(q);
 	authcache_put(&digest, "", clock_ms());
+}
+
+/* The line in which a question waits. */
+static enum desk_line
+line_for(const struct question *q)
+{
+	const struct question_traits *traits = question_traits(q->kind);
+	struct digest digest;
+
+	if (traits->helper == HELPER_NAMES)
+		return traits->about_client ? LINE_CLIENTS : LINE_NAMES;
+	digest = topic_digest(q);
+	return memo_find(&d.regulars, &digest, clock_ms()) != NULL
+	    ? LINE_REGULARS
+	    : LINE_PASSWORDS;
+}
+
+/* Whether no name server has answered the same question a moment ago. */
+static bool
+desk_despairs(const struct question *q, struct answer *answer)
+{
+	struct digest digest = topic_digest(q);
+
+	answer->late = memo_find(&d.silent, &digest, clock_ms()) != NULL;
+	answer->error = answer->late ? EAI_AGAIN : answer->error;
+	return answer->late;
 }
 
 /*
@@ -107,7 +168,8 @@ desk_knows(enum queue queue, const struct question *q, struct answer *answer)
 	const struct question_traits *traits = question_traits(q->kind);
 
 	if (traits->overflow == QUEUE_HOSTS)
-		return hosts_answer(q, answer) || queue == QUEUE_HOSTS;
+		return hosts_answer(q, answer) || queue == QUEUE_HOSTS ||
+		    desk_despairs(q, answer);
 	answer->matches = traits->memory == MEMORY_DESK && desk_remembers(q);
 	return answer->matches;
 }
@@ -203,18 +265,27 @@ helper_dismiss(struct helper *h)
 	shutdown(h->fd, SHUT_WR);
 }
 
+/* A helper has nothing to do any more: all that asked get this answer. */
+static void
+helper_done(struct helper *h, struct answer *answer)
+{
+	desk_remember(&h->matter->question, answer);
+	matter_close(h->matter, answer);
+	h->matter = NULL;
+}
+
 /*
- * A helper has had its question for so long that the first client to ask has
- * been told so.  It is killed, since it might hang for ever.  Another one gets
- * the question, in case the same was asked again later.
+ * A helper has had its question for so long that the clients have been told so.
+ * It is killed, since it might hang for ever.
  */
 static void
 helper_abandon(struct helper *h)
 {
+	struct answer answer = { .error = EAI_AGAIN, .late = true };
+
 	helper_leave(h);
 	kill(h->pid, SIGKILL);
-	matter_put_back(h->matter);
-	h->matter = NULL;
+	helper_done(h, &answer);
 }
 
 /* A helper is gone; the master writes to the log why, if it should not be. */
@@ -232,7 +303,7 @@ helper_gone(struct helper *h)
 	helper_leave(h);
 	close(h->fd);
 	if (h->matter != NULL)
-		matter_fail(h->matter, EAI_FAIL);
+		helper_done(h, &(struct answer){ .error = EAI_FAIL });
 	*h = d.helpers[--d.nhelpers];
 }
 
@@ -249,11 +320,10 @@ helper_event(struct helper *h)
 		helper_gone(h);
 		return;
 	}
-	if (h->matter != NULL) {
-		desk_remember(&h->matter->question, &answer);
-		matter_close(h->matter, &answer);
-	}
-	h->matter = NULL;
+	answer.late =
+	    answer.error == EAI_AGAIN && clock_ms() - h->since >= LOOKUP_LATE;
+	if (h->matter != NULL)
+		helper_done(h, &answer);
 	h->since = clock_ms();
 }
 
@@ -267,30 +337,86 @@ patience(void)
 	return d.args->connect_timeout * INT64_C(1000) + PATIENCE_EXTRA;
 }
 
-/* Gives the matters in line to helpers, as many as there are. */
-static void
-line_serve(enum helper_kind kind)
+/* The helpers that serve a line. */
+static enum helper_kind
+line_kind(enum desk_line line)
 {
-	int64_t now = clock_ms();
-	const struct matter *m;
+	return line == LINE_CLIENTS || line == LINE_NAMES ? HELPER_NAMES
+							  : HELPER_PASSWORDS;
+}
+
+/*
+ * How many helpers more a line may have, of which a client gets a share.  The
+ * clients of passwords only take turns: a check ends soon.
+ */
+static size_t
+line_room(enum desk_line line)
+{
+	if (line == LINE_CLIENTS)
+		return ADMIT_MAX - matter_taken(line);
+	if (line == LINE_NAMES)
+		return NAMERS_MAX - ADMIT_MAX - matter_taken(line);
+	return SIZE_MAX;
+}
+
+/* Gives a matter to a helper.  Returns false if there is none to be had. */
+static bool
+matter_begin(struct matter *m)
+{
 	struct helper *h;
 
-	while ((m = matter_first(kind)) != NULL) {
-		if (m->since + patience() <= now) {
-			/* No client waits for it any more. */
-			matter_fail(matter_take(kind), EAI_AGAIN);
-			continue;
-		}
-		h = helper_find(kind);
-		if (h == NULL)
-			return;
-		if (question_send(h->fd, &m->question) != 0) {
-			helper_dismiss(h);
-			continue;
-		}
-		h->matter = matter_take(kind);
-		h->since = now;
+	if (m->since + patience() <= clock_ms()) {
+		/* No client waits for it any more. */
+		matter_close(
+		    m, &(struct answer){ .error = EAI_AGAIN, .late = true });
+		return true;
 	}
+	h = helper_find(line_kind(m->line));
+	if (h == NULL)
+		return false;
+	if (question_send(h->fd, &m->question) != 0 || matter_take(m) != 0) {
+		helper_dismiss(h);
+		return true;
+	}
+	h->matter = m;
+	h->since = clock_ms();
+	return true;
+}
+
+/* The matter of a line that gets the next helper, or NULL. */
+static struct matter *
+line_next(enum desk_line line)
+{
+	return matter_next(line, line_room(line));
+}
+
+/* The password that is checked next, or NULL.  Regulars go first, mostly. */
+static struct matter *
+password_next(void)
+{
+	struct matter *regular = line_next(LINE_REGULARS);
+	struct matter *other = line_next(LINE_PASSWORDS);
+
+	if (regular == NULL || (other != NULL && d.run >= REGULARS_RUN)) {
+		d.run = 0;
+		return other;
+	}
+	d.run++;
+	return regular;
+}
+
+/* Gives the matters in the lines to helpers, as many as there are. */
+static void
+lines_serve(void)
+{
+	struct matter *m;
+
+	while ((m = line_next(LINE_CLIENTS)) != NULL && matter_begin(m))
+		;
+	while ((m = line_next(LINE_NAMES)) != NULL && matter_begin(m))
+		;
+	while ((m = password_next()) != NULL && matter_begin(m))
+		;
 }
 
 /* When there is something to do about a helper, in ms, or -1. */
@@ -351,7 +477,8 @@ question_take(enum queue queue, const struct question *q)
 
 	memset(&answer, 0, sizeof(answer));
 	if (!desk_knows(queue, q, &answer)) {
-		if (matter_add(q) == 0)
+		/* Of one that is there again the first gets an answer. */
+		if (matter_add(q, line_for(q)) == 0 || q->again)
 			return;
 		answer.error = EAI_MEMORY;
 	}
@@ -383,9 +510,8 @@ desk_sleep_time(void)
 {
 	int64_t now = clock_ms(), until = authcache_tidy_at();
 
-	for (int kind = 0; kind < HELPER_KINDS; kind++)
-		if (matter_first((enum helper_kind)kind) != NULL &&
-		    d.fork_at > now)
+	for (int line = 0; line < LINES; line++)
+		if (line_next((enum desk_line)line) != NULL && d.fork_at > now)
 			until = clock_earlier(until, d.fork_at);
 	for (size_t i = 0; i < d.nhelpers; i++)
 		until = clock_earlier(until, helper_due(&d.helpers[i]));
@@ -425,8 +551,7 @@ desk_turn(void)
 {
 	desk_poll();
 	helpers_check();
-	for (int kind = 0; kind < HELPER_KINDS; kind++)
-		line_serve((enum helper_kind)kind);
+	lines_serve();
 	authcache_tidy(clock_ms());
 }
 
@@ -452,7 +577,7 @@ desk_run(const struct desk_args *args)
 	int room = ANSWER_ROOM;
 
 	d.args = args;
-	matter_init(args->answers);
+	matter_init(args);
 	staff_init();
 	for (size_t i = 0; i < args->nworkers; i++)
 		setsockopt(args->answers[i], SOL_SOCKET, SO_SNDBUF, &room,

@@ -1,36 +1,50 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The questions that the desk has taken and not yet answered.  Each kind of
- * helper has a line of those that wait for one, and a list of those that have
- * one.  A question that is there already, whichever worker asked it, is kept
- * with the first and gets the same answer.  Nothing here asks or waits.
+ * The questions that the desk has taken and not yet answered.  There are lines
+ * of those that wait for a helper, and lists of those that have one.  In each
+ * line the clients take turns, and each has a share of the helpers.  A question
+ * that a helper has already, or that the same client waits for, is kept with
+ * that one and gets the same answer.  Nothing here asks or waits.
  */
 #define _POSIX_C_SOURCE 200809L
 
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 
+#include "addr.h"
+#include "args.h"
 #include "clock.h"
+#include "login.h"
 #include "matter.h"
 #include "question.h"
+#include "turns.h"
 
 enum { MATTERS_MAX = 16384 /* of all workers, also those that are the same */ };
 
-static struct line {
-	struct matter *first, *last; /* owned: they wait for a helper */
-	struct matter *taken;        /* owned: each has a helper */
-} lines[HELPER_KINDS];
+static struct {
+	const struct desk_args *args;
+	size_t n; /* matters */
+	struct {
+		struct turns turns;
+		struct matter *taken; /* owned: each has a helper */
+		size_t ntaken;
+	} lines[LINES];
+} m;
 
-static size_t nmatters;
-static const int *answers; /* the sockets of the workers */
-
-/* To be called once, with the sockets by which the workers get answers. */
+/* To be called once.  The arguments stay the caller's. */
 void
-matter_init(const int *sockets)
+matter_init(const struct desk_args *args)
 {
-	answers = sockets;
+	m.args = args;
+	for (int line = 0; line < LINES; line++)
+		turns_init(&m.lines[line].turns, args->logins->key);
+}
+
+/* What stands for the client that asks. */
+struct addr
+matter_client(const struct question *q)
+{
+	return addr_client(&q->client, &m.args->block);
 }
 
 /*
@@ -41,128 +55,141 @@ void
 matter_reply(const struct question *q, struct answer *answer)
 {
 	answer->ticket = q->ticket;
-	answer_send(answers[q->ticket.worker], answer);
+	answer_send(m.args->answers[q->ticket.worker], answer);
 }
 
-static struct line *
-line_of(const struct question *q)
-{
-	return &lines[question_traits(q->kind)->helper];
-}
-
-/* The one in a list that is the same as a question, or NULL. */
+/* Whatever is the same as a question: with a helper, or of the same client. */
 static struct matter *
-list_find(struct matter *m, const struct question *q)
+matter_find(const struct question *q, enum desk_line line)
 {
-	while (m != NULL && !question_same(&m->question, q))
-		m = m->next;
-	return m;
+	struct addr client = matter_client(q);
+	struct matter *found = m.lines[line].taken;
+	struct waiter *w;
+
+	while (found != NULL && !question_same(&found->question, q))
+		found = found->next;
+	if (found != NULL)
+		return found;
+	w = turns_first(&m.lines[line].turns, &client);
+	for (; w != NULL; w = w->next) {
+		found = w->owner;
+		if (question_same(&found->question, q))
+			return found;
+	}
+	return NULL;
 }
 
 static struct matter *
-matter_find(const struct question *q)
+matter_new(const struct question *q, enum desk_line line)
 {
-	const struct line *line = line_of(q);
-	struct matter *m = list_find(line->taken, q);
+	struct matter *new = calloc(1, sizeof(*new));
 
-	return m != NULL ? m : list_find(line->first, q);
+	if (new == NULL)
+		return NULL;
+	m.n++;
+	new->waiter.owner = new;
+	new->line = line;
+	new->since = clock_ms();
+	new->question = *q;
+	return new;
 }
 
-/* Puts a matter at the end of its line. */
 static void
-line_add(struct matter *m)
+matter_free(struct matter *old)
 {
-	struct line *line = line_of(&m->question);
-
-	m->next = NULL;
-	*(line->first != NULL ? &line->last->next : &line->first) = m;
-	line->last = m;
-}
-
-/* Takes a matter out of those that have a helper. */
-static void
-taken_remove(struct matter *m)
-{
-	struct matter **at = &line_of(&m->question)->taken;
-
-	while (*at != m)
-		at = &(*at)->next;
-	*at = m->next;
+	question_wipe(&old->question);
+	free(old);
+	m.n--;
 }
 
 /*
- * Adds a question: to the same one if there is one, or at the end of its line.
- * Returns 0, or -1 when there is no room or memory.
+ * Adds a question: to the same one if there is one, or to the line of its
+ * client.  Returns 0, or -1 when there is no room or memory.
  */
 int
-matter_add(const struct question *q)
+matter_add(const struct question *q, enum desk_line line)
 {
-	struct matter *m, *same = matter_find(q);
+	struct matter *same = matter_find(q, line), *new;
+	struct addr client = matter_client(q);
 
-	if (nmatters == MATTERS_MAX || (m = malloc(sizeof(*m))) == NULL)
+	if (m.n == MATTERS_MAX || (new = matter_new(q, line)) == NULL)
 		return -1;
-	nmatters++;
-	m->same = NULL;
-	m->since = clock_ms();
-	m->question = *q;
 	if (same != NULL) {
-		m->same = same->same;
-		same->same = m;
-		same->since = m->since;
+		new->same = same->same;
+		same->same = new;
+		same->since = new->since;
 		return 0;
 	}
-	line_add(m);
+	if (turn_wait(&m.lines[line].turns, &new->waiter, &client) == 0)
+		return 0;
+	matter_free(new);
+	return -1;
+}
+
+/* How many of a line have a helper. */
+size_t
+matter_taken(enum desk_line line)
+{
+	return m.lines[line].ntaken;
+}
+
+/*
+ * Returns the matter that is next to get a helper, if a line may have so many
+ * more, or NULL.
+ */
+struct matter *
+matter_next(enum desk_line line, size_t room)
+{
+	struct waiter *w = turns_next(&m.lines[line].turns, room);
+
+	return w != NULL ? w->owner : NULL;
+}
+
+/*
+ * A helper has that one now.  Returns 0, or -1 with ENOMEM: it still waits.
+ */
+int
+matter_take(struct matter *taken)
+{
+	struct addr client = matter_client(&taken->question);
+	struct turns *turns = &m.lines[taken->line].turns;
+
+	taken->turn = turn_take(turns, &client);
+	if (taken->turn == NULL)
+		return -1;
+	turn_served(turns, &taken->waiter);
+	taken->next = m.lines[taken->line].taken;
+	m.lines[taken->line].taken = taken;
+	m.lines[taken->line].ntaken++;
 	return 0;
 }
 
-/* The matter that has waited longest for a helper of a kind, or NULL. */
-const struct matter *
-matter_first(enum helper_kind kind)
+/* No helper has it any more. */
+static void
+taken_remove(struct matter *taken)
 {
-	return lines[kind].first;
+	struct matter **at = &m.lines[taken->line].taken;
+
+	while (*at != taken)
+		at = &(*at)->next;
+	*at = taken->next;
+	m.lines[taken->line].ntaken--;
+	turn_give(&m.lines[taken->line].turns, taken->turn);
 }
 
-/* Takes that one, which must exist, out of the line: a helper has it now. */
-struct matter *
-matter_take(enum helper_kind kind)
-{
-	struct line *line = &lines[kind];
-	struct matter *m = line->first;
-
-	line->first = m->next;
-	m->next = line->taken;
-	line->taken = m;
-	return m;
-}
-
-/* Puts a matter that was taken back to the end of its line. */
+/* Sends an answer to all that asked, and frees the matter. */
 void
-matter_put_back(struct matter *m)
-{
-	taken_remove(m);
-	line_add(m);
-}
-
-/* Sends an answer to all that asked, and frees a matter that was taken. */
-void
-matter_close(struct matter *m, struct answer *answer)
+matter_close(struct matter *old, struct answer *answer)
 {
 	struct matter *same;
 
-	for (taken_remove(m); m != NULL; m = same) {
-		same = m->same;
-		matter_reply(&m->question, answer);
-		question_wipe(&m->question);
-		free(m);
-		nmatters--;
+	if (old->turn != NULL)
+		taken_remove(old);
+	else
+		turn_leave(&m.lines[old->line].turns, &old->waiter);
+	for (; old != NULL; old = same) {
+		same = old->same;
+		matter_reply(&old->question, answer);
+		matter_free(old);
 	}
-}
-
-/* The same when there is no answer, with one of getaddrinfo()'s errors. */
-void
-matter_fail(struct matter *m, int error)
-{
-	struct answer answer = { .error = error };
-
-	matter_close(m, &answer);
 }

@@ -6,10 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "addr.h"
 #include "log.h"
 #include "question.h"
 
-struct addr;
 struct baton;
 struct conf;
 struct logins;
@@ -40,6 +40,7 @@ struct desk_args {
 	int queues[QUEUES]; /* where questions come from */
 	const int *answers; /* where answers go, for each worker */
 	size_t nworkers;
+	struct netblock block;    /* what is one client */
 	unsigned connect_timeout; /* s: a client waits no longer */
 	struct logins *logins;    /* for helpers that check passwords */
 };

@@ -31,7 +31,7 @@ static const struct question_traits kinds[] = {
 	[QUESTION_CLIENT] = { .parts = 1,
 	    .part_size = HOST_SIZE,
 	    .about_client = true,
-	    .queue = QUEUE_NAMES,
+	    .queue = QUEUE_CLIENTS,
 	    .overflow = QUEUE_HOSTS,
 	    .helper = HELPER_NAMES,
 	    .memory = MEMORY_WORKER },

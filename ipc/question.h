@@ -24,9 +24,10 @@ enum question_kind { QUESTION_NAME, QUESTION_CLIENT, QUESTION_USER };
 
 /*
  * The sockets by which questions go to the desk: for what the hosts file may
- * say, which is answered at once; for all names; and for passwords.
+ * say, which is answered at once; for names that clients ask for; for names of
+ * clients that no rule has let in yet; and for passwords.
  */
-enum queue { QUEUE_HOSTS, QUEUE_NAMES, QUEUE_USERS, QUEUES };
+enum queue { QUEUE_HOSTS, QUEUE_NAMES, QUEUE_CLIENTS, QUEUE_USERS, QUEUES };
 
 /* What a helper of the desk is there for. */
 enum helper_kind { HELPER_NAMES, HELPER_PASSWORDS, HELPER_KINDS };
@@ -57,6 +58,7 @@ struct question {
 	struct ticket ticket;
 	enum question_kind kind;
 	struct addr client;
+	bool again;   /* the same ticket, for one more client that asks */
 	uint32_t len; /* of the text, with its NULs */
 	/* A name, a rule, or a user and a password. */
 	char text[2 * CREDENTIAL_SIZE];
@@ -65,6 +67,7 @@ struct question {
 struct answer {
 	struct ticket ticket;
 	int error;    /* 0, or one of getaddrinfo()'s */
+	bool late;    /* error: because no name server has answered */
 	bool matches; /* QUESTION_CLIENT, QUESTION_USER: yes */
 	uint32_t naddrs;
 	struct addr addrs[ADDRS_MAX];

@@ -141,6 +141,7 @@ desk_main(struct gen *gen, int control)
 	struct desk_args args = { .master = control,
 		.answers = answers,
 		.nworkers = gen->nworkers,
+		.block = gen->conf->per_host.block,
 		.connect_timeout = gen->conf->connect_timeout,
 		.logins = &gen->conf->logins };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: base/secret.c policy/authcache.c */
+/* LINK: base/secret.c policy/authcache.c base/memo.c */
 /*
  * Compares digests with those of the reference implementation and of OpenSSL,
  * and tests which credentials are remembered.
