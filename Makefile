@@ -38,7 +38,7 @@ HTTP = parse.o http/fields.o http/http.o http/page.o http/refusal.o \
 POLICY = acl.o policy/authcache.o policy/filter.o policy/login.o \
 	policy/quota.o policy/target.o policy/upstream.o policy/who.o
 CONF = conf/conf.o conf/directives.o conf/reader.o
-CONN = worker.o conn/ask.o conn/auth.o conn/carry.o conn/client.o conn/conn.o \
+CONN = worker.o conn/ask.o conn/auth.o conn/carry.o conn/client.o conn/conn.o conn/crowd.o \
 	conn/decision.o conn/exchange.o conn/forward.o conn/life.o \
 	conn/namecache.o conn/parent.o conn/parking.o conn/reach.o \
 	conn/reply.o conn/request.o conn/self.o conn/stats.o

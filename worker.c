@@ -126,6 +126,8 @@ place_give_back(void)
 	unsigned count = (unsigned)conn_count(), before;
 	uint32_t holder;
 
+	for (enum spare spare = 0; spare < SPARES; spare++)
+		baton_spare(b, w.args->index, spare, conn_spares(spare));
 	/*
 	 * Other processes read this often: writing an unchanged value would
 	 * make them fetch the cache line again.
@@ -225,6 +227,25 @@ complain_of_accept(int error)
 	    "Accept returned an error (%s)", strerror(error));
 }
 
+/*
+ * Makes room where the connections are that cost their clients nothing.
+ * Returns whether there is some here now.
+ */
+static bool
+place_make(void)
+{
+	const struct baton *b = w.args->baton;
+	uint32_t worker = w.args->index;
+
+	if (conn_count() < w.args->max_conns)
+		worker = baton_sparest(b, worker);
+	if (worker == w.args->index)
+		return life_make_room();
+	if (worker != NOBODY)
+		baton_yield(b, worker);
+	return false;
+}
+
 /* How an attempt to accept a client has ended. */
 enum accepted {
 	ACCEPTED,
@@ -253,6 +274,8 @@ accept_later(int listener)
 		return ACCEPTED_NOBODY;
 	if (conn_count() >= w.args->max_conns && listen_pass())
 		return ACCEPTED_LATER;
+	if (place_make())
+		return ACCEPTED;
 	if (w.full)
 		complain_of_clients();
 	w.full = true;
@@ -415,11 +438,12 @@ listen_ordered(void)
 			listener_ready(i, ACCEPTS_MAX);
 }
 
-/* Another worker has passed the baton, or has made a place free. */
+/* Another worker has passed the baton, made a place free, or needs one. */
 static void
 bell_heard(void)
 {
-	baton_hear(w.args->baton, w.args->index);
+	if (baton_hear(w.args->baton, w.args->index))
+		life_make_room();
 	if (!w.out)
 		w.paused_until = 0;
 }

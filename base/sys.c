@@ -19,6 +19,7 @@
 #include <grp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -206,6 +207,40 @@ sys_reuseport(int fd, bool on)
 #else
 	(void)fd;
 	(void)on;
+	return 0;
+#endif
+}
+
+enum {
+	PROBE_AFTER =
+	    10,          /* s of silence until a peer is asked if it is there */
+	PROBE_EVERY = 5, /* s between two questions */
+	PROBES = 3       /* without an answer, and it counts as dead */
+};
+
+/* Lets the kernel notice soon that the peer of a connection is dead. */
+void
+sys_probe(int fd)
+{
+#if defined(TCP_KEEPIDLE) && defined(TCP_KEEPINTVL) && defined(TCP_KEEPCNT)
+	int on = 1, after = PROBE_AFTER, every = PROBE_EVERY, probes = PROBES;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &after, sizeof(after));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof(every));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+#else
+	(void)fd;
+#endif
+}
+
+/* The event of poll(2) that a peer has ended its data, or 0: there is none. */
+short
+sys_poll_end(void)
+{
+#ifdef __linux__
+	return POLLRDHUP;
+#else
 	return 0;
 #endif
 }

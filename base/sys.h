@@ -24,6 +24,8 @@ void sys_accept_late(int listener, bool on);
 void sys_bind_late(int fd);
 int sys_reuseport(int fd, bool on);
 int sys_unsent(int fd);
+void sys_probe(int fd);
+short sys_poll_end(void);
 int sys_pipe(int fds[2], int size);
 ssize_t sys_splice(int from, int to, size_t len);
 int sys_drop(uid_t, gid_t);

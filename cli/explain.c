@@ -461,7 +461,7 @@ addresses_go(const struct addr *addrs, size_t n)
 	}
 	if (nallowed == 0)
 		return refuse(REFUSE_ADDRESS);
-	race_init(&race, allowed, nallowed);
+	race_init(&race, allowed, nallowed, 0);
 	say_way("to");
 	for (unsigned i = 0; i < race.naddrs; i++)
 		printf("%s%s", i > 0 ? " or " : "",

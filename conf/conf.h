@@ -34,7 +34,7 @@ struct conf {
 	bool syslog, bind_same;
 	uint16_t port;
 	unsigned timeout, header_timeout, connect_timeout;
-	unsigned tunnel_timeout, drain_timeout;
+	unsigned tunnel_timeout, drain_timeout, half_closed_timeout;
 	unsigned max_clients;         /* 0: what the descriptors allow */
 	struct quota_limits per_host; /* MaxClientsPerHost and the like */
 	unsigned rate_limit;          /* bytes per second; 0: no limit */

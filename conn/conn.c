@@ -43,6 +43,7 @@
 #include "share.h"
 #include "socket.h"
 #include "stats.h"
+#include "sys.h"
 #include "tunnel.h"
 #include "upstream.h"
 
@@ -60,9 +61,10 @@ static struct {
 	struct conn *free;
 	size_t used; /* how many of conns were ever in use */
 	size_t count;
-	size_t unsettled; /* how many of count have a setup */
-	int64_t ended_at; /* ms: when a connection last ended */
-	bool draining;    /* clients get no further request served */
+	size_t unsettled;      /* how many of count have a setup */
+	size_t spares[SPARES]; /* how many of count can give way */
+	int64_t ended_at;      /* ms: when a connection last ended */
+	bool draining;         /* clients get no further request served */
 } k;
 
 /* Allocates the connections of a worker.  Returns 0, or -1 with ENOMEM. */
@@ -212,6 +214,7 @@ conn_record(const struct conn *c, enum ending ending)
 		[END_SERVER_RESET] = "server_reset",
 		[END_CLIENT_LEFT] = "client_left",
 		[END_IDLE] = "idle",
+		[END_GAVE_WAY] = "gave_way",
 		[END_LIFETIME] = "lifetime",
 		[END_DRAINED] = "drained",
 		[END_STOPPED] = "stopped" };
@@ -258,10 +261,79 @@ has_server(enum conn_state state)
 	    state == CONN_RELAY || state == CONN_FLUSH;
 }
 
+/* Whether one side of a connection in use has ended its data. */
+static bool
+is_half_closed(const struct conn *c)
+{
+	const struct tunnel *t = &c->tunnel;
+
+	if (c->state == CONN_RELAY)
+		return t->flow[CLIENT].eof || t->flow[SERVER].eof;
+	return c->state == CONN_FORWARD && t->end[CLIENT].ended;
+}
+
+/* As what a connection can give way to others, or SPARES: it cannot. */
+enum spare
+conn_spare(const struct conn *c)
+{
+	switch (c->state) {
+	case CONN_REQUEST:
+		return SPARE_HEAD;
+	case CONN_IDLE:
+		return SPARE_IDLE;
+	case CONN_RELAY:
+	case CONN_FORWARD:
+		return c->half ? SPARE_HALF : SPARES;
+	case CONN_RULE:
+	case CONN_USER:
+	case CONN_RESOLVE:
+	case CONN_CONNECT:
+	case CONN_PARENT:
+	case CONN_FLUSH:
+	case CONN_LINGER:
+	case CONN_FREE:
+		break;
+	}
+	return SPARES;
+}
+
+/* How many connections can give way. */
+size_t
+conn_spares(enum spare spare)
+{
+	return k.spares[spare];
+}
+
+/* Adds a connection to those that can give way, or takes it out. */
+static void
+spare_count(const struct conn *c, int n)
+{
+	enum spare spare = conn_spare(c);
+
+	if (spare < SPARES)
+		k.spares[spare] += (size_t)n;
+}
+
+/*
+ * One side has ended.  The other may go on for long, but a dead one must be
+ * noticed soon.
+ */
+static void
+half_begin(struct conn *c)
+{
+	c->half = true;
+	spare_count(c, 1);
+	for (enum side side = CLIENT; side <= SERVER; side++)
+		if (c->tunnel.end[side].fd >= 0)
+			sys_probe(c->tunnel.end[side].fd);
+}
+
 /* Frees what a connection holds for the state that it leaves. */
 static void
 conn_leave(struct conn *c)
 {
+	spare_count(c, -1);
+	c->half = false;
 	switch (c->state) {
 	case CONN_RULE:
 	case CONN_USER:
@@ -369,6 +441,7 @@ conn_state(struct conn *c, enum conn_state next)
 		c->since = clock_now();
 	c->tunnel.deadline = 0;
 	c->state = next;
+	spare_count(c, 1);
 }
 
 /* What a connection waits for. */
@@ -391,12 +464,20 @@ conn_connect_by(const struct conn *c)
 	    : by;
 }
 
-/* Whether no byte was received or sent for Timeout. */
+/* For how long there may be no traffic, in ms: Timeout, or less. */
+static int64_t
+quiet_time(const struct conn *c)
+{
+	unsigned half = k.conf->half_closed_timeout, all = k.conf->timeout;
+
+	return (c->half && half < all ? half : all) * INT64_C(1000);
+}
+
+/* Whether no byte was received or sent for as long as may be. */
 bool
 conn_is_idle(const struct conn *c)
 {
-	return clock_now() - c->tunnel.active >=
-	    k.conf->timeout * INT64_C(1000);
+	return clock_now() - c->tunnel.active >= quiet_time(c);
 }
 
 /* Whether a tunnel is older than TunnelTimeout. */
@@ -437,7 +518,7 @@ user_deadline(const struct conn *c)
 static int64_t
 traffic_deadline(const struct conn *c)
 {
-	int64_t when = c->tunnel.active + k.conf->timeout * INT64_C(1000);
+	int64_t when = c->tunnel.active + quiet_time(c);
 
 	if (c->state == CONN_RELAY && k.conf->tunnel_timeout != 0)
 		when = earliest(
@@ -510,6 +591,9 @@ conn_events(const struct conn *c, enum side side)
 		    ? relay_events(t, side)
 		    : forward_events(t, c->exchange, side);
 
+		if (c->state == CONN_FORWARD && side == CLIENT &&
+		    !(events & POLLIN) && !t->end[side].ended)
+			events |= sys_poll_end();
 		return events == 0 && t->end[side].hung_up ? -1 : events;
 	}
 	if (c->state == CONN_FLUSH && side == c->lost)
@@ -537,6 +621,10 @@ conn_watch(struct conn *c)
 {
 	int64_t when;
 
+	if (!c->half && is_half_closed(c)) {
+		half_begin(c);
+		c->tunnel.deadline = 0;
+	}
 	if (!deadline_stands(c)) {
 		when = conn_deadline(c);
 		if (c->setup != NULL && c->setup->left_at != 0)

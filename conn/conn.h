@@ -12,6 +12,7 @@
 #include "question.h"
 #include "race.h"
 #include "refusal.h"
+#include "share.h"
 #include "tunnel.h"
 #include "turns.h"
 
@@ -47,6 +48,7 @@ enum ending {
 	END_CLIENT_LEFT,
 	END_REFUSED,
 	END_IDLE,
+	END_GAVE_WAY, /* to another client, when all places were taken */
 	END_LIFETIME,
 	END_DRAINED,
 	END_STOPPED
@@ -88,6 +90,7 @@ struct conn {
 	int status;           /* of the answer; 0: none was sent */
 	bool counted;         /* for MaxClientsPerHost */
 	bool recorded;        /* the last request is in the access log */
+	bool half;            /* counted as one of which one side has ended */
 	char minor;           /* of the request's HTTP version, a digit */
 	unsigned char ending; /* enum ending: why it becomes CONN_FREE */
 	struct addr client, server;
@@ -126,6 +129,8 @@ void conn_watch(struct conn *);
 int conn_events(const struct conn *, enum side);
 int64_t conn_connect_by(const struct conn *);
 int64_t conn_reach_by(const struct conn *);
+enum spare conn_spare(const struct conn *);
+size_t conn_spares(enum spare);
 bool conn_is_idle(const struct conn *);
 bool conn_is_old(const struct conn *);
 bool conn_has_rate(void);

@@ -24,6 +24,7 @@
 #include "rewrite.h"
 #include "socket.h"
 #include "steps.h"
+#include "sys.h"
 #include "tunnel.h"
 #include "upstream.h"
 
@@ -202,6 +203,8 @@ enum conn_state
 exchange_event(struct conn *c, enum side side, short revents)
 {
 	parking_busy(&c->tunnel);
+	if (side == CLIENT && (revents & sys_poll_end()))
+		c->tunnel.end[CLIENT].ended = true;
 	return forwarded(
 	    c, forward_ready(&c->tunnel, c->exchange, side, revents));
 }

@@ -16,6 +16,7 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "args.h"
@@ -24,6 +25,7 @@
 #include "clock.h"
 #include "conf.h"
 #include "conn.h"
+#include "crowd.h"
 #include "forward.h"
 #include "life.h"
 #include "question.h"
@@ -57,7 +59,7 @@ life_init(const struct worker_args *args)
 	client_init(args);
 	request_init(args);
 	exchange_init(&args->conf->upstreams);
-	if (conn_init(args) != 0)
+	if (conn_init(args) != 0 || crowd_init() != 0)
 		return -1;
 	return reach_init(args);
 }
@@ -236,6 +238,26 @@ life_drain(void)
 			life_go(c, conn_end(c, END_FORWARDED));
 		else if (c->exchange != NULL)
 			c->exchange->keep = false;
+}
+
+/*
+ * Ends connections that cost their clients nothing, so that others find a
+ * place.  One without a whole head is told so.  Returns whether there were any.
+ */
+bool
+life_make_room(void)
+{
+	struct conn *picked[CROWD_MAX];
+	size_t n = crowd_pick(picked);
+
+	for (size_t i = 0; i < n; i++) {
+		if (picked[i]->state == CONN_REQUEST)
+			life_go(picked[i],
+			    conn_refuse(picked[i], REFUSE_SLOW_HEAD));
+		if (picked[i]->state != CONN_FREE)
+			life_go(picked[i], conn_end(picked[i], END_GAVE_WAY));
+	}
+	return n > 0;
 }
 
 /* Ends all connections. */

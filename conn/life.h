@@ -3,6 +3,8 @@
 #ifndef LIFE_H
 #define LIFE_H
 
+#include <stdbool.h>
+
 #include "conn.h"
 
 struct sockaddr_storage;
@@ -15,6 +17,7 @@ void life_event(struct tunnel *, unsigned which, short revents);
 void life_expire(struct tunnel *);
 void life_answers(void);
 void life_drain(void);
+bool life_make_room(void);
 void life_end_all(enum ending);
 
 #endif

@@ -57,6 +57,7 @@ reach_init(const struct worker_args *args)
 	race_use(&(struct race_rules){ .bind = conf->bind,
 	    .nbind = conf->nbind,
 	    .bind_same = conf->bind_same,
+	    .extras = args->max_attempts,
 	    .keepalive = conf->timeout >= KEEPALIVE_FROM });
 	return upstream_init(&conf->upstreams);
 }
@@ -226,7 +227,7 @@ reach_dial(struct conn *c, const struct addr *addrs, size_t n)
 	}
 	if (nallowed == 0)
 		return reach_refuse(c, REFUSE_ADDRESS, &d);
-	race_init(&c->setup->race, allowed, nallowed);
+	race_init(&c->setup->race, allowed, nallowed, conn_connect_by(c));
 	return CONN_CONNECT;
 }
 

@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include "lot.h"
+#include "sys.h"
 #include "tunnel.h"
 
 #if defined(LOT_poll)
@@ -109,7 +110,9 @@ lot_park(struct tunnel *t, const int events[2])
 		if (events[side] < 0)
 			continue;
 		ev.events = (events[side] & POLLIN ? EPOLLIN : 0u) |
-		    (events[side] & POLLOUT ? EPOLLOUT : 0u) | EPOLLONESHOT;
+		    (events[side] & POLLOUT ? EPOLLOUT : 0u) |
+		    (events[side] & sys_poll_end() ? EPOLLRDHUP : 0u) |
+		    EPOLLONESHOT;
 		if (epoll_ctl(lot,
 			end->enrolled ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, end->fd,
 			&ev) != 0)

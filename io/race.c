@@ -2,9 +2,10 @@
 /*
  * From a list of addresses to one connected socket: the race of RFC 8305.  The
  * address families alternate, IPv6 first.  A new attempt starts when an attempt
- * fails or RACE_DELAY after the last one; the first to connect wins.  Only
- * addresses that the caller passes in may be dialled, and deadlines are the
- * caller's business.
+ * fails or RACE_DELAY after the last one; the first to connect wins.  All races
+ * together may have so many attempts besides the first of each; beyond that a
+ * race makes one at a time.  Only addresses that the caller passes in may be
+ * dialled, and deadlines are the caller's business.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -30,6 +31,7 @@
 #include "tunnel.h"
 
 static struct race_rules rules;
+static size_t extras; /* attempts besides the first of each race */
 
 /*
  * Sets how connections are made.  Must be called in a worker before its first
@@ -43,14 +45,15 @@ race_use(const struct race_rules *use)
 
 /*
  * Prepares a race over 1 to ADDRS_MAX addresses, which are copied in the order
- * of RFC 8305 4.
+ * of RFC 8305 4.  The caller will end it at that time, in ms.
  */
 void
-race_init(struct race *race, const struct addr *addrs, size_t n)
+race_init(struct race *race, const struct addr *addrs, size_t n, int64_t by)
 {
 	bool want4 = false, used[ADDRS_MAX] = { false };
 
 	memset(race, 0, sizeof(*race));
+	race->by = by;
 	for (size_t taken = 0; taken < n; taken++) {
 		size_t pick = n;
 
@@ -148,6 +151,64 @@ bind_local(int fd, const struct tunnel *t, bool is4)
 	return bind_source(fd, is4);
 }
 
+/* How many attempts of a race are under way. */
+static unsigned
+race_live(const struct race *race)
+{
+	unsigned live = 0;
+
+	for (unsigned i = 0; i < race->nattempts; i++)
+		live += race->attempts[i].end.fd >= 0;
+	return live;
+}
+
+/* Whether one more attempt of a race would be one too many of all. */
+static bool
+race_crowded(const struct race *race)
+{
+	return race_live(race) > 0 && extras >= rules.extras;
+}
+
+/* An attempt has its descriptor. */
+static void
+attempt_open(struct race *race, struct attempt *a, int fd)
+{
+	if (fd >= 0 && race_live(race) > 0)
+		extras++;
+	a->end.fd = fd;
+}
+
+/* Takes the descriptor from an attempt and returns it. */
+static int
+attempt_take(struct race *race, struct attempt *a)
+{
+	int fd = a->end.fd;
+
+	watch_remove(&a->end.slot);
+	a->end.fd = -1;
+	if (fd >= 0 && race_live(race) > 0)
+		extras--;
+	return fd;
+}
+
+static void
+attempt_close(struct race *race, struct attempt *a)
+{
+	int fd = attempt_take(race, a);
+
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Closes all attempts.  A race that has ended may be ended again. */
+void
+race_end(struct race *race)
+{
+	for (unsigned i = 0; i < race->nattempts; i++)
+		attempt_close(race, &race->attempts[i]);
+	race->nattempts = 0;
+}
+
 /*
  * Makes the winner the tunnel's server socket and ends the other attempts.
  * Keepalive probes are left out where a timeout notices a dead server much
@@ -156,12 +217,10 @@ bind_local(int fd, const struct tunnel *t, bool is4)
 static enum race_state
 race_won(struct race *race, struct tunnel *t, struct attempt *a)
 {
-	int on = 1, fd = a->end.fd;
+	int on = 1, fd = attempt_take(race, a);
 
 	t->end[SERVER].fd = fd;
 	race->winner = a->addr;
-	watch_remove(&a->end.slot);
-	a->end.fd = -1;
 	race_end(race);
 	socket_linger(fd, false);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -170,44 +229,35 @@ race_won(struct race *race, struct tunnel *t, struct attempt *a)
 	return RACE_WON;
 }
 
-static void
-attempt_close(struct attempt *a)
-{
-	watch_remove(&a->end.slot);
-	if (a->end.fd >= 0)
-		close(a->end.fd);
-	a->end.fd = -1;
-}
-
-/* Closes all attempts.  A race that has ended may be ended again. */
-void
-race_end(struct race *race)
-{
-	for (unsigned i = 0; i < race->nattempts; i++)
-		attempt_close(&race->attempts[i]);
-	race->nattempts = 0;
-}
-
-/*
- * Returns a slot for one more attempt, if need be that of the oldest attempt.
- */
+/* The oldest attempt under way; there must be one. */
 static struct attempt *
-attempt_place(struct race *race)
+attempt_oldest(struct race *race)
 {
-	struct attempt *oldest = &race->attempts[0];
+	struct attempt *oldest = NULL;
 
 	for (unsigned i = 0; i < race->nattempts; i++) {
 		struct attempt *a = &race->attempts[i];
 
-		if (a->end.fd < 0)
-			return a;
-		if (a->addr < oldest->addr)
+		if (a->end.fd >= 0 &&
+		    (oldest == NULL || a->addr < oldest->addr))
 			oldest = a;
 	}
-	if (race->nattempts < RACE_MAX)
-		return &race->attempts[race->nattempts++];
-	attempt_close(oldest);
 	return oldest;
+}
+
+/*
+ * Returns a slot for one more attempt.  If there may not be more, the oldest
+ * attempt is given up for it.
+ */
+static struct attempt *
+attempt_place(struct race *race)
+{
+	if (race_crowded(race) || race_live(race) == RACE_MAX)
+		attempt_close(race, attempt_oldest(race));
+	for (unsigned i = 0; i < race->nattempts; i++)
+		if (race->attempts[i].end.fd < 0)
+			return &race->attempts[i];
+	return &race->attempts[race->nattempts++];
 }
 
 /*
@@ -226,7 +276,7 @@ attempt_start(struct race *race, struct tunnel *t)
 
 	a->addr = race->next++;
 	a->end.slot = -1;
-	a->end.fd = sys_socket(ss.ss_family);
+	attempt_open(race, a, sys_socket(ss.ss_family));
 	if (a->end.fd >= 0 && bind_local(a->end.fd, t, addr_is4(to)) == 0) {
 		if (connect(a->end.fd, sa, len) == 0)
 			return race_won(race, t, a);
@@ -237,17 +287,21 @@ attempt_start(struct race *race, struct tunnel *t)
 			return RACE_RUNS;
 	}
 	race_failed(race, errno);
-	attempt_close(a);
+	attempt_close(race, a);
 	return RACE_LOST;
 }
 
-static bool
-race_runs(const struct race *race)
+/* How long to wait before the next attempt of a race, in ms. */
+static int64_t
+race_delay(const struct race *race)
 {
-	for (unsigned i = 0; i < race->nattempts; i++)
-		if (race->attempts[i].end.fd >= 0)
-			return true;
-	return false;
+	int64_t share;
+
+	if (!race_crowded(race))
+		return RACE_DELAY;
+	/* It will be given up for the next one, so it gets its part. */
+	share = (race->by - clock_now()) / (race->naddrs - race->next + 1);
+	return share > RACE_DELAY ? share : RACE_DELAY;
 }
 
 /*
@@ -263,9 +317,10 @@ race_start(struct race *race, struct tunnel *t)
 
 	while (state == RACE_LOST && race->next < race->naddrs)
 		state = attempt_start(race, t);
-	race->next_at =
-	    race->next < race->naddrs ? clock_now() + RACE_DELAY : INT64_MAX;
-	if (state == RACE_LOST && race_runs(race))
+	race->next_at = race->next < race->naddrs
+	    ? clock_now() + race_delay(race)
+	    : INT64_MAX;
+	if (state == RACE_LOST && race_live(race) > 0)
 		return RACE_RUNS;
 	return state;
 }
@@ -287,6 +342,6 @@ race_event(struct race *race, struct tunnel *t, unsigned which, short revents)
 	if (error == 0)
 		return race_won(race, t, a);
 	race_failed(race, error);
-	attempt_close(a);
+	attempt_close(race, a);
 	return race_start(race, t);
 }

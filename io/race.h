@@ -26,6 +26,7 @@ struct race {
 	} attempts[RACE_MAX];
 	unsigned nattempts; /* slots used; a free one has fd -1 */
 	int error;          /* errno of the failure that tells most */
+	int64_t by;         /* ms: when the caller gives it up */
 	int64_t next_at;    /* ms: when the next attempt is due */
 	unsigned winner;    /* RACE_WON: index of its address */
 };
@@ -38,10 +39,11 @@ struct race_rules {
 	size_t nbind;
 	bool bind_same; /* or bind to the address the client connected to */
 	bool keepalive; /* SO_KEEPALIVE on the connection to the server */
+	size_t extras;  /* attempts of all races besides the first of each */
 };
 
 void race_use(const struct race_rules *);
-void race_init(struct race *, const struct addr *addrs, size_t n);
+void race_init(struct race *, const struct addr *addrs, size_t n, int64_t by);
 enum race_state race_start(struct race *, struct tunnel *);
 enum race_state race_event(
     struct race *, struct tunnel *, unsigned which, short revents);

@@ -18,6 +18,7 @@ struct end {
 	int slot;      /* in the poll set */
 	bool hung_up;  /* poll() would report POLLHUP again and again */
 	bool enrolled; /* registered with the lot, parked or not */
+	bool ended;    /* it has ended its data, which nobody has read yet */
 };
 
 /* One direction of a tunnel, named after the side that the bytes come from. */

@@ -31,6 +31,7 @@ struct worker_args {
 	size_t nlisteners;
 	size_t max_conns;     /* connections its descriptors allow */
 	size_t max_pipes;     /* and pipes */
+	size_t max_attempts;  /* to connect, besides one for each connection */
 	size_t max_questions; /* of its own in one queue at once */
 };
 

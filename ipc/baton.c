@@ -123,11 +123,56 @@ baton_ring(const struct baton *b, uint32_t worker)
 	sys_bell_ring(b->bells[worker][1]);
 }
 
-/* Silences a worker's own bell. */
-void
+/*
+ * Silences a worker's own bell.  Returns whether it was rung to make room for
+ * clients.
+ */
+bool
 baton_hear(const struct baton *b, uint32_t me)
 {
 	sys_bell_hear(b->bells[me][0]);
+	return atomic_exchange(&baton_slot(b, me)->yield, 0) != 0;
+}
+
+/* Asks another worker to make room for clients. */
+void
+baton_yield(const struct baton *b, uint32_t worker)
+{
+	atomic_store(&baton_slot(b, worker)->yield, 1);
+	baton_ring(b, worker);
+}
+
+/* Publishes how many connections of a worker can give way to others. */
+void
+baton_spare(const struct baton *b, uint32_t worker, enum spare spare, size_t n)
+{
+	atomic_uint *was = &baton_slot(b, worker)->spare[spare];
+
+	if (atomic_load(was) != n)
+		atomic_store(was, (unsigned)n);
+}
+
+/*
+ * The worker with the most connections that can give way, of the first kind
+ * that there is, or NOBODY.  Of several it is me, if I am one of them.
+ */
+uint32_t
+baton_sparest(const struct baton *b, uint32_t me)
+{
+	uint32_t sparest = NOBODY;
+	unsigned most = 0, n;
+
+	for (enum spare spare = 0; spare < SPARES && most == 0; spare++)
+		for (uint32_t i = 0; i < b->nworkers; i++) {
+			uint32_t worker = (uint32_t)((me + i) % b->nworkers);
+
+			n = atomic_load(&baton_slot(b, worker)->spare[spare]);
+			if (n > most) {
+				most = n;
+				sparest = worker;
+			}
+		}
+	return sparest;
 }
 
 /*
@@ -168,6 +213,8 @@ void
 baton_forget(const struct baton *b, uint32_t worker)
 {
 	atomic_store(&baton_slot(b, worker)->clients, 0);
+	for (enum spare spare = 0; spare < SPARES; spare++)
+		baton_spare(b, worker, spare, 0);
 	baton_state(b, worker, SLOT_AWAY);
 }
 

@@ -27,7 +27,10 @@ uint32_t baton_holder(const struct baton *);
 void baton_give(const struct baton *, uint32_t worker);
 void baton_pass(const struct baton *, uint32_t me, uint32_t to);
 void baton_ring(const struct baton *, uint32_t worker);
-void baton_hear(const struct baton *, uint32_t me);
+bool baton_hear(const struct baton *, uint32_t me);
+void baton_yield(const struct baton *, uint32_t worker);
+void baton_spare(const struct baton *, uint32_t worker, enum spare, size_t n);
+uint32_t baton_sparest(const struct baton *, uint32_t me);
 enum slot_state baton_state(
     const struct baton *, uint32_t worker, enum slot_state);
 enum slot_state baton_state_of(const struct baton *, uint32_t worker);

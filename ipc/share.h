@@ -23,7 +23,15 @@ enum {
 	QUOTA_DEBT_SETS = 8192 /* for debts */
 };
 
-/* What one address owes; see quota.c. */
+/* Connections that can give way to others, in this order. */
+enum spare {
+	SPARE_HEAD, /* without a whole head */
+	SPARE_IDLE, /* between two requests */
+	SPARE_HALF, /* one side has ended */
+	SPARES
+};
+
+/* What one client owes; see quota.c. */
 struct share_debt {
 	atomic_ullong key;
 	atomic_llong paid; /* us: the time when nothing is owed any more */
@@ -46,6 +54,8 @@ struct share {
 		_Alignas(64) atomic_uint clients;
 		atomic_uint state; /* enum slot_state */
 		atomic_uint hosts; /* words in counts, at most */
+		atomic_uint spare[SPARES];
+		atomic_uint yield; /* another worker asks it to make room */
 		/* Which worker of a generation listens: baton.c. */
 		_Alignas(64) atomic_uint baton;
 		_Alignas(64) _Atomic uint64_t tally[TALLIES]; /* stats.c */

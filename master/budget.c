@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Divides up what there is: how many workers a configuration gets, and how
- * many connections, pipes and questions each of them may have.  The limit is
+ * many connections, pipes, attempts to connect and questions each of them may
+ * have.  The limit is
  * the number of descriptors that one process may have.
  */
 #define _XOPEN_SOURCE 700
@@ -44,11 +45,19 @@ pipes_per_worker(void)
 	return n < PIPES_MAX ? n : PIPES_MAX;
 }
 
+/* Attempts to connect, besides one for each connection: a small part, too. */
+static size_t
+attempts_per_worker(void)
+{
+	return descriptor_limit() / 16;
+}
+
 /* How many connections, of two sockets each, the descriptors allow. */
 static size_t
 conns_per_worker(size_t nlisteners, size_t nworkers)
 {
-	size_t own = OWN_DESCRIPTORS + nlisteners + 2 * pipes_per_worker();
+	size_t own = OWN_DESCRIPTORS + nlisteners + 2 * pipes_per_worker() +
+	    attempts_per_worker();
 	size_t limit = descriptor_limit();
 
 	if (nworkers > OWN_BELLS)
@@ -122,5 +131,6 @@ budget_make(struct budget *budget, unsigned workers, unsigned max_clients,
 	budget->workers = workers_wanted(workers, max_clients, nlisteners);
 	budget->conns = conns_per_worker(nlisteners, budget->workers);
 	budget->pipes = pipes_per_worker();
+	budget->attempts = attempts_per_worker();
 	budget->questions = questions_per_worker(budget->workers);
 }

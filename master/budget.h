@@ -8,7 +8,7 @@
 struct budget {
 	size_t workers;
 	/* Of one worker: */
-	size_t conns, pipes;
+	size_t conns, pipes, attempts;
 	size_t questions; /* at a desk at once */
 };
 

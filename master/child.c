@@ -121,6 +121,7 @@ worker_main(struct gen *gen, const struct child *self, int control)
 		.nlisteners = gen->listeners.n,
 		.max_conns = gen->budget.conns,
 		.max_pipes = gen->budget.pipes,
+		.max_attempts = gen->budget.attempts,
 		.max_questions = gen->budget.questions,
 	};
 

@@ -317,3 +317,67 @@ some_up_stays() {
 		client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
 	done
 }
+
+# fill N ACTION...: N connections of one client that do this and then hold.
+fill() {
+	local n=$1
+
+	shift
+	client_start fill -n "$n" 127.0.0.1 "$PORT" "$@" touch "$DIR/filled" hold
+	wait_for test -e "$DIR/filled"
+}
+
+# place_found: a client at another address gets a tunnel, long before any
+# timeout would have made room for it.
+place_found() {
+	"$PEER" client -b 127.0.0.9 -t 20 127.0.0.1 "$PORT" \
+	    tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+}
+
+@test "limits: half request heads give way to other clients when all places are taken" {
+	peer_start srv server echo
+	adit_start "MaxClients 20" "HeaderTimeout 600" \
+	    "AccessLog \"$DIR/access\""
+	fill 20 send 'CONNECT a'
+	place_found
+	place_found
+	grep -q '408/http_request_timeout' "$DIR/access" ||
+	    wait_for file_says ' 408/' "$DIR/access"
+}
+
+@test "limits: tunnels that their clients have closed give way when all places are taken" {
+	peer_start srv server echo
+	peer_start mute server hold
+	adit_start "MaxClients 20" "HalfClosedTimeout 600" \
+	    "AccessLog \"$DIR/access\""
+	fill 20 tunnel "127.0.0.1:$mute_PORT" shut
+	place_found
+	wait_for file_says ' 200/gave_way ' "$DIR/access"
+}
+
+@test "limits: clients with tunnels in use give way to nobody" {
+	peer_start srv server echo
+	adit_start "MaxClients 20"
+	fill 20 tunnel "127.0.0.1:$srv_PORT" rtt 1 5
+	fails "$PEER" client -b 127.0.0.9 -t 2 127.0.0.1 "$PORT" \
+	    tunnel "127.0.0.1:$srv_PORT"
+	alive "$fill_PID"
+}
+
+@test "limits: a tunnel of which one side has ended lasts for HalfClosedTimeout without a byte" {
+	peer_start mute server hold
+	adit_start "HalfClosedTimeout 1" "AccessLog \"$DIR/access\""
+	client tunnel "127.0.0.1:$mute_PORT" shut reset
+	access_is 1 "- .* 200/idle .*"
+}
+
+@test "limits: a plain request whose client has gone ends after HalfClosedTimeout" {
+	need_linux
+	peer_start mute server hold
+	adit_start "HalfClosedTimeout 1" "MaxClientsPerHost 1" \
+	    "AccessLog \"$DIR/access\""
+	client send "GET http://127.0.0.1:$mute_PORT/ HTTP/1.1\r\nHost: a\r\n\r\n" \
+	    close
+	wait_for access_lines 1
+	access_is 1 "- .* 504/http_response_timeout .*"
+}

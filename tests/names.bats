@@ -709,12 +709,70 @@ now_at() {
 	done
 	ask_each "${names[@]}"
 	wait_for requests_are 350 '[0-9]+.slow.test'
-	wait_for helpers_are 128
+	# This client has half of the helpers that there are for names.
+	wait_for helpers_are 56
+	client -b 127.0.0.9 -t 20 -- \
+	    tunnel "3.quick.test:$srv_PORT" rtt 1 5 shut eof
 	client -t 20 -- tunnel "near.test:$srv_PORT" rtt 1 5 shut eof
 	client -t 20 -- tunnel "localhost:$srv_PORT" rtt 1 5 shut eof
 	client -t 20 -- tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
-	helpers_are 128
+	helpers_are 57
 	[ "$(log_count 'Could not retrieve address info')" = 0 ]
+}
+
+@test "names: names that one client asks for and leaves do not delay those of another" {
+	local i names=()
+
+	need_proc
+	dns_start "*.slow.test=never" good.test=127.0.0.1
+	peer_start srv server echo
+	adit_start "Workers 1" "ConnectTimeout 60"
+	for i in $(seq 300); do
+		client send "CONNECT $i.slow.test:1 HTTP/1.1\r\n\r\n" rst
+	done
+	wait_for helpers_are 56
+	client -b 127.0.0.9 -t 20 -- \
+	    tunnel "good.test:$srv_PORT" rtt 1 5 shut eof
+}
+
+@test "names: clients that no rule has let in do not delay the names of others" {
+	local i
+
+	need_proc
+	dns_start "*.in-addr.arpa=never" good.test=127.0.0.1
+	peer_start srv server echo
+	adit_start "Workers 1" "Allow 127.0.0.1" "Allow .office.test" \
+	    "ConnectTimeout 60"
+	for i in $(seq 150); do
+		client_start "c$i" -b "127.0.1.$i" 127.0.0.1 "$PORT" hold
+	done
+	wait_for helpers_are 16
+	client -t 20 -- tunnel "good.test:$srv_PORT" rtt 1 5 shut eof
+	helpers_are 17
+}
+
+@test "names: a name that no name server has answered is not asked for again at once" {
+	dns_start slow.test=never
+	adit_start "ConnectTimeout 1"
+	refused 504 dns_timeout slow.test:443
+	refused 504 dns_timeout slow.test:443
+	refused 504 dns_timeout slow.test:443
+	times_asked 1 slow.test
+}
+
+@test "names: attempts to addresses that are silent take no descriptors that others need" {
+	dns_start silent.test=127.1.0.1,127.1.0.2,127.1.0.3,127.1.0.4,127.1.0.5,127.1.0.6,127.1.0.7,127.1.0.8
+	peer_start srv server echo
+	peer_start hole full -a 0.0.0.0
+	ADIT_WRAP+=(sh -c 'ulimit -n 128 && exec "$@"' sh)
+	adit_start "Workers 1" "ConnectTimeout 60"
+	client_start m -n 30 127.0.0.1 "$PORT" \
+	    send "CONNECT silent.test:$hole_PORT HTTP/1.1\r\n\r\n" hold
+	wait_for requests_are 30 'silent.test'
+	# All attempts that a race makes at once would have begun by then.
+	"$PEER" client -b 127.0.0.9 127.0.0.1 "$PORT" pause 2500 \
+	    tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	[ "$(log_count 'Too many open files|descriptor\)')" = 0 ]
 }
 
 @test "names: helpers are started when they are needed, and end when they are not" {

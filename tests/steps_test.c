@@ -410,6 +410,7 @@ world_make(const char *dir, const struct row *row)
 		.baton = &baton,
 		.answers = answers[0],
 		.max_conns = 8,
+		.max_attempts = 8,
 		.max_questions = 8 };
 	for (int i = 0; i < QUEUES; i++)
 		args.queues[i] = queues[i][0];
