@@ -41,7 +41,7 @@ CONF = conf/conf.o conf/directives.o conf/reader.o
 CONN = worker.o conn/ask.o conn/auth.o conn/carry.o conn/client.o conn/conn.o conn/crowd.o \
 	conn/decision.o conn/exchange.o conn/forward.o conn/life.o \
 	conn/namecache.o conn/parent.o conn/parking.o conn/reach.o \
-	conn/reply.o conn/request.o conn/self.o conn/stats.o
+	conn/reply.o conn/request.o conn/self.o conn/stats.o conn/store.o
 DESK = desk/desk.o desk/helper.o desk/hosts.o desk/matter.o
 MASTER = proxy.o master/budget.o master/child.o master/gen.o master/guard.o \
 	master/identity.o master/links.o master/listen.o master/master.o \

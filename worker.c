@@ -628,6 +628,7 @@ worker_turn(void)
 	place_give_back();
 	listen_update();
 	parking_look();
+	life_tidy();
 	namecache_tidy();
 	authcache_tidy(clock_now());
 	dismiss_desk();

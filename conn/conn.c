@@ -43,6 +43,7 @@
 #include "share.h"
 #include "socket.h"
 #include "stats.h"
+#include "store.h"
 #include "sys.h"
 #include "tunnel.h"
 #include "upstream.h"
@@ -158,7 +159,7 @@ conn_setup_free(struct conn *c)
 	free(s->via);
 	if (s->head != NULL)
 		secret_wipe(s->head, s->head_len);
-	free(s->head);
+	store_free(s->head, s->head_size);
 	free(s);
 	c->setup = NULL;
 	k.unsettled--;

@@ -30,11 +30,13 @@
 #include "rewrite.h"
 #include "secret.h"
 #include "socket.h"
+#include "store.h"
 #include "tunnel.h"
 
 enum {
 	ANSWER_SIZE_MIN = 2048, /* bytes first allocated for an answer's head */
-	INTERIM_MAX = 200       /* most interim (1xx) answers to a request */
+	HEAD_KEPT = 1024, /* bytes of a request that are not worth freeing */
+	INTERIM_MAX = 200 /* most interim (1xx) answers to a request */
 };
 
 static char buffer[HEAD_MAX];
@@ -59,11 +61,18 @@ other(enum side side)
 	return side == CLIENT ? SERVER : CLIENT;
 }
 
-/* Keeps the bytes after a request for the next one.  Returns 0 or -1. */
+/*
+ * Keeps the bytes after a request for the next one, unless there is too much
+ * already: then this request is the last.  Returns 0 or -1.
+ */
 static int
 next_keep(struct exchange *e, const char *bytes, size_t len)
 {
-	e->next = malloc(len);
+	if (!e->upgrade && !store_permits(len)) {
+		e->keep = false;
+		return 0;
+	}
+	e->next = store_new(len);
 	if (e->next == NULL)
 		return -1;
 	memcpy(e->next, bytes, len);
@@ -111,7 +120,7 @@ forward_new(const struct request *request, const char *head, size_t len)
 
 	if (e == NULL)
 		return NULL;
-	e->head = malloc(len);
+	e->head = store_new(len);
 	if (e->head == NULL) {
 		free(e);
 		return NULL;
@@ -136,10 +145,26 @@ forward_free(struct exchange *e)
 	secret_wipe(e->head, e->len);
 	if (e->next != NULL)
 		secret_wipe(e->next, e->next_len);
-	free(e->head);
-	free(e->bytes);
-	free(e->next);
+	store_free(e->head, e->len);
+	store_free(e->bytes, e->size);
+	store_free(e->next, e->next_len);
 	free(e);
+}
+
+/* Keeps of the head only its beginning, the method, once it has been sent. */
+static void
+head_shorten(struct exchange *e)
+{
+	size_t len = e->request.method.at + e->request.method.len + 1;
+	char *head = e->len > HEAD_KEPT ? store_new(len) : NULL;
+
+	if (head == NULL)
+		return;
+	memcpy(head, e->head, len);
+	secret_wipe(e->head, e->len);
+	store_free(e->head, e->len);
+	e->head = head;
+	e->len = len;
 }
 
 /*
@@ -256,6 +281,7 @@ forward_begin(struct tunnel *t, struct exchange *e)
 	received = as_sent(e, e->len - e->next_len);
 	t->flow[CLIENT].bytes = received;
 	relay_charge(t, CLIENT, received);
+	head_shorten(e);
 	return head_pass(t, e, CLIENT);
 }
 
@@ -342,9 +368,12 @@ answer_grow(struct exchange *e)
 
 	if (e->bytes_len < e->size)
 		return 0;
-	grown = realloc(e->bytes, size);
+	grown = store_permits(size) ? store_new(size) : NULL;
 	if (grown == NULL)
 		return -1;
+	if (e->bytes_len > 0)
+		memcpy(grown, e->bytes, e->bytes_len);
+	store_free(e->bytes, e->size);
 	e->bytes = grown;
 	e->size = size;
 	return 0;
@@ -395,8 +424,9 @@ answer_pass(struct tunnel *t, struct exchange *e)
 		return failed(e, "sent malformed chunks.");
 	e->answered = true;
 	rewrite_content(rest, (size_t)n);
-	free(e->bytes);
+	store_free(e->bytes, e->size);
 	e->bytes = NULL;
+	e->size = 0;
 	e->answer.head = NULL;
 	return head_pass(t, e, SERVER);
 }

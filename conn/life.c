@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "args.h"
 #include "ask.h"
@@ -35,9 +36,12 @@
 #include "self.h"
 #include "share.h"
 #include "stats.h"
+#include "store.h"
 #include "steps.h"
 #include "tunnel.h"
 #include "via.h"
+
+enum { TIDY_PAUSE = 100 /* ms until all connections are looked at again */ };
 
 /*
  * Prepares a worker for connections.  args and all that it points to stay the
@@ -258,6 +262,29 @@ life_make_room(void)
 			life_go(picked[i], conn_end(picked[i], END_GAVE_WAY));
 	}
 	return n > 0;
+}
+
+/*
+ * Refuses the largest of the incomplete heads if there is too much in memory.
+ * Must be called once in each turn of the loop.
+ */
+void
+life_tidy(void)
+{
+	static int64_t at; /* ms: not before */
+	size_t largest = STORE_SHARE;
+
+	if (!store_has_large() || clock_now() < at)
+		return;
+	at = clock_now() + TIDY_PAUSE;
+	for (struct conn *c = NULL; (c = conn_next(c)) != NULL;)
+		if (c->state == CONN_REQUEST && c->setup->head_size > largest)
+			largest = c->setup->head_size;
+	if (largest == STORE_SHARE)
+		return;
+	for (struct conn *c = NULL; (c = conn_next(c)) != NULL;)
+		if (c->state == CONN_REQUEST && c->setup->head_size == largest)
+			life_go(c, conn_refuse(c, REFUSE_HEAD_SIZE));
 }
 
 /* Ends all connections. */

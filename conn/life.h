@@ -18,6 +18,7 @@ void life_expire(struct tunnel *);
 void life_answers(void);
 void life_drain(void);
 bool life_make_room(void);
+void life_tidy(void);
 void life_end_all(enum ending);
 
 #endif

@@ -39,6 +39,7 @@
 #include "self.h"
 #include "share.h"
 #include "stats.h"
+#include "store.h"
 #include "steps.h"
 #include "tally.h"
 #include "tunnel.h"
@@ -371,6 +372,28 @@ request_decide(struct conn *c, char *head, size_t len)
 	return request_identify(c, head);
 }
 
+/* How much memory an incomplete head of len bytes takes, with room for more. */
+static size_t
+head_room(const struct setup *s, size_t len)
+{
+	size_t size = s->head_size == 0 ? HEAD_SIZE_MIN : s->head_size;
+
+	while (size <= len)
+		size *= 2;
+	return size < sizeof(head_buffer) ? size : sizeof(head_buffer);
+}
+
+/* Wipes and frees the head that a setup keeps, if it does. */
+static void
+head_drop(struct setup *s)
+{
+	if (s->head != NULL)
+		secret_wipe(s->head, s->head_len);
+	store_free(s->head, s->head_size);
+	s->head = NULL;
+	s->head_len = s->head_size = 0;
+}
+
 /*
  * Keeps an incomplete head, with room for more.  Most heads come in one piece
  * and never get here.  Old copies are wiped, since a head may hold
@@ -379,20 +402,16 @@ request_decide(struct conn *c, char *head, size_t len)
 static int
 head_keep(struct setup *s, char *head, size_t len)
 {
-	size_t size = s->head_size == 0 ? HEAD_SIZE_MIN : s->head_size;
+	size_t size = head_room(s, len);
 	char *grown;
 
-	while (size <= len)
-		size *= 2;
-	if (size > sizeof(head_buffer))
-		size = sizeof(head_buffer);
 	if (size != s->head_size) {
-		grown = malloc(size);
+		grown = store_new(size);
 		if (grown == NULL)
 			return -1;
 		memcpy(grown, head, len);
 		secret_wipe(head, len);
-		free(s->head);
+		head_drop(s);
 		s->head = grown;
 		s->head_size = size;
 	}
@@ -415,6 +434,21 @@ target_keep(struct conn *c, const char *head)
 	return 0;
 }
 
+/* Handles a whole head, of which no step needs more than was kept of it. */
+static enum conn_state
+request_whole(struct conn *c, char *head, size_t len)
+{
+	enum conn_state next;
+
+	if (c->setup->request.plain && !store_permits(len))
+		return conn_refuse(c, REFUSE_HEAD_SIZE);
+	if (target_keep(c, head) != 0)
+		return conn_refuse(c, REFUSE_MEMORY);
+	next = request_decide(c, head, len);
+	head_drop(c->setup);
+	return next;
+}
+
 /* Parses what was received of a head. */
 static enum conn_state
 request_head(struct conn *c, char *head, size_t len)
@@ -424,9 +458,12 @@ request_head(struct conn *c, char *head, size_t len)
 
 	if (result == PARSE_BAD)
 		return request_bad(c, head, len);
-	if (result == PARSE_OK && target_keep(c, head) == 0)
-		return request_decide(c, head, len);
-	if (result == PARSE_OK || head_keep(s, head, len) != 0)
+	if (result == PARSE_OK)
+		return request_whole(c, head, len);
+	if (head_room(s, len) > s->head_size &&
+	    !store_permits(head_room(s, len)))
+		return conn_refuse(c, REFUSE_HEAD_SIZE);
+	if (head_keep(s, head, len) != 0)
 		return conn_refuse(c, REFUSE_MEMORY);
 	return CONN_REQUEST;
 }
