@@ -38,3 +38,13 @@ clock_now(void)
 {
 	return now;
 }
+
+/* Returns the processor time that this process has used, in us. */
+int64_t
+clock_used(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}

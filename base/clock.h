@@ -8,6 +8,7 @@
 int64_t clock_ms(void);
 void clock_turn(void);
 int64_t clock_now(void);
+int64_t clock_used(void);
 
 enum { CLOCK_SLEEP_MAX = 60000 /* ms */ };
 

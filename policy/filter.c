@@ -2,8 +2,8 @@
 /*
  * The filter: a file of patterns, each compiled once, when the configuration is
  * read, and the verdict on a target by its name or URL.  A verdict looks up no
- * name, reads no clock and uses no descriptor; if a pattern cannot be tried,
- * the verdict is to refuse.
+ * name, uses no descriptor, and takes a bounded time of the processor; if a
+ * pattern cannot be tried, the verdict is to refuse.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -17,6 +17,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@
 
 #include "addr.h"
 #include "array.h"
+#include "clock.h"
 #include "compiler.h"
 #include "filter.h"
 #include "log.h"
@@ -32,6 +34,15 @@
 enum {
 	TOLD_MAX = 10, /* reported errors of a file, and warnings */
 	SHOWN_MAX = 60 /* bytes of a pattern in a message */
+};
+
+/* What a verdict may cost. */
+enum {
+	TIME_MAX = 20000,  /* us of the processor */
+	TIME_CHECK = 16,   /* expressions that are tried before it is read */
+	GRAM = 3,          /* bytes of a gram: see grams_take() */
+	GRAMS = 64 * 1024, /* bits */
+	GRAMS_FROM = 64    /* bytes of a subject for which they are worth it */
 };
 
 /*
@@ -387,7 +398,62 @@ plain_matches(const struct pattern *p, const char *subject, size_t len)
 	return false;
 }
 
+/*
+ * Which sequences of three bytes there are in the subject at hand, a bit for
+ * each hash.  A plain pattern with one that is missing need not be searched for,
+ * and that is nearly every one that does not match.
+ */
+static unsigned char grams[GRAMS / 8];
+static bool grams_used;
+
+static unsigned
+gram_hash(const char *at)
+{
+	unsigned long a = (unsigned char)at[0], b = (unsigned char)at[1],
+		      c = (unsigned char)at[2];
+
+	return (unsigned)((a | b << 8 | c << 16) * 2654435761UL >> 12) % GRAMS;
+}
+
+/* Takes the grams of a subject; a short one is searched as it is. */
+static void
+grams_take(const char *subject, size_t len)
+{
+	grams_used = len >= GRAMS_FROM;
+	if (!grams_used)
+		return;
+	memset(grams, 0, sizeof(grams));
+	for (size_t i = 0; i + GRAM <= len; i++) {
+		unsigned hash = gram_hash(subject + i);
+
+		grams[hash / 8] |= (unsigned char)(1 << hash % 8);
+	}
+}
+
+/* Whether the subject has the grams of a plain text, as far as they tell. */
+static bool
+grams_allow(const char *text, size_t len)
+{
+	unsigned hash;
+
+	for (size_t i = 0; grams_used && i + GRAM <= len; i += GRAM) {
+		if (memchr(text + i, '?', GRAM) != NULL)
+			continue;
+		hash = gram_hash(text + i);
+		if (!(grams[hash / 8] >> hash % 8 & 1))
+			return false;
+	}
+	return true;
+}
+
 enum match { MATCH_NO, MATCH_YES, MATCH_FAILED };
+
+/* Whether a pattern has to be tried by a function of the library. */
+static bool
+is_expression(const struct pattern *p, enum filter_type type)
+{
+	return type == FILTER_FNMATCH || p->regex != NULL;
+}
 
 static enum match
 pattern_try(const struct pattern *p, enum filter_type type, const char *subject,
@@ -402,7 +468,8 @@ pattern_try(const struct pattern *p, enum filter_type type, const char *subject,
 					    : MATCH_FAILED;
 	}
 	if (p->regex == NULL)
-		return plain_matches(p, subject, len);
+		return grams_allow(p->text, p->len) &&
+		    plain_matches(p, subject, len);
 	result = regexec(p->regex, subject, 0, NULL, 0);
 	return result == 0          ? MATCH_YES
 	    : result == REG_NOMATCH ? MATCH_NO
@@ -430,10 +497,20 @@ target_write(
 	snprintf(text, URL_SIZE, form, host, (unsigned)req->port);
 }
 
+/* Whether the time of a verdict is over; the first call begins it, at 0. */
+static bool
+time_over(int64_t *until)
+{
+	if (*until != 0)
+		return clock_used() > *until;
+	*until = clock_used() + TIME_MAX;
+	return false;
+}
+
 /*
  * Returns whether patterns refuse a subject, by their exact forms if exact.
  * Stores the line of the pattern that decides, if any.  A pattern that cannot
- * be tried refuses.
+ * be tried refuses, and so does the one at which the time is over.
  */
 static bool
 judge(const struct filter *f, const char *subject, bool exact,
@@ -441,12 +518,18 @@ judge(const struct filter *f, const char *subject, bool exact,
 {
 	enum match match = MATCH_NO;
 	size_t len = strlen(subject);
+	int64_t until = 0;
+	unsigned tried = 0;
 
+	grams_take(subject, len);
 	for (size_t i = 0; i < f->n && match == MATCH_NO; i++) {
 		const struct pattern *p = &f->patterns[i];
 
 		match =
 		    pattern_try(exact ? p->exact : p, f->type, subject, len);
+		if (match == MATCH_NO && is_expression(p, f->type) &&
+		    ++tried % TIME_CHECK == 0 && time_over(&until))
+			match = MATCH_FAILED;
 		if (match != MATCH_NO)
 			*line = p->line;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: policy/filter.c base/addr.c base/array.c */
+/* LINK: policy/filter.c base/addr.c base/array.c base/clock.c */
 /*
  * Tests filters: which targets they refuse, and by which line.  The only
  * argument is a directory to write in.
@@ -18,6 +18,12 @@
 #define FNM FILTER_FNMATCH
 
 enum { URLS = 1, DENY = 2 };
+
+enum {
+	PATH_LEN = 8000,   /* bytes of a long URL */
+	COSTLY = 12000,    /* patterns */
+	COST_MAX = 250000, /* us: ten times what a verdict may cost */
+};
 
 static const struct test {
 	enum filter_type type;
@@ -248,13 +254,16 @@ static int
 try_same(enum filter_type type)
 {
 	struct filter f = { .type = type };
-	char pattern[16], host[16];
+	char pattern[16], host[200];
 	unsigned long line;
 	bool refused, matches;
 	regex_t regex;
 
 	random_text(pattern, "ab.\\.^$A", 6);
-	random_text(host, "ab.", 6);
+	if (rand() % 2)
+		random_text(host, "ab.", 6);
+	else
+		random_text(host, "abcdefgh.", 190);
 	if (regcomp(&regex, pattern,
 		REG_NOSUB | REG_ICASE | (type == ERE ? REG_EXTENDED : 0)) != 0)
 		return 0;
@@ -267,6 +276,40 @@ try_same(enum filter_type type)
 		printf("%s: refused %d, type %d, pattern %s\n", host, refused,
 		    (int)type, pattern);
 	return refused != matches;
+}
+
+/*
+ * A long URL and many expressions: the verdict is to refuse when the time is
+ * over.  As many plain patterns are no trouble.
+ */
+static int
+try_cost(const char *pattern, bool refused)
+{
+	struct filter f = { .urls = true, .case_sensitive = true };
+	size_t len = strlen(pattern);
+	struct request req = { .plain = true,
+		.host = "example",
+		.port = 80,
+		.path = { 0, PATH_LEN } };
+	static char head[PATH_LEN], url[URL_SIZE];
+	char *text = malloc(COSTLY * len + 1);
+	unsigned long line;
+	int64_t used;
+	bool wrong;
+
+	memset(head, 'a', sizeof(head));
+	head[0] = '/';
+	for (size_t i = 0; i < COSTLY; i++)
+		memcpy(text + i * len, pattern, len);
+	read_text(&f, text, COSTLY * len);
+	free(text);
+	used = clock_used();
+	wrong = filter_refuses(&f, &req, head, url, &line) != refused;
+	used = clock_used() - used;
+	filter_free(&f);
+	if (wrong || used > COST_MAX)
+		printf("%d us for many of %s", (int)used, pattern);
+	return wrong || used > COST_MAX;
 }
 
 int
@@ -282,6 +325,8 @@ main(int argc, char *argv[])
 	for (size_t i = 0; i < sizeof(broken) / sizeof(*broken); i++)
 		failed += try_broken(&broken[i]);
 	failed += try_long();
+	failed += try_cost("aab[0-9][0-9]*\n", true);
+	failed += try_cost("doubleclick\n", false);
 	for (int i = 0; i < 5000; i++)
 		failed += try_same(i % 2 == 0 ? BRE : ERE);
 	return failed > 0;

@@ -520,19 +520,13 @@ connected_from() {
 }
 
 @test "names: a client that is missing in /etc/hosts is looked up again each time" {
-	local i names=()
+	local i
 
 	HOSTS=("127.0.0.99 near.test")
-	dns_start "*.slow.test=never"
+	dns_start 5.0.0.127.in-addr.arpa=never
 	adit_start "Workers 1" "ConnectTimeout 60" "Allow 127.0.0.1" \
 	    "Allow .lan.test"
-	for i in $(seq 300); do
-		names+=("$i.slow.test")
-	done
-	srv_PORT=443
-	ask_each "${names[@]}"
-	wait_for requests_are 300 '[0-9]+.slow.test'
-	# No helper is left to look these up, so they must wait.
+	# That the file lacks the address decides nothing, so they must wait.
 	for i in 1 2 3; do
 		"$PEER" client -b 127.0.0.5 127.0.0.1 "$PORT" send C quiet 700
 	done
