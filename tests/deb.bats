@@ -58,8 +58,10 @@ master() {
 	inside cat "$PIDFILE"
 }
 
+# runs: whether there is an adit, one that has ended and waits for its parent
+# not counted.
 runs() {
-	inside_is pgrep -x adit
+	inside_is pgrep -r D,R,S,T -x adit
 }
 
 # newer VERSION: the same package with another version; sets NEWER.

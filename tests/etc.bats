@@ -46,8 +46,10 @@ master() {
 	inside cat "$PIDFILE"
 }
 
+# runs: whether there is an adit, one that has ended and waits for its parent
+# not counted.
 runs() {
-	inside_is pgrep -x adit
+	inside_is pgrep -r D,R,S,T -x adit
 }
 
 logged() {
@@ -76,6 +78,26 @@ logged() {
 	does nonsense 2
 	inside rm /usr/local/sbin/adit
 	does start 5
+	# One that takes a while to end after it has removed its PID file.
+	inside sh -c "cat >/usr/local/sbin/adit && chmod 755 /usr/local/sbin/adit" <<-END
+	#!/bin/sh
+	case \$1 in
+	serve)
+		trap 'rm $PIDFILE; sleep 1; exit' TERM
+		echo \$\$ >$PIDFILE
+		while :; do sleep 0.1; done
+		;;
+	-c)
+		rm -f $PIDFILE
+		"\$0" serve >/dev/null 2>&1 &
+		until [ -s $PIDFILE ]; do sleep 0.1; done
+		;;
+	esac
+	END
+	does start
+	does status
+	does stop
+	fails runs
 }
 
 @test "etc: the init script refuses a wrong configuration, and the running process goes on" {
