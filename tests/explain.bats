@@ -394,46 +394,61 @@ requests() {
 	    "192.0.2.1 alice /" "192.0.2.1 - https://8.8.8.8/"
 }
 
-# answered CLIENT USER TARGET: prints status and error of adit's reply.
+# clients: reads lines of requests, and prints them as lines for `peer clients`.
+clients() {
+	local client user target to method field
+	local -A given=([-]=)
+
+	for user in alice bob carol; do
+		given[$user]="Proxy-Authorization: Basic $(printf '%s:pw' \
+		    "$user" | base64)\\r\\n"
+	done
+	while read -r client user target; do
+		method=CONNECT field= to=192.0.2.1
+		[[ $target != */* ]] || method=GET field='Host: x\r\n'
+		[ "$client" != 127.0.0.1 ] || to=127.0.0.1
+		printf '%s\t' -b "$client" "$to" 8888 send
+		printf '%s\t%s\n' "$method $target HTTP/1.1\\r\\n$field${given[$user]}\\r\\n" \
+		    head
+	done
+}
+
+# answered: asks adit all requests; prints status and error of each reply.
 answered() {
-	local field= method=CONNECT to=192.0.2.1
-
-	[[ $3 != */* ]] || method=GET field='Host: x\r\n'
-	[ "$2" = - ] ||
-		field+="Proxy-Authorization: Basic $(printf '%s:pw' "$2" | base64)\\r\\n"
-	[ "$1" != 127.0.0.1 ] || to=127.0.0.1
-	"$PEER" client -b "$1" "$to" 8888 \
-	    send "$method $3 HTTP/1.1\\r\\n$field\\r\\n" head |
-		tr -d '\r' | awk 'NR == 1 { printf "%s", $2 }
-		    /^Proxy-Status/ { sub(/.*error=/, ""); printf " %s", $0 }
-		    END { print "" }'
+	"$PEER" clients <"$DIR/clients" | tr -d '\r' | awk '
+		/^HTTP/ { printf "%s", $2 }
+		sub(/^Proxy-Status.*error=/, "") { printf " %s", $0 }
+		/^$/ { print "" }'
 }
 
-# predicted: reads the output of adit -t, followed by "status N"; prints status
-# and error for each request, or 200.
+# predicted: asks adit -t; prints status and error for each request, or 200.
 predicted() {
-	awk '/^answer: / { answer = $2 == "the" ? 200 : $2 + 0; status = answer
-		if (sub(/^[^,]*, /, "") && status != 200) answer = answer " " $0 }
-	    /^status / { if ($2 + 0 != (status != 200))
-			answer = answer " with exit status " $2
-		print answer; answer = "none"; status = 0 }'
-}
-
-# same LINE...: compares both for all requests, with this configuration.
-same() {
-	local client user target
-
-	conf "$@"
-	adit_launch
-	adit_ready
 	# shellcheck disable=SC2016
 	"${ADIT_WRAP[@]}" sh -c 'while read -r client user target; do
 		"$1" -t -c "$2" "$client" "$user" "$target" 2>/dev/null
 		echo "status $?"
-	done' sh "$ADIT" "$CONF" <"$DIR/requests" | predicted >"$DIR/predicted"
-	while read -r client user target; do
-		answered "$client" "$user" "$target"
-	done <"$DIR/requests" >"$DIR/answered"
+	done' sh "$ADIT" "$CONF" <"$DIR/requests" | awk '
+		/^answer: / {
+			answer = status = $2 == "the" ? 200 : $2 + 0
+			if (sub(/^[^,]*, /, "") && status != 200)
+				answer = answer " " $0
+		}
+		/^status / {
+			if ($2 + 0 != (status != 200))
+				answer = answer " with exit status " $2
+			print answer
+			answer = "none"
+			status = 0
+		}'
+}
+
+# same LINE...: compares both for all requests, with this configuration.
+same() {
+	conf "$@"
+	adit_launch
+	adit_ready
+	answered >"$DIR/answered"
+	predicted >"$DIR/predicted"
 	# Only adit listens on port 8888, and the echo server does not speak
 	# HTTP.
 	paste "$DIR/requests" "$DIR/predicted" "$DIR/answered" |
@@ -444,14 +459,27 @@ same() {
 		    $2 != $3' >"$DIR/differences"
 	cat "$DIR/differences"
 	[ ! -s "$DIR/differences" ]
-	[ "$(grep -c . "$DIR/answered")" = "$(grep -c . "$DIR/requests")" ]
-	cut -d ' ' -f 1 "$DIR/answered" | sort | uniq -c >>"$DIR/statuses"
+	lines_are "$DIR/answered" "${#REQUESTS[@]}"
+	cat "$DIR/answered" >>"$DIR/statuses"
 	adit_stop
 	: >"$LOG"
 }
 
-@test "explain: what adit -t says is what adit answers" {
-	local a port status
+# occurred STATUS...: whether adit has given each of these kinds of answers.
+occurred() {
+	local status
+
+	for status; do
+		file_says "^$status( |\$)" "$DIR/statuses" || {
+			echo "no answer was $status"
+			return 1
+		}
+	done
+}
+
+# asked: a network with all that adit is asked for.
+asked() {
+	local port
 
 	network 192.0.2.1 192.0.2.2 192.0.2.3 8.8.8.8 10.0.0.1 \
 	    169.254.169.254 2600::1 fd00::1 64:ff9b::a00:1 64:ff9b::808:808 \
@@ -463,30 +491,46 @@ same() {
 	    2.2.0.192.in-addr.arpa=pc.office.test pc.office.test=192.0.2.2 \
 	    3.2.0.192.in-addr.arpa=pc.office.test \
 	    1.0.0.10.in-addr.arpa=fail
+	# They accept IPv4 too.
 	for port in 443 22; do
-		peer_start four$port echod -a 0.0.0.0 -p $port
-		peer_start six$port echod -a ::1 -p $port
-		for a in 2600::1 fd00::1 64:ff9b::a00:1 64:ff9b::808:808 \
-		    2002:a00:1::1; do
-			peer_start six$port echod -a $a -p $port
-		done
+		peer_start "echo$port" echod -a :: -p "$port"
 	done
-	peer_start up server -a 127.0.0.9 -p 3128 skip '\r\n\r\n' \
-	    send 'HTTP/1.1 200 OK\r\n\r\n' echo
 	requests >"$DIR/requests"
+	mapfile -t REQUESTS <"$DIR/requests"
+	clients <"$DIR/requests" >"$DIR/clients"
+}
 
+@test "explain: what adit -t says is what adit answers: ports and targets" {
+	asked
 	same "AllowTo 8.8.8.8" "AllowTo 2600::1"
+	same "AllowTo 127.0.0.2" "AllowTo 169.254.169.254:443" "DenyTo mixed.test" \
+	    "DenyTo 10.0.0.1:443" "BasicAuth alice pw"
+	occurred 200 400 403 407
+}
+
+@test "explain: what adit -t says is what adit answers: clients and their names" {
+	asked
 	same "Allow 192.0.2.0/24" "Allow 127.0.0.1" "ConnectPort 443" \
 	    "DenyTo private" "AllowTo *:443"
-	same "BasicAuth alice pw" "BasicAuth bob pw" "AllowTo .ok.test user alice" \
-	    "DenyTo 10.0.0.0/8 user bob client 192.0.2.0/24" "AllowTo *:1-443"
 	same "Allow pc.office.test" "Deny .bad.test" "Allow 127.0.0.0/8" \
 	    "Allow 10.0.0.0/8" "Allow 192.0.2.3" "Listen 192.0.2.1" \
 	    "Listen 127.0.0.1" "ConnectPort 443" "ConnectPort 8888"
+	occurred 200 400 403 502
+}
+
+@test "explain: what adit -t says is what adit answers: users and filters" {
+	asked
+	same "BasicAuth alice pw" "BasicAuth bob pw" "AllowTo .ok.test user alice" \
+	    "DenyTo 10.0.0.0/8 user bob client 192.0.2.0/24" "AllowTo *:1-443"
 	printf '%s\n' '\.ok\.test:443$' '^8\.8' ':ff9b:' '^\[2600' >"$DIR/filter"
 	same "Filter \"$DIR/filter\"" "FilterURLs yes" "FilterDefaultDeny yes"
-	same "AllowTo 127.0.0.2" "AllowTo 169.254.169.254:443" "DenyTo mixed.test" \
-	    "DenyTo 10.0.0.1:443" "BasicAuth alice pw"
+	occurred 200 400 403 407
+}
+
+@test "explain: what adit -t says is what adit answers: parents" {
+	asked
+	peer_start up server -a 127.0.0.9 -p 3128 skip '\r\n\r\n' \
+	    send 'HTTP/1.1 200 OK\r\n\r\n' echo
 	same "Upstream http 127.0.0.9:3128 \".parent.test\"" \
 	    "Upstream http 127.0.0.9:3128 \"8.0.0.0/8\"" \
 	    "Upstream http 127.0.0.9:3128 \"localhost\"" \
@@ -494,8 +538,5 @@ same() {
 	    "Upstream http 0.0.0.0:0 \".nowhere.test\"" "DenyTo 8.8.8.8:22"
 	same "Upstream http 127.0.0.9:3128" "Upstream none \".ok.test\"" \
 	    "AllowTo .ok.test" "AllowTo localhost" "AllowTo 8.8.8.8" "AllowTo .test:443"
-	# All kinds of answers have occurred.
-	for status in 200 400 403 407 502; do
-		grep -q " $status$" "$DIR/statuses"
-	done
+	occurred 200 400 403 502
 }

@@ -35,6 +35,8 @@
 
 static const char usage_text[] =
     "usage: peer client [options] ADDRESS PORT ACTION...\n"
+    "       peer clients   each line of standard input is a client: its\n"
+    "                  words as above, with tabs between them\n"
     "       peer server [options] ACTION...\n"
     "       peer echod [options]        one process echoes on many "
     "connections\n"
@@ -134,7 +136,9 @@ struct options {
 	int rcvbuf, maxseg;
 };
 
-static struct options opt = { "127.0.0.1", NULL, "127.0.0.1", "0", 0, 1, 0, 0 };
+static const struct options defaults = { "127.0.0.1", NULL, "127.0.0.1", "0", 0,
+	1, 0, 0 };
+static struct options opt;
 static int64_t timeout = 30000; /* ms for one action */
 static int64_t deadline;        /* ms, of the action under way */
 static int lifeline = -1;       /* ends when the server ends */
@@ -1639,12 +1643,14 @@ usage(void)
 	exit(64);
 }
 
-/* Reads the options; returns the number of their words. */
+/* Reads the options; returns the number of words up to their end. */
 static int
 options(int argc, char **argv)
 {
 	int c;
 
+	opt = defaults;
+	optind = 1;
 	/* The + keeps glibc from looking for options among the actions. */
 	while ((c = getopt(argc, argv, "+a:b:c:n:p:t:M:R:T:")) != -1) {
 		switch (c) {
@@ -1682,6 +1688,42 @@ options(int argc, char **argv)
 	return optind;
 }
 
+/* Runs the client of a line, whose words are put apart in place. */
+static int
+client_of_line(char *line)
+{
+	enum { WORDS_MAX = 64 };
+	char *word[WORDS_MAX + 1] = { (char *)"client" };
+	int i, n = 1;
+
+	line[strcspn(line, "\n")] = '\0';
+	for (; line != NULL; n++) {
+		if (n == WORDS_MAX)
+			die("a line of more than %d words", WORDS_MAX);
+		word[n] = line;
+		line = strchr(line, '\t');
+		if (line != NULL)
+			*line++ = '\0';
+	}
+	i = options(n, word);
+	if (n - i < 2)
+		usage();
+	return client(word + i);
+}
+
+static int
+clients(void)
+{
+	char *line = NULL;
+	size_t size = 0;
+	int result = 0;
+
+	while (result == 0 && getline(&line, &size, stdin) > 0)
+		result = client_of_line(line);
+	free(line);
+	return result;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -1698,6 +1740,8 @@ main(int argc, char **argv)
 	argv += n;
 	if (strcmp(what, "client") == 0 && argc >= 2)
 		return client(argv);
+	if (strcmp(what, "clients") == 0 && argc == 0)
+		return clients();
 	if (strcmp(what, "server") == 0)
 		return server(argv);
 	if (strcmp(what, "echod") == 0 && argc == 0)
