@@ -10,13 +10,18 @@ base() {
 	printf 'Port 8888\nConnectPort 443\nUser %s\n' "${ADIT_TEST_USER:-nobody}"
 }
 
-# checked TEXT: lets adit -t read base and the text (with printf's escapes).
+# checked TEXT: lets adit -t read base and the text (with printf's escapes); sets
+# SAID to the lines of standard error.
 checked() {
+	local status=0
+
 	{
 		base
 		printf '%b' "$1"
 	} >"$CONF"
-	timeout 20 "$ADIT" -t -c "$CONF" >"$DIR/out" 2>"$DIR/err" </dev/null
+	"$ADIT" -t -c "$CONF" >"$DIR/out" 2>"$DIR/err" </dev/null || status=$?
+	mapfile -t SAID <"$DIR/err"
+	return "$status"
 }
 
 # takes TEXT: the text is accepted without a message.
@@ -26,15 +31,14 @@ takes() {
 		cat "$DIR/err"
 		return 1
 	fi
-	grep -qxF "adit: $CONF: the configuration is right" "$DIR/out"
+	has_line "$DIR/out" "adit: $CONF: the configuration is right"
 }
 
 # warns KIND DIRECTIVE TEXT: the text is accepted, with a notice or warning for
 # its line.
 warns() {
-	if ! checked "$3" ||
-	    ! grep -qE "^(adit: )?$CONF:4: $1: $2: ." "$DIR/err" ||
-	    [ "$(wc -l <"$DIR/err")" != 1 ]; then
+	if ! checked "$3" || [ "${#SAID[@]}" != 1 ] ||
+	    [[ ${SAID[0]#adit: } != "$CONF:4: $1: $2: "?* ]]; then
 		echo "not taken with a $1: $3"
 		cat "$DIR/err"
 		return 1
@@ -47,9 +51,8 @@ refuses() {
 	local status=0
 
 	checked "$2" || status=$?
-	if [ "$status" != 70 ] ||
-	    ! grep -qE "^(adit: )?$CONF:${3:-4}: $1: ." "$DIR/err" ||
-	    [ "$(wc -l <"$DIR/err")" != 1 ] || [ -s "$DIR/out" ]; then
+	if [ "$status" != 70 ] || [ "${#SAID[@]}" != 1 ] || [ -s "$DIR/out" ] ||
+	    [[ ${SAID[0]#adit: } != "$CONF:${3:-4}: "$1": "?* ]]; then
 		echo "status $status, not refused as it should be: $2"
 		cat "$DIR/out" "$DIR/err"
 		return 1
@@ -61,7 +64,7 @@ refuses_line() {
 	local status=0
 
 	checked "$1" || status=$?
-	if [ "$status" != 70 ] || ! grep -qE "^(adit: )?$CONF:4: ." "$DIR/err"
+	if [ "$status" != 70 ] || ! file_says "^(adit: )?$CONF:4: ." "$DIR/err"
 	then
 		echo "status $status, not refused as it should be: $1"
 		cat "$DIR/out" "$DIR/err"

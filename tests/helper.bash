@@ -234,6 +234,14 @@ file_says() {
 	return 1
 }
 
+# has_line FILE TEXT: whether this is a line of the file.
+has_line() {
+	local IFS=$'\n' lines
+
+	mapfile -t lines <"$1"
+	[[ $'\n'"${lines[*]}"$'\n' == *$'\n'"$2"$'\n'* ]]
+}
+
 # lines_are FILE N: whether a file has that many lines or more; for wait_for.
 lines_are() {
 	local lines
@@ -431,7 +439,20 @@ name_server() {
 # free_port: prints a port without a listener, below the range from which
 # kernels give ports to clients; no other test of this run gets it.
 free_port() {
-	"$PEER" port "${ADIT_TEST_PORTS:-$BATS_RUN_TMPDIR}"
+	port_take
+	echo "$FREE_PORT"
+}
+
+# port_take: sets FREE_PORT to such a port, from a supply for many tests.
+port_take() {
+	local ports supply=$BATS_RUN_TMPDIR/supply
+
+	[ -s "$supply" ] || "$PEER" port -n 16 \
+	    "${ADIT_TEST_PORTS:-$BATS_RUN_TMPDIR}" >"$supply" || return
+	mapfile -t ports <"$supply"
+	FREE_PORT=${ports[0]}
+	: >"$supply"
+	[ "${#ports[@]}" = 1 ] || printf '%s\n' "${ports[@]:1}" >"$supply"
 }
 
 # adit_conf [LINE...]: writes $CONF with these lines (`-` reads them from
@@ -452,7 +473,8 @@ adit_conf() {
 			PORT=$(sed -n 's/^[ \t]*[Pp]ort[ \t]*//p' \
 			    <<<"$lines" | tail -n 1)
 		else
-			PORT=$(free_port)
+			port_take
+			PORT=$FREE_PORT
 			echo "Port $PORT"
 		fi
 		conf_names Listen "$lines" || echo "Listen 127.0.0.1"

@@ -42,8 +42,9 @@ static const char usage_text[] =
     "connections\n"
     "       peer full [-a ADDRESS]      listens, and its backlog is full\n"
     "       peer closed [-a ADDRESS]    holds a port on which nobody listens\n"
-    "       peer port [-a ADDRESS] [DIRECTORY]  prints a port that is free\n"
-    "                  and that no other call with this directory has got\n"
+    "       peer port [-a ADDRESS] [-n N] [DIRECTORY]  prints N ports, or one,\n"
+    "                  that are free and that no other call with this directory\n"
+    "                  has got\n"
     "       peer nodelay [-T TARGET_ADDRESS] ADDRESS PORT\n"
     "                                   does the proxy wait for ACKs?\n"
     "A server prints its port on standard output as soon as it is ready.\n"
@@ -1489,8 +1490,8 @@ port_claim(const char *claims, const char *text)
  * A free port below those that kernels give to clients, so that no other
  * process gets it by chance before the caller's bind().
  */
-static int
-port(const char *claims)
+static void
+port_print(const char *claims)
 {
 	enum { FIRST = 10240, COUNT = 22000 };
 	struct sockaddr_storage ss;
@@ -1514,12 +1515,22 @@ port(const char *claims)
 		if (bind(fd, (struct sockaddr *)&ss, len) == 0 &&
 		    listen(fd, 1) == 0 && port_claim(claims, text)) {
 			(void)puts(text);
-			return 0;
+			return;
 		}
 		(void)close(fd);
 	}
 	die("no free port");
-	return 1;
+}
+
+static int
+port(const char *claims)
+{
+	uint64_t i = 0;
+
+	do
+		port_print(claims);
+	while (++i < opt.connections);
+	return 0;
 }
 
 #ifdef __linux__
