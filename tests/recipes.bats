@@ -384,15 +384,15 @@ browses() {
 	done
 	[ ! -e "$DIR/touched" ]
 	# A browser with very many connections leaves room for another.
-	client_start MANY -n 100 -b 203.0.113.9 192.0.2.1 80 send G hold
+	client_start MANY -n 100 -b 203.0.113.9 192.0.2.1 80 send G say up hold
+	wait_for peer_said MANY up
 	wait_for crowded
 	"$PEER" client -b 10.0.0.6 192.0.2.1 80 \
 	    send 'GET / HTTP/1.1\r\nHost: x\r\n\r\n' skip 'HTTP/1.1 201 site'
 }
 
-# crowded: opens connections until one is refused; for wait_for.
+# crowded: whether another connection is refused; for wait_for.
 crowded() {
-	client_start MORE -n 10 -b 203.0.113.9 192.0.2.1 80 send G hold
-	"$PEER" client -b 203.0.113.9 192.0.2.1 80 send G refused 503 \
+	"$PEER" client -t 5 -b 203.0.113.9 192.0.2.1 80 send G refused 503 \
 	    >/dev/null 2>&1
 }
