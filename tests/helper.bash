@@ -644,7 +644,7 @@ adit_stop() {
 
 # log_has REGEX: whether a line of adit's standard output matches (grep -E).
 log_has() {
-	grep -qaE -e "$1" "$LOG"
+	file_says "$1" "$LOG"
 }
 
 # log_wait REGEX: waits for such a line.
@@ -720,21 +720,17 @@ family_pids() {
 # worker_pids [PORT]: prints the children of adit that hold a listening socket
 # of the port.  Needs /proc.
 worker_pids() {
-	local pid holders
-
-	holders=$(holder_pids "${1:-$PORT}")
-	for pid in $(child_pids); do
-		[[ $'\n'$holders$'\n' != *$'\n'$pid$'\n'* ]] || echo "$pid"
-	done
+	holders_find "${1:-$PORT}"
+	[ "${#HOLDERS[@]}" = 0 ] || printf '%s\n' "${HOLDERS[@]}"
 }
 
 # desk_pids [PORT]: prints the other children of adit.  Needs /proc.
 desk_pids() {
-	local pid holders
+	local pid
 
-	holders=$(holder_pids "${1:-$PORT}")
-	for pid in $(child_pids); do
-		[[ $'\n'$holders$'\n' == *$'\n'$pid$'\n'* ]] || echo "$pid"
+	holders_find "${1:-$PORT}"
+	for pid in "${CHILDREN[@]}"; do
+		[[ " ${HOLDERS[*]} " == *" $pid "* ]] || echo "$pid"
 	done
 }
 
@@ -762,21 +758,27 @@ helpers_are() {
 	[ "$n" = "$1" ]
 }
 
-# holder_pids PORT: prints the children of adit that have a listening socket of
-# the port open.
-holder_pids() {
-	local inode pid dirs=() names=()
+# holders_find PORT: sets CHILDREN to the children of adit, and HOLDERS to those
+# of them that have a listening socket of the port open.
+holders_find() {
+	local inode pid found dirs=() names=()
 
-	for inode in $(listen_inodes "$1"); do
+	HOLDERS=()
+	listen_find "$1"
+	children
+	for inode in "${INODES[@]}"; do
 		names+=(-o -lname "socket:\[$inode\]")
 	done
-	for pid in $(child_pids); do
+	for pid in "${CHILDREN[@]}"; do
 		dirs+=("/proc/$pid/fd")
 	done
 	if [ "${#names[@]}" = 0 ] || [ "${#dirs[@]}" = 0 ]; then
 		return 0
 	fi
-	find "${dirs[@]}" \( "${names[@]:1}" \) 2>/dev/null | cut -d / -f 3
+	found=$(find "${dirs[@]}" \( "${names[@]:1}" \) 2>/dev/null) || true
+	for pid in "${CHILDREN[@]}"; do
+		[[ $found != *"/proc/$pid/fd/"* ]] || HOLDERS+=("$pid")
+	done
 }
 
 # holds_socket PID INODES: whether the process has one of these sockets open.
@@ -792,13 +794,31 @@ holds_socket() {
 	return 1
 }
 
-# listen_inodes PORT: the inode numbers of the sockets listening on a port.
+# listen_inodes PORT: prints the inode numbers of the sockets listening on a
+# port.
 listen_inodes() {
-	awk -v port="$(printf '%04X' "$1")" '$4 == "0A" {
-		n = split($2, part, ":")
-		if (part[n] == port)
-			print $10
-	}' /proc/net/tcp /proc/net/tcp6 2>/dev/null
+	listen_find "$1"
+	[ "${#INODES[@]}" = 0 ] || printf '%s\n' "${INODES[@]}"
+}
+
+# listen_find PORT: sets INODES to them.
+listen_find() {
+	local file hex line lines fields
+
+	INODES=()
+	printf -v hex %04X "$1"
+	for file in /proc/net/tcp /proc/net/tcp6; do
+		[ -r "$file" ] || continue
+		# Sockets that listen come first.
+		mapfile -t -s 1 -n 1000 lines <"$file"
+		for line in "${lines[@]}"; do
+			# shellcheck disable=SC2206
+			fields=($line)
+			[ "${fields[3]}" = 0A ] || break
+			[ "${fields[1]##*:}" != "$hex" ] ||
+				INODES+=("${fields[9]}")
+		done
+	done
 }
 
 # fd_count [PID...]: prints how many descriptors these processes have open
