@@ -4,6 +4,7 @@
 # make, make run, make check, make bench, make install, make install-tinyproxy;
 # see README.md.
 # make LOT=poll waits for quiet tunnels with poll(), as on every POSIX system.
+# make check TESTS='acl.bats auth.bats' runs only these files of tests.
 
 VERSION = 0.1.0
 
@@ -87,7 +88,7 @@ run: adit
 	./adit -d
 
 check: adit tinyproxy
-	@CC='$(CC)' ROOMS='$(ROOMS)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' LIBS="$(LIBS)" sh tests/run
+	@CC='$(CC)' ROOMS='$(ROOMS)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' LIBS="$(LIBS)" sh tests/run $(TESTS)
 
 bench: adit
 	@CC='$(CC)' ROOMS='$(ROOMS)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' sh tests/bench
