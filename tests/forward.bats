@@ -1054,8 +1054,8 @@ ambiguous() {
 
 	need_proc
 	start "Workers 1"
-	peer_start origin server skip '\r\n\r\n' send "$SMALL"
-	peer_start cut server skip '\r\n\r\n' send "${OK}Content-Length: 5\r\n\r\nab"
+	peer_start origin server -s skip '\r\n\r\n' send "$SMALL"
+	peer_start cut server -s skip '\r\n\r\n' send "${OK}Content-Length: 5\r\n\r\nab"
 	peer_start closed closed
 	port=$origin_PORT
 	round() {

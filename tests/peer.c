@@ -57,6 +57,8 @@ static const char usage_text[] =
     "  -n N         client: N connections, each action is done on all of them\n"
     "               server: end after N connections, with 1 if one failed\n"
     "  -c N         client: the whole script N times\n"
+    "  -s           server: one connection after the other, all in the same\n"
+    "               process, which costs less\n"
     "  -t SECONDS   how long one action may take, 30 unless given\n"
     "  -R N         size of the receive buffer\n"
     "  -M N         largest segment that is taken, TCP_MAXSEG\n"
@@ -135,6 +137,7 @@ struct options {
 	const char *address, *source, *target, *port;
 	uint64_t connections, times;
 	int rcvbuf, maxseg;
+	bool serial;
 };
 
 static const struct options defaults = { "127.0.0.1", NULL, "127.0.0.1", "0", 0,
@@ -1319,6 +1322,18 @@ serve(int fd, char **script)
 	_exit(0);
 }
 
+/* Serves a connection in this process; whether its script failed is reported. */
+static void
+serve_here(int fd, char **script)
+{
+	struct side s;
+
+	side_make(&s, fd);
+	if (side_run(&s, 1, script) == -1)
+		(void)fprintf(stderr, "peer: %s\n", complaint);
+	side_free(&s);
+}
+
 /* Reaps children that have ended; returns how many, and whether one failed. */
 static uint64_t
 reap(bool *failed)
@@ -1357,6 +1372,10 @@ server(char **script)
 			fd = accept(listener, NULL, NULL);
 			if (fd == -1)
 				continue;
+			if (opt.serial) {
+				serve_here(fd, script);
+				continue;
+			}
 			accepted++;
 			switch (fork()) {
 			case -1:
@@ -1663,7 +1682,7 @@ options(int argc, char **argv)
 	opt = defaults;
 	optind = 1;
 	/* The + keeps glibc from looking for options among the actions. */
-	while ((c = getopt(argc, argv, "+a:b:c:n:p:t:M:R:T:")) != -1) {
+	while ((c = getopt(argc, argv, "+a:b:c:n:p:st:M:R:T:")) != -1) {
 		switch (c) {
 		case 'a':
 			opt.address = optarg;
@@ -1679,6 +1698,9 @@ options(int argc, char **argv)
 			break;
 		case 'p':
 			opt.port = optarg;
+			break;
+		case 's':
+			opt.serial = true;
 			break;
 		case 't':
 			timeout = (int64_t)number(optarg) * 1000;

@@ -18,16 +18,14 @@ recipe() {
 	adit_ready
 }
 
-# open_everywhere ADDRESS...: an echo server on each of these, and on loopback,
-# so that every request that is not refused gets a tunnel.
+# open_everywhere: an echo server on all addresses, so that every request that is
+# not refused gets a tunnel.
 open_everywhere() {
-	local port address
+	local port
 
 	for port in "${OPEN_PORTS[@]}"; do
-		peer_start OPEN echod -a 0.0.0.0 -p "$port"
-		for address in ::1 "$@"; do
-			peer_start OPEN echod -a "$address" -p "$port"
-		done
+		# It accepts IPv4 too.
+		peer_start OPEN echod -a :: -p "$port"
 	done
 }
 
@@ -133,7 +131,7 @@ asked() {
 	    half.example=10.1.0.5,8.8.8.8 six.example=2001:db8:1::9 \
 	    nat64.example=64:ff9b::a01:5 meta.example=169.254.169.254 \
 	    outside.example=198.51.100.1
-	open_everywhere 2600::1 2001:db8:1::9 fd00::5 64:ff9b::a01:5 2002:a01:5::1
+	open_everywhere
 	AT=10.1.0.1
 	recipe office
 
@@ -176,8 +174,7 @@ asked() {
 	    fd12:3456:789a::5 fd00::5 64:ff9b::a00:505
 	name_server db.inside.example=10.0.5.5 web.example=8.8.8.8 \
 	    self.example=10.0.0.1,127.0.0.1,fd12:3456:789a::1
-	open_everywhere fd12:3456:789a::1 fd12:3456:789a::5 fd00::5 \
-	    64:ff9b::a00:505
+	open_everywhere
 	AT=192.0.2.1
 	recipe bastion
 
@@ -222,7 +219,7 @@ asked() {
 	    loop.packages.example.org=127.0.0.1,::1 \
 	    self.packages.example.org=10.200.0.1 \
 	    'turns.packages.example.org/=9.9.9.9,169.254.169.254'
-	open_everywhere 2600::1 fd00::5 64:ff9b::a9fe:a9fe 2002:a9fe:a9fe::1
+	open_everywhere
 	AT=10.200.0.1
 	recipe egress
 
@@ -288,7 +285,7 @@ company_proxy() {
 	    proxy2.corp.example.com=10.9.0.2 wiki.corp.example.com=10.3.3.3 \
 	    rebind.corp.example.com=127.0.0.1 meta.corp.example.com=169.254.169.254 \
 	    web.example=8.8.8.8
-	open_everywhere 2600::1 64:ff9b::a9fe:a9fe
+	open_everywhere
 	AT=127.0.0.1
 	company_proxy proxy1 10.9.0.1
 	FIRST=$!
