@@ -65,6 +65,7 @@ static const char usage_text[] =
     "\n"
     "actions (N may end in K or M; TEXT knows \\r \\n \\t \\0 \\\\ \\xNN):\n"
     "  send TEXT       sends it in one piece\n"
+    "  sendline FILE   sends the next line of the file, a TEXT\n"
     "  urgent TEXT     sends it, the last byte as urgent data\n"
     "  drip MS TEXT    sends it byte by byte with pauses\n"
     "  fillup C N      sends N times the character C\n"
@@ -503,6 +504,21 @@ do_send(struct side *s, char **arg)
 	const char *text = unescape(arg[0], &len);
 
 	return side_send(s, text, len);
+}
+
+static int
+do_sendline(struct side *s, char **arg)
+{
+	static FILE *f;
+	static char *line;
+	static size_t size;
+
+	if (f == NULL && (f = fopen(arg[0], "r")) == NULL)
+		return complain("%s: %s", arg[0], strerror(errno));
+	if (getline(&line, &size, f) <= 0)
+		return complain("%s has no more lines", arg[0]);
+	line[strcspn(line, "\n")] = '\0';
+	return do_send(s, &line);
 }
 
 static int
@@ -1061,6 +1077,7 @@ do_say(struct side *s, char **arg)
 
 static const struct action actions[] = {
 	{ "send", 1, false, do_send },
+	{ "sendline", 1, false, do_sendline },
 	{ "urgent", 1, false, do_urgent },
 	{ "drip", 2, false, do_drip },
 	{ "fillup", 2, false, do_fillup },

@@ -476,16 +476,16 @@ at_once() {
 	local i before
 
 	before=$(log_count 'Request .*CONNECT')
-	desk_stop
 	for i in $(seq "$1"); do
-		client_start "$2$i" 127.0.0.1 "$PORT" \
-		    send "$(request "$2$i:$3$i")" skip 'HTTP/1.1 ' take 3 gone
-	done
+		request "$2$i:$3$i"
+		echo
+	done >"$DIR/requests"
+	desk_stop
+	client_start "$2" -n "$1" 127.0.0.1 "$PORT" \
+	    sendline "$DIR/requests" skip 'HTTP/1.1 ' take 3 gone
 	wait_for requests_are $((before + $1))
 	desk_go_on
-	for i in $(seq "$1"); do
-		peer_wait "$2$i" >/dev/null
-	done
+	peer_wait "$2" >/dev/null
 }
 
 @test "users: guesses that are sent all at once are slowed down too" {
