@@ -487,6 +487,8 @@ main(int argc, char **argv)
 	p.foreground = options.foreground;
 	umask(027);
 	log_init(p.foreground || options.test);
+	if (!options.test)
+		master_expect_reload();
 	master_log_to_stderr();
 	gen = prepare(options.file);
 	if (options.test)

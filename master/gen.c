@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "addr.h"
+#include "baton.h"
 #include "bounds.h"
 #include "budget.h"
 #include "child.h"
@@ -39,10 +40,13 @@
 #include "sys.h"
 
 enum {
-	DELAY_MIN = 100,  /* ms: restarts slow down from here */
-	DELAY_MAX = 4000, /* ms: to here */
-	PATIENCE = 5000,  /* ms for a worker that does not obey */
-	GOOD_LIFE = 10000 /* ms after which a death is not part of a series */
+	DELAY_MIN = 100,   /* ms: restarts slow down from here */
+	DELAY_MAX = 4000,  /* ms: to here */
+	PATIENCE = 5000,   /* ms for a worker that does not obey */
+	GOOD_LIFE = 10000, /* ms after which a death is not part of a series */
+	STOP_TIME =
+	    400, /* ms for the children to leave before they are killed */
+	STOP_CLIENTS = 4 /* connections that get them 1 ms more */
 };
 
 static struct gen *gens; /* all generations */
@@ -60,6 +64,7 @@ gen_new(struct conf *conf, struct share *share)
 		return NULL;
 	gen->conf = conf;
 	gen->share = share;
+	gen->kill_at = -1;
 	gen->logs = (struct logs){ -1, -1, false, LOG_LEVEL_INFO, false };
 	links_init(&gen->links, share);
 	for (size_t i = 0; i < CHILDREN_MAX; i++)
@@ -180,6 +185,15 @@ gen_order(const struct gen *gen, const struct order_message *order,
 			child_order(&gen->children[i], order, fds, nfds);
 }
 
+/* Lets children that somebody has stopped go on, to hear what is to be done. */
+void
+gen_continue(const struct gen *gen)
+{
+	for (size_t i = 0; i < gen->nchildren; i++)
+		if (gen->children[i].pid > 0)
+			kill(gen->children[i].pid, SIGCONT);
+}
+
 /*
  * Lets the workers finish what they have, and take nothing new.  Clients that
  * wait at a socket which the successor (or NULL) does not listen on are still
@@ -204,6 +218,7 @@ gen_drain(struct gen *gen, const struct gen *successor, int64_t now)
 	listen_close(&gen->listeners);
 	links_close(&gen->links);
 	gen_order(gen, &order, NULL, 0);
+	gen_continue(gen);
 	for (size_t i = 0; i < gen->nchildren; i++)
 		gen->children[i].restart_at = 0;
 }
@@ -227,21 +242,35 @@ gen_logs(const struct gen *gen, const struct logs *logs)
 	gen_order(gen, &order, fds, n);
 }
 
+/* How many connections its workers carry. */
+unsigned long
+gen_clients(const struct gen *gen)
+{
+	unsigned long n = 0;
+
+	for (uint32_t i = 0; i < gen->links.baton.nworkers; i++)
+		if (gen->children[i].pid > 0)
+			n += baton_load(&gen->links.baton, i);
+	return n;
+}
+
 /*
  * Ends all children at once: they leave when they see that the master has hung
- * up, or are killed.
+ * up, or are killed.  One that was stopped must go on to see that.
  */
 void
-gen_stop(struct gen *gen, bool kill_all)
+gen_stop(struct gen *gen, bool kill_all, int64_t now)
 {
 	gen->stopped = true;
+	gen->kill_at =
+	    now + STOP_TIME + (int64_t)gen_clients(gen) / STOP_CLIENTS;
 	for (size_t i = 0; i < gen->nchildren; i++) {
 		struct child *child = &gen->children[i];
 
 		child->restart_at = 0;
 		child_hang_up(child);
-		if (child->pid > 0 && kill_all)
-			kill(child->pid, SIGKILL);
+		if (child->pid > 0)
+			kill(child->pid, kill_all ? SIGKILL : SIGCONT);
 	}
 }
 
@@ -286,6 +315,7 @@ cause_text(char *text, size_t size, int status)
 		    text, size, "exited with status %d", WEXITSTATUS(status));
 }
 
+/* Writes to the log that a child has died which should not. */
 static void
 log_death(
     const struct gen *gen, const struct child *child, int status, int64_t now)

@@ -34,7 +34,7 @@ struct gen {
 	bool stopped;    /* its children were told to end */
 	int status;      /* GEN_FAILED: what to exit with */
 	bool announced;  /* GEN_DRAINING: that its workers left the sockets */
-	int64_t kill_at; /* GEN_DRAINING: ms, when its children are killed */
+	int64_t kill_at; /* ms: when its children are killed, or -1 */
 	struct conf *conf;
 	struct share *share;
 	struct logs logs;
@@ -53,8 +53,10 @@ int gen_identity(struct gen *);
 int gen_listen(struct gen *, const struct gen *old);
 int gen_start(struct gen *, int64_t now);
 void gen_drain(struct gen *, const struct gen *successor, int64_t now);
+void gen_continue(const struct gen *);
 void gen_logs(const struct gen *, const struct logs *);
-void gen_stop(struct gen *, bool kill_all);
+void gen_stop(struct gen *, bool kill_all, int64_t now);
+unsigned long gen_clients(const struct gen *);
 void gen_restart(struct gen *, int64_t now);
 int64_t gen_restart_next(const struct gen *);
 size_t gen_watch(const struct gen *, struct pollfd *);

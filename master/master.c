@@ -29,11 +29,6 @@
 #include "service.h"
 #include "share.h"
 
-enum {
-	STOP_TIME =
-	    5000 /* ms for the children to leave before they are killed */
-};
-
 enum phase { STARTING, RUNNING, DRAINING, STOPPING };
 
 static struct {
@@ -41,12 +36,12 @@ static struct {
 	bool foreground;
 	const char *file; /* absolute path of the configuration, or NULL */
 	struct gen *live, *coming;
-	int64_t kill_at; /* STOPPING: ms, when children are killed */
 } m;
 
 /* What the signals ask for, until it is done. */
 static volatile sig_atomic_t wants_stop, wants_drain, wants_reload;
-static int signals[2]; /* each signal writes a byte to 1, which wakes us */
+/* Each signal writes a byte to 1, which wakes us. */
+static int signals[2] = { -1, -1 };
 
 static void
 master_on_signal(int signo)
@@ -65,6 +60,29 @@ master_on_signal(int signo)
 	errno = error;
 }
 
+static void
+signal_catch(int signo)
+{
+	struct sigaction sa;
+
+	memset(&sa, 0, sizeof(sa));
+	sigfillset(&sa.sa_mask);
+	sa.sa_flags = SA_RESTART;
+	sa.sa_handler = master_on_signal;
+	sigaction(signo, &sa, NULL);
+}
+
+/*
+ * Remembers a signal for a reload from now on, which would end the program
+ * otherwise.  Those for a stop still end it, until master_init().
+ */
+void
+master_expect_reload(void)
+{
+	signal_catch(SIGHUP);
+	signal_catch(SIGUSR1);
+}
+
 /*
  * Catches the signals from now on; master_start() is the first to act on them.
  * Keeps the path of the configuration (or NULL), which a reload reads again.
@@ -75,7 +93,6 @@ master_init(const char *file, bool foreground)
 {
 	static const int caught[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1,
 		SIGCHLD };
-	struct sigaction sa;
 
 	m.file = file;
 	m.foreground = foreground;
@@ -85,12 +102,8 @@ master_init(const char *file, bool foreground)
 		fcntl(signals[i], F_SETFL, O_NONBLOCK);
 		child_private(&signals[i]);
 	}
-	memset(&sa, 0, sizeof(sa));
-	sigfillset(&sa.sa_mask);
-	sa.sa_flags = SA_RESTART;
-	sa.sa_handler = master_on_signal;
 	for (size_t i = 0; i < sizeof(caught) / sizeof(*caught); i++)
-		sigaction(caught[i], &sa, NULL);
+		signal_catch(caught[i]);
 	signal(SIGPIPE, SIG_IGN);
 	return 0;
 }
@@ -230,7 +243,7 @@ master_reload_failed(void)
 	log_line(LOG_LEVEL_WARNING, "Reloading config file failed!");
 	if (m.coming != NULL) {
 		m.coming->state = GEN_FAILED;
-		gen_stop(m.coming, true);
+		gen_stop(m.coming, true, clock_ms());
 	}
 	m.coming = NULL;
 	if (m.phase == RUNNING)
@@ -260,9 +273,8 @@ master_stop(void)
 	log_line(LOG_LEVEL_NOTICE, "Shutting down.");
 	service_stopping();
 	m.phase = STOPPING;
-	m.kill_at = clock_ms() + STOP_TIME;
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
-		gen_stop(gen, false);
+		gen_stop(gen, false, clock_ms());
 }
 
 /* SIGQUIT: everything ends when the tunnels have ended. */
@@ -276,26 +288,35 @@ master_drain(void)
 	if (m.coming != NULL)
 		master_reload_failed();
 	service_stopping();
+	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
+		gen_continue(gen);
 	m.live->announced = true;
 	gen_drain(m.live, NULL, clock_ms());
 }
 
 /*
- * Does what the signals ask for.  A reload that is asked for during the start
- * or another reload is done after that.
+ * Does what the signals ask for; returns whether there was anything.  A reload
+ * that is asked for during the start or another reload is done after that.
+ * Before the start is over there are no tunnels to wait for.
  */
-static void
+static bool
 master_obey(void)
 {
-	if (wants_stop && m.phase != STOPPING)
+	if (m.phase == STOPPING)
+		return false;
+	if (wants_stop || (wants_drain && m.phase == STARTING)) {
 		master_stop();
-	if (wants_drain && m.phase == RUNNING)
-		master_drain();
-	if (wants_reload && m.coming == NULL &&
-	    (m.phase == RUNNING || m.phase == DRAINING)) {
-		wants_reload = 0;
-		master_reload();
+		return true;
 	}
+	if (wants_drain && m.phase == RUNNING) {
+		master_drain();
+		return true;
+	}
+	if (!wants_reload || m.coming != NULL || m.phase == STARTING)
+		return false;
+	wants_reload = 0;
+	master_reload();
+	return true;
 }
 
 /* The loop. */
@@ -316,36 +337,47 @@ master_reap(int64_t now)
 /*
  * Sees whether the generation that is starting is ready, or its start has
  * failed.  It is master_start() that deals with a failure of the first one.
+ * Returns whether there was one of either.
  */
-static void
+static bool
 master_check_coming(void)
 {
 	if (m.coming == NULL || m.phase == STOPPING)
-		return;
+		return false;
 	if (m.coming->state == GEN_FAILED) {
-		if (m.phase != STARTING)
-			master_reload_failed();
-	} else if (gen_ready(m.coming)) {
 		if (m.phase == STARTING)
-			master_started(m.coming);
-		else
-			master_take_over(m.coming);
+			return false;
+		master_reload_failed();
+		return true;
 	}
+	if (!gen_ready(m.coming))
+		return false;
+	if (m.phase == STARTING)
+		master_started(m.coming);
+	else
+		master_take_over(m.coming);
+	return true;
 }
 
-/* Announces each replaced generation that has left the sockets. */
-static void
+/*
+ * Announces each replaced generation that has left the sockets.  Returns
+ * whether there was one.
+ */
+static bool
 master_check_drained(void)
 {
+	bool any = false;
+
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next) {
 		if (gen->state != GEN_DRAINING || gen->announced ||
 		    !gen_drained(gen))
 			continue;
-		gen->announced = true;
+		gen->announced = any = true;
 		log_line(LOG_LEVEL_NOTICE, "Reloading config file finished");
 		if (m.phase == RUNNING && m.coming == NULL)
 			service_ready();
 	}
+	return any;
 }
 
 /*
@@ -373,31 +405,46 @@ master_free(struct gen *gen)
 	gen_free(gen);
 }
 
-/* Ends the generations that have drained, or should have, and frees them. */
-static void
+/* Whether it is time to kill what is left of a generation. */
+static bool
+is_overdue(const struct gen *gen, int64_t now)
+{
+	return (gen->kill_at >= 0 && now >= gen->kill_at) ||
+	    (gen->state == GEN_DRAINING && !gen->stopped && gen_over(gen));
+}
+
+/*
+ * Ends the generations that have drained, or should have ended, and frees those
+ * that have.  Returns whether there was one.
+ */
+static bool
 master_tidy(int64_t now)
 {
 	struct gen *gen, *next;
+	bool any = false;
 
 	for (gen = gen_first(); gen != NULL; gen = next) {
 		next = gen->next;
-		if (gen->state == GEN_DRAINING && !gen->stopped &&
-		    (gen_over(gen) || now >= gen->kill_at))
-			gen_stop(gen, true);
-		if (is_finished(gen))
+		if (is_overdue(gen, now)) {
+			gen_stop(gen, true, now);
+			any = true;
+		}
+		if (is_finished(gen)) {
 			master_free(gen);
+			any = true;
+		}
 	}
+	return any;
 }
 
 /* How long the master may sleep, in ms; -1: for ever. */
 static int
 master_sleep_time(int64_t now)
 {
-	int64_t until = m.phase == STOPPING ? m.kill_at : -1;
+	int64_t until = -1;
 
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next) {
-		if (gen->state == GEN_DRAINING && !gen->stopped)
-			until = clock_earlier(until, gen->kill_at);
+		until = clock_earlier(until, gen->kill_at);
 		until = clock_earlier(until, gen_restart_next(gen));
 		until = clock_earlier(until, guard_look_next(gen));
 	}
@@ -421,15 +468,20 @@ master_sleep(void)
 		;
 }
 
-/* Kills the children that were told to leave and have not left in time. */
-static void
-master_kill_all(int64_t now)
+/*
+ * Does what can be done now.  Returns whether anything was done, since that may
+ * allow more: nothing else wakes the master for it.
+ */
+static bool
+master_step(int64_t now)
 {
-	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
-		gen_stop(gen, true);
-	m.kill_at = now + STOP_TIME;
+	bool obeyed = master_obey(), came = master_check_coming(),
+	     left = master_check_drained(), ended = master_tidy(now);
+
+	return obeyed || came || left || ended;
 }
 
+/* One turn: sleeps, then does all that can be done without waiting. */
 static void
 master_turn(void)
 {
@@ -440,12 +492,8 @@ master_turn(void)
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
 		gen_notes(gen);
 	master_reap(now);
-	master_obey();
-	if (m.phase == STOPPING && now >= m.kill_at)
-		master_kill_all(now);
-	master_check_coming();
-	master_check_drained();
-	master_tidy(now);
+	while (master_step(now))
+		;
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next) {
 		guard_look(gen, now);
 		gen_restart(gen, now);

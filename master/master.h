@@ -11,6 +11,7 @@ struct logs;
 
 enum master_start { MASTER_READY, MASTER_FAILED, MASTER_STOPPED };
 
+void master_expect_reload(void);
 int master_init(const char *file, bool foreground);
 void master_log_to_stderr(void);
 const char *master_logs_open(struct logs *, const struct conf *);

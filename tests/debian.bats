@@ -123,6 +123,25 @@ unprivileged() {
 	    --exec /usr/bin/tinyproxy
 }
 
+@test "debian: after a reload that left a tunnel the init script restarts it too" {
+	inside sed -i '$a\Workers 1' "$CONFIG"
+	script start
+	before=$(master)
+	tunnel_inside t 8888
+	script reload
+	wait_for logged 'Reloading config file finished'
+	# The old desk ends; its end would wake the master later.
+	wait_for processes_are 4
+	script restart
+	[ "$(master)" != "$before" ]
+	serves_inside 8888
+}
+
+# processes_are N: for wait_for.
+processes_are() {
+	[ "$(inside pgrep -c -x tinyproxy)" = "$1" ]
+}
+
 # tinyproxy_itself: makes /usr/bin/tinyproxy the program of the package again;
 # adit is beside it.
 tinyproxy_itself() {

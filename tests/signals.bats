@@ -467,6 +467,154 @@ two_workers() {
 	wait_for dead "$pid"
 }
 
+# reload: sends HUP, and waits until the reload has finished.
+reload() {
+	local n
+
+	n=$(log_count 'Reloading config file finished')
+	kill -HUP "$ADIT_PID"
+	wait_for log_counts $((n + 1)) 'Reloading config file finished'
+}
+
+# processes REGEX: prints the children of adit with such a title.
+processes() {
+	local pid
+
+	for pid in $(child_pids); do
+		! grep -qaE -e "$1" "/proc/$pid/cmdline" || echo "$pid"
+	done
+}
+
+# hang: the only helper is stopped, and clients wait for names.
+hang() {
+	client send "CONNECT no-such-name.invalid:1 HTTP/1.1\r\n\r\n" refused 502
+	kill -STOP "$(helper_pids)"
+	client_start name -n 4 127.0.0.1 "$PORT" \
+	    send "CONNECT other-name.invalid:1 HTTP/1.1\r\n\r\n" say up gone
+	wait_for peer_said name up
+}
+
+# become STATE: brings adit into that state.
+become() {
+	# shellcheck disable=SC2046
+	case $1 in
+	quiet) ;;
+	reloading) kill -HUP "$ADIT_PID" ;;
+	draining) reload ;;
+	draining-more)
+		client_start more 127.0.0.1 "$PORT" \
+		    tunnel "127.0.0.1:$srv_PORT" say up wait "$DIR/go" shut eof
+		wait_for peer_said more up
+		reload
+		reload
+		;;
+	worker-killed) kill -KILL $(processes 'worker 0') ;;
+	desk-killed) kill -KILL $(processes desk) ;;
+	all-killed) kill -KILL $(child_pids) ;;
+	stopped) kill -STOP $(child_pids) ;;
+	hanging) hang ;;
+	esac
+}
+
+@test "signals: TERM ends adit and all its children at once in every state" {
+	local children state
+
+	need_proc
+	CRASH_OK=1
+	peer_start srv server echo
+	for state in reloading draining draining-more worker-killed \
+	    desk-killed all-killed stopped hanging "draining stopped" \
+	    "draining reloading" "draining all-killed"; do
+		echo "state: $state"
+		: >"$LOG"
+		adit_start "Workers 1"
+		client_start t 127.0.0.1 "$PORT" \
+		    tunnel "127.0.0.1:$srv_PORT" say up gone
+		wait_for peer_said t up
+		for s in $state; do
+			become "$s"
+		done
+		children=$(family_pids)
+		kill -TERM "$ADIT_PID"
+		wait_for -t 2 dead "$ADIT_PID"
+		wait "$ADIT_PID"
+		# shellcheck disable=SC2086
+		wait_for -t 2 dead $children
+	done
+}
+
+@test "signals: QUIT ends adit and all its children at once after the last tunnel" {
+	local state
+
+	need_proc
+	CRASH_OK=1
+	peer_start srv server echo
+	for state in quiet reloading draining draining-more stopped \
+	    "draining stopped" "draining reloading"; do
+		echo "state: $state"
+		: >"$LOG"
+		rm -f "$DIR/go"
+		adit_start "Workers 1"
+		client_start t 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" \
+		    say up wait "$DIR/go" rtt 1 5 say whole shut eof
+		wait_for peer_said t up
+		for s in $state; do
+			become "$s"
+		done
+		kill -QUIT "$ADIT_PID"
+		wait_for fails client
+		alive "$ADIT_PID"
+		touch "$DIR/go"
+		ended t whole
+		wait_for -t 2 dead "$ADIT_PID"
+		wait "$ADIT_PID"
+	done
+}
+
+# starting: starts adit, and returns when it has its first child, which is most
+# likely before all of them are ready.
+starting() {
+	: >"$LOG"
+	adit_conf "Workers 1"
+	adit_launch
+	children
+	while [ "${#CHILDREN[@]}" = 0 ] && alive "$ADIT_PID"; do
+		children
+	done
+}
+
+@test "signals: TERM, INT and QUIT that come while adit starts end it at once" {
+	local i signal
+
+	for signal in TERM INT QUIT; do
+		for i in 1 2 3; do
+			starting
+			kill "-$signal" "$ADIT_PID"
+			wait_for -t 2 dead "$ADIT_PID"
+			wait "$ADIT_PID"
+		done
+	done
+}
+
+@test "signals: HUP that comes while adit starts is a reload after the start" {
+	local i
+
+	need_proc
+	for i in 1 2 3; do
+		starting
+		kill -HUP "$ADIT_PID"
+		log_wait 'Reloading config file finished'
+		adit_stop
+	done
+	# It comes while the file is read, too.
+	: >"$LOG"
+	adit_conf "Workers 1" "$(printf 'Deny 10.1.%d.1\n' {1..250} {1..250})"
+	adit_launch
+	wait_for grep -q '^SigCgt:.*[13579bdf]$' "/proc/$ADIT_PID/status"
+	kill -HUP "$ADIT_PID"
+	log_wait 'Reloading config file finished'
+}
+
 @test "signals: a stop during a reload stops" {
 	local i
 
