@@ -71,7 +71,24 @@ child_order(const struct child *child, const struct order_message *order,
 	sys_send(child->control, order, sizeof(*order), fds, nfds);
 }
 
-/* Closes what belongs to the master and to other children. */
+/* Closes what another generation has for children of its own. */
+static void
+close_gen(struct gen *gen)
+{
+	/* In one that drains all this is closed, and nothing must be written. */
+	if (gen->conf == NULL)
+		return;
+	listen_close(&gen->listeners);
+	links_close(&gen->links);
+	log_close(&gen->logs);
+	login_forget(&gen->conf->logins);
+}
+
+/*
+ * Closes what belongs to the master and to other children.  A page that is
+ * written here is no longer shared with the master.  There may be hundreds of
+ * generations, and as many children, so nothing is written to those that drain.
+ */
 static void
 close_others(struct gen *all, const struct gen *own, const struct child *self)
 {
@@ -80,14 +97,11 @@ close_others(struct gen *all, const struct gen *own, const struct child *self)
 			close(*private[i]);
 	for (struct gen *gen = all; gen != NULL; gen = gen->next) {
 		for (size_t i = 0; i < gen->nchildren; i++)
-			if (&gen->children[i] != self)
-				child_hang_up(&gen->children[i]);
-		if (gen == own)
-			continue;
-		listen_close(&gen->listeners);
-		links_close(&gen->links);
-		log_close(&gen->logs);
-		login_forget(&gen->conf->logins);
+			if (&gen->children[i] != self &&
+			    gen->children[i].control >= 0)
+				close(gen->children[i].control);
+		if (gen != own)
+			close_gen(gen);
 	}
 }
 

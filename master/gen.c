@@ -194,6 +194,15 @@ gen_continue(const struct gen *gen)
 			kill(gen->children[i].pid, SIGCONT);
 }
 
+/* Frees what only the successor of a generation needs in the master now. */
+static void
+gen_retire(struct gen *gen)
+{
+	log_close(&gen->logs);
+	conf_free(gen->conf);
+	gen->conf = NULL;
+}
+
 /*
  * Lets the workers finish what they have, and take nothing new.  Clients that
  * wait at a socket which the successor (or NULL) does not listen on are still
@@ -217,6 +226,8 @@ gen_drain(struct gen *gen, const struct gen *successor, int64_t now)
 		}
 	listen_close(&gen->listeners);
 	links_close(&gen->links);
+	if (successor != NULL)
+		gen_retire(gen);
 	gen_order(gen, &order, NULL, 0);
 	gen_continue(gen);
 	for (size_t i = 0; i < gen->nchildren; i++)

@@ -31,11 +31,11 @@ enum gen_state { GEN_STARTING, GEN_LIVE, GEN_DRAINING, GEN_FAILED };
 struct gen {
 	struct gen *next;
 	enum gen_state state;
-	bool stopped;    /* its children were told to end */
-	int status;      /* GEN_FAILED: what to exit with */
-	bool announced;  /* GEN_DRAINING: that its workers left the sockets */
-	int64_t kill_at; /* ms: when its children are killed, or -1 */
-	struct conf *conf;
+	bool stopped;      /* its children were told to end */
+	int status;        /* GEN_FAILED: what to exit with */
+	bool announced;    /* GEN_DRAINING: that its workers left the sockets */
+	int64_t kill_at;   /* ms: when its children are killed, or -1 */
+	struct conf *conf; /* NULL once another generation has replaced it */
 	struct share *share;
 	struct logs logs;
 	struct identity identity;

@@ -189,7 +189,6 @@ master_take_over(struct gen *gen)
 	gen->state = GEN_LIVE;
 	guard_begin(gen);
 	master_use_logs(&gen->logs);
-	log_close(&old->logs);
 	gen_drain(old, gen, clock_ms());
 }
 
