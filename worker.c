@@ -48,7 +48,8 @@ enum {
 	ARRIVE_TIME = 200, /* ms for clients on their way to a listener */
 	PAUSE_TIME = 100,  /* ms a listener rests when all is full */
 	ACCEPTS_MAX = 8,   /* in one turn of the loop */
-	ASIDE_TIME = 2     /* ms after the end of a connection */
+	ASIDE_TIME = 2,    /* ms after the end of a connection */
+	TELL_TIME = 100    /* ms until the master is told again */
 };
 
 /* What the descriptors are for that belong to no connection. */
@@ -354,15 +355,22 @@ drained(void)
 	struct note_message note = { .note = NOTE_DRAINED };
 
 	if (!w.told)
-		sys_send(w.args->master, &note, sizeof(note), NULL, 0);
-	w.told = true;
+		w.told =
+		    sys_send(w.args->master, &note, sizeof(note), NULL, 0) == 0;
+}
+
+/* Whether clients may be on their way to a listener of this worker alone. */
+static bool
+clients_arrive(void)
+{
+	return w.abandoned != 0 && clock_now() < w.leave_at;
 }
 
 /* Closes the listeners that no other worker serves, if it is time to. */
 static void
 listeners_leave(void)
 {
-	if (w.abandoned == 0 || clock_now() < w.leave_at)
+	if (!w.draining || clients_arrive())
 		return;
 	for (size_t i = 0; i < w.args->nlisteners && w.paused_until == 0; i++)
 		if (w.abandoned >> i & 1)
@@ -475,8 +483,6 @@ drain(uint64_t abandoned)
 		else if (w.open >> i & 1)
 			listener_close(i);
 	}
-	if (w.abandoned == 0)
-		drained();
 }
 
 /*
@@ -588,8 +594,10 @@ worker_sleep_time(void)
 		until = clock_earlier(until, w.paused_until);
 	if (w.draining)
 		until = clock_earlier(until, w.drained_at);
-	if (w.abandoned != 0 && clock_now() < w.leave_at)
+	if (clients_arrive())
 		until = clock_earlier(until, w.leave_at);
+	else if (w.draining && !w.told)
+		until = clock_earlier(until, clock_now() + TELL_TIME);
 	return clock_sleep(until, clock_now());
 }
 
@@ -670,7 +678,9 @@ worker_run(const struct worker_args *args)
 	log_detach();
 	log_batch();
 	listen_update();
-	sys_send(args->master, &ready, sizeof(ready), NULL, 0);
+	/* Without this note the start would wait for ever. */
+	if (sys_send(args->master, &ready, sizeof(ready), NULL, 0) != 0)
+		_exit(STATUS_SYSTEM);
 	while (!w.draining ||
 	    ((conn_count() > 0 || w.abandoned != 0) &&
 		clock_now() < w.drained_at))

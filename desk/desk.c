@@ -36,6 +36,7 @@
 #include "matter.h"
 #include "memo.h"
 #include "orders.h"
+#include "program.h"
 #include "question.h"
 #include "secret.h"
 #include "sys.h"
@@ -582,7 +583,9 @@ desk_run(const struct desk_args *args)
 	for (size_t i = 0; i < args->nworkers; i++)
 		setsockopt(args->answers[i], SOL_SOCKET, SO_SNDBUF, &room,
 		    sizeof(room));
-	sys_send(args->master, &ready, sizeof(ready), NULL, 0);
+	/* Without this note the start would wait for ever. */
+	if (sys_send(args->master, &ready, sizeof(ready), NULL, 0) != 0)
+		_exit(STATUS_SYSTEM);
 	for (;;)
 		desk_turn();
 }

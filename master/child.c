@@ -63,12 +63,15 @@ child_hang_up(struct child *child)
 	child->control = -1;
 }
 
-/* Sends an order, and descriptors with it, to a child that runs. */
-void
+/*
+ * Sends an order, and descriptors with it, to a child that runs.  Returns 0, or
+ * -1 with errno.
+ */
+int
 child_order(const struct child *child, const struct order_message *order,
     const int *fds, size_t nfds)
 {
-	sys_send(child->control, order, sizeof(*order), fds, nfds);
+	return sys_send(child->control, order, sizeof(*order), fds, nfds);
 }
 
 /* Closes what another generation has for children of its own. */
@@ -205,6 +208,7 @@ child_start(struct gen *own, struct child *child, struct gen *all, int64_t now)
 	sigfillset(&every);
 	sigprocmask(SIG_SETMASK, &every, &before);
 	child->ready = child->drained = false;
+	child->unsent = 0;
 	child->started = now;
 	child->restart_at = 0;
 	child->control = control[0];

@@ -18,6 +18,8 @@ struct child {
 	int control; /* the master's end */
 	size_t slot; /* workers: in the share */
 	bool ready, drained;
+	int64_t due;                 /* ms: when it must have said so, or 0 */
+	unsigned unsent;             /* a bit for each order that was lost */
 	int64_t started, restart_at; /* ms; restart_at 0: no restart is due */
 	int delay; /* ms until the next restart, if it dies soon again */
 };
@@ -25,7 +27,7 @@ struct child {
 void child_private(int *fd);
 bool child_is_desk(const struct gen *, const struct child *);
 int child_start(struct gen *own, struct child *, struct gen *all, int64_t now);
-void child_order(const struct child *, const struct order_message *,
+int child_order(const struct child *, const struct order_message *,
     const int *fds, size_t nfds);
 void child_hang_up(struct child *);
 

@@ -40,13 +40,16 @@
 #include "sys.h"
 
 enum {
-	DELAY_MIN = 100,   /* ms: restarts slow down from here */
-	DELAY_MAX = 4000,  /* ms: to here */
-	PATIENCE = 5000,   /* ms for a worker that does not obey */
+	DELAY_MIN = 100,     /* ms: restarts slow down from here */
+	DELAY_MAX = 4000,    /* ms: to here */
+	PATIENCE = 5000,     /* ms for a worker that does not obey */
+	ANSWER_TIME = 10000, /* ms for children to be ready, or to drain */
+	ANSWER_EACH = 40,    /* ms more for each of them */
+	RESEND_TIME = 500,   /* ms until a lost order is sent again */
 	GOOD_LIFE = 10000, /* ms after which a death is not part of a series */
-	STOP_TIME =
-	    400, /* ms for the children to leave before they are killed */
-	STOP_CLIENTS = 4 /* connections that get them 1 ms more */
+	STOP_CLIENTS = 4,  /* connections that a worker ends in 1 ms */
+	STOP_EACH = 4,     /* ms for a child to end */
+	KILL_TIME = 1000   /* ms until it is killed again */
 };
 
 static struct gen *gens; /* all generations */
@@ -64,7 +67,7 @@ gen_new(struct conf *conf, struct share *share)
 		return NULL;
 	gen->conf = conf;
 	gen->share = share;
-	gen->kill_at = -1;
+	gen->kill_at = gen->resend_at = -1;
 	gen->logs = (struct logs){ -1, -1, false, LOG_LEVEL_INFO, false };
 	links_init(&gen->links, share);
 	for (size_t i = 0; i < CHILDREN_MAX; i++)
@@ -156,8 +159,23 @@ gen_link(struct gen *gen)
 	return 0;
 }
 
+/* When the children must have said what is expected now, in ms. */
+static int64_t
+answer_due(const struct gen *gen, int64_t now)
+{
+	return now + ANSWER_TIME + (int64_t)gen->nchildren * ANSWER_EACH;
+}
+
+/* The start of a generation has failed, with that status to exit with. */
+static void
+gen_fail(struct gen *gen, int status)
+{
+	gen->state = GEN_FAILED;
+	gen->status = status;
+}
+
 /*
- * Starts all children.  Returns 0, or -1 with errno; then gen_stop() ends
+ * Starts all children.  Returns 0, or -1 with errno; then gen_kill() ends
  * those that were started.
  */
 int
@@ -172,26 +190,149 @@ gen_start(struct gen *gen, int64_t now)
 	for (size_t i = 0; i < gen->nchildren; i++)
 		if (child_start(gen, &gen->children[i], gens, now) != 0)
 			return -1;
+	now = clock_ms();
+	for (size_t i = 0; i < gen->nchildren; i++)
+		gen->children[i].due = answer_due(gen, now);
 	return 0;
 }
 
-/* Sends an order, and descriptors with it, to all workers that run. */
-static void
-gen_order(const struct gen *gen, const struct order_message *order,
-    const int *fds, size_t nfds)
+/* What a child is called in the log. */
+static const char *
+child_name(const struct gen *gen, const struct child *child, char text[32])
 {
-	for (size_t i = 0; i < gen->nworkers; i++)
+	if (child_is_desk(gen, child))
+		return "Desk";
+	snprintf(text, 32, "Worker %zu", (size_t)(child - gen->children));
+	return text;
+}
+
+/*
+ * Sends an order, and descriptors with it, to a worker that runs.  An order
+ * that is lost is sent again.
+ */
+static void
+worker_order(struct gen *gen, struct child *child,
+    const struct order_message *order, const int *fds, size_t nfds)
+{
+	unsigned bit = 1u << order->order;
+	char name[32];
+
+	if (child->pid < 0 || child->control < 0)
+		return;
+	if (child_order(child, order, fds, nfds) == 0) {
+		child->unsent &= ~bit;
+		return;
+	}
+	if (!(child->unsent & bit))
+		log_line(LOG_LEVEL_WARNING,
+		    "%s (pid %ld) does not take an order (%s); trying again",
+		    child_name(gen, child, name), (long)child->pid,
+		    strerror(errno));
+	child->unsent |= bit;
+	gen->resend_at = clock_ms() + RESEND_TIME;
+}
+
+/* Orders a worker to drain. */
+static void
+worker_drain(struct gen *gen, struct child *child)
+{
+	struct order_message order = { .order = ORDER_DRAIN,
+		.abandoned = gen->abandoned };
+
+	worker_order(gen, child, &order, NULL, 0);
+}
+
+/* Sends a worker the logs to write to from now on. */
+static void
+worker_logs(struct gen *gen, struct child *child, const struct logs *logs)
+{
+	struct order_message order = { .order = ORDER_LOGS,
+		.log = logs->fd >= 0,
+		.access = logs->access >= 0,
+		.syslog = logs->syslog,
+		.level = logs->level };
+	int fds[2];
+	size_t n = 0;
+
+	if (order.log)
+		fds[n++] = logs->fd;
+	if (order.access)
+		fds[n++] = logs->access;
+	worker_order(gen, child, &order, fds, n);
+}
+
+/* Sends lost orders again, when it is time; the logs are those in use. */
+void
+gen_resend(struct gen *gen, const struct logs *logs, int64_t now)
+{
+	if (gen->resend_at < 0 || now < gen->resend_at)
+		return;
+	gen->resend_at = -1;
+	for (size_t i = 0; i < gen->nworkers; i++) {
+		struct child *child = &gen->children[i];
+
+		if (child->unsent & 1u << ORDER_DRAIN)
+			worker_drain(gen, child);
+		if (child->unsent & 1u << ORDER_LOGS)
+			worker_logs(gen, child, logs);
+	}
+}
+
+/*
+ * Kills the children that have not said in time that they are ready, or that
+ * they drain: their note or their order is lost, or they hang.  A start has
+ * failed then.  Returns whether there was one.
+ */
+bool
+gen_late(struct gen *gen, int64_t now)
+{
+	bool any = false;
+	char name[32];
+
+	for (size_t i = 0; i < gen->nchildren; i++) {
+		struct child *child = &gen->children[i];
+
+		if (child->due == 0 || now < child->due)
+			continue;
+		log_line(LOG_LEVEL_ERROR,
+		    "%s (pid %ld) did not say in time that it %s; killing it",
+		    child_name(gen, child, name), (long)child->pid,
+		    gen->state == GEN_DRAINING ? "drains" : "is ready");
+		child->due = 0;
+		kill(child->pid, SIGKILL);
+		if (gen->state == GEN_STARTING)
+			gen_fail(gen, STATUS_SYSTEM);
+		any = true;
+	}
+	return any;
+}
+
+/* When gen_late() or gen_resend() is needed next, or -1. */
+int64_t
+gen_due_next(const struct gen *gen)
+{
+	int64_t next = gen->resend_at;
+
+	for (size_t i = 0; i < gen->nchildren; i++)
+		if (gen->children[i].due != 0)
+			next = clock_earlier(next, gen->children[i].due);
+	return next;
+}
+
+/* Sends a signal to all children. */
+static void
+gen_signal(const struct gen *gen, int signo)
+{
+	for (size_t i = 0; i < gen->nchildren; i++)
 		if (gen->children[i].pid > 0)
-			child_order(&gen->children[i], order, fds, nfds);
+			kill(gen->children[i].pid, signo);
 }
 
 /* Lets children that somebody has stopped go on, to hear what is to be done. */
 void
 gen_continue(const struct gen *gen)
 {
-	for (size_t i = 0; i < gen->nchildren; i++)
-		if (gen->children[i].pid > 0)
-			kill(gen->children[i].pid, SIGCONT);
+	gen_signal(gen, SIGCONT);
 }
 
 /* Frees what only the successor of a generation needs in the master now. */
@@ -213,7 +354,6 @@ void
 gen_drain(struct gen *gen, const struct gen *successor, int64_t now)
 {
 	const struct listeners *l = &gen->listeners;
-	struct order_message order = { .order = ORDER_DRAIN };
 
 	gen->state = GEN_DRAINING;
 	gen->kill_at =
@@ -221,36 +361,31 @@ gen_drain(struct gen *gen, const struct gen *successor, int64_t now)
 	for (size_t i = 0; i < l->n; i++)
 		if (successor != NULL &&
 		    !listen_has(&successor->listeners, &l->at[i])) {
-			order.abandoned |= UINT64_C(1) << i;
+			gen->abandoned |= UINT64_C(1) << i;
 			sys_reuseport(l->fds[i], true);
 		}
 	listen_close(&gen->listeners);
 	links_close(&gen->links);
 	if (successor != NULL)
 		gen_retire(gen);
-	gen_order(gen, &order, NULL, 0);
 	gen_continue(gen);
-	for (size_t i = 0; i < gen->nchildren; i++)
-		gen->children[i].restart_at = 0;
+	for (size_t i = 0; i < gen->nchildren; i++) {
+		struct child *child = &gen->children[i];
+
+		child->restart_at = child->due = 0;
+		if (child_is_desk(gen, child) || child->pid < 0)
+			continue;
+		worker_drain(gen, child);
+		child->due = answer_due(gen, now);
+	}
 }
 
 /* Sends all workers the logs to write to from now on. */
 void
-gen_logs(const struct gen *gen, const struct logs *logs)
+gen_logs(struct gen *gen, const struct logs *logs)
 {
-	struct order_message order = { .order = ORDER_LOGS,
-		.log = logs->fd >= 0,
-		.access = logs->access >= 0,
-		.syslog = logs->syslog,
-		.level = logs->level };
-	int fds[2];
-	size_t n = 0;
-
-	if (order.log)
-		fds[n++] = logs->fd;
-	if (order.access)
-		fds[n++] = logs->access;
-	gen_order(gen, &order, fds, n);
+	for (size_t i = 0; i < gen->nworkers; i++)
+		worker_logs(gen, &gen->children[i], logs);
 }
 
 /* How many connections its workers carry. */
@@ -265,24 +400,42 @@ gen_clients(const struct gen *gen)
 	return n;
 }
 
+/* How many ms the children need to leave, if the processors are free. */
+int64_t
+gen_stop_time(const struct gen *gen)
+{
+	int64_t ms = (int64_t)gen_clients(gen) / STOP_CLIENTS;
+
+	for (size_t i = 0; i < gen->nchildren; i++)
+		if (gen->children[i].pid > 0)
+			ms += STOP_EACH;
+	return ms;
+}
+
 /*
  * Ends all children at once: they leave when they see that the master has hung
- * up, or are killed.  One that was stopped must go on to see that.
+ * up, and are killed if they have not left at kill_at.  One that was stopped
+ * must go on to see that.
  */
 void
-gen_stop(struct gen *gen, bool kill_all, int64_t now)
+gen_stop(struct gen *gen, int64_t kill_at)
 {
 	gen->stopped = true;
-	gen->kill_at =
-	    now + STOP_TIME + (int64_t)gen_clients(gen) / STOP_CLIENTS;
+	gen->kill_at = kill_at;
 	for (size_t i = 0; i < gen->nchildren; i++) {
-		struct child *child = &gen->children[i];
-
-		child->restart_at = 0;
-		child_hang_up(child);
-		if (child->pid > 0)
-			kill(child->pid, kill_all ? SIGKILL : SIGCONT);
+		gen->children[i].restart_at = gen->children[i].due = 0;
+		child_hang_up(&gen->children[i]);
 	}
+	gen->resend_at = -1;
+	gen_signal(gen, SIGCONT);
+}
+
+/* Kills all children; what the system does not end then is killed again. */
+void
+gen_kill(struct gen *gen, int64_t now)
+{
+	gen_stop(gen, now + KILL_TIME);
+	gen_signal(gen, SIGKILL);
 }
 
 /* Starts the children again whose restart is due. */
@@ -298,7 +451,9 @@ gen_restart(struct gen *gen, int64_t now)
 			log_line(LOG_LEVEL_ERROR, "Cannot start a child: %s",
 			    strerror(errno));
 			child->restart_at = now + DELAY_MAX;
+			continue;
 		}
+		child->due = answer_due(gen, now);
 	}
 }
 
@@ -331,21 +486,18 @@ static void
 log_death(
     const struct gen *gen, const struct child *child, int status, int64_t now)
 {
-	char cause[80], name[32] = "Desk", restart[40] = "";
+	char cause[80], name[32], restart[40] = "";
 
 	if (status == 0 && gen->state != GEN_LIVE)
 		return;
 	cause_text(cause, sizeof(cause), status);
-	if (!child_is_desk(gen, child))
-		snprintf(name, sizeof(name), "Worker %zu",
-		    (size_t)(child - gen->children));
 	if (child->restart_at > now)
 		snprintf(restart, sizeof(restart), "; restarting in %d ms",
 		    (int)(child->restart_at - now));
 	else if (child->restart_at != 0)
 		snprintf(restart, sizeof(restart), "; restarting");
-	log_line(LOG_LEVEL_ERROR, "%s (pid %ld) %s%s", name, (long)child->pid,
-	    cause, restart);
+	log_line(LOG_LEVEL_ERROR, "%s (pid %ld) %s%s",
+	    child_name(gen, child, name), (long)child->pid, cause, restart);
 }
 
 /* A helper is the desk's child; the next question gets another. */
@@ -388,13 +540,12 @@ child_gone(struct gen *gen, struct child *child, int status, int64_t now)
 		restart_plan(child, now);
 	if (!gen->stopped)
 		log_death(gen, child, status, now);
-	if (gen->state == GEN_STARTING) {
-		gen->state = GEN_FAILED;
-		gen->status =
-		    WIFEXITED(status) ? WEXITSTATUS(status) : STATUS_SYSTEM;
-	}
+	if (gen->state == GEN_STARTING)
+		gen_fail(gen,
+		    WIFEXITED(status) ? WEXITSTATUS(status) : STATUS_SYSTEM);
 	child_hang_up(child);
 	child->pid = -1;
+	child->due = 0;
 	if (!child_is_desk(gen, child))
 		guard_worker_gone(gen, (uint32_t)(child - gen->children));
 }
@@ -436,8 +587,12 @@ static void
 note_take(
     const struct gen *gen, struct child *child, const struct note_message *note)
 {
+	/* A worker that begins to drain is late only with that note. */
 	if (note->note == NOTE_DRAINED)
 		child->drained = true;
+	if (note->note == NOTE_DRAINED ||
+	    (note->note == NOTE_READY && gen->state != GEN_DRAINING))
+		child->due = 0;
 	if (note->note == NOTE_HELPER)
 		log_helper_death(note);
 	if (note->note != NOTE_READY)

@@ -22,7 +22,8 @@ struct pollfd;
 struct share;
 
 enum {
-	CHILDREN_MAX = WORKERS_MAX + 1 /* the desk too */
+	CHILDREN_MAX = WORKERS_MAX + 1, /* the desk too */
+	STOP_TIME = 400 /* ms for children to leave, besides what they need */
 };
 
 enum gen_state { GEN_STARTING, GEN_LIVE, GEN_DRAINING, GEN_FAILED };
@@ -42,8 +43,10 @@ struct gen {
 	struct listeners listeners;
 	struct links links;
 	struct budget budget;
-	int64_t look_at; /* ms: when to look whether clients wait */
-	bool waiting;    /* some did at the last look */
+	uint64_t abandoned; /* GEN_DRAINING: as ORDER_DRAIN has it */
+	int64_t resend_at;  /* ms: when lost orders are sent again, or -1 */
+	int64_t look_at;    /* ms: when to look whether clients wait */
+	bool waiting;       /* some did at the last look */
 	struct child children[CHILDREN_MAX]; /* workers, then the desk */
 	size_t nworkers, nchildren;
 };
@@ -54,9 +57,14 @@ int gen_listen(struct gen *, const struct gen *old);
 int gen_start(struct gen *, int64_t now);
 void gen_drain(struct gen *, const struct gen *successor, int64_t now);
 void gen_continue(const struct gen *);
-void gen_logs(const struct gen *, const struct logs *);
-void gen_stop(struct gen *, bool kill_all, int64_t now);
+void gen_logs(struct gen *, const struct logs *);
+void gen_resend(struct gen *, const struct logs *, int64_t now);
+bool gen_late(struct gen *, int64_t now);
+int64_t gen_due_next(const struct gen *);
+void gen_stop(struct gen *, int64_t kill_at);
+void gen_kill(struct gen *, int64_t now);
 unsigned long gen_clients(const struct gen *);
+int64_t gen_stop_time(const struct gen *);
 void gen_restart(struct gen *, int64_t now);
 int64_t gen_restart_next(const struct gen *);
 size_t gen_watch(const struct gen *, struct pollfd *);

@@ -40,13 +40,17 @@ worker_serves(const struct gen *gen, uint32_t worker)
 	    gen->children[worker].ready;
 }
 
-/* Gives an order that needs no more than its name. */
+/*
+ * Gives an order that needs no more than its name.  Each of them wakes the
+ * worker, so that it looks at the baton; if one is lost, the bell does that.
+ */
 static void
 worker_order(const struct gen *gen, uint32_t worker, enum order what)
 {
 	struct order_message order = { .order = what };
 
-	child_order(&gen->children[worker], &order, NULL, 0);
+	if (child_order(&gen->children[worker], &order, NULL, 0) != 0)
+		baton_ring(&gen->links.baton, worker);
 }
 
 /*

@@ -36,6 +36,7 @@ static struct {
 	bool foreground;
 	const char *file; /* absolute path of the configuration, or NULL */
 	struct gen *live, *coming;
+	bool reload_due; /* it was asked for, and has not begun */
 } m;
 
 /* What the signals ask for, until it is done. */
@@ -147,21 +148,27 @@ master_use_logs(const struct logs *logs)
 			gen_logs(gen, logs);
 }
 
-/* Opens the log files again, as a rotation needs it. */
+/*
+ * Opens the logs of a generation again, as a rotation needs it: of the live
+ * one, to which all write, or of one that is starting.
+ */
 static void
-master_reopen_logs(void)
+master_reopen_logs(struct gen *gen)
 {
 	struct logs logs;
-	const char *path = master_logs_open(&logs, m.live->conf);
+	const char *path = master_logs_open(&logs, gen->conf);
 
 	if (path != NULL) {
 		log_line(LOG_LEVEL_ERROR, "Cannot reopen %s: %s", path,
 		    strerror(errno));
 		return;
 	}
-	master_use_logs(&logs);
-	log_close(&m.live->logs);
-	m.live->logs = logs;
+	if (gen != m.live)
+		gen_logs(gen, &logs);
+	if (gen == m.live || m.live == NULL)
+		master_use_logs(&logs);
+	log_close(&gen->logs);
+	gen->logs = logs;
 }
 
 /* Start and reload. */
@@ -242,7 +249,7 @@ master_reload_failed(void)
 	log_line(LOG_LEVEL_WARNING, "Reloading config file failed!");
 	if (m.coming != NULL) {
 		m.coming->state = GEN_FAILED;
-		gen_stop(m.coming, true, clock_ms());
+		gen_kill(m.coming, clock_ms());
 	}
 	m.coming = NULL;
 	if (m.phase == RUNNING)
@@ -251,13 +258,31 @@ master_reload_failed(void)
 
 /* What the signals ask for. */
 
-/* SIGHUP, SIGUSR1: reopens the logs in any case, and reloads if it can. */
+/*
+ * SIGHUP, SIGUSR1: reopens the logs in any case.  The reload itself comes when
+ * no other generation is starting.
+ */
+static void
+master_reload_asked(void)
+{
+	if (m.live != NULL)
+		master_reopen_logs(m.live);
+	if (m.coming != NULL)
+		master_reopen_logs(m.coming);
+	if (m.phase == DRAINING)
+		return;
+	if (m.coming != NULL && !m.reload_due)
+		log_line(LOG_LEVEL_NOTICE,
+		    "Reloading config file when the %s in progress is over",
+		    m.phase == STARTING ? "start" : "reload");
+	m.reload_due = true;
+}
+
+/* Reloads what was asked for. */
 static void
 master_reload(void)
 {
-	master_reopen_logs();
-	if (m.phase == DRAINING)
-		return;
+	m.reload_due = false;
 	log_line(LOG_LEVEL_NOTICE, "Reloading config file (%s)",
 	    m.file != NULL ? m.file : "none, built-in");
 	service_reloading();
@@ -269,11 +294,15 @@ master_reload(void)
 static void
 master_stop(void)
 {
+	int64_t kill_at = clock_ms() + STOP_TIME;
+
 	log_line(LOG_LEVEL_NOTICE, "Shutting down.");
 	service_stopping();
 	m.phase = STOPPING;
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
-		gen_stop(gen, false, clock_ms());
+		kill_at += gen_stop_time(gen);
+	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
+		gen_stop(gen, kill_at);
 }
 
 /* SIGQUIT: everything ends when the tunnels have ended. */
@@ -311,9 +340,13 @@ master_obey(void)
 		master_drain();
 		return true;
 	}
-	if (!wants_reload || m.coming != NULL || m.phase == STARTING)
+	if (wants_reload) {
+		wants_reload = 0;
+		master_reload_asked();
+		return true;
+	}
+	if (!m.reload_due || m.coming != NULL || m.phase != RUNNING)
 		return false;
-	wants_reload = 0;
 	master_reload();
 	return true;
 }
@@ -425,13 +458,33 @@ master_tidy(int64_t now)
 	for (gen = gen_first(); gen != NULL; gen = next) {
 		next = gen->next;
 		if (is_overdue(gen, now)) {
-			gen_stop(gen, true, now);
+			gen_kill(gen, now);
 			any = true;
 		}
 		if (is_finished(gen)) {
 			master_free(gen);
 			any = true;
 		}
+	}
+	return any;
+}
+
+/*
+ * Ends the wait for children that do not answer, and sends them again what was
+ * lost.  Returns whether any was given up.
+ */
+static bool
+master_check_late(int64_t now)
+{
+	bool any = false;
+
+	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next) {
+		if (gen_late(gen, now))
+			any = true;
+		gen_resend(gen,
+		    gen == m.coming || m.live == NULL ? &gen->logs
+						      : &m.live->logs,
+		    now);
 	}
 	return any;
 }
@@ -445,6 +498,7 @@ master_sleep_time(int64_t now)
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next) {
 		until = clock_earlier(until, gen->kill_at);
 		until = clock_earlier(until, gen_restart_next(gen));
+		until = clock_earlier(until, gen_due_next(gen));
 		until = clock_earlier(until, guard_look_next(gen));
 	}
 	return clock_sleep(until, now);
@@ -474,10 +528,11 @@ master_sleep(void)
 static bool
 master_step(int64_t now)
 {
-	bool obeyed = master_obey(), came = master_check_coming(),
-	     left = master_check_drained(), ended = master_tidy(now);
+	bool obeyed = master_obey(), late = master_check_late(now),
+	     came = master_check_coming(), left = master_check_drained(),
+	     ended = master_tidy(now);
 
-	return obeyed || came || left || ended;
+	return obeyed || late || came || left || ended;
 }
 
 /* One turn: sleeps, then does all that can be done without waiting. */

@@ -540,3 +540,80 @@ workers_are() {
 	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
 	[ "$(child_pids | wc -l)" = "$n" ]
 }
+
+# newcomer OLD: waits for a child of adit that is not among these, and stops it;
+# sets NEWCOMER.  It looks as often as it can: a child starts in a few ms.
+newcomer() {
+	local pid end=$((SECONDS + 10))
+
+	NEWCOMER=
+	while [ -z "$NEWCOMER" ] && [ "$SECONDS" -lt "$end" ]; do
+		children
+		for pid in "${CHILDREN[@]}"; do
+			[[ " $1 " == *" $pid "* ]] || NEWCOMER=$pid
+		done
+	done
+	kill -STOP "$NEWCOMER"
+}
+
+# hang_start: begins a reload whose first worker is stopped while it starts.
+hang_start() {
+	local n try
+
+	for try in 1 2 3 4 5; do
+		wait_for settled
+		n=$(log_count 'Reloading config file finished')
+		children
+		kill -HUP "$ADIT_PID"
+		newcomer "${CHILDREN[*]}"
+		if ! wait_for -t 1 log_counts $((n + 1)) 'config file finished' \
+		    >/dev/null; then
+			return 0
+		fi
+		kill -CONT "$NEWCOMER"
+	done
+	echo "no worker was stopped in time"
+	return 1
+}
+
+# settled: whether adit has its two workers and the desk, and no other child.
+settled() {
+	children
+	[ "${#CHILDREN[@]}" = 3 ]
+}
+
+@test "reload: a worker that hangs while it starts fails that reload, and neither the next one nor the logs wait for ever" {
+	need_proc
+	CRASH_OK=1
+	adit_start "Workers 2" "LogFile \"$DIR/adit.log\""
+	LOG=$DIR/adit.log
+	hang_start
+	# Logs are reopened even now; the reload is remembered, and said.
+	mv "$LOG" "$LOG.1"
+	kill -USR1 "$ADIT_PID"
+	log_wait '^NOTICE .*: Reloading config file when the reload in progress is over$'
+	client send "GET / HTTP/1.1\r\n\r\n" refused 400
+	log_wait 'Refused request'
+	wait_for -t 40 log_has "^ERROR .*: Worker 0 \(pid $NEWCOMER\) did not say in time that it is ready"
+	log_wait 'Reloading config file failed!'
+	log_wait 'Reloading config file finished'
+	client
+}
+
+@test "reload: a worker that hangs while it starts does not delay a stop" {
+	need_proc
+	adit_start "Workers 2"
+	hang_start
+	kill -TERM "$ADIT_PID"
+	wait_for -t 2 dead "$ADIT_PID" "$NEWCOMER"
+	wait "$ADIT_PID"
+}
+
+@test "reload: a worker that was stopped goes on, and leaves its sockets to the next" {
+	need_proc
+	adit_start "Workers 2"
+	# shellcheck disable=SC2046
+	kill -STOP $(worker_pids)
+	reload
+	client
+}
