@@ -93,6 +93,7 @@
 #include "links.h"
 #include "listen.h"
 #include "master.h"
+#include "room.h"
 #include "service.h"
 
 /* cli: what -t says */

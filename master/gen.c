@@ -122,6 +122,32 @@ gen_free(struct gen *gen)
 	free(gen);
 }
 
+/* Whether every worker has left the listening sockets. */
+bool
+gen_drained(const struct gen *gen)
+{
+	for (size_t i = 0; i < gen->nworkers; i++)
+		if (gen->children[i].pid > 0 && !gen->children[i].drained)
+			return false;
+	return true;
+}
+
+/*
+ * Marks the slots that the workers of a generation have.  That of a worker that
+ * has died while it drained is free, unless another one still looks for the
+ * baton, which is in the slot of the first.
+ */
+static void
+slots_mark(const struct gen *gen, bool used[SLOTS_MAX])
+{
+	bool left = gen->state == GEN_DRAINING && gen_drained(gen);
+
+	for (size_t i = 0; i < gen->nworkers; i++)
+		if (gen->children[i].slot < SLOTS_MAX &&
+		    (!left || gen->children[i].pid > 0))
+			used[gen->children[i].slot] = true;
+}
+
 /* A slot in the share that no other worker has; SLOTS_MAX: none is free. */
 static size_t
 slot_take(struct share *share)
@@ -131,9 +157,7 @@ slot_take(struct share *share)
 
 	memset(used, 0, sizeof(used));
 	for (struct gen *gen = gens; gen != NULL; gen = gen->next)
-		for (size_t i = 0; i < gen->nworkers; i++)
-			if (gen->children[i].slot < SLOTS_MAX)
-				used[gen->children[i].slot] = true;
+		slots_mark(gen, used);
 	for (slot = 0; slot < SLOTS_MAX && used[slot]; slot++)
 		;
 	if (slot < SLOTS_MAX && slot >= atomic_load(&share->nslots))
@@ -627,16 +651,6 @@ gen_ready(const struct gen *gen)
 {
 	for (size_t i = 0; i < gen->nchildren; i++)
 		if (!gen->children[i].ready)
-			return false;
-	return true;
-}
-
-/* Whether every worker has left the listening sockets. */
-bool
-gen_drained(const struct gen *gen)
-{
-	for (size_t i = 0; i < gen->nworkers; i++)
-		if (gen->children[i].pid > 0 && !gen->children[i].drained)
 			return false;
 	return true;
 }

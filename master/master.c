@@ -26,8 +26,13 @@
 #include "guard.h"
 #include "log.h"
 #include "master.h"
+#include "room.h"
 #include "service.h"
 #include "share.h"
+
+enum {
+	ROOM_TIME = 5000 /* ms for old generations to make room */
+};
 
 enum phase { STARTING, RUNNING, DRAINING, STOPPING };
 
@@ -36,7 +41,8 @@ static struct {
 	bool foreground;
 	const char *file; /* absolute path of the configuration, or NULL */
 	struct gen *live, *coming;
-	bool reload_due; /* it was asked for, and has not begun */
+	bool reload_due;    /* it was asked for, and has not begun */
+	int64_t room_until; /* ms: the reload waits for room until then, or 0 */
 } m;
 
 /* What the signals ask for, until it is done. */
@@ -199,6 +205,27 @@ master_take_over(struct gen *gen)
 	gen_drain(old, gen, clock_ms());
 }
 
+/*
+ * Starts the children of m.coming.  If there is no room for them, those that
+ * have drained for the longest time end, and the reload is tried again then.
+ */
+static int
+master_launch(void)
+{
+	int64_t now = clock_ms();
+	int error;
+
+	if (gen_start(m.coming, now) == 0)
+		return 0;
+	error = errno;
+	if (room_lacks(error) && room_make(m.coming->nworkers, error, now))
+		m.room_until = now + ROOM_TIME;
+	else
+		log_line(LOG_LEVEL_ERROR, "Cannot start the workers: %s",
+		    strerror(error));
+	return -1;
+}
+
 /* Starts the next generation, m.coming, with its configuration. */
 static int
 master_begin(struct gen *gen)
@@ -213,11 +240,7 @@ master_begin(struct gen *gen)
 		    strerror(errno));
 		return -1;
 	}
-	if (gen_start(gen, clock_ms()) == 0)
-		return 0;
-	log_line(
-	    LOG_LEVEL_ERROR, "Cannot start the workers: %s", strerror(errno));
-	return -1;
+	return master_launch();
 }
 
 static void
@@ -243,15 +266,22 @@ master_reload_begin(void)
 	return master_begin(m.coming);
 }
 
+/* Ends a generation that could not start. */
+static void
+master_give_up(void)
+{
+	if (m.coming == NULL)
+		return;
+	m.coming->state = GEN_FAILED;
+	gen_kill(m.coming, clock_ms());
+	m.coming = NULL;
+}
+
 static void
 master_reload_failed(void)
 {
 	log_line(LOG_LEVEL_WARNING, "Reloading config file failed!");
-	if (m.coming != NULL) {
-		m.coming->state = GEN_FAILED;
-		gen_kill(m.coming, clock_ms());
-	}
-	m.coming = NULL;
+	master_give_up();
 	if (m.phase == RUNNING)
 		service_ready();
 }
@@ -278,16 +308,48 @@ master_reload_asked(void)
 	m.reload_due = true;
 }
 
+/* Whether a generation is about to end, which makes room for another. */
+static bool
+is_making_room(void)
+{
+	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
+		if (gen->stopped)
+			return true;
+	return false;
+}
+
+/* Whether a reload that was asked for can begin. */
+static bool
+reload_can_begin(int64_t now)
+{
+	return m.reload_due && m.coming == NULL && m.phase == RUNNING &&
+	    (now >= m.room_until || !is_making_room());
+}
+
+/* Tries to reload, now or, with m.room_until, when there is room. */
+static void
+master_try_reload(int64_t now)
+{
+	m.room_until = 0;
+	if (room_is_short(m.live) && room_make(m.live->nworkers, EMFILE, now))
+		m.room_until = now + ROOM_TIME;
+	else if (master_reload_begin() != 0 && m.room_until == 0)
+		master_reload_failed();
+	if (m.room_until != 0)
+		master_give_up();
+	m.reload_due = m.room_until != 0;
+}
+
 /* Reloads what was asked for. */
 static void
-master_reload(void)
+master_reload(int64_t now)
 {
-	m.reload_due = false;
-	log_line(LOG_LEVEL_NOTICE, "Reloading config file (%s)",
-	    m.file != NULL ? m.file : "none, built-in");
-	service_reloading();
-	if (master_reload_begin() != 0)
-		master_reload_failed();
+	if (m.room_until == 0) {
+		log_line(LOG_LEVEL_NOTICE, "Reloading config file (%s)",
+		    m.file != NULL ? m.file : "none, built-in");
+		service_reloading();
+	}
+	master_try_reload(now);
 }
 
 /* SIGTERM, SIGINT: everything ends now. */
@@ -328,7 +390,7 @@ master_drain(void)
  * Before the start is over there are no tunnels to wait for.
  */
 static bool
-master_obey(void)
+master_obey(int64_t now)
 {
 	if (m.phase == STOPPING)
 		return false;
@@ -345,9 +407,9 @@ master_obey(void)
 		master_reload_asked();
 		return true;
 	}
-	if (!m.reload_due || m.coming != NULL || m.phase != RUNNING)
+	if (!reload_can_begin(now))
 		return false;
-	master_reload();
+	master_reload(now);
 	return true;
 }
 
@@ -493,7 +555,8 @@ master_check_late(int64_t now)
 static int
 master_sleep_time(int64_t now)
 {
-	int64_t until = -1;
+	int64_t until =
+	    m.phase == RUNNING && m.room_until != 0 ? m.room_until : -1;
 
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next) {
 		until = clock_earlier(until, gen->kill_at);
@@ -508,7 +571,7 @@ master_sleep_time(int64_t now)
 static void
 master_sleep(void)
 {
-	static struct pollfd pfds[1 + SLOTS_MAX * 2];
+	static struct pollfd pfds[1 + 2 * SLOTS_MAX + 2 * CHILDREN_MAX];
 	size_t n = 1;
 	char bytes[64];
 
@@ -528,7 +591,7 @@ master_sleep(void)
 static bool
 master_step(int64_t now)
 {
-	bool obeyed = master_obey(), late = master_check_late(now),
+	bool obeyed = master_obey(now), late = master_check_late(now),
 	     came = master_check_coming(), left = master_check_drained(),
 	     ended = master_tidy(now);
 

@@ -617,3 +617,31 @@ settled() {
 	reload
 	client
 }
+
+# tunnels_and_reloads N: reloads N times, each time with one more tunnel.
+tunnels_and_reloads() {
+	local i
+
+	for i in $(seq "$1"); do
+		client_start "n$i" 127.0.0.1 "$PORT" \
+		    tunnel "127.0.0.1:$srv_PORT" say up hold
+		wait_for peer_said "n$i" up
+		reload
+	done
+}
+
+@test "reload: when descriptors run out, the oldest tunnels end, and reloads go on" {
+	peer_start srv server echo
+	ADIT_WRAP=(sh -c 'ulimit -n 48; exec "$@"' sh)
+	adit_start "Workers 1"
+	client_start first 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" \
+	    say up reset say torn
+	wait_for peer_said first up
+	tunnels_and_reloads 24
+	log_has '^WARNING .*: No room for new workers \(Too many open files\): ending the oldest that drain cuts [12] connections$'
+	fails log_has 'failed'
+	ended first torn
+	tunnel_start last
+	reload
+	tunnel_whole last
+}
