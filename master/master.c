@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -125,12 +126,9 @@ master_log_to_stderr(void)
 	log_use(&on_stderr);
 }
 
-/*
- * Opens the logs that a configuration names; in the foreground standard output
- * is the log when it names none.  Returns as log_open() does.
- */
-const char *
-master_logs_open(struct logs *logs, const struct conf *conf)
+/* In the foreground standard output is the log when nothing else is named. */
+static struct log_places
+master_places(const struct conf *conf)
 {
 	struct log_places places = { .file = conf->logfile,
 		.access = conf->accesslog,
@@ -139,6 +137,15 @@ master_logs_open(struct logs *logs, const struct conf *conf)
 
 	if (places.file == NULL && m.foreground)
 		places.file = "/dev/stdout";
+	return places;
+}
+
+/* Opens the logs that a configuration names.  Returns as log_open() does. */
+const char *
+master_logs_open(struct logs *logs, const struct conf *conf)
+{
+	struct log_places places = master_places(conf);
+
 	return log_open(logs, &places);
 }
 
@@ -154,6 +161,89 @@ master_use_logs(const struct logs *logs)
 			gen_logs(gen, logs);
 }
 
+/* Says that a log cannot be opened, and where its lines go instead. */
+static void
+say_kept(const char *directive, const char *path, const char *kept)
+{
+	int error = errno;
+
+	if (kept == NULL)
+		log_line(LOG_LEVEL_ERROR, "%s %s: %s; nothing is written",
+		    directive, path, strerror(error));
+	else if (strcmp(path, kept) == 0)
+		log_line(LOG_LEVEL_ERROR,
+		    "%s %s: %s; still writing to the file that was open",
+		    directive, path, strerror(error));
+	else
+		log_line(LOG_LEVEL_ERROR, "%s %s: %s; still writing to %s",
+		    directive, path, strerror(error), kept);
+}
+
+/* A copy of a descriptor or of a path, if there is one. */
+static int
+copy_of_fd(int fd)
+{
+	return fd >= 0 ? fcntl(fd, F_DUPFD, 3) : -1;
+}
+
+static char *
+copy_of_path(const char *path)
+{
+	return path != NULL ? strdup(path) : NULL;
+}
+
+/* Opens the main log, as master_logs_renew() says. */
+static void
+main_log_renew(struct logs *logs, struct conf *conf, const struct gen *used)
+{
+	struct log_places places = master_places(conf),
+			  kept = master_places(used->conf);
+
+	places.access = NULL;
+	if (log_open(logs, &places) == NULL)
+		return;
+	say_kept("LogFile", places.file, kept.syslog ? "syslog" : kept.file);
+	logs->fd = copy_of_fd(used->logs.fd);
+	logs->syslog = used->logs.syslog;
+	if (conf == used->conf)
+		return;
+	free(conf->logfile);
+	conf->logfile = copy_of_path(used->conf->logfile);
+	conf->syslog = used->conf->syslog;
+}
+
+/* Opens the access log likewise. */
+static void
+access_log_renew(struct logs *logs, struct conf *conf, const struct gen *used)
+{
+	struct log_places places = { .file = conf->accesslog };
+	struct logs access;
+
+	if (log_open(&access, &places) == NULL) {
+		logs->access = access.fd;
+		return;
+	}
+	say_kept("AccessLog", places.file, used->conf->accesslog);
+	logs->access = copy_of_fd(used->logs.access);
+	if (conf == used->conf)
+		return;
+	free(conf->accesslog);
+	conf->accesslog = copy_of_path(used->conf->accesslog);
+}
+
+/*
+ * Opens the logs that a configuration names, at a reload or a rotation.  For
+ * one that cannot be opened that of another generation stays in use, which may
+ * be the same: new rules must not wait for a log.  The configuration is changed
+ * to say what is in use, so that a rotation of that file is followed.
+ */
+static void
+master_logs_renew(struct logs *logs, struct conf *conf, const struct gen *used)
+{
+	main_log_renew(logs, conf, used);
+	access_log_renew(logs, conf, used);
+}
+
 /*
  * Opens the logs of a generation again, as a rotation needs it: of the live
  * one, to which all write, or of one that is starting.
@@ -162,13 +252,8 @@ static void
 master_reopen_logs(struct gen *gen)
 {
 	struct logs logs;
-	const char *path = master_logs_open(&logs, gen->conf);
 
-	if (path != NULL) {
-		log_line(LOG_LEVEL_ERROR, "Cannot reopen %s: %s", path,
-		    strerror(errno));
-		return;
-	}
+	master_logs_renew(&logs, gen->conf, gen);
 	if (gen != m.live)
 		gen_logs(gen, &logs);
 	if (gen == m.live || m.live == NULL)
@@ -230,16 +315,9 @@ master_launch(void)
 static int
 master_begin(struct gen *gen)
 {
-	const char *path;
-
 	if (gen_identity(gen) != 0 || gen_listen(gen, m.live) != 0)
 		return -1;
-	path = master_logs_open(&gen->logs, gen->conf);
-	if (path != NULL) {
-		log_line(LOG_LEVEL_ERROR, "Cannot open %s: %s", path,
-		    strerror(errno));
-		return -1;
-	}
+	master_logs_renew(&gen->logs, gen->conf, m.live);
 	return master_launch();
 }
 

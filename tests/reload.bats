@@ -330,11 +330,44 @@ children_are() {
 	client
 }
 
-@test "reload: a log that cannot be opened changes nothing" {
-	adit_start
-	echo "AccessLog \"$DIR/none/access\"" >>"$CONF"
-	reload_fails
-	client
+@test "reload: new rules are in force even when a log cannot be opened, and the old log stays in use" {
+	peer_start srv server echo
+	adit_start "LogFile \"$DIR/adit.log\"" "AccessLog \"$DIR/access\""
+	LOG=$DIR/adit.log
+	echo "ConnectPort 443" >>"$CONF"
+	sed -i.bak "s,$DIR/access,$DIR/none/access,; s,$DIR/adit.log,$DIR," \
+	    "$CONF"
+	reload
+	log_has "^ERROR .*: AccessLog $DIR/none/access: No such file or directory; still writing to $DIR/access\$"
+	log_has "^ERROR .*: LogFile $DIR: Is a directory; still writing to $DIR/adit.log\$"
+	client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" refused 403
+	wait_for access_lines 1
+	# A rotation of the old log is still followed.
+	mv "$LOG" "$LOG.1"
+	mv "$DIR/access" "$DIR/access.1"
+	kill -HUP "$ADIT_PID"
+	wait_for grep -qs 'Reloading config file finished' "$LOG"
+	client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" refused 403
+	wait_for access_lines 1
+	# Once it can be opened, the new log is used.
+	mkdir "$DIR/none"
+	reload
+	client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" refused 403
+	wait_for lines_are "$DIR/none/access" 1
+	[ "$(wc -l <"$DIR/access")" = 1 ]
+}
+
+@test "reload: a log whose directory is gone stays open, and a first access log that cannot be opened is said" {
+	mkdir "$DIR/logs"
+	adit_start "LogFile \"$DIR/logs/adit.log\""
+	LOG=$DIR/gone/adit.log
+	mv "$DIR/logs" "$DIR/gone"
+	echo "AccessLog \"$DIR/logs/access\"" >>"$CONF"
+	reload
+	log_has "^ERROR .*: LogFile $DIR/logs/adit.log: No such file or directory; still writing to the file that was open\$"
+	log_has "^ERROR .*: AccessLog $DIR/logs/access: No such file or directory; nothing is written\$"
+	client send "GET / HTTP/1.1\r\n\r\n" refused 400
+	log_wait 'Refused request'
 }
 
 # rotate N: renames both logs to .N, reloads, and waits until the reload has
