@@ -244,7 +244,9 @@ worker_order(struct gen *gen, struct child *child,
 	if (child->pid < 0 || child->control < 0)
 		return;
 	if (child_order(child, order, fds, nfds) == 0) {
-		child->unsent &= ~bit;
+		/* To write the same again would unshare a page with forks. */
+		if (child->unsent & bit)
+			child->unsent &= ~bit;
 		return;
 	}
 	if (!(child->unsent & bit))

@@ -678,3 +678,36 @@ tunnels_and_reloads() {
 	reload
 	tunnel_whole last
 }
+
+# memory PID: prints the memory of a process in KiB; what it shares counts in
+# part.
+memory() {
+	awk '$1 == "Pss:" { print $2 }' "/proc/$1/smaps_rollup"
+}
+
+@test "reload: a worker that drains takes no more memory for each older one that drains too" {
+	local new old
+
+	[ -r /proc/self/smaps_rollup ] || skip "needs /proc/PID/smaps_rollup"
+	peer_start srv server echo
+	adit_start "Workers 1"
+	tunnels_and_reloads 20
+	wait_for draining_are 20
+	old=$(memory "${DRAINING[0]}")
+	new=$(memory "${DRAINING[19]}")
+	echo "oldest: $old KiB, newest: $new KiB"
+	[ "$new" -le $((old + 120)) ]
+}
+
+# draining_are N: whether so many children of adit drain; sets DRAINING to them,
+# the oldest first.
+draining_are() {
+	local pid
+
+	DRAINING=()
+	children
+	for pid in "${CHILDREN[@]}"; do
+		! grep -qa draining "/proc/$pid/cmdline" || DRAINING+=("$pid")
+	done
+	[ "${#DRAINING[@]}" = "$1" ]
+}
