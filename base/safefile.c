@@ -110,14 +110,15 @@ append_open(int dir, const char *name)
 	fd = openat(dir, name, O_RDWR | flags, 0640);
 	if (fd < 0 && errno == EACCES)
 		fd = openat(dir, name, O_WRONLY | flags, 0640);
-	if (fd < 0 || fstat(fd, &st) != 0)
+	if (fd < 0)
 		return -1;
-	if (!is_trusted(&dir_st) && !is_harmless(&st, &dir_st)) {
-		close(fd);
+	if (fstat(fd, &st) == 0) {
+		if (is_trusted(&dir_st) || is_harmless(&st, &dir_st))
+			return fd;
 		errno = EPERM;
-		return -1;
 	}
-	return fd;
+	close_keeping_errno(fd);
+	return -1;
 }
 
 /*
