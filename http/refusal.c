@@ -71,6 +71,8 @@ static const struct refusal_row rows[] = {
 	    "was not tried: the proxy has no descriptor left.", true, TALLY_REFUSED },
 	[REFUSE_CONNECT] = { 500, "proxy_internal_error",
 	    "could not be connected to.", true, TALLY_NONE },
+	[REFUSE_PORTS] = { 503, "connection_limit_reached",
+	    "was not tried: the proxy has no port left for it.", true, TALLY_REFUSED },
 	[REFUSE_PARENT_DENIES] = { 403, "http_request_denied",
 	    "The parent proxy has refused this target.", false, TALLY_NONE },
 	[REFUSE_PARENT_FAILS] = { 502, "destination_unavailable",

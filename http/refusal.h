@@ -43,6 +43,7 @@ enum refusal {
 	REFUSE_NO_SOURCE,
 	REFUSE_DESCRIPTORS,
 	REFUSE_CONNECT,
+	REFUSE_PORTS,
 	/* The answer of a parent proxy. */
 	REFUSE_PARENT_DENIES,
 	REFUSE_PARENT_FAILS,

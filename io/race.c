@@ -98,24 +98,28 @@ race_failed(struct race *race, int error)
 }
 
 /*
- * Binds to the first address of Bind that has the right family and is usable.
+ * Binds to the first address of Bind, from *next on, that has the right family
+ * and is usable.  *next becomes the index of the one after it.
  */
 static int
-bind_source(int fd, bool is4)
+bind_source(int fd, bool is4, size_t *next)
 {
 	struct sockaddr_storage ss;
+	int error = EADDRNOTAVAIL;
 	socklen_t len;
 
-	errno = EADDRNOTAVAIL;
-	for (size_t i = 0; i < rules.nbind; i++) {
+	while (*next < rules.nbind) {
+		const struct addr *from = &rules.bind[(*next)++];
 		const void *sa = &ss;
 
-		if (addr_is4(&rules.bind[i]) != is4)
+		if (addr_is4(from) != is4)
 			continue;
-		len = addr_to_sockaddr(&rules.bind[i], &ss);
+		len = addr_to_sockaddr(from, &ss);
 		if (bind(fd, sa, len) == 0)
 			return 0;
+		error = errno;
 	}
+	errno = error;
 	return -1;
 }
 
@@ -141,14 +145,44 @@ bind_same(int fd, int client, bool is4)
 }
 
 static int
-bind_local(int fd, const struct tunnel *t, bool is4)
+bind_local(int fd, const struct tunnel *t, bool is4, size_t *next)
 {
 	if (rules.nbind == 0 && !rules.bind_same)
 		return 0;
 	sys_bind_late(fd);
 	if (rules.bind_same)
 		return bind_same(fd, t->end[CLIENT].fd, is4);
-	return bind_source(fd, is4);
+	return bind_source(fd, is4, next);
+}
+
+/*
+ * Returns whether this machine has an address from which a target could be
+ * reached.  Nothing is sent.
+ */
+static bool
+has_source(const struct sockaddr_storage *ss, socklen_t len)
+{
+	int fd = socket(ss->ss_family, SOCK_DGRAM, 0);
+	const void *sa = ss;
+	bool has = fd >= 0 && connect(fd, sa, len) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return has;
+}
+
+/*
+ * Returns the error of an attempt that failed at once.  EADDRNOTAVAIL means
+ * that no address is left to connect from, or no port of it; the latter, like
+ * EADDRINUSE from bind(), becomes EADDRINUSE.
+ */
+static int
+start_error(
+    int error, bool bound, const struct sockaddr_storage *ss, socklen_t len)
+{
+	if (error == EADDRNOTAVAIL && (bound || has_source(ss, len)))
+		return EADDRINUSE;
+	return error;
 }
 
 /* How many attempts of a race are under way. */
@@ -261,33 +295,55 @@ attempt_place(struct race *race)
 }
 
 /*
- * Starts to connect to the next address.  Returns RACE_WON if it connected at
- * once, RACE_RUNS if the attempt is under way, or RACE_LOST if it failed at
- * once.
+ * Connects the socket of an attempt, from the next usable address of Bind.
+ * Returns 0, or -1 with errno: EINPROGRESS if it is under way, EADDRINUSE if no
+ * port was left.
+ */
+static int
+attempt_connect(struct race *race, struct attempt *a, const struct tunnel *t,
+    const struct addr *to, size_t *next)
+{
+	struct sockaddr_storage ss;
+	const void *sa = &ss;
+	socklen_t len = addr_to_sockaddr(to, &ss);
+	bool binds = rules.nbind != 0 || rules.bind_same;
+
+	attempt_open(race, a, sys_socket(ss.ss_family));
+	if (a->end.fd < 0 || bind_local(a->end.fd, t, addr_is4(to), next) != 0)
+		return -1;
+	if (connect(a->end.fd, sa, len) == 0)
+		return 0;
+	errno = start_error(errno, binds, &ss, len);
+	return -1;
+}
+
+/*
+ * Starts to connect to the next address.  If the address that Bind chose has no
+ * port left, the next one is used.  Returns RACE_WON if it connected at once,
+ * RACE_RUNS if the attempt is under way, or RACE_LOST if it failed at once.
  */
 static enum race_state
 attempt_start(struct race *race, struct tunnel *t)
 {
 	const struct addr *to = &race->addrs[race->next];
 	struct attempt *a = attempt_place(race);
-	struct sockaddr_storage ss;
-	const void *sa = &ss;
-	socklen_t len = addr_to_sockaddr(to, &ss);
+	size_t next = 0;
+	int error;
 
 	a->addr = race->next++;
 	a->end.slot = -1;
-	attempt_open(race, a, sys_socket(ss.ss_family));
-	if (a->end.fd >= 0 && bind_local(a->end.fd, t, addr_is4(to)) == 0) {
-		if (connect(a->end.fd, sa, len) == 0)
+	do {
+		if (attempt_connect(race, a, t, to, &next) == 0)
 			return race_won(race, t, a);
 		if (errno == EINPROGRESS &&
 		    watch_add(a->end.fd, POLLOUT, t,
 			(unsigned)(a - race->attempts) + ATTEMPT,
 			&a->end.slot) == 0)
 			return RACE_RUNS;
-	}
-	race_failed(race, errno);
-	attempt_close(race, a);
+		error = errno;
+		race_failed(race, error);
+		attempt_close(race, a);
+	} while (error == EADDRINUSE && next > 0 && next < rules.nbind);
 	return RACE_LOST;
 }
 

@@ -103,3 +103,43 @@ refused_target() {
 	adit_start "Bind 127.0.0.5"
 	client -n 300 -- tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
 }
+
+# few_ports: from here on the network has only two ports for connections.
+few_ports() {
+	"${INSIDE[@]}" sh -c 'echo "50000 50001" \
+	    >/proc/sys/net/ipv4/ip_local_port_range' 2>/dev/null ||
+		skip "needs ip_local_port_range"
+}
+
+# holds N...: clients from these addresses have a tunnel each, and keep it.
+holds() {
+	local n
+
+	for n; do
+		client_start "holder$n" -b "127.0.0.$n" -p 40000 \
+		    127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" \
+		    rtt 1 5 say up hold
+		wait_for peer_said "holder$n" up
+	done
+}
+
+@test "bind: when an address of Bind has no port left, the next one is used" {
+	network 192.0.2.1 192.0.2.2
+	peer_start srv server echo
+	adit_start "Bind 192.0.2.77" "Bind 192.0.2.1" "Bind ::1" "Bind 192.0.2.2"
+	few_ports
+	holds 11 12 13 14
+	refused_after 503 connection_limit_reached -b 127.0.0.15 -p 40000 -- \
+	    send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n"
+	log_wait 'Address already in use'
+}
+
+@test "bind: ports that have run out are not taken for a target without a route" {
+	network
+	peer_start srv server echo
+	adit_start
+	few_ports
+	holds 11 12
+	refused_after 503 connection_limit_reached -b 127.0.0.13 -p 40000 -- \
+	    send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n"
+}

@@ -65,6 +65,7 @@ enum action {
 	DENIES,     /* the desk says no */
 	WAITS,      /* so many ms pass */
 	SAYS_LATER, /* the same, and the client has said something meanwhile */
+	SAYS_AWAY, /* the client says the text, and the server comes and goes */
 	OWES,  /* there were eight wrong passwords from the client's address */
 	DRAINS /* the worker is to serve nobody once more */
 };
@@ -153,6 +154,11 @@ static const struct row {
 	{ "a server that is not there", "", CONN_REQUEST, NULL,
 	    { { SAYS, "CONNECT 127.0.0.1:CLOSED HTTP/1.1\r\nHost: h\r\n\r\n",
 		CONN_LINGER, "HTTP/1.1 502 " } } },
+	{ "a server that closes and is reset before it is looked at", "",
+	    CONN_REQUEST, NULL,
+	    { { SAYS_AWAY, CONNECT_IP, CONN_LINGER, "HTTP/1.1 502 " } } },
+	{ "a server that does so before it gets a request", "", CONN_REQUEST,
+	    NULL, { { SAYS_AWAY, GET, CONN_LINGER, "HTTP/1.1 502 " } } },
 	{ "early data", "", CONN_REQUEST, NULL,
 	    { { SAYS, CONNECT_IP "early", CONN_RELAY, GOT_OK } } },
 	{ "a tunnel that is quiet", "Timeout 5\n", CONN_REQUEST, NULL,
@@ -517,6 +523,18 @@ say(int fd, const char *text)
 		die("send");
 }
 
+/* The server accepts, closes and is reset before the worker looks. */
+static void
+server_leave(void)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+
+	if (fd < 0)
+		die("accept");
+	shutdown(fd, SHUT_WR);
+	reset(&fd);
+}
+
 static void
 act(const struct step *step)
 {
@@ -550,6 +568,11 @@ act(const struct step *step)
 	case SAYS_LATER:
 		say(client, "early");
 		now += atoi(step->text);
+		break;
+	case SAYS_AWAY:
+		say(client, step->text);
+		turn();
+		server_leave();
 		break;
 	case WAITS:
 		now += atoi(step->text);
