@@ -8,6 +8,7 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,6 +41,12 @@ is_alpha(char c)
 }
 
 static bool
+is_hex(char c)
+{
+	return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+static bool
 is_one_of(char c, const char *set)
 {
 	return c != '\0' && strchr(set, c) != NULL;
@@ -54,6 +61,17 @@ parse_is_token(const char *s, size_t len)
 		    !is_one_of(s[i], "!#$%&'*+-.^_`|~"))
 			return false;
 	return len > 0;
+}
+
+/* Returns how many elements a list has, RFC 9110 5.6.1, with empty ones. */
+unsigned
+parse_list_len(const char *s, size_t len)
+{
+	unsigned n = 1;
+
+	for (size_t i = 0; i < len; i++)
+		n += s[i] == ',';
+	return n;
 }
 
 static bool
@@ -199,31 +217,66 @@ version_check(const char *s, size_t len)
 	return s[5] == '1' ? REFUSE_NOTHING : REFUSE_VERSION;
 }
 
+/*
+ * Reads the port of a URL, RFC 9110 4.2.1: it may have leading zeros, and an
+ * empty one means 80.
+ */
+static int
+url_port(uint16_t *port, const char *s, size_t len)
+{
+	*port = HTTP_PORT;
+	if (len == 0)
+		return 0;
+	while (len > 0 && *s == '0')
+		s++, len--;
+	return port_parse(port, s, len);
+}
+
 /* Reads the authority of an http URL: a host, perhaps with a port. */
 static int
-url_authority(struct request *req, const char *s, size_t len)
+url_authority(struct request *req, const char *s, size_t len, bool lax)
 {
-	const char *bracket = memchr(s, ']', len);
-	const char *colon = memchr(s, ':', len);
+	bool is6 = len > 0 && s[0] == '[';
+	const char *end = is6 ? memchr(s, ']', len) : memchr(s, ':', len);
+	size_t host_len = end == NULL ? len : (size_t)(end - s);
 	int ok;
 
-	if (len > 0 && s[0] == '[')
-		colon = bracket != NULL && bracket + 1 < s + len ? bracket + 1
-								 : NULL;
-	else if (colon != NULL &&
-	    memchr(colon + 1, ':', len - (size_t)(colon + 1 - s)) != NULL)
+	if (host_len == 0 || (is6 && end == NULL))
 		return -1;
-	if (colon != NULL)
-		return parse_authority(req, s, len);
+	ok = is6 ? host_parse6(req, s + 1, host_len - 1)
+		 : host_parse(req, s, host_len);
+	s += host_len + is6;
+	len -= host_len + is6;
 	req->port = HTTP_PORT;
-	if (len > 2 && s[0] == '[')
-		ok = bracket == s + len - 1 ? host_parse6(req, s + 1, len - 2)
-					    : -1;
-	else
-		ok = len > 0 ? host_parse(req, s, len) : -1;
+	if (ok == 0 && len > 0)
+		ok = *s != ':' ? -1
+		    : lax      ? url_port(&req->port, s + 1, len - 1)
+			       : port_parse(&req->port, s + 1, len - 1);
 	if (req->literal)
 		req->addr.port = req->port;
 	return ok;
+}
+
+/*
+ * Reads an http URL without a fragment.  If lax, it may have userinfo, whose
+ * place is stored, and a port as url_port() reads it.
+ */
+static int
+url_parse(struct request *req, const char *s, size_t len, bool lax)
+{
+	size_t at = 7, end, host;
+
+	if (len <= at || strncasecmp(s, "http://", at) != 0)
+		return -1;
+	for (end = at; end < len && s[end] != '/' && s[end] != '?'; end++)
+		;
+	for (host = end; host > at && s[host - 1] != '@'; host--)
+		;
+	req->userinfo = (struct slice){ at, host - at };
+	req->path = (struct slice){ end, len - end };
+	if (!lax && host > at)
+		return -1;
+	return url_authority(req, s + host, end - host, lax);
 }
 
 /*
@@ -234,30 +287,30 @@ url_authority(struct request *req, const char *s, size_t len)
 int
 parse_url(struct request *req, const char *s, size_t len)
 {
-	size_t at = 7, end;
-
-	if (len <= at || strncasecmp(s, "http://", at) != 0 ||
-	    memchr(s, '#', len) != NULL)
-		return -1;
-	for (end = at; end < len && s[end] != '/' && s[end] != '?'; end++)
-		;
-	req->path = (struct slice){ end, len - end };
-	return url_authority(req, s + at, end - at);
+	return memchr(s, '#', len) != NULL ? -1 : url_parse(req, s, len, false);
 }
 
-/* Reads the absolute-form of RFC 9112 3.2.2, or the origin-form of 3.2.1. */
+/*
+ * Reads the absolute-form of RFC 9112 3.2.2, which may have userinfo and a
+ * fragment until parse_cut() removes them; or the origin-form of 3.2.1.
+ */
 static bool
 plain_target(struct request *req, const char *head)
 {
-	const struct slice *t = &req->target;
+	size_t at = req->target.at, len = req->target.len;
+	const char *fragment = memchr(head + at, '#', len);
 
-	if (parse_url(req, head + t->at, t->len) == 0) {
-		req->path.at += t->at;
+	req->origin = req->takes_paths && head[at] == '/' && fragment == NULL;
+	if (fragment != NULL)
+		len = (size_t)(fragment - head) - at;
+	req->fragment = (struct slice){ at + len, req->target.len - len };
+	if (url_parse(req, head + at, len, true) == 0) {
+		req->path.at += at;
+		req->userinfo.at += at;
 		return true;
 	}
-	req->origin = req->takes_paths && head[t->at] == '/' &&
-	    memchr(head + t->at, '#', t->len) == NULL;
-	req->path = *t;
+	req->userinfo = (struct slice){ 0, 0 };
+	req->path = (struct slice){ at, len };
 	return req->origin;
 }
 
@@ -314,6 +367,13 @@ request_line(struct request *req, const char *head, size_t at, size_t len)
 	return request_target(req, head);
 }
 
+/* Whether the request line has been read, and is that of a CONNECT. */
+static bool
+is_connect(const struct request *req)
+{
+	return req->line.len > 0 && !req->plain && !req->wrong_target;
+}
+
 static bool
 name_is(const char *name, size_t len, const char *wanted)
 {
@@ -321,8 +381,49 @@ name_is(const char *name, size_t len, const char *wanted)
 }
 
 /*
- * Reads Host, RFC 9112 3.2: at most one, with the characters of a host and
- * port.
+ * Returns whether text has only bytes that a host may have, RFC 3986 3.2.2,
+ * and those of more; each "%" must begin an escape.
+ */
+static bool
+is_host_text(const char *s, size_t len, const char *more)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (s[i] == '%' && len - i > 2 && is_hex(s[i + 1]) &&
+		    is_hex(s[i + 2]))
+			continue;
+		if (!is_alpha(s[i]) && !is_digit(s[i]) &&
+		    !is_one_of(s[i], "-._~!$&'()*+,;=") &&
+		    !is_one_of(s[i], more))
+			return false;
+	}
+	return true;
+}
+
+/* Returns whether text is a host, perhaps empty, with or without a port. */
+static bool
+is_host(const char *s, size_t len)
+{
+	bool is6 = len > 0 && s[0] == '[';
+	const char *end = is6 ? memchr(s, ']', len) : memchr(s, ':', len);
+	size_t host_len = end == NULL ? len : (size_t)(end - s);
+	uint16_t port;
+
+	if (!is6)
+		return is_host_text(s, host_len, "") &&
+		    (end == NULL ||
+			url_port(&port, end + 1, len - host_len - 1) == 0);
+	if (host_len < 2 || end == NULL ||
+	    !is_host_text(s + 1, host_len - 1, ":"))
+		return false;
+	host_len++;
+	return host_len == len ||
+	    (s[host_len] == ':' &&
+		url_port(&port, s + host_len + 1, len - host_len - 1) == 0);
+}
+
+/*
+ * Reads Host, RFC 9112 3.2: at most one, and a host with or without a port.
+ * That of a CONNECT need only have the bytes of one.
  */
 static enum parse_result
 field_host(struct request *req, const char *value, size_t len)
@@ -330,11 +431,10 @@ field_host(struct request *req, const char *value, size_t len)
 	if (req->has_host)
 		return malformed(req, "There are two Host fields.");
 	req->has_host = true;
-	for (size_t i = 0; i < len; i++)
-		if (!is_alpha(value[i]) && !is_digit(value[i]) &&
-		    !is_one_of(value[i], "-._~%!$&'()*+,;=:[]"))
-			return malformed(req, "The Host field is malformed.");
-	return PARSE_MORE;
+	if (is_connect(req) ? is_host_text(value, len, "%:[]")
+			    : is_host(value, len))
+		return PARSE_MORE;
+	return malformed(req, "The Host field is malformed.");
 }
 
 /* Reads 1 to 18 decimal digits and nothing else.  Returns 0 or -1. */
@@ -365,22 +465,52 @@ field_length(struct request *req, const char *value, size_t len)
 		return malformed(
 		    req, "Content-Length must be a number and occur once.");
 	req->has_length = true;
-	if (!req->plain && !req->wrong_target &&
-	    (req->content != 0 || len != 1))
+	if (is_connect(req) && (req->content != 0 || len != 1))
 		return malformed(req, "A CONNECT has no content.");
 	return PARSE_MORE;
 }
 
+/* Reads one transfer coding, RFC 9112 7: a token, perhaps with parameters. */
+static enum parse_result
+coding(struct request *req, const char *s, size_t len)
+{
+	const char *end = memchr(s, ';', len);
+	size_t token_len = end == NULL ? len : (size_t)(end - s);
+
+	while (token_len > 0 && is_one_of(s[token_len - 1], " \t"))
+		token_len--;
+	if (req->chunked || !parse_is_token(s, token_len))
+		return malformed(
+		    req, "Transfer-Encoding must be chunked and occur once.");
+	req->chunked = name_is(s, len, "chunked");
+	req->coded = req->coded || !req->chunked;
+	return PARSE_MORE;
+}
+
+/*
+ * Reads Transfer-Encoding, RFC 9112 6.1: a list that ends in chunked.  Whether
+ * it does, and has another coding before that, is known at the end of the head.
+ */
 static enum parse_result
 field_encoding(struct request *req, const char *value, size_t len)
 {
-	if (!req->plain && !req->wrong_target)
+	enum parse_result result = PARSE_MORE;
+	size_t at = 0, end, last;
+
+	if (is_connect(req))
 		return malformed(req, "A CONNECT has no Transfer-Encoding.");
-	if (req->chunked || !name_is(value, len, "chunked"))
-		return malformed(
-		    req, "Transfer-Encoding must be chunked and occur once.");
-	req->chunked = true;
-	return PARSE_MORE;
+	do {
+		while (at < len && is_one_of(value[at], " \t"))
+			at++;
+		for (end = at; end < len && value[end] != ','; end++)
+			;
+		for (last = end; last > at && is_one_of(value[last - 1], " \t");
+		     last--)
+			;
+		result = coding(req, value + at, last - at);
+		at = end + 1;
+	} while (result == PARSE_MORE && end < len);
+	return result;
 }
 
 static enum parse_result
@@ -408,15 +538,18 @@ field_forwards(struct request *req, const char *value, size_t len)
 }
 
 /*
- * Keeps a Connection field.  Each field is looked up in all of these, so they
- * are limited.
+ * Keeps a Connection field.  Each field is looked up in all of these, so their
+ * options are limited; an empty one counts too.
  */
 static enum parse_result
-field_connection(struct request *req, size_t at, size_t len)
+field_connection(struct request *req, const char *head, size_t at, size_t len)
 {
 	req->options_size += len;
-	if (req->noptions == OPTIONS_MAX || req->options_size > OPTIONS_SIZE)
-		return malformed(req, "There are too many Connection fields.");
+	req->named += parse_list_len(head + at, len);
+	if (req->noptions == OPTIONS_MAX || req->options_size > OPTIONS_SIZE ||
+	    req->named > NAMED_MAX)
+		return malformed(
+		    req, "The Connection fields have too many options.");
 	req->options[req->noptions++] = (struct slice){ at, len };
 	return PARSE_MORE;
 }
@@ -448,7 +581,7 @@ field(struct request *req, const char *head, size_t at, size_t len)
 		return field_forwards(req, head + at, len);
 	if (name_is(line, name_len, "Connection") ||
 	    name_is(line, name_len, "Proxy-Connection"))
-		return field_connection(req, at, len);
+		return field_connection(req, head, at, len);
 	if (name_is(line, name_len, "Upgrade"))
 		req->upgrade = true;
 	if (name_is(line, name_len, "Via") && req->nvias++ < VIAS_MAX)
@@ -466,20 +599,25 @@ head_check(struct request *req)
 		    "host:port for CONNECT.");
 	if (req->plain && req->minor && !req->has_host)
 		return malformed(req, "There is no Host field.");
-	if (req->chunked && (req->has_length || !req->minor))
+	if ((req->chunked || req->coded) && (req->has_length || !req->minor))
 		return malformed(req,
 		    "Transfer-Encoding cannot be used with Content-Length or "
 		    "HTTP/1.0.");
-	return PARSE_OK;
+	if (req->coded && !req->chunked)
+		return malformed(req, "Transfer-Encoding must end in chunked.");
+	return req->coded ? refused(req, REFUSE_CODING) : PARSE_OK;
 }
 
-/* Reads the line that begins at req->next and ends before its CR LF. */
+/*
+ * Reads the line that begins at req->next and ends before end; the next one
+ * begins at next.
+ */
 static enum parse_result
-line(struct request *req, const char *head, size_t end)
+line(struct request *req, const char *head, size_t end, size_t next)
 {
 	size_t at = req->next, len = end - at;
 
-	req->next = end + 2;
+	req->next = next;
 	if (len > 0)
 		return req->line.len == 0 ? request_line(req, head, at, len)
 					  : field(req, head, at, len);
@@ -490,6 +628,24 @@ line(struct request *req, const char *head, size_t end)
 			  req, "There are empty lines instead of a request.");
 	req->length = req->next;
 	return head_check(req);
+}
+
+/*
+ * Reads the line before the LF at i.  In a CONNECT, which has no content, the
+ * LF need not follow a CR: no reader of such a head could miss a request.
+ */
+static enum parse_result
+line_end(struct request *req, const char *head, size_t i)
+{
+	size_t at = req->next;
+
+	if (i > at && head[i - 1] == '\r')
+		return line(req, head, i - 1, i + 1);
+	if (is_connect(req) ||
+	    (req->line.len == 0 && i - at > 8 &&
+		memcmp(head + at, "CONNECT ", 8) == 0))
+		return line(req, head, i, i + 1);
+	return malformed(req, "A line must end in CR LF.");
 }
 
 /*
@@ -512,15 +668,52 @@ parse_head(struct request *req, const char *head, size_t len)
 			return refused(req, REFUSE_HEAD_SIZE);
 		if (req->line.len == 0 && i - req->next >= REQUEST_LINE_MAX + 2)
 			return refused(req, REFUSE_LINE_SIZE);
-		if (head[i] == '\n' && after_cr)
-			result = line(req, head, i - 1);
-		else if (after_cr || head[i] == '\n')
+		if (head[i] == '\n')
+			result = line_end(req, head, i);
+		else if (after_cr)
 			return malformed(req, "A line must end in CR LF.");
 		else if (is_control(head[i]) && head[i] != '\r')
 			return malformed(
 			    req, "The request head has a control character.");
 	}
 	return result;
+}
+
+/* Removes len bytes at from a text of *size bytes; the gap is wiped. */
+static void
+bytes_cut(char *text, size_t *size, const struct slice *part)
+{
+	size_t after = part->at + part->len;
+
+	memmove(text + part->at, text + after, *size - after);
+	*size -= part->len;
+	secret_wipe(text + *size, part->len);
+}
+
+/*
+ * Removes the userinfo, RFC 9110 4.2.4, and the fragment of the URL from a head
+ * that parse_head() has accepted, and parses it again.  Nothing that comes
+ * later can log them or pass them on.  Returns how many of the len bytes are
+ * left.
+ */
+size_t
+parse_cut(struct request *req, char *head, size_t len)
+{
+	struct request again = { .takes_paths = req->takes_paths };
+	enum parse_result result;
+	size_t before = len;
+
+	if (req->userinfo.len == 0 && req->fragment.len == 0)
+		return len;
+	/* The fragment comes last, so the userinfo keeps its place. */
+	bytes_cut(head, &len, &req->fragment);
+	bytes_cut(head, &len, &req->userinfo);
+	result = parse_head(&again, head, len);
+	assert(result == PARSE_OK);
+	(void)result;
+	*req = again;
+	req->cut = before - len;
+	return len;
 }
 
 static int

@@ -219,6 +219,7 @@ plain_goes(const char *target)
 	e.head = head;
 	req->takes_paths = e.conf->reverse.n > 0;
 	if (parse_head(req, head, len) == PARSE_OK) {
+		len = parse_cut(req, head, len);
 		reverse_map(&e.conf->reverse, req, &e.head, &len);
 		e.decision.head = e.head;
 		return true;
@@ -268,6 +269,22 @@ user_goes(void)
 		printf("allowed with the password of line %lu of %s\n",
 		    login->line, login->file);
 	return true;
+}
+
+/* Keeps the target to be printed, without userinfo and fragment. */
+static void
+target_keep(const char *target)
+{
+	const char *scheme = strstr(target, "://");
+	const char *begin = scheme != NULL ? scheme + 3 : target, *host;
+	char text[SHOWN_SIZE];
+
+	host = begin + strcspn(begin, "/?#");
+	while (host > begin && host[-1] != '@')
+		host--;
+	snprintf(text, sizeof(text), "%.*s%.*s", (int)(begin - target), target,
+	    (int)strcspn(host, "#"), host);
+	log_escape(e.target, sizeof(e.target), text, strlen(text));
 }
 
 /* Prints which line maps a path, and the URL that the later checks use. */
@@ -627,7 +644,7 @@ explain(const struct conf *conf, const struct addr *client, const char *user,
 		.target = target,
 		.asker = { .client = client } };
 	addr_text(client, e.client);
-	log_escape(e.target, sizeof(e.target), target, strlen(target));
+	target_keep(target);
 	for (enum check check = 0; check < CHECKS && !e.answered; check++)
 		if (!check_goes(check))
 			return false;

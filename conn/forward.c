@@ -213,7 +213,7 @@ upload_end(struct tunnel *t, struct exchange *e, bool reset)
 static size_t
 as_sent(const struct exchange *e, size_t len)
 {
-	return len + strlen(e->target) - e->request.target.len;
+	return len + strlen(e->target) - e->request.target.len + e->request.cut;
 }
 
 /* Sends bytes from one side to the other; keeps what the socket refuses. */

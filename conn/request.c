@@ -419,7 +419,7 @@ head_keep(struct setup *s, char *head, size_t len)
 	return 0;
 }
 
-/* Keeps the request target as it was sent, for logs and pages. */
+/* Keeps the request target without userinfo, for logs and pages. */
 static int
 target_keep(struct conn *c, const char *head)
 {
@@ -440,6 +440,7 @@ request_whole(struct conn *c, char *head, size_t len)
 {
 	enum conn_state next;
 
+	len = parse_cut(&c->setup->request, head, len);
 	if (c->setup->request.plain && !store_permits(len))
 		return conn_refuse(c, REFUSE_HEAD_SIZE);
 	if (target_keep(c, head) != 0)

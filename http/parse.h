@@ -18,7 +18,8 @@ enum {
 	REQUEST_LINE_MAX = 8192, /* bytes of a request line */
 	VIAS_MAX = 8,            /* Via fields of a request */
 	OPTIONS_MAX = 8,         /* Connection fields of a message */
-	OPTIONS_SIZE = 512       /* bytes of all these together */
+	OPTIONS_SIZE = 512,      /* bytes of all these together */
+	NAMED_MAX = 32           /* options that all these may have */
 };
 
 enum parse_result { PARSE_OK, PARSE_MORE, PARSE_BAD };
@@ -58,6 +59,7 @@ struct request {
 	bool is_head; /* HEAD: no answer to it has content */
 	bool minor;   /* HTTP/1.1, not HTTP/1.0 */
 	bool chunked; /* content in chunks */
+	bool coded;   /* with another transfer coding */
 	bool upgrade; /* with an Upgrade field */
 	bool limited; /* with Max-Forwards, in forwards */
 	uint32_t forwards;
@@ -67,12 +69,18 @@ struct request {
 	struct slice options[OPTIONS_MAX]; /* values of Connection */
 	unsigned noptions;
 	size_t options_size;           /* bytes of all of them */
+	unsigned named;                /* options in all of them */
+	struct slice userinfo;         /* of the URL, with its "@" */
+	struct slice fragment;         /* of the URL, with its "#" */
+	size_t cut;                    /* bytes that parse_cut() has removed */
 	bool origin;                   /* origin-form, RFC 9112 3.2.1 */
 	const struct mapping *mapping; /* for origin-form; see reverse.c */
 };
 
 enum parse_result parse_head(struct request *, const char *head, size_t len);
+size_t parse_cut(struct request *, char *head, size_t len);
 bool parse_is_token(const char *, size_t len);
+unsigned parse_list_len(const char *, size_t len);
 int parse_authority(struct request *, const char *text, size_t len);
 int parse_url(struct request *, const char *text, size_t len);
 int parse_basic(const char *value, size_t len, char user[CREDENTIAL_SIZE],

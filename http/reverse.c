@@ -392,6 +392,7 @@ request_become(struct request *req, const struct mapping *m, size_t skip,
 	}
 	assert(strcmp(again.host, m->host) == 0 && again.port == m->port);
 	secret_wipe(*head + req->credentials.at, req->credentials.len);
+	again.cut = req->cut;
 	*req = again;
 	req->mapping = m;
 	*head = mapped;

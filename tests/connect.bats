@@ -52,6 +52,15 @@ fetch() {
 	client tunnel "::1:$ECHO_PORT" rtt 10 100 shut eof
 }
 
+@test "connect: lines may end in LF, as irssi sends them, and what follows is data" {
+	adit_start
+	peer_start ECHO server echo
+	client send "CONNECT 127.0.0.1:$ECHO_PORT HTTP/1.0\n\n" expect "$OK" \
+	    rtt 3 100 shut eof
+	client send "CONNECT 127.0.0.1:$ECHO_PORT HTTP/1.1\nHost: x\r\nA: b\n\r\n\nearly\n" \
+	    expect "$OK\nearly\n" shut eof
+}
+
 @test "connect: a client on IPv6 is served" {
 	need_ipv6
 	adit_start "Listen ::1" "Allow ::1"

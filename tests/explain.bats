@@ -81,6 +81,22 @@ conf() {
 	explains 1 198.51.100.7 - 192.0.2.1:1
 }
 
+@test "explain: user, password and fragment of a URL are neither judged nor shown" {
+	local target
+
+	echo sesame >"$DIR/filter"
+	conf "Filter \"$DIR/filter\"" "FilterURLs yes" "DenyTo 198.51.100.0/24"
+	explains 0 192.0.2.7 - 'http://u:sesame@192.0.2.1:/x#sesame'
+	says "answer: the server's, by a connection to 192.0.2.1:80"
+	fails grep sesame <(grep -v ^filter: "$DIR/said")
+	explains 1 192.0.2.7 - 'http://192.0.2.1@198.51.100.7/'
+	says "address 198.51.100.7: refused by line 5: DenyTo 198.51.100.0/24"
+	for target in https://u:sesame@h/ u:sesame@h:443 http://u:sesame@127.1/; do
+		explains 1 192.0.2.7 - "$target"
+		fails grep sesame "$DIR/said"
+	done
+}
+
 @test "explain: a URL is judged as a plain request, and a path as the URL it is mapped to" {
 	local mapped='/shop/ http://127.0.0.1:8080/s/'
 
@@ -114,7 +130,7 @@ conf() {
 	    "answer: 400 Bad Request, http_request_error"
 	explains 1 192.0.2.7 - /shop/%2e%2e/
 	explains 1 192.0.2.7 - https://192.0.2.1/
-	explains 1 192.0.2.7 - http://u@192.0.2.1/
+	explains 1 192.0.2.7 - http://u@/
 	explains 1 192.0.2.7 - $'http://192.0.2.1/ HTTP/1.0\r\nA: b\r\n\r\n'
 	says "answer: 400 Bad Request, http_request_error"
 	explains 1 192.0.2.7 - "http://192.0.2.1/$(printf '%09000d' 0)"

@@ -53,10 +53,17 @@ check_within(struct slice part, struct slice whole)
 static inline const char *
 check_plain(const struct request *request)
 {
+	size_t end = request->target.at + request->target.len;
+
 	if (!check_within(request->path, request->target) ||
-	    request->path.at + request->path.len !=
-		request->target.at + request->target.len)
-		return "the path is not the end of the target";
+	    request->path.at + request->path.len != request->fragment.at ||
+	    request->fragment.at + request->fragment.len != end)
+		return "path and fragment are not the end of the target";
+	if (request->userinfo.len > 0 &&
+	    (!check_within(request->userinfo, request->target) ||
+		request->userinfo.at + request->userinfo.len >=
+		    request->path.at))
+		return "userinfo is not in the target, before a host";
 	if (request->chunked && (request->has_length || !request->minor))
 		return "there are two kinds of length, or chunks in HTTP/1.0";
 	if (request->minor && !request->has_host)
@@ -98,8 +105,43 @@ same_request(const struct request *a, const struct request *b)
 	    a->limited == b->limited && a->forwards == b->forwards &&
 	    a->has_length == b->has_length && a->content == b->content &&
 	    a->nvias == b->nvias && same_slices(a->via, b->via, nvias) &&
+	    same_slice(a->userinfo, b->userinfo) &&
+	    same_slice(a->fragment, b->fragment) &&
 	    a->noptions == b->noptions &&
 	    same_slices(a->options, b->options, a->noptions);
+}
+
+/*
+ * Cuts a copy of a complete head, with len bytes.  Returns what is wrong with
+ * what is left, or NULL: it must be the same request without userinfo and
+ * fragment.
+ */
+static inline const char *
+check_cut(const struct request *request, char *head, size_t len)
+{
+	struct request cut = *request;
+	size_t left = parse_cut(&cut, head, len);
+	const char *target = head + cut.target.at;
+	size_t authority = cut.path.at - cut.target.at;
+
+	if (left + cut.cut != len ||
+	    cut.cut != request->userinfo.len + request->fragment.len ||
+	    cut.length + cut.cut != request->length)
+		return "other bytes were cut off";
+	for (size_t i = left; i < len; i++)
+		if (head[i] != '\0')
+			return "what was cut off is not wiped";
+	if (cut.port != request->port || strcmp(cut.host, request->host) != 0 ||
+	    cut.content != request->content ||
+	    cut.path.len != request->path.len || cut.nvias != request->nvias ||
+	    cut.noptions != request->noptions ||
+	    cut.credentials.len != request->credentials.len)
+		return "cut off, it is another request";
+	if (request->plain &&
+	    (memchr(target, '#', cut.target.len) != NULL ||
+		memchr(target, '@', authority) != NULL))
+		return "userinfo or a fragment is left";
+	return NULL;
 }
 
 /* Returns what is wrong with an answer of parse_head(), or NULL. */

@@ -44,6 +44,18 @@ basic_try(const struct request *request, const uint8_t *data)
 	assert(user[0] != '\0' && strchr(user, ':') == NULL);
 }
 
+/* Userinfo and fragment leave no trace. */
+static void
+cut_try(const struct request *request, const uint8_t *data, size_t size)
+{
+	char *copy = malloc(size);
+
+	assert(copy != NULL);
+	memcpy(copy, data, size);
+	assert(check_cut(request, copy, size) == NULL);
+	free(copy);
+}
+
 static void
 authority_try(const uint8_t *data, size_t size)
 {
@@ -73,6 +85,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(feed(&prefix, data, whole.length) == PARSE_OK);
 		assert(same_request(&whole, &prefix));
 		basic_try(&whole, data);
+		cut_try(&whole, data, size);
 	}
 	authority_try(data, size);
 	return 0;

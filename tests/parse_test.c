@@ -233,6 +233,22 @@ feed_early(const struct row *row, const struct request *want)
 	free(longer.bytes);
 }
 
+/* Without userinfo and fragment it is the same request. */
+static void
+cut_test(const struct row *row, const struct request *want)
+{
+	char *copy = malloc(row->len);
+	const char *wrong;
+
+	if (copy == NULL)
+		die("malloc");
+	memcpy(copy, row->bytes, row->len);
+	wrong = check_cut(want, copy, row->len);
+	if (wrong != NULL)
+		row_fail(row, wrong, row->len);
+	free(copy);
+}
+
 static bool
 slice_is(const struct row *row, struct slice part, size_t from, size_t to)
 {
@@ -252,7 +268,7 @@ check_line(const struct row *row, const struct request *request)
 
 	while (bytes[from] == '\r' || bytes[from] == '\n')
 		from++;
-	for (to = from; bytes[to] != '\r'; to++)
+	for (to = from; bytes[to] != '\r' && bytes[to] != '\n'; to++)
 		;
 	for (space = from; bytes[space] != ' '; space++)
 		;
@@ -266,7 +282,7 @@ check_line(const struct row *row, const struct request *request)
 static void
 check_credentials(const struct row *row, const struct request *request)
 {
-	static const char name[] = "\r\nproxy-authorization:";
+	static const char name[] = "\nproxy-authorization:";
 	size_t from = 0, to;
 
 	while (from + sizeof(name) - 1 <= row->len &&
@@ -279,7 +295,7 @@ check_credentials(const struct row *row, const struct request *request)
 		return;
 	}
 	from += sizeof(name) - 1;
-	for (to = from; row->bytes[to] != '\r'; to++)
+	for (to = from; strchr("\r\n", row->bytes[to]) == NULL; to++)
 		;
 	while (from < to && strchr(" \t", row->bytes[from]) != NULL)
 		from++;
@@ -400,6 +416,7 @@ head_test(const struct row *row)
 	if (result == PARSE_OK) {
 		check_line(row, &request);
 		check_credentials(row, &request);
+		cut_test(row, &request);
 		if (request.length == row->len && row->len < SHORT_HEAD)
 			feed_early(row, &request);
 	}

@@ -127,7 +127,7 @@ refused_connect() {
 @test "refuse: each kind of bad request has its own status" {
 	adit_start
 	refused 400 http_request_error 'nonsense\r\n\r\n'
-	refused 400 http_request_error 'CONNECT a:1 HTTP/1.1\nHost: a\n\n'
+	refused 400 http_request_error 'GET http://a/ HTTP/1.1\nHost: a\n\n'
 	refused 400 http_request_error 'CONNECT http://a:1 HTTP/1.1\r\n\r\n'
 	refused 400 http_request_error 'CONNECT a:0 HTTP/1.1\r\n\r\n'
 	refused 400 http_request_error 'CONNECT 0x7f.1:80 HTTP/1.1\r\n\r\n'
@@ -140,6 +140,8 @@ refused_connect() {
 	refused 400 http_request_error 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
 	refused 400 http_request_error \
 		'connect 127.0.0.1:1 HTTP/1.1\r\nHost: a\r\n\r\n'
+	refused 501 http_request_error \
+		'POST http://a/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n'
 	refused 505 http_request_error 'CONNECT a:1 HTTP/2.0\r\n\r\n'
 }
 
