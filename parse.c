@@ -80,6 +80,18 @@ is_control(char c)
 	return ((unsigned char)c < 0x20 && c != '\t') || c == 0x7f;
 }
 
+/*
+ * Returns the index of the first control character except the tab, from at on,
+ * or end.
+ */
+size_t
+parse_text_end(const char *s, size_t at, size_t end)
+{
+	while (at < end && !is_control(s[at]))
+		at++;
+	return at;
+}
+
 static enum parse_result
 malformed(struct request *req, const char *why)
 {
@@ -660,26 +672,30 @@ parse_head(struct request *req, const char *head, size_t len)
 {
 	enum parse_result result = PARSE_MORE;
 
-	for (; req->scanned < len && result == PARSE_MORE; req->scanned++) {
-		size_t i = req->scanned;
-		bool after_cr = i > req->next && head[i - 1] == '\r';
+	while (req->scanned < len && result == PARSE_MORE) {
+		size_t i = req->scanned, stop = len < HEAD_MAX ? len : HEAD_MAX;
+		size_t line_stop = req->next + REQUEST_LINE_MAX + 2;
 
 		if (i >= HEAD_MAX)
 			return refused(req, REFUSE_HEAD_SIZE);
-		if (req->line.len == 0 && i - req->next >= REQUEST_LINE_MAX + 2)
+		if (req->line.len == 0 && i >= line_stop)
 			return refused(req, REFUSE_LINE_SIZE);
-		if (head[i] == '\n')
-			result = line_end(req, head, i);
-		else if (after_cr)
+		if (i > req->next && head[i - 1] == '\r' && head[i] != '\n')
 			return malformed(req, "A line must end in CR LF.");
-		else if (is_control(head[i]) && head[i] != '\r')
+		if (req->line.len == 0 && stop > line_stop)
+			stop = line_stop;
+		i = parse_text_end(head, i, stop);
+		if (i < stop && head[i] == '\n')
+			result = line_end(req, head, i);
+		else if (i < stop && head[i] != '\r')
 			return malformed(
 			    req, "The request head has a control character.");
+		req->scanned = i < stop ? i + 1 : stop;
 	}
 	return result;
 }
 
-/* Removes len bytes at from a text of *size bytes; the gap is wiped. */
+/* Removes a part of a text of *size bytes; what it leaves is wiped. */
 static void
 bytes_cut(char *text, size_t *size, const struct slice *part)
 {

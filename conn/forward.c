@@ -23,6 +23,7 @@
 
 #include "forward.h"
 #include "http.h"
+#include "log.h"
 #include "parent.h"
 #include "parse.h"
 #include "relay.h"
@@ -35,8 +36,9 @@
 
 enum {
 	ANSWER_SIZE_MIN = 2048, /* bytes first allocated for an answer's head */
-	HEAD_KEPT = 1024, /* bytes of a request that are not worth freeing */
-	INTERIM_MAX = 200 /* most interim (1xx) answers to a request */
+	HEAD_KEPT = 1024,       /* bytes of a request not worth freeing */
+	INTERIM_MAX = 32,       /* most interim (1xx) answers to a request */
+	INTERIM_SIZE = 16 * 1024 /* most bytes of their heads */
 };
 
 static char buffer[HEAD_MAX];
@@ -95,15 +97,17 @@ static void
 answer_body(struct exchange *e)
 {
 	const struct http_answer *a = &e->answer;
+	bool strip = !e->request.minor || a->icy;
 
 	if (is_empty(e))
-		body_begin(&e->down, BODY_LENGTH, 0, false);
+		body_begin(&e->down, BODY_LENGTH, 0, 0);
 	else if (a->chunked)
-		body_begin(&e->down, BODY_CHUNKED, 0, !e->request.minor);
+		body_begin(&e->down, BODY_CHUNKED, 0,
+		    strip ? BODY_LAX | BODY_STRIP : BODY_LAX);
 	else if (a->has_length)
-		body_begin(&e->down, BODY_LENGTH, a->length, false);
+		body_begin(&e->down, BODY_LENGTH, a->length, 0);
 	else
-		body_begin(&e->down, BODY_TO_END, 0, false);
+		body_begin(&e->down, BODY_TO_END, 0, 0);
 }
 
 /* The exchange. */
@@ -209,7 +213,10 @@ upload_end(struct tunnel *t, struct exchange *e, bool reset)
 	e->keep = false;
 }
 
-/* Converts a length after mapping to the number of bytes the client sent. */
+/*
+ * Converts a length to the number of bytes that the client sent, before userinfo
+ * was cut off and a path was mapped.
+ */
 static size_t
 as_sent(const struct exchange *e, size_t len)
 {
@@ -248,19 +255,19 @@ request_write(struct exchange *e)
 {
 	char *rest = e->head + e->request.length;
 	char credentials[PARENT_CREDENTIALS_SIZE] = "";
-	size_t len = e->len - e->request.length, used;
-	ssize_t n;
+	size_t len = e->len - e->request.length;
+	struct body_part part;
 
 	if (e->upstream != NULL)
 		parent_credentials(credentials, e->upstream);
 	if (rewrite_request(e, rules, credentials, e->client) != 0)
 		return -1;
 	secret_wipe(credentials, sizeof(credentials));
-	n = body_take(&e->up, rest, len, &used);
-	if (n < 0)
+	if (body_take(&e->up, rest, len, &part) != 0)
 		return -1;
-	rewrite_content(rest, (size_t)n);
-	return used < len ? next_keep(e, rest + used, len - used) : 0;
+	rewrite_content(part.bytes, part.len);
+	return part.used < len ? next_keep(e, rest + part.used, len - part.used)
+			       : 0;
 }
 
 /*
@@ -274,8 +281,8 @@ forward_begin(struct tunnel *t, struct exchange *e)
 	size_t received;
 
 	e->reverse = reverse;
-	body_begin(&e->up, req->chunked ? BODY_CHUNKED : BODY_LENGTH,
-	    req->content, false);
+	body_begin(
+	    &e->up, req->chunked ? BODY_CHUNKED : BODY_LENGTH, req->content, 0);
 	if (request_write(e) != 0)
 		return FORWARD_BAD_REQUEST;
 	received = as_sent(e, e->len - e->next_len);
@@ -339,24 +346,22 @@ forward_events(const struct tunnel *t, const struct exchange *e, enum side side)
 static enum forward_state
 client_read(struct tunnel *t, struct exchange *e)
 {
-	ssize_t got = recv(
-		    t->end[CLIENT].fd, buffer, relay_most(sizeof(buffer)), 0),
-		n;
-	size_t used;
+	ssize_t got =
+	    recv(t->end[CLIENT].fd, buffer, relay_most(sizeof(buffer)), 0);
+	struct body_part part;
 
 	if (got < 0 && socket_is_passing(errno))
 		return FORWARD_GOES_ON;
 	if (got <= 0)
 		return FORWARD_CLIENT_LOST;
 	relay_charge(t, CLIENT, (size_t)got);
-	n = body_take(&e->up, buffer, (size_t)got, &used);
-	if (n < 0)
+	if (body_take(&e->up, buffer, (size_t)got, &part) != 0)
 		return FORWARD_BAD_REQUEST;
-	t->flow[CLIENT].bytes += used;
-	if (used < (size_t)got &&
-	    next_keep(e, buffer + used, (size_t)got - used) != 0)
+	t->flow[CLIENT].bytes += part.used;
+	if (part.used < (size_t)got &&
+	    next_keep(e, buffer + part.used, (size_t)got - part.used) != 0)
 		return FORWARD_CLIENT_LOST;
-	return pass(t, e, CLIENT, buffer, (size_t)n);
+	return pass(t, e, CLIENT, part.bytes, part.len);
 }
 
 /* Makes room for more of an answer's head.  Returns 0, or -1 with ENOMEM. */
@@ -403,27 +408,38 @@ interim_pass(struct tunnel *t, struct exchange *e)
 	return state;
 }
 
+/* Says in the log that some lines of a head are not passed on. */
+static void
+log_nameless(const struct exchange *e)
+{
+	if (e->answer.nameless)
+		log_line(LOG_LEVEL_NOTICE,
+		    "Left out lines without a field name of the answer from %s",
+		    e->target);
+}
+
 /* Passes on the head of the answer, and the content received with it. */
 static enum forward_state
 answer_pass(struct tunnel *t, struct exchange *e)
 {
 	char *rest = e->bytes + e->answer.head_len;
-	size_t used, len = e->bytes_len - e->answer.head_len;
-	ssize_t n;
+	size_t len = e->bytes_len - e->answer.head_len;
+	struct body_part part = { rest, len, len };
+
+	log_nameless(e);
 
 	answer_body(e);
 	/* A server that answers early may never read the rest. */
 	if (!e->up.done || relay_holds(t, CLIENT) ||
-	    e->down.kind == BODY_TO_END || e->down.strip)
+	    e->down.kind == BODY_TO_END || e->down.strip || e->answer.icy)
 		e->keep = false;
 	if (rewrite_answer(e) != 0)
 		return failed(e, "sent a head that is too large.");
-	n = e->answer.status == 101 ? (ssize_t)len
-				    : body_take(&e->down, rest, len, &used);
-	if (n < 0)
+	if (e->answer.status != 101 &&
+	    body_take(&e->down, rest, len, &part) != 0)
 		return failed(e, "sent malformed chunks.");
 	e->answered = true;
-	rewrite_content(rest, (size_t)n);
+	rewrite_content(part.bytes, part.len);
 	store_free(e->bytes, e->size);
 	e->bytes = NULL;
 	e->size = 0;
@@ -454,7 +470,9 @@ answer_take(struct tunnel *t, struct exchange *e)
 			    e, "changed the protocol without being asked.");
 		if (status >= 200 || status == 101)
 			return answer_pass(t, e);
-		if (++e->interim > INTERIM_MAX)
+		e->interim_size += e->answer.head_len;
+		if (++e->interim > INTERIM_MAX ||
+		    e->interim_size > INTERIM_SIZE)
 			return failed(
 			    e, "sent too many interim answers (1xx).");
 		state = interim_pass(t, e);
@@ -488,7 +506,8 @@ static enum forward_state
 server_read(struct tunnel *t, struct exchange *e)
 {
 	char *to = buffer;
-	size_t size = relay_most(sizeof(buffer)), used;
+	size_t size = relay_most(sizeof(buffer));
+	struct body_part part;
 	ssize_t n;
 
 	if (!e->answered) {
@@ -511,10 +530,9 @@ server_read(struct tunnel *t, struct exchange *e)
 		e->bytes_len += (size_t)n;
 		return answer_take(t, e);
 	}
-	n = body_take(&e->down, buffer, (size_t)n, &used);
-	if (n < 0)
+	if (body_take(&e->down, buffer, (size_t)n, &part) != 0)
 		return failed(e, "sent malformed chunks.");
-	return pass(t, e, SERVER, buffer, (size_t)n);
+	return pass(t, e, SERVER, part.bytes, part.len);
 }
 
 /*

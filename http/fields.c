@@ -17,23 +17,30 @@ static const struct {
 	const char *name;
 	size_t len;
 	unsigned traits;
-} fields[] = { { NAME("Authorization"), FIELD_SECRET },
-	{ NAME("Connection"), FIELD_HOP | FIELD_FIXED },
-	{ NAME("Content-Length"), FIELD_HOP | FIELD_FIXED },
-	{ NAME("Content-Type"), FIELD_KEPT }, { NAME("Cookie"), FIELD_SECRET },
-	{ NAME("Expect"), FIELD_KEPT },
-	{ NAME("Host"), FIELD_MADE | FIELD_FIXED },
-	{ NAME("Keep-Alive"), FIELD_HOP | FIELD_FIXED },
-	{ NAME("Max-Forwards"), FIELD_MADE | FIELD_FIXED },
-	{ NAME("Proxy-Authenticate"), FIELD_HOP | FIELD_FIXED },
-	{ NAME("Proxy-Authentication-Info"), FIELD_HOP | FIELD_FIXED },
-	{ NAME("Proxy-Authorization"), FIELD_HOP | FIELD_FIXED | FIELD_SECRET },
-	{ NAME("Proxy-Connection"), FIELD_HOP | FIELD_FIXED },
-	{ NAME("TE"), FIELD_HOP | FIELD_FIXED },
-	{ NAME("Trailer"), FIELD_KEPT | FIELD_FIXED },
-	{ NAME("Transfer-Encoding"), FIELD_HOP | FIELD_FIXED },
-	{ NAME("Upgrade"), FIELD_HOP | FIELD_FIXED },
-	{ NAME("Via"), FIELD_KEPT | FIELD_FIXED } };
+} fields[] = { { NAME("Authorization"), FIELD_SECRET | FIELD_HEAD },
+	{ NAME("Connection"), FIELD_HOP | FIELD_FIXED | FIELD_HEAD },
+	{ NAME("Content-Encoding"), FIELD_HEAD },
+	{ NAME("Content-Length"), FIELD_HOP | FIELD_FIXED | FIELD_HEAD },
+	{ NAME("Content-Range"), FIELD_HEAD },
+	{ NAME("Content-Type"), FIELD_KEPT | FIELD_HEAD },
+	{ NAME("Cookie"), FIELD_SECRET | FIELD_HEAD },
+	{ NAME("Expect"), FIELD_KEPT | FIELD_HEAD },
+	{ NAME("Host"), FIELD_MADE | FIELD_FIXED | FIELD_HEAD },
+	{ NAME("Keep-Alive"), FIELD_HOP | FIELD_FIXED | FIELD_HEAD },
+	{ NAME("Max-Forwards"), FIELD_MADE | FIELD_FIXED | FIELD_HEAD },
+	{ NAME("Proxy-Authenticate"), FIELD_HOP | FIELD_FIXED | FIELD_HEAD },
+	{ NAME("Proxy-Authentication-Info"),
+	    FIELD_HOP | FIELD_FIXED | FIELD_HEAD },
+	{ NAME("Proxy-Authorization"),
+	    FIELD_HOP | FIELD_FIXED | FIELD_SECRET | FIELD_HEAD },
+	{ NAME("Proxy-Connection"), FIELD_HOP | FIELD_FIXED | FIELD_HEAD },
+	{ NAME("Range"), FIELD_HEAD }, { NAME("Set-Cookie"), FIELD_HEAD },
+	{ NAME("TE"), FIELD_HOP | FIELD_FIXED | FIELD_HEAD },
+	{ NAME("Trailer"), FIELD_MADE | FIELD_FIXED | FIELD_HEAD },
+	{ NAME("Transfer-Encoding"), FIELD_HOP | FIELD_FIXED | FIELD_HEAD },
+	{ NAME("Upgrade"), FIELD_HOP | FIELD_FIXED | FIELD_HEAD },
+	{ NAME("Via"), FIELD_KEPT | FIELD_FIXED },
+	{ NAME("X-Tinyproxy"), FIELD_HEAD } };
 
 /*
  * Returns the traits of a field, 0 if it has none.  The name need not end in a

@@ -81,6 +81,7 @@ enum parse_result parse_head(struct request *, const char *head, size_t len);
 size_t parse_cut(struct request *, char *head, size_t len);
 bool parse_is_token(const char *, size_t len);
 unsigned parse_list_len(const char *, size_t len);
+size_t parse_text_end(const char *, size_t at, size_t end);
 int parse_authority(struct request *, const char *text, size_t len);
 int parse_url(struct request *, const char *text, size_t len);
 int parse_basic(const char *value, size_t len, char user[CREDENTIAL_SIZE],

@@ -24,12 +24,11 @@
 #include "via.h"
 
 enum {
-	EXTRA_SIZE = 64 * 1024, /* bytes that a head may grow by */
-	BARE_STATUS = 12        /* bytes of "HTTP/1.1 200" */
+	EXTRA_SIZE = 64 * 1024 /* bytes that a head may grow by */
 };
 
 /* The head that was written last, and the content that came with it. */
-static char out[2 * HEAD_MAX + EXTRA_SIZE];
+static char out[HEAD_MAX + EXTRA_SIZE + BODY_SIZE];
 static size_t out_len;
 
 static char body[HEAD_MAX]; /* the content of an answer to TRACE */
@@ -260,7 +259,11 @@ put_request_own(const struct exchange *e, const struct header_rules *rules,
 	for (size_t i = 0; i < rules->nadded; i++)
 		put_line("%s: %s", rules->added[i].name, rules->added[i].value);
 	put(credentials, strlen(credentials));
-	put_line("Connection: %s", e->upgrade ? "upgrade" : "close");
+	/* Parents may copy it, and some log-ins need a lasting connection. */
+	if (e->upgrade)
+		put_line("Connection: upgrade");
+	else if (e->upstream == NULL)
+		put_line("Connection: close");
 }
 
 /*
@@ -284,7 +287,7 @@ rewrite_request(const struct exchange *e, const struct header_rules *rules,
 	put_request_fields(e, rules);
 	put_request_own(e, rules, credentials, client);
 	put("\r\n", 2);
-	return out_len < sizeof(out) - HEAD_MAX ? 0 : -1;
+	return out_len < sizeof(out) - BODY_SIZE ? 0 : -1;
 }
 
 static bool
@@ -292,6 +295,8 @@ answer_drops(const struct exchange *e, const struct http_field *f)
 {
 	const struct http_answer *a = &e->answer;
 
+	if (a->nameless && !http_is_field(f))
+		return true;
 	if (a->status == 101 && http_is(f, "Upgrade"))
 		return false;
 	return (traits_of(f) & FIELD_HOP) != 0 ||
@@ -348,7 +353,14 @@ put_answer_field(const struct exchange *e, const struct http_field *f)
 		    m->path + 1, (int)(f->value_len - skip), f->value + skip);
 		return;
 	}
-	put(f->line, f->len);
+	if (f->line[f->name_len] == ':') {
+		put(f->line, f->len);
+		put("\r\n", 2);
+		return;
+	}
+	put(f->line, f->name_len);
+	put(": ", 2);
+	put(f->value, f->value_len);
 	put("\r\n", 2);
 }
 
@@ -364,19 +376,16 @@ rewrite_answer(const struct exchange *e)
 	struct http_field f;
 
 	out_len = 0;
-	put("HTTP/1.1", 8);
-	put(a->head + 8, at - 2 - 8);
 	/* The space is required even without a reason, RFC 9112 4. */
-	if (at - 2 == BARE_STATUS)
-		put(" ", 1);
-	put("\r\n", 2);
-	while (http_field(a->head, a->head_len, &at, &f))
+	put_line("HTTP/1.%d %d %.*s", !a->icy, a->status, (int)a->reason.len,
+	    a->head + a->reason.at);
+	while (http_field(a->head, a->text_len, &at, &f))
 		if (!answer_drops(e, &f))
 			put_answer_field(e, &f);
 	put_answer_mapped(e);
 	put_answer_own(e);
 	put("\r\n", 2);
-	return out_len < sizeof(out) - HEAD_MAX ? 0 : -1;
+	return out_len < sizeof(out) - BODY_SIZE ? 0 : -1;
 }
 
 /*
@@ -420,7 +429,7 @@ rewrite_options(void)
 	put("Content-Length: 0\r\nConnection: close\r\n\r\n", 40);
 }
 
-/* Adds content to the head that was written last; up to HEAD_MAX bytes fit. */
+/* Adds content to the head that was written last; up to BODY_SIZE bytes fit. */
 void
 rewrite_content(const char *bytes, size_t len)
 {

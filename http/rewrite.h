@@ -34,7 +34,8 @@ struct exchange {
 	struct body up, down;
 	char *bytes; /* owned: start of the answer, or NULL */
 	size_t bytes_len, size;
-	unsigned interim; /* interim (1xx) answers so far */
+	unsigned interim;    /* interim (1xx) answers so far */
+	size_t interim_size; /* bytes of their heads */
 	struct http_answer answer;
 	bool answered; /* the client has the head of the answer */
 	bool over;     /* the client has it all, but is still sending */

@@ -480,7 +480,7 @@ redirects() {
 	adit_stop
 	start "Upstream http @" 'ReversePath "/far/" "http://far.example:81/f/"'
 	passes 'GET /far/x HTTP/1.1\r\nHost: x\r\n\r\n' \
-	    "GET http://far.example:81/f/x HTTP/1.1\r\nHost: far.example:81\r\n$CLOSE" \
+	    "GET http://far.example:81/f/x HTTP/1.1\r\nHost: far.example:81\r\n\r\n" \
 	    "$SMALL" "$SMALL"
 }
 
