@@ -269,6 +269,15 @@ url_authority(struct request *req, const char *s, size_t len, bool lax)
 	return ok;
 }
 
+/* Returns the length of what precedes a host: userinfo with its "@". */
+static size_t
+userinfo_len(const char *s, size_t len)
+{
+	while (len > 0 && s[len - 1] != '@')
+		len--;
+	return len;
+}
+
 /*
  * Reads an http URL without a fragment.  If lax, it may have userinfo, whose
  * place is stored, and a port as url_port() reads it.
@@ -282,8 +291,7 @@ url_parse(struct request *req, const char *s, size_t len, bool lax)
 		return -1;
 	for (end = at; end < len && s[end] != '/' && s[end] != '?'; end++)
 		;
-	for (host = end; host > at && s[host - 1] != '@'; host--)
-		;
+	host = at + userinfo_len(s + at, end - at);
 	req->userinfo = (struct slice){ at, host - at };
 	req->path = (struct slice){ end, len - end };
 	if (!lax && host > at)
@@ -435,16 +443,21 @@ is_host(const char *s, size_t len)
 
 /*
  * Reads Host, RFC 9112 3.2: at most one, and a host with or without a port.
- * That of a CONNECT need only have the bytes of one.
+ * Some clients, such as Python's, repeat the userinfo of the URL there.  The
+ * Host of a CONNECT need only have the bytes of one.
  */
 static enum parse_result
-field_host(struct request *req, const char *value, size_t len)
+field_host(struct request *req, const char *head, size_t at, size_t len)
 {
+	const char *value = head + at;
+	size_t skip = req->userinfo.len > 0 ? userinfo_len(value, len) : 0;
+
 	if (req->has_host)
 		return malformed(req, "There are two Host fields.");
 	req->has_host = true;
+	req->host_userinfo = (struct slice){ at, skip };
 	if (is_connect(req) ? is_host_text(value, len, "%:[]")
-			    : is_host(value, len))
+			    : is_host(value + skip, len - skip))
 		return PARSE_MORE;
 	return malformed(req, "The Host field is malformed.");
 }
@@ -582,7 +595,7 @@ field(struct request *req, const char *head, size_t at, size_t len)
 	while (len > 0 && is_one_of(head[at + len - 1], " \t"))
 		len--;
 	if (name_is(line, name_len, "Host"))
-		return field_host(req, head + at, len);
+		return field_host(req, head, at, len);
 	if (name_is(line, name_len, "Transfer-Encoding"))
 		return field_encoding(req, head + at, len);
 	if (name_is(line, name_len, "Content-Length"))
@@ -707,10 +720,10 @@ bytes_cut(char *text, size_t *size, const struct slice *part)
 }
 
 /*
- * Removes the userinfo, RFC 9110 4.2.4, and the fragment of the URL from a head
- * that parse_head() has accepted, and parses it again.  Nothing that comes
- * later can log them or pass them on.  Returns how many of the len bytes are
- * left.
+ * Removes the userinfo, RFC 9110 4.2.4, from the URL and Host of a head that
+ * parse_head() has accepted, and the fragment, and parses it again.  Nothing
+ * that comes later can log them or pass them on.  Returns how many of the len
+ * bytes are left.
  */
 size_t
 parse_cut(struct request *req, char *head, size_t len)
@@ -721,7 +734,8 @@ parse_cut(struct request *req, char *head, size_t len)
 
 	if (req->userinfo.len == 0 && req->fragment.len == 0)
 		return len;
-	/* The fragment comes last, so the userinfo keeps its place. */
+	/* The last one first, so that the others keep their places. */
+	bytes_cut(head, &len, &req->host_userinfo);
 	bytes_cut(head, &len, &req->fragment);
 	bytes_cut(head, &len, &req->userinfo);
 	result = parse_head(&again, head, len);

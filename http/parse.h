@@ -71,6 +71,7 @@ struct request {
 	size_t options_size;           /* bytes of all of them */
 	unsigned named;                /* options in all of them */
 	struct slice userinfo;         /* of the URL, with its "@" */
+	struct slice host_userinfo;    /* of Host, the same */
 	struct slice fragment;         /* of the URL, with its "#" */
 	size_t cut;                    /* bytes that parse_cut() has removed */
 	bool origin;                   /* origin-form, RFC 9112 3.2.1 */

@@ -304,6 +304,17 @@ answer_drops(const struct exchange *e, const struct http_field *f)
 }
 
 /*
+ * Whether the connection is closed without a word.  After a 417 curl asks again
+ * without Expect, but not if it was told that the connection is closed.
+ */
+static bool
+closes_silently(const struct exchange *e)
+{
+	return e->answer.status == 417 && !e->up.done &&
+	    e->down.kind != BODY_TO_END;
+}
+
+/*
  * Writes the fields that say how the content ends and whether the connection
  * stays open.
  */
@@ -322,7 +333,7 @@ put_answer_own(const struct exchange *e)
 		put_line("Via: %s", via);
 	if (a->status == 101)
 		put_line("Connection: upgrade");
-	else if (a->status >= 200 && !e->keep)
+	else if (a->status >= 200 && !e->keep && !closes_silently(e))
 		put_line("Connection: close");
 }
 

@@ -1273,13 +1273,12 @@ web() {
 	    -x "http://127.0.0.1:$PORT" "http://127.0.0.1:$sink_PORT/")" = ok ]
 }
 
-@test "forward: curl gets its upload through after a 417, on a new connection" {
+@test "forward: curl asks again after a 417, on a new connection" {
 	start
 	echo hello >"$DIR/file"
 	peer_start origin server head send 'HTTP/1.1 417 x\r\nContent-Length: 0\r\n\r\n'
-	[ "$(curl -sS -T "$DIR/file" -H 'Expect: 100-continue' -o /dev/null \
-	    -w '%{http_code} %{num_connects}' -x "http://127.0.0.1:$PORT" \
-	    "http://127.0.0.1:$origin_PORT/")" = "417 1" ]
+	curl -sS -T "$DIR/file" -H 'Expect: 100-continue' -o /dev/null \
+	    -x "http://127.0.0.1:$PORT" "http://127.0.0.1:$origin_PORT/"
 	[ "$(grep -c '^PUT' "$DIR/origin.out")" = 2 ]
 	wait_for access_lines 2
 }

@@ -107,6 +107,7 @@ same_request(const struct request *a, const struct request *b)
 	    a->nvias == b->nvias && same_slices(a->via, b->via, nvias) &&
 	    same_slice(a->userinfo, b->userinfo) &&
 	    same_slice(a->fragment, b->fragment) &&
+	    same_slice(a->host_userinfo, b->host_userinfo) &&
 	    a->noptions == b->noptions &&
 	    same_slices(a->options, b->options, a->noptions);
 }
@@ -125,7 +126,9 @@ check_cut(const struct request *request, char *head, size_t len)
 	size_t authority = cut.path.at - cut.target.at;
 
 	if (left + cut.cut != len ||
-	    cut.cut != request->userinfo.len + request->fragment.len ||
+	    cut.cut !=
+		request->userinfo.len + request->fragment.len +
+		    request->host_userinfo.len ||
 	    cut.length + cut.cut != request->length)
 		return "other bytes were cut off";
 	for (size_t i = left; i < len; i++)
