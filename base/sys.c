@@ -317,14 +317,37 @@ sys_splice(int from, int to, size_t len)
 #endif
 }
 
+/* Whether the process has supplementary groups besides gid. */
+static bool
+has_groups(gid_t gid)
+{
+	gid_t groups[2];
+	int n = getgroups(0, NULL);
+
+	return n > 1 ||
+	    (n == 1 && (getgroups(2, groups) != 1 || groups[0] != gid));
+}
+
 /*
  * Gives up root for good: drops all supplementary groups, sets the group, then
- * the user.  Returns 0, or -1 with errno if any of that failed.
+ * the user.  Root without capabilities, as in some containers, may not even set
+ * what it is already: then what is so is left alone, and groups that cannot be
+ * dropped stay if user and group stay.  Returns 0, or -1 with errno if any of
+ * that failed.
  */
 int
 sys_drop(uid_t uid, gid_t gid)
 {
-	if (setgroups(0, NULL) != 0 || setgid(gid) != 0 || setuid(uid) != 0)
+	bool same_group = getgid() == gid && getegid() == gid;
+	bool same_user = getuid() == uid && geteuid() == uid;
+
+	if (setgroups(0, NULL) != 0 &&
+	    (errno != EPERM ||
+		(has_groups(gid) && !(same_group && same_user))))
+		return -1;
+	if (!same_group && setgid(gid) != 0)
+		return -1;
+	if (!same_user && setuid(uid) != 0)
 		return -1;
 	if (uid != 0 && setuid(0) == 0) {
 		errno = EPERM;

@@ -115,6 +115,22 @@ old_children_gone() {
 	client
 }
 
+@test "privileges: root without capabilities runs as itself with User root, as in a container" {
+	need_proc
+	need_command setpriv
+	peer_start srv server echo
+	ADIT_WRAP=(setpriv --bounding-set=-all --inh-caps=-all)
+	adit_start "User root" "Group root"
+	children_run_as 0 0
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	adit_stop
+	: >"$LOG"
+	# The groups of a container's root cannot be dropped without them.
+	ADIT_WRAP=(setpriv --groups 0,1,2 --bounding-set=-all --inh-caps=-all)
+	adit_start "User root"
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+}
+
 @test "privileges: as root, a start without User says why and returns 70" {
 	local option
 
