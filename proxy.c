@@ -43,10 +43,12 @@
 #include "master.h"
 #include "program.h"
 #include "quota.h"
+#include "quote.h"
 #include "safefile.h"
 #include "service.h"
 #include "share.h"
 #include "sys.h"
+#include "trial.h"
 
 struct options {
 	bool foreground, test, print;
@@ -118,6 +120,36 @@ fail(int status, const char *format, ...)
 	stderr_line(format, ap);
 	va_end(ap);
 	quit(status);
+}
+
+/* Prints the place of a directive, as "file:line: ", without an end. */
+static void
+print_place(FILE *out, const char *directive, size_t nth)
+{
+	unsigned long line = quote_nth(p.file, directive, nth);
+
+	if (p.file != NULL && line != 0)
+		fprintf(out, "%s:%lu: ", p.file, line);
+	else
+		fprintf(out, "%s: ", p.file != NULL ? p.file : program);
+}
+
+static _Noreturn void fail_at(const char *, const char *, ...)
+    PRINTF_LIKE(2, 3);
+
+/* Ends a start because of a directive; the message has the place of that. */
+static _Noreturn void
+fail_at(const char *directive, const char *format, ...)
+{
+	va_list ap;
+
+	print_place(stderr, directive, 0);
+	fprintf(stderr, "%s: ", directive);
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	quit(STATUS_SYSTEM);
 }
 
 static void
@@ -310,7 +342,7 @@ pidfile_write(const char *path)
 		return;
 	p.pid_fd = safefile_create(path);
 	if (p.pid_fd < 0)
-		fail(STATUS_SYSTEM, "PidFile %s: %s", path, strerror(errno));
+		fail_at("PidFile", "%s: %s", path, safefile_why());
 	child_private(&p.pid_fd);
 	p.pidfile = strdup(path);
 	if (p.pidfile == NULL || fchmod(p.pid_fd, 0644) != 0 ||
@@ -395,10 +427,11 @@ static void
 logs_begin(struct gen *gen)
 {
 	const struct conf *conf = gen->conf;
-	const char *path = master_logs_open(&gen->logs, conf);
+	const char *path = master_logs_open(&gen->logs, gen);
 
 	if (path != NULL)
-		fail(STATUS_SYSTEM, "%s: %s", path, strerror(errno));
+		fail_at(path == conf->accesslog ? "AccessLog" : "LogFile",
+		    "%s: %s", path, log_why());
 	if (!p.foreground && conf->logfile == NULL && !conf->syslog)
 		fprintf(stderr,
 		    "%s: warning: no LogFile and no Syslog: "
@@ -451,12 +484,36 @@ wait_for_children(struct gen *gen)
 	}
 }
 
+/* Says what a start would meet.  Returns the status that it would end with. */
+static int
+try(const struct gen *gen)
+{
+	static struct finding found[TRIAL_MAX];
+	size_t n = trial_run(gen, found);
+	int status = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct finding *f = &found[i];
+
+		FILE *out = f->status == 0 ? stdout : stderr;
+
+		print_place(out, f->directive, f->nth);
+		fprintf(out, "%s%s: %s\n", f->status == 0 ? "note: " : "",
+		    f->directive, f->text);
+		if (status == 0)
+			status = f->status;
+	}
+	return status;
+}
+
 /* What -T prints, or -t says, of a configuration.  Returns the exit status. */
 static int
-test(const struct options *o, const struct conf *conf)
+test(const struct options *o, const struct gen *gen)
 {
+	const struct conf *conf = gen->conf;
 	char **request = o->request;
 	struct addr client;
+	int status;
 
 	if (o->print && directives_print(conf, stdout) != 0)
 		fail(STATUS_SYSTEM, "standard output: %s", strerror(errno));
@@ -464,9 +521,13 @@ test(const struct options *o, const struct conf *conf)
 		return 0;
 	if (request == NULL) {
 		hints_print(conf);
-		printf("%s: %s: the configuration is right\n", program,
-		    p.file != NULL ? p.file : "none, built-in");
-		return 0;
+		status = try(gen);
+		printf("%s: %s: the configuration is right%s%s%s\n", program,
+		    p.file != NULL ? p.file : "none, built-in",
+		    status != 0 ? ", but a start" : "",
+		    status != 0 && geteuid() != 0 ? " as this user" : "",
+		    status != 0 ? " would fail" : "");
+		return status;
 	}
 	if (addr_parse(&client, request[0]) != 0)
 		fail(STATUS_USAGE, "\"%s\" is not an IPv4 or IPv6 address",
@@ -492,7 +553,7 @@ main(int argc, char **argv)
 	master_log_to_stderr();
 	gen = prepare(options.file);
 	if (options.test)
-		return test(&options, gen->conf);
+		return test(&options, gen);
 	descriptors_raise();
 	if (!p.foreground)
 		daemonise();

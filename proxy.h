@@ -95,6 +95,7 @@
 #include "master.h"
 #include "room.h"
 #include "service.h"
+#include "trial.h"
 
 /* cli: what -t says */
 #include "explain.h"

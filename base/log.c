@@ -68,16 +68,16 @@ static enum log_level threshold = LOG_LEVEL_INFO;
 static bool bare;
 static char process[32]; /* " [pid]: " of this process */
 
-/* Where descriptors 1 and 2 led at the start, and whether a log uses that. */
+/* Where descriptors 0 to 2 led at the start, and whether a log uses that. */
 static struct standard {
-	const char *path;
 	int fd;
 	bool used;
-} standard[] = { { "/dev/stdout", -1, false }, { "/dev/stderr", -1, false } };
+} standard[] = { { -1, false }, { -1, false }, { -1, false } };
+static const char *why = "";
 static int null = -1; /* /dev/null, in a daemon until it has detached; or -1 */
 
 /*
- * Must be called once, before anything else here and before descriptors 1 and 2
+ * Must be called once, before anything else here and before descriptors 0 to 2
  * lead to /dev/null.  Remembers where they lead, for LogFile "/dev/stdout".
  */
 void
@@ -86,8 +86,8 @@ log_init(bool foreground)
 	tzset();
 	if (!foreground)
 		null = open("/dev/null", O_RDWR);
-	for (int i = 0; i < 2; i++)
-		standard[i].fd = fcntl(STDOUT_FILENO + i, F_DUPFD, 3);
+	for (int i = 0; i <= 2; i++)
+		standard[i].fd = fcntl(i, F_DUPFD, 3);
 }
 
 /*
@@ -105,29 +105,51 @@ log_detach(void)
 		dup2(null, fd);
 	close(null);
 	null = -1;
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i <= 2; i++)
 		if (!standard[i].used) {
 			close(standard[i].fd);
 			standard[i].fd = -1;
 		}
 }
 
-static int
-file_open(const char *path)
+/* Returns whether a descriptor, or -1, may be meant by a path. */
+static bool
+is_kept(int fd)
 {
-	for (int i = 0; i < 2; i++)
-		if (strcmp(path, standard[i].path) == 0) {
-			standard[i].used = true;
-			return fcntl(standard[i].fd, F_DUPFD, 3);
-		}
-	return safefile_append(path);
+	if (fd <= 2)
+		return true;
+	why = "of those of the starter only the descriptors 0 to 2 stay open";
+	return false;
+}
+
+/* Opens a file; or what the standard input, output or error was at first. */
+static int
+file_open(const char *path, uid_t user)
+{
+	int at = safefile_standard(path), fd;
+
+	if (!is_kept(at))
+		return -1;
+	if (at < 0) {
+		fd = safefile_append(path, user);
+		if (fd < 0)
+			why = safefile_why();
+		return fd;
+	}
+	standard[at].used = true;
+	fd = fcntl(standard[at].fd, F_DUPFD, 3);
+	if (fd < 0)
+		why = standard[at].fd < 0
+		    ? "it was closed when the start had succeeded"
+		    : strerror(errno);
+	return fd;
 }
 
 /*
  * Opens the log (syslog, the file or neither), and the access log unless its
  * path is NULL; sets the level.  The caller owns *logs and closes it with
- * log_close().  Returns NULL; or the path that could not be opened, with errno,
- * and then nothing is open.
+ * log_close().  Returns NULL; or the path that could not be opened, with the
+ * reason in log_why(), and then nothing is open.
  */
 const char *
 log_open(struct logs *logs, const struct log_places *places)
@@ -136,17 +158,38 @@ log_open(struct logs *logs, const struct log_places *places)
 	if (places->syslog)
 		logs->fd = sys_syslog_open();
 	else if (places->file != NULL &&
-	    (logs->fd = file_open(places->file)) < 0)
+	    (logs->fd = file_open(places->file, places->user)) < 0)
 		return places->file;
 	if (places->access != NULL &&
-	    (logs->access = file_open(places->access)) < 0) {
-		int error = errno;
-
+	    (logs->access = file_open(places->access, places->user)) < 0) {
 		log_close(logs);
-		errno = error;
 		return places->access;
 	}
 	return NULL;
+}
+
+/*
+ * Returns whether log_open() could open this file, in a process that has just
+ * been started.  Creates nothing.  If not, the reason is in log_why().
+ */
+bool
+log_check(const char *path, uid_t user)
+{
+	int at = safefile_standard(path);
+
+	if (at >= 0)
+		return is_kept(at);
+	if (safefile_append_check(path, user) == 0)
+		return true;
+	why = safefile_why();
+	return false;
+}
+
+/* In words, why a log could not be opened the last time. */
+const char *
+log_why(void)
+{
+	return why;
 }
 
 /* Closes the descriptors that log_open() opened. */

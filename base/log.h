@@ -3,6 +3,8 @@
 #ifndef LOG_H
 #define LOG_H
 
+#include <sys/types.h>
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,6 +32,7 @@ struct log_places {
 	const char *file, *access;
 	bool syslog; /* instead of the file */
 	enum log_level level;
+	uid_t user; /* whose files are harmless wherever they are */
 };
 
 /* The open logs.  A descriptor is -1 where nothing is written. */
@@ -64,6 +67,8 @@ struct record {
 
 void log_init(bool foreground);
 const char *log_open(struct logs *, const struct log_places *);
+bool log_check(const char *path, uid_t user);
+const char *log_why(void);
 void log_detach(void);
 void log_close(struct logs *);
 void log_use(const struct logs *);

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: ISC */
-/* Opens files safely where other users can write to the directory. */
+/* Files that are written in directories of anybody. */
 #ifndef SAFEFILE_H
 #define SAFEFILE_H
 
-int safefile_append(const char *path);
+#include <sys/types.h>
+
+int safefile_append(const char *path, uid_t user);
+int safefile_append_check(const char *path, uid_t user);
 int safefile_create(const char *path);
+int safefile_create_check(const char *path);
 int safefile_remove(const char *path, int fd);
+int safefile_standard(const char *path);
+const char *safefile_why(void);
 
 #endif

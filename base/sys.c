@@ -246,6 +246,40 @@ sys_poll_end(void)
 }
 
 /*
+ * Makes a later bind() accept an address that no interface has yet.  Returns 0,
+ * or -1 with errno: EOPNOTSUPP where the system has nothing of the kind, EPERM
+ * where only root may do it.
+ */
+int
+sys_bind_free(int fd, int family)
+{
+	int on = 1;
+
+#if defined(IPV6_FREEBIND)
+	if (family == AF_INET6)
+		return setsockopt(
+		    fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof(on));
+#elif defined(IPV6_BINDANY)
+	if (family == AF_INET6)
+		return setsockopt(
+		    fd, IPPROTO_IPV6, IPV6_BINDANY, &on, sizeof(on));
+#endif
+	(void)family;
+#if defined(IP_FREEBIND)
+	return setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on));
+#elif defined(IP_BINDANY)
+	return setsockopt(fd, IPPROTO_IP, IP_BINDANY, &on, sizeof(on));
+#elif defined(SO_BINDANY)
+	return setsockopt(fd, SOL_SOCKET, SO_BINDANY, &on, sizeof(on));
+#else
+	(void)fd;
+	(void)on;
+	errno = EOPNOTSUPP;
+	return -1;
+#endif
+}
+
+/*
  * Returns how many bytes of a socket are unsent or not acknowledged by its
  * peer; 0 where the system does not tell.
  */
@@ -342,8 +376,7 @@ sys_drop(uid_t uid, gid_t gid)
 	bool same_user = getuid() == uid && geteuid() == uid;
 
 	if (setgroups(0, NULL) != 0 &&
-	    (errno != EPERM ||
-		(has_groups(gid) && !(same_group && same_user))))
+	    (errno != EPERM || (has_groups(gid) && !(same_group && same_user))))
 		return -1;
 	if (!same_group && setgid(gid) != 0)
 		return -1;

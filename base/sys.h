@@ -23,6 +23,7 @@ bool sys_tells_failures(void);
 void sys_accept_late(int listener, bool on);
 void sys_bind_late(int fd);
 int sys_reuseport(int fd, bool on);
+int sys_bind_free(int fd, int family);
 int sys_unsent(int fd);
 void sys_probe(int fd);
 short sys_poll_end(void);

@@ -120,28 +120,49 @@ quote_pattern(const struct filter *f, unsigned long n, char text[QUOTE_SIZE])
 }
 
 /*
+ * Returns the number of the line, of those with a directive whose first
+ * argument is word, or any if word is NULL, that is the nth of them; the last
+ * one for 0.  Returns 0 if there is none.
+ */
+static unsigned long
+find(const char *file, const char *directive, const char *word, size_t nth)
+{
+	FILE *f = conf_open(file);
+	unsigned long n = 0, found = 0;
+	char *line = NULL, *keyword, *arg;
+	size_t size = 0, seen = 0;
+
+	while (f != NULL && (nth == 0 || seen < nth) &&
+	    line_next(f, &line, &size)) {
+		n++;
+		keyword = reader_split(line, &arg);
+		if (keyword == NULL || strcasecmp(keyword, directive) != 0)
+			continue;
+		arg[strcspn(arg, " \t")] = '\0';
+		if (word == NULL || strcmp(arg, word) == 0) {
+			found = n;
+			seen++;
+		}
+	}
+	free(line);
+	if (f != NULL)
+		fclose(f);
+	return seen < nth ? 0 : found;
+}
+
+/*
  * Returns the number of the last line of the configuration with a directive
  * whose first argument is word, or any if word is NULL; 0 if there is none.
  */
 unsigned long
 quote_find(const char *file, const char *directive, const char *word)
 {
-	FILE *f = conf_open(file);
-	unsigned long n = 0, found = 0;
-	char *line = NULL, *keyword, *arg;
-	size_t size = 0;
+	return find(file, directive, word, 0);
+}
 
-	while (f != NULL && line_next(f, &line, &size)) {
-		n++;
-		keyword = reader_split(line, &arg);
-		if (keyword == NULL || strcasecmp(keyword, directive) != 0)
-			continue;
-		arg[strcspn(arg, " \t")] = '\0';
-		if (word == NULL || strcmp(arg, word) == 0)
-			found = n;
-	}
-	free(line);
-	if (f != NULL)
-		fclose(f);
-	return found;
+/* Returns the number of the nth line with a directive, or of the last for 0. */
+unsigned long
+quote_nth(const char *file, const char *directive, size_t n)
+{
+	return find(file, directive, NULL, n);
 }

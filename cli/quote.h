@@ -4,6 +4,7 @@
 #define QUOTE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct filter;
 
@@ -14,5 +15,6 @@ bool quote_pattern(
     const struct filter *, unsigned long line, char text[QUOTE_SIZE]);
 unsigned long quote_find(
     const char *file, const char *directive, const char *word);
+unsigned long quote_nth(const char *file, const char *directive, size_t n);
 
 #endif

@@ -31,7 +31,7 @@ struct conf {
 	char *realm; /* BasicAuthRealm */
 	char *logfile, *accesslog, *pidfile, *chroot;
 	enum log_level loglevel;
-	bool syslog, bind_same;
+	bool syslog, bind_same, free_bind;
 	uint16_t port;
 	unsigned timeout, header_timeout, connect_timeout;
 	unsigned tunnel_timeout, drain_timeout, half_closed_timeout;

@@ -607,11 +607,36 @@ show_addresses(
 	return n > 0;
 }
 
+/* Whether a socket on one address leaves no room for one on the other. */
+static bool
+listen_clash(const struct addr *a, const struct addr *b)
+{
+	static const struct addr any4 = { .ip = { [10] = 0xff, 0xff } }, any6;
+	const struct addr *any = addr_is4(a) ? &any4 : &any6;
+
+	return addr_is4(a) == addr_is4(b) &&
+	    ((addr_same_ip(a, b) && a->scope == b->scope) ||
+		addr_same_ip(a, any) || addr_same_ip(b, any));
+}
+
 static int
 take_listen(struct reader *r, const struct directive *d, char *arg)
 {
+	struct conf *conf = r->conf;
+	char before[ADDR_TEXT_SIZE], now[ADDR_TEXT_SIZE];
+	const struct addr *last;
+
 	(void)d;
-	return address(r, arg, r->conf->listen, &r->conf->nlisten, LISTEN_MAX);
+	if (address(r, arg, conf->listen, &conf->nlisten, LISTEN_MAX) != 0)
+		return -1;
+	last = &conf->listen[conf->nlisten - 1];
+	for (const struct addr *a = conf->listen; a < last; a++)
+		if (listen_clash(a, last))
+			return FAIL(r,
+			    "%s is already covered by %s of an earlier line, "
+			    "or covers it; take one of them out",
+			    addr_text(last, now), addr_text(a, before));
+	return 0;
 }
 
 static bool
@@ -1112,6 +1137,7 @@ static const struct directive directives[] = {
 	{ "FilterExtended", take_filter_extended, NULL, .value = NULL },
 	{ "FilterType", take_filter_type, show_filter_type, .value = "bre" },
 	{ "FilterURLs", take_bool, show_bool, AT(filter.urls), .value = "no" },
+	{ "FreeBind", take_bool, show_bool, AT(free_bind), .value = "no" },
 	{ "Group", take_word, show_word, AT(group) },
 	{ "HalfClosedTimeout", take_number, show_number,
 	    AT(half_closed_timeout), .value = "60", .min = 1,

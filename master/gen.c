@@ -99,11 +99,13 @@ int
 gen_listen(struct gen *gen, const struct gen *old)
 {
 	struct addr addrs[LISTEN_MAX];
-	size_t n = conf_addresses(gen->conf, addrs);
+	const struct listen_wish wish = { .at = addrs,
+		.n = conf_addresses(gen->conf, addrs),
+		.any_family = gen->conf->nlisten == 0,
+		.free_bind = gen->conf->free_bind };
 
-	/* Without Listen the addresses are those of all families. */
-	return listen_open(&gen->listeners, addrs, n, gen->conf->nlisten == 0,
-	    old != NULL ? &old->listeners : NULL);
+	return listen_open(
+	    &gen->listeners, &wish, old != NULL ? &old->listeners : NULL);
 }
 
 /* Closes and frees a generation whose children are all gone. */

@@ -8,6 +8,7 @@
 
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 
 #include <errno.h>
 #include <grp.h>
@@ -153,6 +154,13 @@ identity_find(struct identity *id, const struct identity_names *names)
 	return identity_look_up(id, names->file, user, names->group);
 }
 
+/* The user that the children run as. */
+uid_t
+identity_uid(const struct identity *id)
+{
+	return id->drop ? id->uid : geteuid();
+}
+
 /*
  * Ends a child with a message, on standard error too: a command that waits for
  * the outcome of the start may show it there.
@@ -178,4 +186,30 @@ identity_assume(const struct identity *id, const char *root)
 		identity_fail(STATUS_SYSTEM, "Chroot");
 	if (id->drop && sys_drop(id->uid, id->gid) != 0)
 		identity_fail(STATUS_NOPERM, "cannot change to User and Group");
+}
+
+/* In a child: what identity_assume() does, without messages. */
+static int
+identity_change(const struct identity *id, const char *root)
+{
+	if (root != NULL && sys_chroot(root) != 0)
+		return STATUS_SYSTEM;
+	return id->drop && sys_drop(id->uid, id->gid) != 0 ? STATUS_NOPERM : 0;
+}
+
+/*
+ * Finds out, in a process that ends at once, whether identity_assume() would
+ * succeed.  Returns 0, or the status that a child would end with.
+ */
+int
+identity_try(const struct identity *id, const char *root)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0)
+		_exit(identity_change(id, root));
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return STATUS_SYSTEM;
+	return WEXITSTATUS(status);
 }

@@ -20,6 +20,8 @@ struct identity {
 };
 
 int identity_find(struct identity *, const struct identity_names *);
+uid_t identity_uid(const struct identity *);
+int identity_try(const struct identity *, const char *root);
 void identity_assume(const struct identity *, const char *root);
 
 #endif

@@ -48,29 +48,85 @@ options_to_bind(int fd, bool is4)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 }
 
-/* Returns a listening socket, or -1 with errno. */
+static void
+close_keeping_errno(int fd)
+{
+	int error = errno;
+
+	close(fd);
+	errno = error;
+}
+
+/*
+ * Binds a socket, with free_bind to an address that is not there yet too.
+ * Returns 0; 1: it is not there yet; or -1 with errno.
+ */
 static int
-listen_on(const struct addr *addr, bool beside_old)
+bind_to(int fd, const struct addr *addr, bool free_bind)
 {
 	struct sockaddr_storage ss;
 	const void *sa = &ss;
 	socklen_t len = addr_to_sockaddr(addr, &ss);
-	int fd = sys_socket(ss.ss_family), error;
+
+	if (bind(fd, sa, len) == 0)
+		return 0;
+	if (errno != EADDRNOTAVAIL || !free_bind ||
+	    sys_bind_free(fd, ss.ss_family) != 0 || bind(fd, sa, len) != 0)
+		return -1;
+	return 1;
+}
+
+/* Returns a socket of the family of an address, ready to be bound, or -1. */
+static int
+socket_to_bind(const struct addr *addr)
+{
+	int fd = sys_socket(addr_is4(addr) ? AF_INET : AF_INET6);
+
+	if (fd >= 0)
+		options_to_bind(fd, addr_is4(addr));
+	return fd;
+}
+
+/* Returns a listening socket, or -1 with errno. */
+static int
+listen_on(const struct addr *addr, bool free_bind, bool beside_old)
+{
+	char text[ADDR_TEXT_SIZE];
+	int fd = socket_to_bind(addr), bound;
 
 	if (fd < 0)
 		return -1;
 	options_passed_on(fd);
-	options_to_bind(fd, addr_is4(addr));
 	if (beside_old)
 		sys_reuseport(fd, true);
-	if (bind(fd, sa, len) == 0 && listen(fd, LISTEN_BACKLOG) == 0) {
-		sys_reuseport(fd, false);
-		return fd;
+	bound = bind_to(fd, addr, free_bind);
+	if (bound < 0 || listen(fd, LISTEN_BACKLOG) != 0) {
+		close_keeping_errno(fd);
+		return -1;
 	}
-	error = errno;
-	close(fd);
-	errno = error;
-	return -1;
+	sys_reuseport(fd, false);
+	if (bound == 1)
+		log_line(LOG_LEVEL_NOTICE,
+		    "No interface has the address of %s yet; listening on it "
+		    "anyway",
+		    addr_text_port(addr, text));
+	return fd;
+}
+
+/*
+ * Finds out whether a socket can be bound to an address, without listening on
+ * it.  Returns 0, or -1 with errno; EADDRINUSE: some process listens there.
+ */
+int
+listen_check(const struct addr *addr, bool free_bind)
+{
+	int fd = socket_to_bind(addr), bound;
+
+	if (fd < 0)
+		return -1;
+	bound = bind_to(fd, addr, free_bind);
+	close_keeping_errno(fd);
+	return bound < 0 ? -1 : 0;
 }
 
 /* The place of the socket with that address, or -1. */
@@ -101,15 +157,15 @@ listen_put(struct listeners *l, int fd, const struct addr *addr)
 
 /* Adds a socket for an address: the old generation's, or a new one. */
 static int
-listen_add(
-    struct listeners *l, const struct addr *addr, const struct listeners *old)
+listen_add(struct listeners *l, const struct addr *addr, bool free_bind,
+    const struct listeners *old)
 {
 	int at = listen_find(old, addr), fd;
 
 	if (at >= 0)
 		fd = dup(old->fds[at]);
 	else
-		fd = listen_on(addr, old != NULL);
+		fd = listen_on(addr, free_bind, old != NULL);
 	if (fd < 0)
 		return -1;
 	listen_put(l, fd, addr);
@@ -171,34 +227,33 @@ listen_reuseport(const struct listeners *l, bool on)
  * may lack one.
  */
 static int
-listen_each(struct listeners *l, const struct addr *addrs, size_t n,
-    bool any_family, const struct listeners *old)
+listen_each(struct listeners *l, const struct listen_wish *wish,
+    const struct listeners *old)
 {
 	char text[ADDR_TEXT_SIZE];
 
-	for (size_t i = 0; i < n; i++) {
-		if (listen_add(l, &addrs[i], old) == 0)
+	for (size_t i = 0; i < wish->n; i++) {
+		if (listen_add(l, &wish->at[i], wish->free_bind, old) == 0)
 			continue;
-		if (any_family &&
+		if (wish->any_family &&
 		    (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL))
 			continue;
 		log_line(LOG_LEVEL_ERROR, "Cannot listen on %s: %s",
-		    addr_text_port(&addrs[i], text), strerror(errno));
+		    addr_text_port(&wish->at[i], text), strerror(errno));
 		return -1;
 	}
 	return l->n > 0 ? 0 : -1;
 }
 
 /*
- * Opens sockets that listen on these addresses; with any_family the system may
- * lack one of the families.  Those that the old
+ * Opens sockets that listen on the addresses of a wish.  Those that the old
  * generation (or NULL) has too are shared with it, so that no client is lost
  * at a reload.  Sockets from a service manager take the place of all others,
  * for good.  Returns 0, or -1 after an error message in the log.
  */
 int
-listen_open(struct listeners *l, const struct addr *addrs, size_t n,
-    bool any_family, const struct listeners *old)
+listen_open(struct listeners *l, const struct listen_wish *wish,
+    const struct listeners *old)
 {
 	int result;
 
@@ -207,7 +262,7 @@ listen_open(struct listeners *l, const struct addr *addrs, size_t n,
 	if (old != NULL && old->given)
 		return listen_keep_given(l, old);
 	listen_reuseport(old, true);
-	result = listen_each(l, addrs, n, any_family, old);
+	result = listen_each(l, wish, old);
 	listen_reuseport(old, false);
 	return result;
 }

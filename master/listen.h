@@ -17,8 +17,18 @@ struct listeners {
 	bool given; /* by the service manager, whatever Port and Listen say */
 };
 
-int listen_open(struct listeners *, const struct addr *, size_t n,
-    bool any_family, const struct listeners *old);
+/* What a configuration says of them. */
+struct listen_wish {
+	const struct addr *at;
+	size_t n;
+	bool
+	    any_family; /* no Listen: the system may lack one of the families */
+	bool free_bind; /* FreeBind: an address may not be there yet */
+};
+
+int listen_open(struct listeners *, const struct listen_wish *,
+    const struct listeners *old);
+int listen_check(const struct addr *, bool free_bind);
 bool listen_has(const struct listeners *, const struct addr *);
 bool listen_waits(const struct listeners *);
 void listen_close(struct listeners *);

@@ -25,6 +25,7 @@
 #include "conf.h"
 #include "gen.h"
 #include "guard.h"
+#include "identity.h"
 #include "log.h"
 #include "master.h"
 #include "room.h"
@@ -128,12 +129,14 @@ master_log_to_stderr(void)
 
 /* In the foreground standard output is the log when nothing else is named. */
 static struct log_places
-master_places(const struct conf *conf)
+master_places(const struct gen *gen)
 {
+	const struct conf *conf = gen->conf;
 	struct log_places places = { .file = conf->logfile,
 		.access = conf->accesslog,
 		.syslog = conf->syslog,
-		.level = conf->loglevel };
+		.level = conf->loglevel,
+		.user = identity_uid(&gen->identity) };
 
 	if (places.file == NULL && m.foreground)
 		places.file = "/dev/stdout";
@@ -142,9 +145,9 @@ master_places(const struct conf *conf)
 
 /* Opens the logs that a configuration names.  Returns as log_open() does. */
 const char *
-master_logs_open(struct logs *logs, const struct conf *conf)
+master_logs_open(struct logs *logs, const struct gen *gen)
 {
-	struct log_places places = master_places(conf);
+	struct log_places places = master_places(gen);
 
 	return log_open(logs, &places);
 }
@@ -165,18 +168,16 @@ master_use_logs(const struct logs *logs)
 static void
 say_kept(const char *directive, const char *path, const char *kept)
 {
-	int error = errno;
-
 	if (kept == NULL)
 		log_line(LOG_LEVEL_ERROR, "%s %s: %s; nothing is written",
-		    directive, path, strerror(error));
+		    directive, path, log_why());
 	else if (strcmp(path, kept) == 0)
 		log_line(LOG_LEVEL_ERROR,
 		    "%s %s: %s; still writing to the file that was open",
-		    directive, path, strerror(error));
+		    directive, path, log_why());
 	else
 		log_line(LOG_LEVEL_ERROR, "%s %s: %s; still writing to %s",
-		    directive, path, strerror(error), kept);
+		    directive, path, log_why(), kept);
 }
 
 /* A copy of a descriptor or of a path, if there is one. */
@@ -194,10 +195,11 @@ copy_of_path(const char *path)
 
 /* Opens the main log, as master_logs_renew() says. */
 static void
-main_log_renew(struct logs *logs, struct conf *conf, const struct gen *used)
+main_log_renew(struct logs *logs, const struct gen *gen, const struct gen *used)
 {
-	struct log_places places = master_places(conf),
-			  kept = master_places(used->conf);
+	struct log_places places = master_places(gen),
+			  kept = master_places(used);
+	struct conf *conf = gen->conf;
 
 	places.access = NULL;
 	if (log_open(logs, &places) == NULL)
@@ -214,9 +216,12 @@ main_log_renew(struct logs *logs, struct conf *conf, const struct gen *used)
 
 /* Opens the access log likewise. */
 static void
-access_log_renew(struct logs *logs, struct conf *conf, const struct gen *used)
+access_log_renew(
+    struct logs *logs, const struct gen *gen, const struct gen *used)
 {
-	struct log_places places = { .file = conf->accesslog };
+	struct conf *conf = gen->conf;
+	struct log_places places = { .file = conf->accesslog,
+		.user = identity_uid(&gen->identity) };
 	struct logs access;
 
 	if (log_open(&access, &places) == NULL) {
@@ -238,10 +243,11 @@ access_log_renew(struct logs *logs, struct conf *conf, const struct gen *used)
  * to say what is in use, so that a rotation of that file is followed.
  */
 static void
-master_logs_renew(struct logs *logs, struct conf *conf, const struct gen *used)
+master_logs_renew(
+    struct logs *logs, const struct gen *gen, const struct gen *used)
 {
-	main_log_renew(logs, conf, used);
-	access_log_renew(logs, conf, used);
+	main_log_renew(logs, gen, used);
+	access_log_renew(logs, gen, used);
 }
 
 /*
@@ -253,7 +259,7 @@ master_reopen_logs(struct gen *gen)
 {
 	struct logs logs;
 
-	master_logs_renew(&logs, gen->conf, gen);
+	master_logs_renew(&logs, gen, gen);
 	if (gen != m.live)
 		gen_logs(gen, &logs);
 	if (gen == m.live || m.live == NULL)
@@ -317,7 +323,7 @@ master_begin(struct gen *gen)
 {
 	if (gen_identity(gen) != 0 || gen_listen(gen, m.live) != 0)
 		return -1;
-	master_logs_renew(&gen->logs, gen->conf, m.live);
+	master_logs_renew(&gen->logs, gen, m.live);
 	return master_launch();
 }
 

@@ -5,7 +5,6 @@
 
 #include <stdbool.h>
 
-struct conf;
 struct gen;
 struct logs;
 
@@ -14,7 +13,7 @@ enum master_start { MASTER_READY, MASTER_FAILED, MASTER_STOPPED };
 void master_expect_reload(void);
 int master_init(const char *file, bool foreground);
 void master_log_to_stderr(void);
-const char *master_logs_open(struct logs *, const struct conf *);
+const char *master_logs_open(struct logs *, const struct gen *);
 enum master_start master_start(struct gen *);
 void master_run(void);
 

@@ -198,7 +198,8 @@ bool_directive() {
 	local d bad
 
 	for d in Listen Bind; do
-		takes "$d 127.0.0.1\n$d ::1\n$d 0.0.0.0\n$d ::\n"
+		takes "$d 127.0.0.1\n$d ::1\n"
+		takes "$d 0.0.0.0\n$d ::\n"
 		for bad in localhost '*' 127.1 127.0.0.01 256.0.0.1 0x7f.0.0.1 \
 		    2130706433 127.0.0.1:80 '[::1]' 127.0.0.0/8 '"127.0.0.1"' \
 		    '127.0.0.1 127.0.0.2' ::1::1 fe80::1%nosuchinterface ''; do
@@ -784,6 +785,7 @@ all_set() {
 	FilterDefaultDeny yes
 	FilterType fnmatch
 	FilterURLs yes
+	FreeBind yes
 	Group $(id -gn "$user")
 	HeaderTimeout 32
 	Listen ::1
@@ -963,7 +965,7 @@ all_set() {
 	n=0
 	for file in "$DIR"/example.[0-9]; do
 		sed -i.bak 's/\\-/-/g' "$file"
-		timeout 20 "$ADIT" -t -c "$file" >"$DIR/out" 2>"$DIR/err"
+		checks "$file" "$DIR/out" "$DIR/err"
 		[ ! -s "$DIR/err" ]
 		n=$((n + 1))
 	done

@@ -287,6 +287,105 @@ started_twice() {
 	wait_for grep -q 'Refused request' "$DIR/got"
 }
 
+@test "log: a socket as the standard output can be the log, by every path that leads to it" {
+	local path port
+
+	need_linux
+	need_command nc
+	mkdir -m 755 "$DIR/logs"
+	ln -s /dev/stdout "$DIR/logs/link"
+	ln -s link "$DIR/logs/second"
+	for path in /dev/stdout /dev/fd/1 /proc/self/fd/1 "$DIR/logs/link" \
+	    "$DIR/logs/second"; do
+		port=$(free_port)
+		nc -lk 127.0.0.1 "$port" >"$DIR/got" 2>/dev/null 3>&- &
+		own_pid $!
+		wait_for "$PEER" client 127.0.0.1 "$port"
+		adit_conf "LogFile \"$path\"" "AccessLog \"$path\""
+		# shellcheck disable=SC2016
+		ADIT_WRAP=(bash -c 'exec "$@" >/dev/tcp/127.0.0.1/"$0"' "$port")
+		adit_launch
+		wait_for grep -q 'Starting main loop' "$DIR/got"
+		client send 'GET / HTTP/1.1\r\n\r\n' refused 400
+		wait_for grep -q ' 400/http_request_error ' "$DIR/got"
+		kill -HUP "$ADIT_PID"
+		wait_for grep -q 'Reloading config file finished' "$DIR/got"
+		adit_stop
+	done
+}
+
+@test "log: only a FIFO is opened for reading too" {
+	local fd pid flags
+
+	need_proc
+	adit_start "LogFile \"$DIR/adit.log\"" "AccessLog \"$DIR/access\""
+	for pid in $(family_pids); do
+		for fd in /proc/"$pid"/fd/*; do
+			[[ $(readlink "$fd") == "$DIR"/[a]* ]] || continue
+			flags=$(sed -n 's/^flags:[[:blank:]]*0*//p' \
+			    "/proc/$pid/fdinfo/${fd##*/}")
+			echo "$pid $fd $flags"
+			[ $((0$flags & 3)) = 1 ]
+			echo "$fd" >>"$DIR/seen"
+		done
+	done
+	[ "$(wc -l <"$DIR/seen")" -ge 4 ]
+}
+
+@test "log: a log of User in a directory of its group is accepted, as logrotate may make one" {
+	need_root
+	mkdir -m 775 "$DIR/group" "$DIR/sticky"
+	chgrp daemon "$DIR/group"
+	chmod 1777 "$DIR/sticky"
+	for dir in group sticky; do
+		: >"$DIR/$dir/adit.log"
+		chown nobody "$DIR/$dir/adit.log"
+		adit_conf "User nobody" "LogFile \"$DIR/$dir/adit.log\""
+		"$ADIT" -t -c "$CONF" 2>>"$STDERR"
+		adit_launch
+		wait_for grep -q 'Starting main loop' "$DIR/$dir/adit.log"
+		kill -HUP "$ADIT_PID"
+		wait_for grep -q 'Reloading config file finished' \
+		    "$DIR/$dir/adit.log"
+		adit_stop
+		# That of another user is not, and neither is a second name.
+		chown daemon "$DIR/$dir/adit.log"
+		run -71 --separate-stderr timeout 20 "$ADIT" -d -c "$CONF"
+		[[ $stderr == *"LogFile: $DIR/$dir/adit.log: it belongs to the user with number $(id -u daemon)"* ]]
+		chown nobody "$DIR/$dir/adit.log"
+		ln "$DIR/$dir/adit.log" "$DIR/$dir.log"
+		run -71 --separate-stderr timeout 20 "$ADIT" -d -c "$CONF"
+		[[ $stderr == *"LogFile: $DIR/$dir/adit.log: it has a second name"* ]]
+	done
+}
+
+@test "log: each refusal of a log says why" {
+	mkdir -m 1777 "$DIR/open"
+	mkdir "$DIR/victim"
+	ln -s "$DIR/victim" "$DIR/open/dir"
+	ln -s "$DIR/victim/log" "$DIR/open/link"
+	need_command nc
+	nc -kluU "$DIR/socket" >/dev/null 2>&1 3>&- &
+	own_pid $!
+	wait_for test -S "$DIR/socket"
+	why "$DIR/open/dir/log" "$DIR/open/dir is a link where other users can write"
+	why "$DIR/open/link" "it is a link where other users can write"
+	why "$DIR/socket" "it is a socket"
+	why "/dev/fd/9" "only the descriptors 0 to 2 stay open"
+}
+
+# why PATH TEXT: whether -t and a start refuse this log, for this reason.
+why() {
+	local option
+
+	adit_conf "LogFile \"$1\""
+	for option in -t -d; do
+		run -71 --separate-stderr timeout 20 "$ADIT" "$option" -c "$CONF"
+		echo "$stderr"
+		[[ $stderr == *"$CONF:"*": LogFile: $1: "*"$2"* ]]
+	done
+}
+
 @test "log: a link in a directory where only root can write is followed" {
 	mkdir -m 755 "$DIR/logs" "$DIR/store"
 	ln -s "$DIR/store" "$DIR/logs/dir"

@@ -26,7 +26,7 @@ setup() {
 # told [PROGRAM]: writes the output of -t for $CONF, which must have no error,
 # to $NOTES, and its warnings to $DIR/err.
 told() {
-	timeout 20 "${1:-$ADIT}" -t -c "$CONF" >"$NOTES" 2>"$DIR/err"
+	checks "$CONF" "$NOTES" "$DIR/err" "$@"
 	tail -n 1 "$NOTES" | grep -q ': the configuration is right$'
 }
 
@@ -88,7 +88,7 @@ about() {
 	for file in "$BATS_TEST_DIRNAME/../adit.conf" \
 	    "$BATS_TEST_DIRNAME"/recipes/*.conf; do
 		cp "$file" "$DIR/adit.conf"
-		timeout 20 "$ADIT" -t -c "$DIR/adit.conf" >"$NOTES" 2>"$DIR/err"
+		checks "$DIR/adit.conf" "$NOTES" "$DIR/err"
 		[ "$(cat "$NOTES")" = "adit: $DIR/adit.conf: the configuration is right" ]
 		[ ! -s "$DIR/err" ]
 	done

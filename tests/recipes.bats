@@ -116,8 +116,8 @@ asked() {
 	local name
 
 	for name in "${RECIPES[@]}"; do
-		timeout 20 "$ADIT" -t -c "$BATS_TEST_DIRNAME/recipes/$name.conf" \
-		    >"$DIR/out" 2>"$DIR/err"
+		checks "$BATS_TEST_DIRNAME/recipes/$name.conf" "$DIR/out" \
+		    "$DIR/err"
 		[ ! -s "$DIR/err" ]
 		grep -q 'the configuration is right' "$DIR/out"
 	done

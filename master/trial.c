@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Finds out whether a configuration could be started with, for -t: binds the
+ * addresses without listening, opens the logs without creating one, looks where
+ * the PID file would be, and changes to User and Group in a process that ends
+ * at once.  It disturbs no adit that runs, and leaves nothing.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "addr.h"
+#include "bounds.h"
+#include "compiler.h"
+#include "conf.h"
+#include "gen.h"
+#include "identity.h"
+#include "listen.h"
+#include "log.h"
+#include "program.h"
+#include "safefile.h"
+#include "service.h"
+#include "trial.h"
+
+/* What has been found so far. */
+struct findings {
+	struct finding *list;
+	size_t n;
+};
+
+static void found(struct findings *, const char *directive, size_t nth,
+    int status, const char *, ...) PRINTF_LIKE(5, 6);
+
+static void
+found(struct findings *f, const char *directive, size_t nth, int status,
+    const char *format, ...)
+{
+	struct finding *new = &f->list[f->n];
+	va_list ap;
+
+	if (f->n == TRIAL_MAX)
+		return;
+	f->n++;
+	*new = (struct finding){ directive, nth, status, "" };
+	va_start(ap, format);
+	vsnprintf(new->text, sizeof(new->text), format, ap);
+	va_end(ap);
+}
+
+/*
+ * Whether an ordinary user may not bind a port because a service manager does
+ * it for adit: it hands the sockets over at the start, but to no -t before a
+ * reload.
+ */
+static bool
+is_given_elsewhere(int error)
+{
+	return error == EACCES && geteuid() != 0 &&
+	    getenv("INVOCATION_ID") != NULL;
+}
+
+/* An address that cannot be bound, because of errno. */
+static void
+address_found(struct findings *f, const struct addr *addr, size_t nth)
+{
+	const char *directive = nth > 0 ? "Listen" : "Port";
+	char at[ADDR_TEXT_SIZE];
+	int error = errno;
+
+	addr_text_port(addr, at);
+	if (error == EADDRINUSE)
+		found(f, directive, nth, 0,
+		    "%s is in use, as it is while adit runs", at);
+	else if (is_given_elsewhere(error))
+		found(f, directive, nth, 0,
+		    "%s needs a socket of the service manager", at);
+	else if (error == EADDRNOTAVAIL)
+		found(f, directive, nth, STATUS_SYSTEM,
+		    "cannot listen on %s: no interface has this address; with "
+		    "FreeBind yes that does not matter",
+		    at);
+	else
+		found(f, directive, nth, STATUS_SYSTEM,
+		    "cannot listen on %s: %s", at, strerror(error));
+}
+
+static void
+listen_try(struct findings *f, const struct conf *conf)
+{
+	bool any_family = conf->nlisten == 0;
+	struct addr at[LISTEN_MAX];
+	size_t n = conf_addresses(conf, at), bound = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (listen_check(&at[i], conf->free_bind) == 0)
+			bound++;
+		else if (!any_family ||
+		    (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL) ||
+		    (i + 1 == n && bound == 0))
+			address_found(f, &at[i], any_family ? 0 : i + 1);
+	}
+}
+
+/* Takes the sockets of a service manager; what is wrong is in the log. */
+static void
+given_try(struct findings *f)
+{
+	const struct listen_wish nothing = { .n = 0 };
+	struct listeners l = { .n = 0 };
+
+	if (listen_open(&l, &nothing, NULL) != 0)
+		found(f, "Listen", 0, STATUS_SYSTEM,
+		    "the sockets of the service manager cannot be used");
+	listen_close(&l);
+}
+
+static void
+log_try(struct findings *f, const char *directive, const char *path, uid_t user)
+{
+	if (path != NULL && !log_check(path, user))
+		found(f, directive, 0, STATUS_SYSTEM, "%.400s: %s", path,
+		    log_why());
+}
+
+static void
+files_try(struct findings *f, const struct conf *conf, uid_t user)
+{
+	if (!conf->syslog)
+		log_try(f, "LogFile", conf->logfile, user);
+	log_try(f, "AccessLog", conf->accesslog, user);
+	if (conf->pidfile != NULL && safefile_create_check(conf->pidfile) != 0)
+		found(f, "PidFile", 0, STATUS_SYSTEM, "%.400s: %s",
+		    conf->pidfile, safefile_why());
+}
+
+static void
+identity_find_out(struct findings *f, const struct gen *gen)
+{
+	const char *root = gen->conf->chroot;
+	int status;
+
+	if (!gen->identity.drop && root == NULL)
+		return;
+	status = identity_try(&gen->identity, root);
+	if (status == STATUS_NOPERM)
+		found(f, "User", 0, status,
+		    "this process may not change to User and Group");
+	else if (status != 0)
+		found(f, "Chroot", 0, status,
+		    "this process may not change its root");
+}
+
+/*
+ * Finds out what a start with the configuration of a generation would meet, in
+ * the order of a start.  Returns how many findings there are.
+ */
+size_t
+trial_run(const struct gen *gen, struct finding list[TRIAL_MAX])
+{
+	struct findings f = { .list = list };
+
+	if (service_sockets() > 0)
+		given_try(&f);
+	else
+		listen_try(&f, gen->conf);
+	files_try(&f, gen->conf, identity_uid(&gen->identity));
+	identity_find_out(&f, gen);
+	return f.n;
+}
