@@ -44,6 +44,7 @@
 #include "refusal.h"
 #include "reverse.h"
 #include "rewrite.h"
+#include "stranger.h"
 #include "via.h"
 
 /* policy: who may do what: rules, users, limits, parents */

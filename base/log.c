@@ -73,6 +73,7 @@ static struct standard {
 	int fd;
 	bool used;
 } standard[] = { { -1, false }, { -1, false }, { -1, false } };
+static const char hex[] = "0123456789abcdef";
 static const char *why = "";
 static int null = -1; /* /dev/null, in a daemon until it has detached; or -1 */
 
@@ -370,6 +371,35 @@ syslog_send(const char *line, size_t len)
 		sys_syslog_send(log_sink.fd, line, len);
 }
 
+/*
+ * Replaces by \xNN what is not printable ASCII in a text of the given length,
+ * and cuts it to size bytes.  Messages should have nothing of the kind; what
+ * comes here all the same must not garble a line.  Returns the length.
+ */
+static size_t
+make_printable(char *text, size_t len, size_t size)
+{
+	char raw[LOG_LINE_SIZE];
+	size_t n = 0;
+
+	while (n < len && text[n] >= 0x20 && text[n] < 0x7f)
+		n++;
+	if (n == len)
+		return len;
+	memcpy(raw, text, len);
+	for (size_t i = n; i < len && n + 4 <= size; i++) {
+		if (raw[i] >= 0x20 && raw[i] < 0x7f) {
+			text[n++] = raw[i];
+			continue;
+		}
+		text[n++] = '\\';
+		text[n++] = 'x';
+		text[n++] = hex[(unsigned char)raw[i] >> 4];
+		text[n++] = hex[raw[i] & 15];
+	}
+	return n;
+}
+
 /* Writes one line: the message, cut to what fits, and after it the tail. */
 static void
 line_write(
@@ -383,7 +413,8 @@ line_write(
 	n = vsnprintf(line + head, room, format, ap);
 	if (n < 0)
 		return;
-	len = (size_t)head + ((size_t)n < room ? (size_t)n : room - 1);
+	len = (size_t)n < room ? (size_t)n : room - 1;
+	len = (size_t)head + make_printable(line + head, len, room);
 	if (tail_len > 0)
 		memcpy(line + len, tail, tail_len);
 	len += tail_len;
@@ -460,7 +491,6 @@ log_rarely(struct log_rate *rate, enum log_level level, const char *format, ...)
 size_t
 log_escape(char *out, size_t size, const char *text, size_t len)
 {
-	static const char hex[] = "0123456789abcdef";
 	size_t n = 0;
 
 	for (size_t i = 0; i < len && n + 5 <= size; i++) {

@@ -76,11 +76,13 @@ client_deny(struct conn *c)
 	log_line(
 	    LOG_LEVEL_NOTICE, "Unauthorized connection from \"%s\".", client);
 	if (rule < conf->acl.nrules)
-		log_line(LOG_LEVEL_INFO, "Refused client %s: line %lu of %s",
-		    client, conf->acl.rules[rule].line, conf->file);
+		log_line(LOG_LEVEL_INFO,
+		    "Refused client %s: line %lu of %.400s %s", client,
+		    conf->acl.rules[rule].line, conf->file, say_descriptor(c));
 	else
-		log_line(LOG_LEVEL_INFO, "Refused client %s: no rule matches",
-		    client);
+		log_line(LOG_LEVEL_INFO,
+		    "Refused client %s: no rule matches %s", client,
+		    say_descriptor(c));
 	return conn_refuse(c, REFUSE_CLIENT);
 }
 

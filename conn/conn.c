@@ -763,7 +763,7 @@ conn_fail(struct conn *c, const struct upstream *parent, enum refusal refusal,
     const char *task, struct reply *reply)
 {
 	reply->of_parent = parent != NULL;
-	log_line(LOG_LEVEL_ERROR, "opensock: Could not %s %s: %s", task,
-	    c->target, reply->why);
+	log_line(LOG_LEVEL_ERROR, "opensock: Could not %s %s: %s %s", task,
+	    say_target(c), reply->why, say_whom(c));
 	return conn_reply(c, refusal, reply);
 }

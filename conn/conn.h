@@ -143,6 +143,11 @@ enum conn_state conn_reply(struct conn *, enum refusal, struct reply *);
 enum conn_state conn_fail(struct conn *, const struct upstream *parent,
     enum refusal, const char *task, struct reply *);
 
+/* say.c: how it is named in lines of the log, in static buffers. */
+const char *say_target(const struct conn *);
+const char *say_descriptor(const struct conn *);
+const char *say_whom(const struct conn *);
+
 void conn_record(const struct conn *, enum ending);
 void conn_server_close(struct conn *);
 

@@ -114,8 +114,9 @@ decision_parent(struct decision *d)
 	    &d->conf->acl.targets, req->host, req->port, &d->asker, &d->rule);
 	if (d->verdict != ACL_ALLOW)
 		return REFUSE_TARGET;
-	return acl_name(req->host, d->asker.client) ? REFUSE_NOTHING
-						    : REFUSE_TARGET;
+	return acl_name(&d->conf->acl, req->host, d->asker.client)
+	    ? REFUSE_NOTHING
+	    : REFUSE_TARGET;
 }
 
 /*

@@ -187,11 +187,12 @@ reach_refuse(struct conn *c, enum refusal refusal, const struct decision *d)
 	    refusal == REFUSE_ADDRESS ? "Refused address of" : "Refused target";
 
 	if (d->rule != NULL && !d->rule->allow)
-		log_line(LOG_LEVEL_NOTICE, "%s %s: line %lu of %s", what,
-		    c->target, d->rule->line, conf->file);
+		log_line(LOG_LEVEL_NOTICE, "%s %s: line %lu of %.200s %s", what,
+		    say_target(c), d->rule->line, conf->file, say_whom(c));
 	else
 		log_line(LOG_LEVEL_NOTICE,
-		    "%s %s: not a target for this client", what, c->target);
+		    "%s %s: not a target for this client %s", what,
+		    say_target(c), say_whom(c));
 	return conn_refuse(c, refusal);
 }
 
@@ -392,9 +393,9 @@ parent_refused(struct conn *c)
 	if (p->received != 0)
 		snprintf(received, sizeof(received), "; received-status=%d",
 		    p->received);
-	log_line(LOG_LEVEL_NOTICE, "Upstream proxy %s refused %s: %s%s",
-	    c->setup->upstream->host, c->target, refusal_row(p->refusal)->type,
-	    received);
+	log_line(LOG_LEVEL_NOTICE, "Upstream proxy %.200s refused %s: %s%s %s",
+	    c->setup->upstream->host, say_target(c),
+	    refusal_row(p->refusal)->type, received, say_whom(c));
 	return conn_reply(c, p->refusal, &reply);
 }
 

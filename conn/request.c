@@ -41,6 +41,7 @@
 #include "stats.h"
 #include "store.h"
 #include "steps.h"
+#include "stranger.h"
 #include "tally.h"
 #include "tunnel.h"
 #include "via.h"
@@ -83,8 +84,8 @@ refuse_filtered(struct conn *c, const struct decision *d)
 	char escaped[512];
 
 	log_escape(escaped, sizeof(escaped), d->filtered, strlen(d->filtered));
-	log_line(LOG_LEVEL_NOTICE, "Proxying refused on filtered %s \"%s\"",
-	    conf->filter.urls ? "url" : "domain", escaped);
+	log_line(LOG_LEVEL_NOTICE, "Proxying refused on filtered %s \"%s\" %s",
+	    conf->filter.urls ? "url" : "domain", escaped, say_whom(c));
 	return conn_refuse(c, REFUSE_FILTERED);
 }
 
@@ -115,8 +116,8 @@ refuse_request(struct conn *c, enum refusal refusal, struct reply *reply)
 {
 	char client[ADDR_TEXT_SIZE];
 
-	log_line(LOG_LEVEL_NOTICE, "Refused request from \"%s\": %s",
-	    addr_text(&c->client, client), reply->detail);
+	log_line(LOG_LEVEL_NOTICE, "Refused request from \"%s\": %s %s",
+	    addr_text(&c->client, client), reply->detail, say_descriptor(c));
 	return conn_reply(c, refusal, reply);
 }
 
@@ -132,8 +133,8 @@ request_decided(struct conn *c, enum refusal refusal, const struct decision *d)
 	case REFUSE_FILTERED:
 		return refuse_filtered(c, d);
 	case REFUSE_PORT:
-		log_line(LOG_LEVEL_INFO, "Refused CONNECT method on port %u",
-		    (unsigned)c->setup->request.port);
+		log_line(LOG_LEVEL_INFO, "Refused CONNECT method on port %u %s",
+		    (unsigned)c->setup->request.port, say_whom(c));
 		return conn_refuse(c, refusal);
 	case REFUSE_TARGET:
 		return reach_refuse(c, refusal, d);
@@ -188,8 +189,8 @@ user_unchecked(struct conn *c)
 	char client[ADDR_TEXT_SIZE];
 
 	log_line(LOG_LEVEL_WARNING,
-	    "Could not check the password of \"%s\" in time",
-	    addr_text(&c->client, client));
+	    "Could not check the password of \"%s\" in time %s",
+	    addr_text(&c->client, client), say_descriptor(c));
 	return conn_refuse(c, REFUSE_UNCHECKED);
 }
 
@@ -240,8 +241,8 @@ user_attempt(struct conn *c)
 		break;
 	case AUTH_NEVER:
 		log_line(LOG_LEVEL_INFO,
-		    "Too many passwords of \"%s\" wait to be checked",
-		    addr_text(&c->client, client));
+		    "Too many passwords of \"%s\" wait to be checked %s",
+		    addr_text(&c->client, client), say_descriptor(c));
 		return conn_refuse(c, REFUSE_GUESSES);
 	}
 	return CONN_USER;
@@ -330,7 +331,8 @@ request_bad(struct conn *c, char *head, size_t len)
 {
 	static char line[REQUEST_LINE_MAX + 1];
 	const struct request *req = &c->setup->request;
-	struct reply reply = { .detail = req->why,
+	const char *stranger = stranger_why(head, len);
+	struct reply reply = { .detail = stranger != NULL ? stranger : req->why,
 		.request = req->line.len > 0 ? line : NULL };
 
 	snprintf(line, sizeof(line), "%.*s", (int)req->line.len,

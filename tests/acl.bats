@@ -72,7 +72,7 @@ target_refused() {
 	acl_start "Allow 127.0.0.1"
 	allowed 127.0.0.1
 	denied 127.0.0.2 127.1.0.1
-	log_wait '^INFO .*: Refused client 127\.1\.0\.1: no rule matches$'
+	log_wait '^INFO .*: Refused client 127\.1\.0\.1: no rule matches \(file descriptor [0-9]+\)$'
 }
 
 @test "acl: if all rules are Deny, every client is refused" {
@@ -128,7 +128,7 @@ target_refused() {
 	from 127.0.0.9 shut refused 403
 	log_wait '^NOTICE .*: Unauthorized connection from "127\.0\.0\.9"\.$'
 	line=$(grep -n '^Deny' "$CONF" | cut -d : -f 1)
-	log_wait "^INFO .*: Refused client 127\\.0\\.0\\.9: line $line of $CONF\$"
+	log_wait "^INFO .*: Refused client 127\\.0\\.0\\.9: line $line of $CONF \\(file descriptor [0-9]+\\)\$"
 	fails log_has 'Established connection'
 }
 
@@ -154,7 +154,7 @@ target_refused() {
 	acl_start "Deny localhost" "Allow 127.0.0.0/8"
 	denied 127.0.0.1
 	line=$(grep -n '^Deny' "$CONF" | cut -d : -f 1)
-	log_wait "^INFO .*: Refused client 127\\.0\\.0\\.1: line $line of $CONF\$"
+	log_wait "^INFO .*: Refused client 127\\.0\\.0\\.1: line $line of $CONF \\(file descriptor [0-9]+\\)\$"
 	allowed 127.0.0.9
 }
 
@@ -199,7 +199,7 @@ target_refused() {
 	    127.0.0.1:22 127.0.0.1:25 "[::1]:$other_PORT" "::1:$other_PORT" \
 	    127.0.0.1:1 127.0.0.1:65535 no-such-name.invalid:25
 	grep -qi '^Proxy-Status: adit; error=http_request_denied' "$DIR/reply"
-	log_wait "^INFO .*: Refused CONNECT method on port $other_PORT\$"
+	log_wait "^INFO .*: Refused CONNECT method on port $other_PORT \\(file descriptor [0-9]+, client 127\\.0\\.0\\.1\\)\$"
 }
 
 @test "acl: another spelling of an allowed port is malformed" {

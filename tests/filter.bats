@@ -111,8 +111,8 @@ says() {
 	filter_start
 	filtered ads.test:443 www.loads.test:443 tracker.test:443 \
 	    a.bad.test:443 127.0.0.9:443
-	log_wait '^NOTICE .*: Proxying refused on filtered domain "www\.loads\.test"$'
-	log_wait '^NOTICE .*: Proxying refused on filtered domain "127\.0\.0\.9"$'
+	log_wait '^NOTICE .*: Proxying refused on filtered domain "www\.loads\.test" \(file descriptor [0-9]+, client 127\.0\.0\.1\)$'
+	log_wait '^NOTICE .*: Proxying refused on filtered domain "127\.0\.0\.9" \(file descriptor [0-9]+, client 127\.0\.0\.1\)$'
 	reached "127.0.0.1:$srv_PORT" "localhost:$srv_PORT"
 	[ "$(log_count 'Proxying refused')" = 5 ]
 }
@@ -178,8 +178,8 @@ says() {
 	filter_start "FilterURLs On"
 	filtered "localhost:$srv_PORT" "LOCALHOST.:$srv_PORT" 127.0.0.1:22 \
 	    '[::1]:22' '[::1]:443' '[0:0:0::0:1]:443' '::1:443'
-	log_wait "^NOTICE .*: Proxying refused on filtered url \"localhost:$srv_PORT\"\$"
-	log_wait '^NOTICE .*: Proxying refused on filtered url "\[::1\]:443"$'
+	log_wait "^NOTICE .*: Proxying refused on filtered url \"localhost:$srv_PORT\" "
+	log_wait '^NOTICE .*: Proxying refused on filtered url "\[::1\]:443" '
 	reached "127.0.0.1:$srv_PORT"
 	# Without FilterURLs it is not.
 	filter_restart

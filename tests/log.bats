@@ -152,6 +152,69 @@ one_tunnel() {
 	fails grep -vE '^([^ ]+ ){8}[^ ]+$' "$DIR/access"
 }
 
+@test "log: a long target or user never pushes out what stands after it" {
+	local auth long target user whom
+
+	long=$(printf 'a%.0s' $(seq 4000))$(printf '\x80%.0s' $(seq 1000))
+	user=$(printf '\xc3\xbc%.0s' $(seq 120))
+	auth="Proxy-Authorization: Basic $(printf '%s:secret' "$user" |
+		base64 -w 0)\r\n"
+	whom='\(file descriptor [0-9]+, client 127\.0\.0\.1, user (\\x[cb][3c])+\)$'
+	echo 'filtered' >"$DIR/filter"
+	peer_start closed closed
+	adit_start "BasicAuth $user secret" "DenyTo 127.0.0.9" \
+	    "AccessLog \"$DIR/access\"" "Filter \"$DIR/filter\"" \
+	    "FilterURLs yes"
+	for target in "127.0.0.1:$closed_PORT/$long" "127.0.0.9/$long" \
+	    "127.0.0.1/filtered/$long"; do
+		client send "GET http://$target HTTP/1.0\r\n$auth\r\n" head
+	done >"$DIR/replies"
+	adit_stop
+	log_has "^ERROR .*: opensock: Could not establish a connection to http://127\.0\.0\.1:$closed_PORT/a+: Connection refused $whom"
+	log_has "^NOTICE .*: Refused address of http://127\.0\.0\.9/a+: line [0-9]+ of $CONF $whom"
+	log_has "^NOTICE .*: Proxying refused on filtered url \"http://127\.0\.0\.1/filtered/a+\" $whom"
+	fails grep -aP '[^\x20-\x7e\n]' "$LOG"
+	[ "$(awk '{ print length }' "$LOG" | sort -n | tail -n 1)" -lt 1024 ]
+	[ "$(grep -cE '^([^ ]+ ){8}[^ ]+$' "$DIR/access")" = 3 ]
+}
+
+@test "log: bytes outside ASCII in a failed request are escaped" {
+	peer_start closed closed
+	adit_start
+	client send "GET http://127.0.0.1:$closed_PORT/\xe2\x80\xae\x80 HTTP/1.0\r\n\r\n" \
+	    refused 502 >"$DIR/reply"
+	adit_stop
+	log_has "Could not establish a connection to http://127.0.0.1:$closed_PORT/\\\\xe2\\\\x80\\\\xae\\\\x80: "
+	fails grep -aP '[^\x20-\x7e\n]' "$LOG"
+}
+
+@test "log: a client that speaks another protocol is told so, and the log says which" {
+	local name bytes
+
+	adit_start
+	while IFS='|' read -r name bytes; do
+		client send "$bytes" head >"$DIR/reply"
+		log_wait "Refused request from \"127\.0\.0\.1\": This looks like $name: the proxy .* \(file descriptor [0-9]+\)\$"
+		: >"$LOG"
+	done <<-'END'
+	TLS|\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03
+	TLS|\x80\x2e\x01\x03\x01\x00\x15
+	SOCKS 5|\x05\x01\x00
+	SOCKS 4|\x04\x01\x01\xbb\x7f\x00\x00\x01\x00
+	the PROXY protocol|PROXY TCP4 192.0.2.1 192.0.2.2 5 443\r\nGET / HTTP/1.1\r\n\r\n
+	the PROXY protocol|\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c
+	HTTP/2|PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n
+	SSH|SSH-2.0-OpenSSH_9.2\r\n
+	SMTP|EHLO x\r\n
+	END
+	client send 'GET http://127.0.0.1:1/ HTTP/1.1\r\n\r\n' refused 400 \
+	    >"$DIR/reply"
+	log_wait 'Refused request'
+	fails log_has 'This looks like'
+	client send '\x16\x03\x01\x02\x00\x01\x00' refused 400 >"$DIR/reply"
+	grep -q 'This looks like TLS: the proxy speaks plain HTTP.' "$DIR/reply"
+}
+
 @test "log: the longest possible name is logged whole" {
 	local name
 

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Names a connection in lines of the log: its target, its client, its user and
+ * its descriptor.  All that a client sent is escaped and cut, so that it can
+ * never push what follows it out of a line.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "addr.h"
+#include "conn.h"
+#include "log.h"
+#include "tunnel.h"
+
+enum {
+	TARGET_SIZE = 400, /* bytes of a target, with its NUL */
+	USER_SIZE = 120,   /* bytes of a user, with its NUL */
+	WHOM_SIZE = 240    /* bytes of what say_whom() returns */
+};
+
+/* The target as the client asked for it, in a static buffer. */
+const char *
+say_target(const struct conn *c)
+{
+	static char text[TARGET_SIZE];
+
+	if (c->target == NULL)
+		return "-";
+	log_escape(text, sizeof(text), c->target, strlen(c->target));
+	return text;
+}
+
+/* The user, if one is known, as " user NAME" after a comma. */
+static void
+user_text(char *text, size_t size, const struct conn *c)
+{
+	char user[USER_SIZE];
+
+	text[0] = '\0';
+	if (c->user == NULL)
+		return;
+	log_escape(user, sizeof(user), c->user, strlen(c->user));
+	snprintf(text, size, ", user %s", user);
+}
+
+/*
+ * The end of a line that names the client already, in a static buffer:
+ * "(file descriptor 5)" or "(file descriptor 5, user alice)".
+ */
+const char *
+say_descriptor(const struct conn *c)
+{
+	static char text[WHOM_SIZE];
+	char user[USER_SIZE + 8];
+
+	user_text(user, sizeof(user), c);
+	snprintf(text, sizeof(text), "(file descriptor %d%s)",
+	    c->tunnel.end[CLIENT].fd, user);
+	return text;
+}
+
+/* The same with the client: "(file descriptor 5, client 192.0.2.7)". */
+const char *
+say_whom(const struct conn *c)
+{
+	static char text[WHOM_SIZE];
+	char user[USER_SIZE + 8], client[ADDR_TEXT_SIZE];
+
+	user_text(user, sizeof(user), c);
+	snprintf(text, sizeof(text), "(file descriptor %d, client %s%s)",
+	    c->tunnel.end[CLIENT].fd, addr_text(&c->client, client), user);
+	return text;
+}
