@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdbool.h>
@@ -197,6 +198,17 @@ identity_change(const struct identity *id, const char *root)
 	return id->drop && sys_drop(id->uid, id->gid) != 0 ? STATUS_NOPERM : 0;
 }
 
+/* Waits for a child that ends at once; returns its status. */
+static int
+identity_told(pid_t pid)
+{
+	int status;
+
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return STATUS_SYSTEM;
+	return WEXITSTATUS(status);
+}
+
 /*
  * Finds out, in a process that ends at once, whether identity_assume() would
  * succeed.  Returns 0, or the status that a child would end with.
@@ -205,11 +217,20 @@ int
 identity_try(const struct identity *id, const char *root)
 {
 	pid_t pid = fork();
-	int status;
 
 	if (pid == 0)
 		_exit(identity_change(id, root));
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-		return STATUS_SYSTEM;
-	return WEXITSTATUS(status);
+	return identity_told(pid);
+}
+
+/* Finds out, in such a process, whether the children's user can read a file. */
+bool
+identity_reads(const struct identity *id, const char *path)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(identity_change(id, NULL) != 0 ||
+		    open(path, O_RDONLY | O_NONBLOCK) < 0);
+	return identity_told(pid) == 0;
 }

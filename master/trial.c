@@ -2,8 +2,8 @@
 /*
  * Finds out whether a configuration could be started with, for -t: binds the
  * addresses without listening, opens the logs without creating one, looks where
- * the PID file would be, and changes to User and Group in a process that ends
- * at once.  It disturbs no adit that runs, and leaves nothing.
+ * the PID file would be, and changes to User and Group in processes that end at
+ * once.  It disturbs no adit that runs, and leaves nothing.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -141,15 +141,33 @@ files_try(struct findings *f, const struct conf *conf, uid_t user)
 		    conf->pidfile, safefile_why());
 }
 
+/* A file that root reads, but User could not if it were to start adit. */
+static void
+reading_try(struct findings *f, const struct gen *gen, const char *directive,
+    size_t nth, const char *path)
+{
+	if (!identity_reads(&gen->identity, path))
+		found(f, directive, nth, 0,
+		    "%.400s: user %s cannot read it, so only root can start "
+		    "adit",
+		    path, gen->conf->user != NULL ? gen->conf->user : "nobody");
+}
+
+/* What follows from User, for a start by root. */
 static void
 identity_find_out(struct findings *f, const struct gen *gen)
 {
-	const char *root = gen->conf->chroot;
+	const struct conf *conf = gen->conf;
+	const char *root = conf->chroot;
 	int status;
 
 	if (!gen->identity.drop && root == NULL)
 		return;
 	status = identity_try(&gen->identity, root);
+	for (size_t i = 0; status == 0 && i < conf->nauth_files; i++)
+		reading_try(f, gen, "AuthFile", i + 1, conf->auth_files[i]);
+	if (status == 0 && conf->filter.file != NULL)
+		reading_try(f, gen, "Filter", 0, conf->filter.file);
 	if (status == STATUS_NOPERM)
 		found(f, "User", 0, status,
 		    "this process may not change to User and Group");

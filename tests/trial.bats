@@ -176,6 +176,23 @@ both_said() {
 	said Chroot "this process may not change its root"
 }
 
+@test "trial: as root, -t notes a file that only root could start with" {
+	local note
+
+	need_root
+	echo pattern >"$DIR/filter"
+	printf 'carol:%s\n' '$5$3lv5Ua9HuK4So0Tx$3TBJcJ3bZanwuBuRA3qqHjZJGl/GppQThRb1YFUfJA3' |
+		tee "$DIR/users" >"$DIR/more"
+	sed -i s/carol/dave/ "$DIR/more"
+	chmod 600 "$DIR/filter" "$DIR/users"
+	chmod 644 "$DIR/more"
+	tried 0 "User nobody" "AuthFile \"$DIR/users\"" \
+	    "AuthFile \"$DIR/more\"" "Filter \"$DIR/filter\""
+	note="$CONF:[0-9]+: note: (AuthFile: $DIR/users|Filter: $DIR/filter): user nobody cannot read it"
+	[ "$(grep -cE "$note" "$DIR/out")" = 2 ]
+	[ "$(grep -c 'note:' "$DIR/out")" = 2 ]
+}
+
 @test "trial: with FreeBind adit listens on an address that is not here yet" {
 	network 192.0.2.1
 	tried 71 "Listen 127.0.0.1" "Listen 192.0.2.77"
