@@ -74,7 +74,7 @@ static const struct block never[] = {
 	{ { 0xff }, 8 }
 };
 
-/* Targets for clients on this machine only. */
+/* Targets for clients on this machine only, or with DistrustLoopback none. */
 static const struct block local[] = {
 	{ V4(127, 0, 0, 0), 96 + 8 },
 	{ V4(169, 254, 0, 0), 96 + 16 },
@@ -131,17 +131,32 @@ acl_is_loopback(const struct addr *a, unsigned bits)
 	return false;
 }
 
-/* Returns the floor that refuses an address, in words, or NULL. */
+/*
+ * Returns the floor that refuses an address, in words, or NULL; distrust: no
+ * client is local.
+ */
 static const char *
-floor_of(const struct addr *target, bool client_is_local)
+floor_of(const struct addr *target, bool client_is_local, bool distrust)
 {
 	if (IN(target, never))
 		return "unspecified, broadcast and multicast addresses are "
 		       "refused to everybody";
-	if (!client_is_local && IN(target, local))
-		return "loopback and link-local addresses are for clients on "
-		       "loopback";
-	return NULL;
+	if (client_is_local || !IN(target, local))
+		return NULL;
+	return distrust ? "with DistrustLoopback loopback and link-local "
+			  "addresses are refused to everybody"
+			: "loopback and link-local addresses are for clients "
+			  "on loopback";
+}
+
+/*
+ * Returns whether a client is on this machine.  Behind another program here,
+ * such as stunnel, all clients seem to be; with DistrustLoopback none is.
+ */
+static bool
+is_local_client(const struct acl *acl, const struct addr *client)
+{
+	return !acl->distrust_loopback && IN(client, loopback);
 }
 
 /*
@@ -151,13 +166,13 @@ floor_of(const struct addr *target, bool client_is_local)
  * loopback.
  */
 bool
-acl_name(const char *name, const struct addr *client)
+acl_name(const struct acl *acl, const char *name, const struct addr *client)
 {
 	static const char *const names[] = { "localhost", "localhost4",
 		"localhost6", "localdomain", "localdomain4", "localdomain6",
 		"ip6-localhost", "ip6-loopback" };
 
-	if (IN(client, loopback))
+	if (is_local_client(acl, client))
 		return true;
 	for (size_t i = 0; i < COUNT(names); i++)
 		if (name_matches(names[i], name))
@@ -227,17 +242,18 @@ lifts_floor(const struct target_rule *rule)
  * The rule is the one that allows the address, or NULL.
  */
 const char *
-acl_floor(const struct addr *target, const struct asker *asker,
-    const struct target_rule *rule)
+acl_floor(const struct acl *acl, const struct addr *target,
+    const struct asker *asker, const struct target_rule *rule)
 {
 	struct addr inner[EMBEDDED_MAX];
 	size_t n = embedded_all(inner, target);
-	bool is_local = IN(asker->client, loopback);
-	const char *floor =
-	    floor_of(target, is_local || asker->named || lifts_floor(rule));
+	bool is_local = is_local_client(acl, asker->client);
+	bool distrust = acl->distrust_loopback;
+	const char *floor = floor_of(
+	    target, is_local || asker->named || lifts_floor(rule), distrust);
 
 	for (size_t i = 0; i < n && floor == NULL; i++)
-		floor = floor_of(&inner[i], is_local);
+		floor = floor_of(&inner[i], is_local, distrust);
 	return floor;
 }
 
@@ -245,8 +261,8 @@ acl_floor(const struct addr *target, const struct asker *asker,
  * Returns whether the asker may have this address, with its port, for a target
  * asked for by name (or NULL).  The rules for targets decide, and after them
  * the floors.  The unspecified address, broadcast and multicast are refused to
- * everybody.  Loopback and link-local are for clients on loopback, and for
- * others only if an AllowTo for just these addresses or a ReversePath for just
+ * everybody.  Loopback and link-local are for clients on loopback, unless
+ * these are distrusted, and for others only if an AllowTo for just these addresses or a ReversePath for just
  * this target lets them.  An IPv6 address that contains an IPv4 address is
  * denied if the IPv4 address is.  *rule becomes the rule that decided, or NULL.
  */
@@ -260,7 +276,7 @@ acl_target(const struct acl *acl, const char *name, const struct addr *target,
 
 	if (target_addr(&acl->targets, name, target, asker, rule) !=
 		ACL_ALLOW ||
-	    acl_floor(target, asker, *rule) != NULL)
+	    acl_floor(acl, target, asker, *rule) != NULL)
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		if (target_addr(&acl->targets, name, &inner[i], asker, &r) ==

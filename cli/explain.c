@@ -417,7 +417,8 @@ say_lifted(const struct addr *addr, const struct target_rule *rule)
 	char text[ADDR_TEXT_SIZE];
 
 	stranger.named = false;
-	if (!e.decision.asker.named || acl_floor(addr, &stranger, rule) == NULL)
+	if (!e.decision.asker.named ||
+	    acl_floor(&e.conf->acl, addr, &stranger, rule) == NULL)
 		return;
 	printf("address %s: ", addr_text(addr, text));
 	say_line("no floor, by", e.request.mapping->line);
@@ -440,7 +441,7 @@ say_address(const struct addr *addr, bool allowed)
 	else if (!allowed && !denied &&
 	    (rule != NULL || !e.conf->acl.targets.has_allow))
 		printf("refused by a floor: %s\n",
-		    acl_floor(addr, &d->asker, rule));
+		    acl_floor(&e.conf->acl, addr, &d->asker, rule));
 	else
 		say_target(allowed, rule);
 }
@@ -546,8 +547,11 @@ parent_takes_name(void)
 
 	printf("target %s: looked up by the parent, ", e.target);
 	if (allowed && refusal != REFUSE_NOTHING)
-		puts("refused by a floor: only clients on loopback may use "
-		     "names of loopback");
+		puts(e.conf->acl.distrust_loopback
+			? "refused by a floor: with DistrustLoopback nobody "
+			  "may use names of loopback"
+			: "refused by a floor: only clients on loopback may "
+			  "use names of loopback");
 	else
 		say_target(allowed, e.decision.rule);
 	return refusal == REFUSE_NOTHING || refuse(refusal);

@@ -1124,6 +1124,8 @@ static const struct directive directives[] = {
 	{ "DenyTo", take_target, show_deny_to, .value = NULL },
 	{ "DisableViaHeader", take_bool, show_bool, AT(disable_via),
 	    .value = "no" },
+	{ "DistrustLoopback", take_bool, show_bool, AT(acl.distrust_loopback),
+	    .value = "no" },
 	{ "DrainTimeout", take_number, show_number, AT(drain_timeout),
 	    .value = "86400", .min = 0, .max = SECONDS_MAX },
 	{ "ErrorFile", take_error_file, show_error_files,

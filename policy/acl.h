@@ -27,7 +27,8 @@ struct acl {
 	struct targets targets;
 	struct user *users; /* BasicAuth */
 	size_t nusers;
-	bool has_ports; /* there is a ConnectPort */
+	bool has_ports;         /* there is a ConnectPort */
+	bool distrust_loopback; /* clients on loopback are like all others */
 	unsigned char ports[65536 / 8];
 };
 
@@ -35,12 +36,12 @@ enum verdict acl_client(
     const struct acl *, const struct addr *client, size_t *rule);
 enum verdict acl_answer(const struct rule *, bool matches, bool failed);
 bool acl_port(const struct acl *, uint16_t port);
-bool acl_name(const char *name, const struct addr *client);
+bool acl_name(const struct acl *, const char *name, const struct addr *client);
 bool acl_is_loopback(const struct addr *, unsigned bits);
 bool acl_target(const struct acl *, const char *name, const struct addr *target,
     const struct asker *, const struct target_rule **rule);
-const char *acl_floor(const struct addr *target, const struct asker *,
-    const struct target_rule *rule);
+const char *acl_floor(const struct acl *, const struct addr *target,
+    const struct asker *, const struct target_rule *rule);
 const char *acl_user(const struct acl *, const char name[CREDENTIAL_SIZE],
     const char password[CREDENTIAL_SIZE]);
 

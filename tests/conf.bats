@@ -777,6 +777,7 @@ all_set() {
 	ConnectTimeout 31
 	DefaultErrorFile "$DIR/page"
 	DisableViaHeader yes
+	DistrustLoopback yes
 	DrainTimeout 0
 	ErrorFile 403 "$DIR/page"
 	ErrorFile 400 "$DIR/page"

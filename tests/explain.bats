@@ -229,6 +229,20 @@ conf() {
 	says "address 0.0.0.0: refused by a floor: unspecified, broadcast and multicast addresses are refused to everybody"
 }
 
+@test "explain: with DistrustLoopback clients on loopback are under the floors, and a rule for an address still lifts them" {
+	conf "AllowTo 127.0.0.1:80" "AllowTo *" "DistrustLoopback yes"
+	explains 1 127.0.0.1 - 127.0.0.2:443
+	says "address 127.0.0.2: refused by a floor: with DistrustLoopback loopback and link-local addresses are refused to everybody"
+	explains 1 ::1 - '[::1]:443'
+	explains 1 127.0.0.1 - 169.254.169.254:443
+	explains 1 127.0.0.1 - '[64:ff9b::7f00:2]:443'
+	explains 0 127.0.0.1 - 127.0.0.1:80
+	explains 0 127.0.0.1 - 192.0.2.1:443
+	conf "Upstream http 192.0.2.9:3128" "DistrustLoopback yes"
+	explains 1 127.0.0.1 - localhost:443
+	says "target localhost:443: looked up by the parent, refused by a floor: with DistrustLoopback nobody may use names of loopback"
+}
+
 @test "explain: the pattern of a filter is shown with its line" {
 	printf '%s\n' "# comment" "" "  ^ads\\." "198\\.51" >"$DIR/filter"
 	conf "Filter \"$DIR/filter\""

@@ -121,6 +121,20 @@ refused() {
 	fails grep -q secret-of-bob "$DIR/dns.out"
 }
 
+@test "target: with DistrustLoopback the machine behind stunnel or ssh -R is no target" {
+	peer_start srv server echo
+	adit_start "DistrustLoopback yes"
+	client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" \
+	    refused 403 >"$DIR/reply"
+	grep -qi '^proxy-status:.*destination_ip_prohibited' "$DIR/reply"
+	client send "GET http://localhost:$srv_PORT/ HTTP/1.0\r\n\r\n" \
+	    refused 403 >"$DIR/reply"
+	echo "AllowTo 127.0.0.1:$srv_PORT" >>"$CONF"
+	kill -HUP "$ADIT_PID"
+	log_wait 'Reloading config file finished'
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+}
+
 @test "target: a rule that lifts a floor lifts it only for its users and clients" {
 	local own
 
