@@ -31,14 +31,16 @@ DEFS = -DADIT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLOT_$(LOT)
 
 # The rooms of the source; proxy.h says what each is for.
 BASE = base/addr.o base/array.o base/clock.o base/log.o base/memo.o \
-	base/name.o base/safefile.o base/secret.o base/socket.o base/sys.o
+	base/name.o base/safefile.o base/secret.o base/socket.o base/sys.o \
+	base/text.o
 IPC = ipc/baton.o ipc/question.o ipc/share.o ipc/turns.o
 IO = io/loop.o io/lot.o io/pipe.o io/race.o io/relay.o
 HTTP = parse.o http/fields.o http/http.o http/page.o http/refusal.o \
 	http/reverse.o http/rewrite.o http/stranger.o http/via.o
-POLICY = acl.o policy/authcache.o policy/filter.o policy/login.o \
-	policy/quota.o policy/target.o policy/upstream.o policy/who.o
-CONF = conf/conf.o conf/directives.o conf/reader.o
+POLICY = acl.o policy/authcache.o policy/cover.o policy/filter.o \
+	policy/login.o policy/quota.o policy/target.o policy/upstream.o \
+	policy/who.o
+CONF = conf/conf.o conf/directives.o conf/doubts.o conf/reader.o
 CONN = worker.o conn/ask.o conn/auth.o conn/carry.o conn/client.o conn/conn.o \
 	conn/crowd.o conn/decision.o conn/exchange.o conn/forward.o conn/life.o \
 	conn/namecache.o conn/parent.o conn/parking.o conn/reach.o \

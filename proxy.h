@@ -20,6 +20,7 @@
 #include "socket.h"
 #include "sys.h"
 #include "tally.h"
+#include "text.h"
 
 /* ipc: what the processes say to each other */
 #include "args.h"
@@ -50,6 +51,7 @@
 /* policy: who may do what: rules, users, limits, parents */
 #include "acl.h"
 #include "authcache.h"
+#include "cover.h"
 #include "filter.h"
 #include "login.h"
 #include "quota.h"
@@ -61,6 +63,7 @@
 /* conf: the configuration file */
 #include "conf.h"
 #include "directives.h"
+#include "doubts.h"
 #include "reader.h"
 
 /* conn: a connection and its life, in a worker */

@@ -24,6 +24,7 @@
 #include "reader.h"
 #include "refusal.h"
 #include "rule.h"
+#include "text.h"
 #include "upstream.h"
 
 enum { MANY_CLIENTS = 1000 /* a MaxClients too large for a thread each */ };
@@ -428,7 +429,7 @@ lines_print(const struct conf *conf, FILE *f)
 	while (getline(&text, &size, f) > 0) {
 		l.number++;
 		text[strcspn(text, "\r\n")] = '\0';
-		directive = reader_split(text, &arg);
+		directive = reader_split(text + text_mark(text), &arg);
 		l.arg = arg;
 		for (size_t i = 0; directive != NULL && i < LINE_HINTS; i++)
 			if (strcasecmp(directive, line_hints[i].directive) ==

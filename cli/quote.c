@@ -17,13 +17,21 @@
 #include "filter.h"
 #include "quote.h"
 #include "reader.h"
+#include "text.h"
 
-/* Reads the next line, without its end, into the buffer of getline(3). */
+/*
+ * Reads the next line, without its end and a byte order mark, into the buffer
+ * of getline(3).
+ */
 static bool
 line_next(FILE *f, char **line, size_t *size)
 {
+	size_t mark;
+
 	if (getline(line, size, f) <= 0)
 		return false;
+	mark = text_mark(*line);
+	memmove(*line, *line + mark, strlen(*line + mark) + 1);
 	(*line)[strcspn(*line, "\r\n")] = '\0';
 	return true;
 }

@@ -17,6 +17,7 @@
 #include "bounds.h"
 #include "conf.h"
 #include "directives.h"
+#include "doubts.h"
 #include "filter.h"
 #include "log.h"
 #include "login.h"
@@ -25,6 +26,7 @@
 #include "reverse.h"
 #include "sys.h"
 #include "target.h"
+#include "text.h"
 #include "who.h"
 
 /* Frees a configuration and all it owns; NULL is fine. */
@@ -56,6 +58,29 @@ conf_has_user(const struct conf *conf, const char *name)
 }
 
 /*
+ * Returns the user whose name differs so little from another one that it was
+ * probably meant, or NULL.
+ */
+const char *
+conf_near_user(const struct conf *conf, const char *name)
+{
+	unsigned best = text_limit(name), d;
+	size_t nusers = conf->acl.nusers;
+	const char *near = NULL, *user;
+
+	for (size_t i = 0; i < nusers + conf->logins.n; i++) {
+		user = i < nusers ? conf->acl.users[i].name
+				  : conf->logins.list[i - nusers].name;
+		d = text_distance(name, user);
+		if (d < best && d < strlen(user)) {
+			best = d;
+			near = user;
+		}
+	}
+	return near;
+}
+
+/*
  * The addresses that a configuration listens on, with its port: all of this
  * machine when it names none.  Returns how many.
  */
@@ -84,15 +109,37 @@ place(struct reader *r, unsigned long line, const char *directive)
 	r->keyword = directive;
 }
 
+/* The same for the last line that gives a directive. */
+static void
+place_at(struct reader *r, const char *directive)
+{
+	place(r, directives_line(r->conf, directive), directive);
+}
+
+/* Returns whether some line gives a directive, right or wrong. */
+static bool
+is_given(const struct reader *r, const char *directive)
+{
+	return directives_line(r->conf, directive) != 0;
+}
+
 /* A rule for users of whom one does not exist would not do what it says. */
 static void
 users_check(struct reader *r, const struct target_rule *rule)
 {
-	const char *name = rule->who->users;
+	const char *name = rule->who->users, *near;
 
 	place(r, rule->line, rule->allow ? "AllowTo" : "DenyTo");
 	for (size_t i = 0; i < rule->who->nusers; i++) {
-		if (!conf_has_user(r->conf, name))
+		bool missing = !conf_has_user(r->conf, name);
+
+		near = missing ? conf_near_user(r->conf, name) : NULL;
+		if (near != NULL)
+			reader_say(r, LOG_LEVEL_ERROR,
+			    "there is no user \"%.60s\"; did you mean "
+			    "\"%.60s\"?",
+			    name, near);
+		else if (missing)
 			reader_say(r, LOG_LEVEL_ERROR,
 			    "there is no user \"%.60s\"; add a BasicAuth or a "
 			    "line in an AuthFile",
@@ -122,8 +169,8 @@ reverse_check(struct reader *r)
 {
 	const struct reverse *reverse = &r->conf->reverse;
 
-	place(r, reverse->only_line, "ReverseOnly");
-	if (reverse->only && reverse->n == 0)
+	place_at(r, "ReverseOnly");
+	if (reverse->only && !is_given(r, "ReversePath"))
 		reader_say(r, LOG_LEVEL_ERROR,
 		    "there is no ReversePath, so every request would be "
 		    "refused; add ReversePath \"/path/\" \"http://host/\"");
@@ -133,11 +180,11 @@ static void
 ports_check(struct reader *r)
 {
 	place(r, 0, "Port");
-	if (r->conf->port == 0 && r->status == 0)
+	if (!is_given(r, "Port") && r->status == 0)
 		reader_say(r, LOG_LEVEL_ERROR,
 		    "missing; say where to listen, as in Port 8888");
 	place(r, 0, "ConnectPort");
-	if (!r->conf->acl.has_ports)
+	if (!is_given(r, "ConnectPort") && r->status == 0)
 		reader_say(r, LOG_LEVEL_WARNING,
 		    "none given, so CONNECT to every port is allowed; add "
 		    "ConnectPort 443");
@@ -161,16 +208,16 @@ filter_check(struct reader *r)
 {
 	struct filter *f = &r->conf->filter;
 
-	place(r, f->case_line, "FilterCaseSensitive");
+	place_at(r, "FilterCaseSensitive");
 	if (f->case_sensitive && !f->urls)
 		reader_say(r, LOG_LEVEL_NOTICE,
 		    "no effect without FilterURLs yes, since hosts have no "
 		    "upper and lower case");
-	place(r, f->line, "Filter");
+	place_at(r, "Filter");
 	if (f->file != NULL)
 		filter_read(f, filter_tell, r);
-	place(r, f->deny_line, "FilterDefaultDeny");
-	if (f->file == NULL && f->default_deny)
+	place_at(r, "FilterDefaultDeny");
+	if (!is_given(r, "Filter") && f->default_deny)
 		reader_say(r, LOG_LEVEL_ERROR,
 		    "there is no Filter, so every request would be refused; "
 		    "add Filter \"/...\"");
@@ -179,7 +226,8 @@ filter_check(struct reader *r)
 static void
 conf_check(struct reader *r)
 {
-	targets_check(r);
+	if (!r->lacks_users)
+		targets_check(r);
 	reverse_check(r);
 	ports_check(r);
 	filter_check(r);
@@ -214,6 +262,8 @@ conf_finish(struct reader *r)
 	if (target_index(&r->conf->acl.targets) != 0 ||
 	    sys_random(logins->key, sizeof(logins->key)) != 0)
 		reader_say(r, LOG_LEVEL_ERROR, "%s", strerror(errno));
+	else if (r->status == 0)
+		doubts_file(r);
 }
 
 /* What is in the reader's file, or NULL after messages. */

@@ -21,12 +21,14 @@
 #include "upstream.h"
 
 enum {
-	BIND_MAX = 16 /* addresses of Bind */
+	BIND_MAX = 16,      /* addresses of Bind */
+	DIRECTIVES_MAX = 96 /* directives that there may be */
 };
 
 /* A configuration; it owns all it points to.  Times are in seconds. */
 struct conf {
 	char *file; /* absolute path, or NULL: the built-in configuration */
+	unsigned long lines[DIRECTIVES_MAX]; /* see directives_line() */
 	char *user, *group;
 	char *realm; /* BasicAuthRealm */
 	char *logfile, *accesslog, *pidfile, *chroot;
@@ -41,6 +43,7 @@ struct conf {
 	unsigned workers;             /* 0: auto */
 	size_t nlisten, nbind;
 	struct addr listen[LISTEN_MAX];
+	unsigned long listen_lines[LISTEN_MAX];
 	struct addr bind[BIND_MAX];
 	struct acl acl;
 	struct upstreams upstreams;
@@ -63,6 +66,7 @@ void conf_free(struct conf *);
 size_t conf_addresses(const struct conf *, struct addr at[LISTEN_MAX]);
 bool conf_wants_users(const struct conf *);
 bool conf_has_user(const struct conf *, const char *name);
+const char *conf_near_user(const struct conf *, const char *name);
 FILE *conf_open(const char *file);
 
 #endif

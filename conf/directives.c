@@ -21,6 +21,7 @@
 #include "bounds.h"
 #include "conf.h"
 #include "directives.h"
+#include "doubts.h"
 #include "fields.h"
 #include "filter.h"
 #include "log.h"
@@ -34,6 +35,7 @@
 #include "rule.h"
 #include "secret.h"
 #include "target.h"
+#include "text.h"
 #include "upstream.h"
 #include "who.h"
 
@@ -43,7 +45,6 @@ enum {
 	ADD_HEADER_MAX = 1000,   /* bytes of one AddHeader */
 	ADD_HEADERS_MAX = 16,    /* of them */
 	REALM_MAX = 120,         /* bytes */
-	DIRECTIVE_SIZE = 32,     /* bytes of a name, with its NUL */
 	DEFAULT_SIZE = 64        /* bytes of a default, with its NUL */
 };
 
@@ -58,8 +59,8 @@ struct directive {
 	int (*take)(struct reader *, const struct directive *, char *arg);
 	/* NULL: it is obsolete, and other directives show its effect. */
 	bool (*show)(FILE *, const struct directive *, const struct conf *);
-	size_t offset;     /* of its value in struct conf, if it is one */
-	size_t line;       /* of the number of its line there, or 0 */
+	/* Of its value in struct conf; not 0: only the last line counts. */
+	size_t offset;
 	const char *value; /* the default as it is written, or NULL */
 	unsigned long min, max;
 };
@@ -258,15 +259,78 @@ show_connect_ports(
 
 /* Words. */
 
+/* Words of other configurations, and what they mean here. */
+static const struct {
+	const char *word, *meant;
+} synonyms[] = { { "true", "yes" }, { "1", "yes" }, { "y", "yes" },
+	{ "enable", "yes" }, { "enabled", "yes" }, { "false", "no" },
+	{ "0", "no" }, { "n", "no" }, { "none", "no" }, { "disable", "no" },
+	{ "disabled", "no" }, { "debug", "info" }, { "all", "info" },
+	{ "verbose", "info" }, { "trace", "info" }, { "alert", "critical" },
+	{ "emerg", "critical" }, { "fatal", "critical" }, { "regex", "ere" },
+	{ "pcre", "ere" }, { "extended", "ere" }, { "basic", "bre" },
+	{ "glob", "fnmatch" }, { "wildcard", "fnmatch" } };
+
+/* Returns the one of n words that another word probably stands for, or NULL. */
+static const char *
+word_meant(const char *word, const char *const *words, size_t n)
+{
+	const char *near = text_near(word, words, n);
+
+	for (size_t i = 0; i < sizeof(synonyms) / sizeof(*synonyms); i++)
+		for (size_t j = 0; j < n; j++)
+			if (strcasecmp(word, synonyms[i].word) == 0 &&
+			    strcmp(words[j], synonyms[i].meant) == 0)
+				near = words[j];
+	return near;
+}
+
+/* Says that a value is none of n words, and which was probably meant. */
+static int
+word_fail(struct reader *r, const char *arg, const char *const *words, size_t n)
+{
+	char list[128] = "", bare[32];
+	const char *near;
+	size_t len = strcspn(arg + (arg[0] == '"'), "\"");
+
+	snprintf(bare, sizeof(bare), "%.*s", len < 31 ? (int)len : 31,
+	    arg + (arg[0] == '"'));
+	near = word_meant(bare, words, n);
+	for (size_t i = 0; i < n; i++)
+		snprintf(list + strlen(list), sizeof(list) - strlen(list),
+		    "%s%s",
+		    i == 0          ? ""
+			: i + 1 < n ? ", "
+				    : " or ",
+		    words[i]);
+	if (near != NULL && arg[0] == '"' && strcasecmp(bare, near) == 0)
+		return FAIL(r, "write %s without quotes", near);
+	if (near != NULL)
+		return FAIL(r, "\"%.40s\" is not %s; did you mean \"%s\"?",
+		    bare, list, near);
+	return FAIL(r, "\"%.40s\" is not %s", arg, list);
+}
+
+/* Returns the number of a word, or n after a message. */
+static size_t
+word_number(
+    struct reader *r, const char *arg, const char *const *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcasecmp(arg, words[i]) == 0)
+			return i;
+	word_fail(r, arg, words, n);
+	return n;
+}
+
 static int
 boolean(struct reader *r, const char *arg, bool *b)
 {
-	bool yes = strcasecmp(arg, "yes") == 0 || strcasecmp(arg, "on") == 0;
+	static const char *const words[] = { "yes", "on", "no", "off" };
+	size_t n = word_number(r, arg, words, 4);
 
-	if (!yes && strcasecmp(arg, "no") != 0 && strcasecmp(arg, "off") != 0)
-		return FAIL(r, "\"%.40s\" is not yes, on, no or off", arg);
-	*b = yes;
-	return 0;
+	*b = n < 2;
+	return n < 4 ? 0 : -1;
 }
 
 static int
@@ -292,14 +356,12 @@ static int
 take_filter_type(struct reader *r, const struct directive *d, char *arg)
 {
 	size_t n = sizeof(filter_types) / sizeof(*filter_types);
+	size_t type = word_number(r, arg, filter_types, n);
 
-	(void)d;
-	for (size_t i = 0; i < n; i++)
-		if (strcasecmp(arg, filter_types[i]) == 0) {
-			r->conf->filter.type = (enum filter_type)i;
-			return 0;
-		}
-	return FAIL(r, "\"%.40s\" is not bre, ere or fnmatch", arg);
+	if (type == n)
+		return -1;
+	*(enum filter_type *)member(r, d) = (enum filter_type)type;
+	return 0;
 }
 
 static bool
@@ -334,17 +396,12 @@ static int
 take_log_level(struct reader *r, const struct directive *d, char *arg)
 {
 	size_t n = sizeof(log_levels) / sizeof(*log_levels);
+	size_t level = word_number(r, arg, log_levels, n);
 
-	(void)d;
-	for (size_t i = 0; i < n; i++)
-		if (strcasecmp(arg, log_levels[i]) == 0) {
-			r->conf->loglevel = (enum log_level)i;
-			return 0;
-		}
-	return FAIL(r,
-	    "\"%.40s\" is not critical, error, warning, notice, "
-	    "connect or info",
-	    arg);
+	if (level == n)
+		return -1;
+	*(enum log_level *)member(r, d) = (enum log_level)level;
+	return 0;
 }
 
 static bool
@@ -585,13 +642,34 @@ show_error_files(FILE *out, const struct directive *d, const struct conf *conf)
 
 /* Addresses and clients. */
 
+/* What should be written in place of something that is no address, or "". */
+static const char *
+address_meant(const char *arg)
+{
+	const char *colon = strrchr(arg, ':');
+
+	if (strcmp(arg, "*") == 0 || strcasecmp(arg, "all") == 0 ||
+	    strcasecmp(arg, "any") == 0)
+		return "; for all addresses leave this line out";
+	if (strcasecmp(arg, "localhost") == 0)
+		return "; write 127.0.0.1, and ::1 in a line of its own";
+	if (arg[0] == '"')
+		return "; write it without quotes";
+	if (colon != NULL && (strchr(arg, '.') != NULL || colon[-1] == ']'))
+		return "; the port to listen on belongs to Port";
+	if (arg[0] == '[')
+		return "; write it without brackets";
+	return "";
+}
+
 static int
 address(struct reader *r, char *arg, struct addr *list, size_t *n, size_t max)
 {
 	if (*n == max)
 		return FAIL(r, "there may be at most %zu such lines", max);
 	if (addr_parse(&list[*n], arg) != 0)
-		return FAIL(r, "\"%.60s\" is not an IPv4 or IPv6 address", arg);
+		return FAIL(r, "\"%.60s\" is not an IPv4 or IPv6 address%s",
+		    arg, address_meant(arg));
 	(*n)++;
 	return 0;
 }
@@ -625,6 +703,7 @@ take_listen(struct reader *r, const struct directive *d, char *arg)
 	struct conf *conf = r->conf;
 	char before[ADDR_TEXT_SIZE], now[ADDR_TEXT_SIZE];
 	const struct addr *last;
+	size_t at = conf->nlisten;
 
 	(void)d;
 	if (address(r, arg, conf->listen, &conf->nlisten, LISTEN_MAX) != 0)
@@ -636,6 +715,7 @@ take_listen(struct reader *r, const struct directive *d, char *arg)
 			    "%s is already covered by %s of an earlier line, "
 			    "or covers it; take one of them out",
 			    addr_text(last, now), addr_text(a, before));
+	conf->listen_lines[at] = r->line;
 	return 0;
 }
 
@@ -710,16 +790,20 @@ take_rule(struct reader *r, const struct directive *d, char *arg)
 	*rule = (struct rule){
 		.allow = d->name[0] == 'A', .line = r->line, .kind = RULE_NET
 	};
-	if (addr_parse_net(&rule->net, &rule->bits, arg) == 0)
+	if (addr_parse_net(&rule->net, &rule->bits, arg) == 0) {
+		doubts_blocks(r, arg);
+		addr_mask(rule->net.ip, rule->bits);
 		return 0;
+	}
 	if (arg[len - 1] == '.')
 		arg[--len] = '\0';
 	rule->kind = arg[0] == '.' ? RULE_SUFFIX : RULE_NAME;
 	if (!is_word(arg) || len >= HOST_SIZE || name_ends_in_number(arg))
 		return FAIL(r,
 		    "\"%.60s\" is not an address, a block (a.b.c.d/0 to /32, "
-		    "or IPv6 with /0 to /128), a name or a .suffix",
-		    arg);
+		    "or IPv6 with /0 to /128), a name or a .suffix%s",
+		    arg, doubts_host(arg));
+	doubts_word(r, arg, "write 0.0.0.0/0 and ::/0");
 	return set_string(r, &rule->name, arg);
 }
 
@@ -766,7 +850,8 @@ basic_auth_split(struct reader *r, char *arg)
 	else if (memchr(arg, ':', name) != NULL ||
 	    strchr(password, '@') != NULL)
 		reader_say(r, LOG_LEVEL_ERROR,
-		    "a user must be without ':', and a password without '@'");
+		    "the user must not contain ':', and the password must not "
+		    "contain '@'; an AuthFile has no such limit for passwords");
 	else if (name >= CREDENTIAL_SIZE || strlen(password) >= CREDENTIAL_SIZE)
 		reader_say(r, LOG_LEVEL_ERROR,
 		    "user and password may have at most %d bytes each",
@@ -801,6 +886,8 @@ take_basic_auth(struct reader *r, const struct directive *d, char *arg)
 	memset(users, 0, sizeof(*users));
 	strcpy(users->name, arg);
 	strcpy(users->password, password);
+	users->line = r->line;
+	doubts_quotes(r, arg, password);
 	return 0;
 }
 
@@ -841,10 +928,17 @@ static int
 take_target(struct reader *r, const struct directive *d, char *arg)
 {
 	bool allow = d->name[0] == 'A';
+	struct targets *t = &r->conf->acl.targets;
 	const char *at, *wrong;
 
-	wrong = target_add(&r->conf->acl.targets, allow, r->line, arg, &at);
-	return wrong == NULL ? 0 : FAIL(r, "\"%.60s\": %s", at, wrong);
+	doubts_blocks(r, arg);
+	doubts_port(r, arg);
+	wrong = target_add(t, allow, r->line, arg, &at);
+	if (wrong != NULL)
+		return FAIL(r, "\"%.60s\": %s%s", at, wrong, doubts_target(at));
+	if (t->rules[t->n - 1].kind == RULE_NAME && arg[strlen(arg) - 1] != '.')
+		doubts_word(r, t->rules[t->n - 1].name, "write *");
+	return 0;
 }
 
 /* A target and its ports; only an IPv6 address with ports has brackets. */
@@ -922,10 +1016,21 @@ show_deny_to(FILE *out, const struct directive *d, const struct conf *conf)
 static int
 take_upstream(struct reader *r, const struct directive *d, char *arg)
 {
-	const char *wrong = upstream_add(&r->conf->upstreams, r->line, arg);
+	struct upstreams *us = &r->conf->upstreams;
+	const struct upstream *u;
+	const char *wrong;
 
 	(void)d;
-	return wrong == NULL ? 0 : FAIL(r, "%s", wrong);
+	doubts_blocks(r, arg);
+	wrong = upstream_add(us, r->line, arg);
+	if (wrong != NULL)
+		return FAIL(r, "%s", wrong);
+	u = &us->list[us->n - 1];
+	if (u->user != NULL)
+		doubts_quotes(r, u->user, u->password);
+	if (u->site.kind == RULE_NAME)
+		doubts_word(r, u->site.name, "leave the site out");
+	return 0;
 }
 
 static void
@@ -1099,7 +1204,6 @@ take_reverse_base(struct reader *r, const struct directive *d, char *arg)
 /* The table. */
 
 #define AT(name) .offset = offsetof(struct conf, name)
-#define LINE(name) .line = offsetof(struct conf, name)
 
 /* clang-format off */
 static const struct directive directives[] = {
@@ -1130,14 +1234,14 @@ static const struct directive directives[] = {
 	    .value = "86400", .min = 0, .max = SECONDS_MAX },
 	{ "ErrorFile", take_error_file, show_error_files,
 	    .min = 100, .max = 599 },
-	{ "Filter", take_path, show_string, AT(filter.file),
-	    LINE(filter.line) },
+	{ "Filter", take_path, show_string, AT(filter.file) },
 	{ "FilterCaseSensitive", take_bool, show_bool,
-	    AT(filter.case_sensitive), LINE(filter.case_line), .value = "no" },
+	    AT(filter.case_sensitive), .value = "no" },
 	{ "FilterDefaultDeny", take_bool, show_bool, AT(filter.default_deny),
-	    LINE(filter.deny_line), .value = "no" },
+	    .value = "no" },
 	{ "FilterExtended", take_filter_extended, NULL, .value = NULL },
-	{ "FilterType", take_filter_type, show_filter_type, .value = "bre" },
+	{ "FilterType", take_filter_type, show_filter_type,
+	    AT(filter.type), .value = "bre" },
 	{ "FilterURLs", take_bool, show_bool, AT(filter.urls), .value = "no" },
 	{ "FreeBind", take_bool, show_bool, AT(free_bind), .value = "no" },
 	{ "Group", take_word, show_word, AT(group) },
@@ -1148,7 +1252,8 @@ static const struct directive directives[] = {
 	    .value = "30", .min = 1, .max = 86400 },
 	{ "Listen", take_listen, show_listen, .value = NULL },
 	{ "LogFile", take_path, show_string, AT(logfile) },
-	{ "LogLevel", take_log_level, show_log_level, .value = "info" },
+	{ "LogLevel", take_log_level, show_log_level, AT(loglevel),
+	    .value = "info" },
 	{ "MaxClients", take_number, show_number, AT(max_clients),
 	    .min = 1, .max = 1000000 },
 	{ "MaxClientsPerHost", take_number, show_number,
@@ -1169,7 +1274,7 @@ static const struct directive directives[] = {
 	{ "ReverseMagic", take_bool, show_bool, AT(reverse.magic),
 	    .value = "no" },
 	{ "ReverseOnly", take_bool, show_bool, AT(reverse.only),
-	    LINE(reverse.only_line), .value = "no" },
+	    .value = "no" },
 	{ "ReversePath", take_reverse_path, show_mappings, .value = NULL },
 	{ "StartServers", take_obsolete, NULL, .max = NUMBER_MAX },
 	{ "StatFile", take_page, show_page, AT(pages.stat) },
@@ -1192,6 +1297,9 @@ static const struct directive directives[] = {
 /* clang-format on */
 
 enum { DIRECTIVES = sizeof(directives) / sizeof(*directives) };
+_Static_assert(
+    sizeof(directives) / sizeof(*directives) <= (size_t)DIRECTIVES_MAX,
+    "each has its place in the lines of a configuration");
 
 static const struct directive *
 directive_find(const char *keyword)
@@ -1204,56 +1312,15 @@ directive_find(const char *keyword)
 
 /* A misspelt directive. */
 
-static unsigned
-least(unsigned a, unsigned b)
-{
-	return a < b ? a : b;
-}
-
-static bool
-same_letter(char a, char b)
-{
-	return strncasecmp(&a, &b, 1) == 0;
-}
-
-/*
- * How many letters must be added, taken out, replaced or swapped with the next
- * to make one word the other; both are shorter than DIRECTIVE_SIZE.
- */
-static unsigned
-distance(const char *a, const char *b)
-{
-	unsigned cost[DIRECTIVE_SIZE][DIRECTIVE_SIZE];
-	size_t na = strlen(a), nb = strlen(b);
-
-	for (size_t i = 0; i <= na; i++)
-		for (size_t j = 0; j <= nb; j++) {
-			if (i == 0 || j == 0) {
-				cost[i][j] = (unsigned)(i + j);
-				continue;
-			}
-			cost[i][j] = cost[i - 1][j - 1] +
-			    !same_letter(a[i - 1], b[j - 1]);
-			cost[i][j] = least(cost[i][j],
-			    least(cost[i - 1][j], cost[i][j - 1]) + 1);
-			if (i > 1 && j > 1 && same_letter(a[i - 1], b[j - 2]) &&
-			    same_letter(a[i - 2], b[j - 1]))
-				cost[i][j] =
-				    least(cost[i][j], cost[i - 2][j - 2] + 1);
-		}
-	return cost[na][nb];
-}
-
 /* The directive that was probably meant, or NULL: none is close. */
 static const struct directive *
 directive_near(const char *keyword)
 {
-	size_t len = strlen(keyword);
-	unsigned best = len < 6 ? 2 : 3, d;
+	unsigned best = text_limit(keyword), d;
 	const struct directive *near = NULL;
 
-	for (size_t i = 0; i < DIRECTIVES && len < DIRECTIVE_SIZE; i++) {
-		d = distance(keyword, directives[i].name);
+	for (size_t i = 0; i < DIRECTIVES; i++) {
+		d = text_distance(keyword, directives[i].name);
 		if (d < best) {
 			best = d;
 			near = &directives[i];
@@ -1277,13 +1344,74 @@ unknown_say(struct reader *r)
 
 /* All of them. */
 
+/*
+ * Returns the comment after a value, or NULL: it begins with a '#' after a
+ * blank, and not within quotes.  The two words of BasicAuth may begin so, too.
+ */
+static const char *
+comment_find(const struct directive *d, const char *arg)
+{
+	unsigned words = d->take == take_basic_auth ? 2 : 0;
+	bool quoted = false;
+
+	for (const char *at = arg; *at != '\0'; at++) {
+		bool begins = at == arg || at[-1] == ' ' || at[-1] == '\t';
+
+		if (begins && *at != ' ' && *at != '\t' && words > 0)
+			words--;
+		else if (begins && *at == '#' && !quoted)
+			return at;
+		if (*at == '"' && d->take != take_basic_auth)
+			quoted = !quoted;
+	}
+	return NULL;
+}
+
+/* Takes the value of a directive, and notes in which line it was given. */
 static void
 value_take(struct reader *r, const struct directive *d, char *arg)
 {
+	unsigned long *line = &r->conf->lines[d - directives];
+	const char *comment = comment_find(d, arg);
+
 	r->keyword = d->name;
-	if (d->take(r, d, arg) == 0 && d->line != 0)
-		memcpy((char *)r->conf + d->line, &r->line, sizeof(r->line));
+	if (comment != NULL)
+		reader_say(r, LOG_LEVEL_ERROR,
+		    "a comment must have a line of its own; move \"%.40s\" "
+		    "there",
+		    comment);
+	else if (d->take(r, d, arg) != 0)
+		r->lacks_users = r->lacks_users || d->take == take_basic_auth ||
+		    d->take == take_auth_file;
+	else if (d->offset != 0 && *line != 0)
+		reader_say(r, LOG_LEVEL_WARNING,
+		    "this line replaces line %lu; only the last %s counts",
+		    *line, d->name);
+	*line = r->line;
 	r->keyword = NULL;
+}
+
+/*
+ * Returns the number of the last line that gives a directive, whether it is
+ * right or wrong; 0 if there is none.
+ */
+unsigned long
+directives_line(const struct conf *conf, const char *directive)
+{
+	const struct directive *d = directive_find(directive);
+
+	return d != NULL ? conf->lines[d - directives] : 0;
+}
+
+static void
+missing_say(struct reader *r, const struct directive *d)
+{
+	r->conf->lines[d - directives] = r->line;
+	if (d->value != NULL)
+		reader_say(r, LOG_LEVEL_ERROR,
+		    "the value is missing; the default is %s", d->value);
+	else
+		reader_say(r, LOG_LEVEL_ERROR, "the value is missing");
 }
 
 /*
@@ -1317,11 +1445,8 @@ directives_take(struct reader *r, char *line)
 		unknown_say(r);
 	else if (*arg != '\0')
 		value_take(r, d, arg);
-	else if (d->value != NULL)
-		reader_say(r, LOG_LEVEL_ERROR,
-		    "the value is missing; the default is %s", d->value);
 	else
-		reader_say(r, LOG_LEVEL_ERROR, "the value is missing");
+		missing_say(r, d);
 	r->keyword = NULL;
 }
 

@@ -10,6 +10,7 @@ struct reader;
 
 void directives_begin(struct reader *);
 void directives_take(struct reader *, char *line);
+unsigned long directives_line(const struct conf *, const char *directive);
 int directives_print(const struct conf *, FILE *);
 void directives_free(struct conf *);
 

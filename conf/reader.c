@@ -25,6 +25,7 @@
 #include "program.h"
 #include "reader.h"
 #include "secret.h"
+#include "text.h"
 
 enum { LINE_SIZE = 4096 /* bytes of a line, to begin with */ };
 
@@ -73,6 +74,14 @@ has_control(const char *line, size_t len)
 	return false;
 }
 
+/* Returns whether a file begins with the byte order mark of UTF-16. */
+static bool
+is_utf16(const char *line)
+{
+	return strncmp(line, "\xff\xfe", 2) == 0 ||
+	    strncmp(line, "\xfe\xff", 2) == 0;
+}
+
 /* The end of the file: nothing of it, which may be secret, stays in memory. */
 static void
 reader_end(struct reader *r)
@@ -90,7 +99,8 @@ reader_end(struct reader *r)
 /*
  * The next line of the file without its end, which the caller may change; it
  * stays until the next call.  Returns NULL after the last one.  Lines with
- * control characters are told of and left out.
+ * control characters are told of and left out, and a byte order mark before the
+ * first line is skipped.
  */
 char *
 reader_next(struct reader *r)
@@ -106,8 +116,14 @@ reader_next(struct reader *r)
 			r->text[--len] = '\0';
 		if (len > 0 && r->text[len - 1] == '\r')
 			r->text[--len] = '\0';
+		if (r->line == 1 && is_utf16(r->text)) {
+			reader_say(r, LOG_LEVEL_ERROR,
+			    "the file is in UTF-16; save it as UTF-8");
+			break;
+		}
 		if (!has_control(r->text, (size_t)len))
-			return r->text;
+			return r->text +
+			    (r->line == 1 ? text_mark(r->text) : 0);
 		reader_say(r, LOG_LEVEL_ERROR,
 		    "the line has a control character or a NUL byte; take it "
 		    "out");
@@ -194,6 +210,16 @@ users_open(const char *path)
 	return f;
 }
 
+/* Quotes around a user would have to be sent by the client, too. */
+static void
+quotes_check(struct reader *r, const char *line)
+{
+	if (line[0] == '"' || line[0] == '\'')
+		reader_say(r, LOG_LEVEL_WARNING,
+		    "the quotes are a part of the user; if that is not meant, "
+		    "take them out");
+}
+
 /* The lines of a user file: empty, a comment, or "user:hash". */
 static void
 users_take(struct reader *r)
@@ -208,9 +234,11 @@ users_take(struct reader *r)
 	}
 	while ((line = reader_next(r)) != NULL) {
 		line = trim(line);
-		if (line != NULL)
-			wrong = login_add(logins, r->line, line);
-		if (line != NULL && wrong != NULL)
+		if (line == NULL)
+			continue;
+		quotes_check(r, line);
+		wrong = login_add(logins, r->line, line);
+		if (wrong != NULL)
 			reader_say(r, LOG_LEVEL_ERROR, "%s", wrong);
 	}
 }

@@ -3,6 +3,7 @@
 #ifndef READER_H
 #define READER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -18,6 +19,7 @@ struct reader {
 	unsigned long line;  /* at hand, or 0: the file as a whole */
 	const char *keyword; /* the directive at hand, or NULL */
 	int status;          /* to exit with; 0 while nothing is wrong */
+	bool lacks_users;    /* a line about users was wrong */
 	void (*tell)(enum log_level, const char *text);
 	FILE *f;    /* the caller opens and closes it */
 	char *text; /* owned: of the line at hand */

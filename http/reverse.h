@@ -28,7 +28,6 @@ struct reverse {
 	size_t n;
 	bool only, magic;
 	char *base_url; /* owned; ends in "/"; or NULL */
-	unsigned long only_line;
 };
 
 enum { REVERSE_COOKIE_SIZE = 512 /* bytes of a Set-Cookie, with its NUL */ };

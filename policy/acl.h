@@ -18,6 +18,7 @@ struct asker;
 struct user {
 	char name[CREDENTIAL_SIZE];
 	char password[CREDENTIAL_SIZE];
+	unsigned long line;
 };
 
 /* All these rules.  It owns what it points to. */

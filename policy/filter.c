@@ -30,6 +30,7 @@
 #include "filter.h"
 #include "log.h"
 #include "parse.h"
+#include "text.h"
 
 enum {
 	TOLD_MAX = 10, /* reported errors of a file, and warnings */
@@ -312,7 +313,8 @@ lines_read(struct source *s, FILE *f)
 		if (memchr(line, '\0', (size_t)len) != NULL)
 			say(s, LOG_LEVEL_ERROR, "the line has a NUL byte");
 		else
-			line_read(s, line);
+			line_read(
+			    s, line + (s->line == 1 ? text_mark(line) : 0));
 	}
 	s->line = 0;
 	if (ferror(f))

@@ -19,10 +19,7 @@ enum filter_type { FILTER_BRE, FILTER_ERE, FILTER_FNMATCH };
 
 /* Filter and the directives that belong to it. */
 struct filter {
-	char *file;              /* owned, or NULL: no Filter */
-	unsigned long line;      /* of Filter in the configuration */
-	unsigned long deny_line; /* of FilterDefaultDeny */
-	unsigned long case_line; /* of FilterCaseSensitive */
+	char *file; /* owned, or NULL: no Filter */
 	enum filter_type type;
 	bool urls, default_deny;
 	bool case_sensitive;      /* for URLs */

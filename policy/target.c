@@ -18,6 +18,7 @@
 #include "addr.h"
 #include "array.h"
 #include "bounds.h"
+#include "cover.h"
 #include "name.h"
 #include "rule.h"
 #include "target.h"
@@ -58,7 +59,10 @@ static const struct block private[] = {
 
 #define NONE UINT32_MAX
 
-enum { TARGET_SIZE = HOST_SIZE + 16 /* bytes of a target with its ports */ };
+enum {
+	TARGET_SIZE = HOST_SIZE + 16, /* bytes of a target with its ports */
+	COMPARED_MAX = 256 /* rules for one target that are compared */
+};
 
 /* Hashes run from the end of a key to its beginning. */
 static uint32_t
@@ -234,11 +238,10 @@ static const char *
 add_net(struct targets *t, struct target_rule *rule, const char *text)
 {
 	struct block block;
-	const char *wrong = who_block(&block, text,
-	    "not an address, a block, a name, a .suffix, private or *");
 
-	if (wrong != NULL)
-		return wrong;
+	if (!who_block(&block, text))
+		return "not an address, a block, a name, a .suffix, private or "
+		       "*";
 	rule->kind = RULE_NET;
 	rule->bits = block.bits;
 	memcpy(rule->net, block.net, 16);
@@ -320,8 +323,10 @@ add_target(struct targets *t, struct target_rule *rule, char *text)
 {
 	text = ports_cut(text, rule);
 	if (text == NULL)
-		return "ports must be :1 to :65535 or :from-to, and an IPv6 "
-		       "address before them must be in brackets";
+		return "ports must be one number, as in example.com:443, or "
+		       "two, as in example.com:1024-65535, each from 1 to "
+		       "65535; an IPv6 address with ports needs brackets, as "
+		       "in [2001:db8::1]:443";
 	if (strcmp(text, "*") == 0) {
 		rule->kind = RULE_ANY;
 		return rule_add(t, rule);
@@ -509,4 +514,78 @@ target_addr(const struct targets *t, const char *name, const struct addr *a,
 	uint32_t first = name_first(t, name, &q);
 
 	return verdict_of(t, addr_first(t, a, &q, first), rule);
+}
+
+/*
+ * Returns the first of some rules of a chain that comes before a rule and
+ * covers it: the whole of it, or a part of it and the opposite verdict.
+ */
+static uint32_t
+chain_covers(const struct targets *t, uint32_t at, size_t rule, bool partly)
+{
+	const struct target_rule *r = &t->rules[rule];
+
+	for (int i = 0; at < rule && i < COMPARED_MAX; i++) {
+		const struct target_rule *before = &t->rules[at];
+
+		if (before->line != r->line &&
+		    (partly ? before->allow && cover_partly(before, r)
+			    : cover_target(before, r)))
+			return at;
+		at = before->next;
+	}
+	return NONE;
+}
+
+/* The first rule for a key that covers a rule, if it comes before best. */
+static uint32_t
+key_covers(const struct targets *t, const struct target_rule *key, size_t rule,
+    bool partly, uint32_t best)
+{
+	uint32_t at = chain_covers(
+	    t, t->table[place_of(t, key, hash_rule(key))], rule, partly);
+
+	return at < best ? at : best;
+}
+
+static uint32_t
+names_cover(const struct targets *t, size_t rule, bool partly, uint32_t best)
+{
+	struct target_rule key = t->rules[rule];
+
+	best = key_covers(t, &key, rule, partly, best);
+	key.kind = RULE_SUFFIX;
+	while ((key.name = strchr(key.name + 1, '.')) != NULL)
+		best = key_covers(t, &key, rule, partly, best);
+	return best;
+}
+
+static uint32_t
+nets_cover(const struct targets *t, size_t rule, bool partly, uint32_t best)
+{
+	struct target_rule key = t->rules[rule];
+
+	for (key.bits++; key.bits-- > 0;) {
+		addr_mask(key.net, key.bits);
+		if (t->bits[key.bits])
+			best = key_covers(t, &key, rule, partly, best);
+	}
+	return best;
+}
+
+/*
+ * Returns a rule of an earlier line that surely matches all that rule i
+ * matches; with partly, an AllowTo that is for more targets and matches a part
+ * of it.  Returns NULL if none is found among the first rules for each target.
+ */
+const struct target_rule *
+target_covers(const struct targets *t, size_t i, bool partly)
+{
+	uint32_t best = chain_covers(t, t->any, i, partly);
+
+	if (t->rules[i].kind == RULE_NET)
+		best = nets_cover(t, i, partly, best);
+	else if (t->rules[i].kind != RULE_ANY)
+		best = names_cover(t, i, partly, best);
+	return best == NONE ? NULL : &t->rules[best];
 }

@@ -62,5 +62,7 @@ enum verdict target_unresolved(const struct targets *, const char *name,
     uint16_t port, const struct asker *, const struct target_rule **rule);
 enum verdict target_addr(const struct targets *, const char *name,
     const struct addr *, const struct asker *, const struct target_rule **rule);
+const struct target_rule *target_covers(
+    const struct targets *, size_t rule, bool partly);
 
 #endif

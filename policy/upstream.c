@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -20,6 +21,7 @@
 #include "name.h"
 #include "parse.h"
 #include "rule.h"
+#include "text.h"
 #include "upstream.h"
 
 enum {
@@ -49,6 +51,22 @@ word_next(char **text)
 		*(*text)++ = '\0';
 	*text += strspn(*text, " \t");
 	return word;
+}
+
+/* Returns what is wrong with the kind of a parent, and what was meant. */
+static const char *
+kind_wrong(const char *word)
+{
+	static char wrong[80];
+	const char *near = strcasecmp(word, "direct") == 0
+	    ? "none"
+	    : text_near(word, kinds, sizeof(kinds) / sizeof(*kinds));
+
+	snprintf(wrong, sizeof(wrong),
+	    "the first word must be http, socks4, socks5 or none%s%s%s",
+	    near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
+	    near != NULL ? "\"?" : "");
+	return wrong;
 }
 
 static bool
@@ -168,11 +186,11 @@ upstream_clear(struct upstream *u)
 static const char *
 upstream_parse(struct upstream *u, char *text)
 {
-	const char *wrong;
+	const char *kind = word_next(&text), *wrong;
 	char *where;
 
-	if (!kind_parse(word_next(&text), &u->kind))
-		return "the first word must be http, socks4, socks5 or none";
+	if (!kind_parse(kind, &u->kind))
+		return kind_wrong(kind);
 	u->site.kind = RULE_ANY;
 	if (u->kind == UPSTREAM_NONE)
 		return quoted_site(&u->site, text);

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -37,24 +36,13 @@ user_add(struct who *who, const char *name)
 }
 
 /*
- * Reads a block of addresses.  Returns NULL, or what is wrong with the text:
- * what the caller says of something else, or which block is meant.  The words
- * stay until the next call.
+ * Reads a block of addresses, without bits that are set beyond its prefix.
+ * Returns whether the text is one.
  */
-const char *
-who_block(struct block *block, const char *text, const char *something_else)
+bool
+who_block(struct block *block, const char *text)
 {
-	static char wrong[128];
-	char right[ADDR_TEXT_SIZE];
-
-	if (addr_parse_block(block, text) == 0)
-		return NULL;
-	if (errno != EDOM)
-		return something_else;
-	snprintf(wrong, sizeof(wrong),
-	    "the address has bits set beyond the prefix: write %s",
-	    addr_text_block(block->net, block->bits, right));
-	return wrong;
+	return addr_parse_block(block, text) == 0 || errno == EDOM;
 }
 
 static const char *
@@ -62,16 +50,18 @@ client_add(struct who *who, const char *text)
 {
 	struct block *clients =
 	    array_room(who->clients, who->nclients, sizeof(*clients));
-	const char *wrong;
 
 	if (clients == NULL)
 		return strerror(ENOMEM);
 	who->clients = clients;
-	wrong = who_block(&clients[who->nclients], text,
-	    "not an address or block of clients, as in 192.0.2.0/24");
-	if (wrong == NULL)
-		who->nclients++;
-	return wrong;
+	if (!who_block(&clients[who->nclients], text))
+		return strcasecmp(text, "user") == 0
+		    ? "the users must come before the clients: user NAME... "
+		      "client ADDRESS..."
+		    : "not an address or block of clients, as in "
+		      "192.0.2.0/24";
+	who->nclients++;
+	return NULL;
 }
 
 /* Takes the next word off the text; returns NULL at its end. */
@@ -189,6 +179,68 @@ who_holds(const struct who *who, const struct asker *asker)
 	return (who->nusers == 0 || has_user(who, asker->user)) &&
 	    (who->nclients == 0 ||
 		addr_in_blocks(asker->client, who->clients, who->nclients));
+}
+
+/* Returns whether all users of one rule are users of another one, or some. */
+static bool
+users_in(const struct who *other, const struct who *who, bool all)
+{
+	const char *name = other->users;
+	size_t found = 0;
+
+	for (size_t i = 0; i < other->nusers; i++) {
+		if (has_user(who, name))
+			found++;
+		name += strlen(name) + 1;
+	}
+	return all ? found == other->nusers : found > 0;
+}
+
+static bool
+block_in(const struct block *other, const struct who *who)
+{
+	struct addr net = { .scope = 0 };
+
+	memcpy(net.ip, other->net, sizeof(net.ip));
+	for (size_t i = 0; i < who->nclients; i++)
+		if (who->clients[i].bits <= other->bits &&
+		    addr_in_net(
+			&net, who->clients[i].net, who->clients[i].bits))
+			return true;
+	return false;
+}
+
+/* Counts the blocks of one rule that are in blocks of another one. */
+static size_t
+blocks_in(const struct who *other, const struct who *who)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < other->nclients; i++)
+		if (block_in(&other->clients[i], who))
+			n++;
+	return n;
+}
+
+/* Returns whether a rule is for all clients and users of another one. */
+bool
+who_covers(const struct who *who, const struct who *other)
+{
+	return (who->nusers == 0 ||
+		   (other->nusers > 0 && users_in(other, who, true))) &&
+	    (who->nclients == 0 ||
+		(other->nclients > 0 &&
+		    blocks_in(other, who) == other->nclients));
+}
+
+/* Returns whether two rules have some clients and users in common. */
+bool
+who_meets(const struct who *who, const struct who *other)
+{
+	return (who->nusers == 0 || other->nusers == 0 ||
+		   users_in(other, who, false)) &&
+	    (who->nclients == 0 || other->nclients == 0 ||
+		blocks_in(other, who) > 0 || blocks_in(who, other) > 0);
 }
 
 /* Frees a list and all it owns. */

@@ -27,9 +27,10 @@ struct asker {
 };
 
 const char *who_add(struct who **list, char *text, const char **at);
-const char *who_block(
-    struct block *, const char *text, const char *something_else);
+bool who_block(struct block *, const char *text);
 bool who_holds(const struct who *, const struct asker *);
+bool who_covers(const struct who *, const struct who *other);
+bool who_meets(const struct who *, const struct who *other);
 void who_free(struct who *list);
 
 #endif

@@ -24,9 +24,11 @@ checked() {
 	return "$status"
 }
 
-# takes TEXT: the text is accepted without a message.
+# takes TEXT: the text is accepted without a message, unless it says that a line
+# replaces one of base.
 takes() {
-	if ! checked "$1" || [ -s "$DIR/err" ]; then
+	if ! checked "$1" ||
+	    grep -qv ': this line replaces line [13];' "$DIR/err"; then
 		echo "not taken: $1"
 		cat "$DIR/err"
 		return 1
@@ -219,7 +221,7 @@ bool_directive() {
 	local d good
 
 	for d in Allow Deny; do
-		for good in 127.0.0.1 10.0.0.0/8 10.1.2.3/8 0.0.0.0/0 1.2.3.4/32 \
+		for good in 127.0.0.1 10.0.0.0/8 0.0.0.0/0 1.2.3.4/32 \
 		    ::1 2001:db8::/32 ::/0 ::1/128 host.example .example \
 		    localhost a-b_c.example 3com.example xn--bcher-kva.example; do
 			takes "$d $good\n"
@@ -248,7 +250,7 @@ bool_directive() {
 
 	takes 'BasicAuth user pass\n'
 	takes 'BasicAuth user pass  \t\nBasicAuth other pass:word\n'
-	takes 'BasicAuth "user" '"'pass#'"'\n'
+	takes 'BasicAuth #user #pass\n'
 	takes "BasicAuth $(printf 'u%.0s' $(seq 255)) $(printf 'p%.0s' $(seq 255))\n"
 	for bad in user 'user pass word' 'us:er pass' 'user p@ss' '' \
 	    "$(printf 'u%.0s' $(seq 256)) p" "u $(printf 'p%.0s' $(seq 256))"; do
@@ -302,7 +304,7 @@ bool_directive() {
 }
 
 @test "conf: directives are accepted in any case, with any blanks around them" {
-	takes 'timeout 5\nTIMEOUT 5\ntImEoUt\t5\n  \t Timeout  \t 5 \t \n'
+	takes 'timeout 5\nSYSLOG No\nlOgLeVeL\tinfo\n  \t BindSame  \t no \t \n'
 }
 
 @test "conf: comments may be indented and may have any length" {
@@ -313,7 +315,16 @@ bool_directive() {
 
 @test "conf: a comment after a value is an error, as in tinyproxy" {
 	refuses Timeout 'Timeout 5 # five\n'
+	grep -qF ': a comment must have a line of its own; move "# five" there' \
+	    "$DIR/err"
+	refuses ConnectPort 'ConnectPort 443 #https\n'
 	refuses User 'User nobody # x\n'
+	refuses Port 'Port # 8888\n'
+	refuses LogFile 'LogFile "/x" # "y"\n'
+	refuses BasicAuth 'BasicAuth alice wonderland # x\n'
+	fails grep -q wonderland "$DIR/err"
+	refuses Allow 'Allow 10.0.0.1\t# x\n'
+	takes 'BasicAuthRealm "a # b"\nAddHeader "X-Y" "z # \t#"\n'
 }
 
 @test "conf: CR LF ends a line as LF does" {
@@ -357,10 +368,41 @@ bool_directive() {
 	run -70 timeout 20 "$ADIT" -t -c /dev/null
 }
 
-@test "conf: a byte order mark is an error, reported with its line" {
-	printf '\357\273\277Port 8888\nConnectPort 443\n' >"$CONF"
+# marked FILE: puts a byte order mark before a file.
+marked() {
+	printf '\357\273\277' | cat - "$1" >"$1.marked"
+	mv "$1.marked" "$1"
+}
+
+@test "conf: a byte order mark at the start of a file is skipped" {
+	local hash='$2b$05$GZPu3/CEEBPr74Vr/yCgKOvbOltHUaxxn9TNF0qptRVyySQSNvqGC'
+
+	echo "alice:$hash" >"$DIR/users"
+	echo "^bad" >"$DIR/filter"
+	{
+		echo 'BasicAuth bob builder'
+		base
+		printf 'AuthFile "%s"\n' "$DIR/users"
+		printf 'Filter "%s"\n' "$DIR/filter"
+		echo 'AllowTo * user alice bob'
+	} >"$CONF"
+	marked "$CONF"
+	marked "$DIR/users"
+	marked "$DIR/filter"
+	run -0 --separate-stderr "$ADIT" -t -c "$CONF"
+	[ -z "$stderr" ]
+	run -0 "$ADIT" -t -c "$CONF" 192.0.2.1 bob 127.0.0.1:443 ||
+		[ "$status" = 1 ]
+	grep -qx 'user bob: allowed with the password of line 1: BasicAuth bob' \
+	    <<<"$output"
+	run -1 "$ADIT" -t -c "$CONF" 192.0.2.1 bob bad.example:443
+	grep -q '^filter: refused by line 1 of .*: ^bad$' <<<"$output"
+}
+
+@test "conf: a file in UTF-16 is refused with one message that says so" {
+	printf '\377\376P\0o\0r\0t\0\n\0' >"$CONF"
 	run -70 --separate-stderr "$ADIT" -t -c "$CONF"
-	grep -qE "^(adit: )?$CONF:1: ." <<<"$stderr"
+	[ "$stderr" = "$CONF:1: the file is in UTF-16; save it as UTF-8" ]
 }
 
 @test "conf: an unknown directive is an error that names it" {
@@ -412,10 +454,181 @@ meant() {
 	grep -q '"x" is not a number from 1 to 65535$' "$DIR/err"
 	refuses Timeout 'Timeout\n'
 	grep -q 'the value is missing; the default is 600$' "$DIR/err"
-	refuses AllowTo 'AllowTo 2001:db8::1/32\n'
-	grep -q '"2001:db8::1/32": .*: write 2001:db8::/32$' "$DIR/err"
-	refuses DenyTo 'DenyTo * client 10.0.0.0 192.168.1.255/23\n'
-	grep -q '"192.168.1.255/23": .*: write 192.168.0.0/23$' "$DIR/err"
+	says 'LogLevel warn' 'did you mean "warning"?'
+	says 'LogLevel debug' 'did you mean "info"?'
+	says 'LogLevel notise' 'did you mean "notice"?'
+	says 'LogLevel "info"' 'write info without quotes'
+	says 'Syslog true' 'did you mean "yes"?'
+	says 'Syslog offf' 'did you mean "off"?'
+	says 'FilterType glob' 'did you mean "fnmatch"?'
+	says 'FilterType fnmach' 'did you mean "fnmatch"?'
+	says 'Upstream https p.example:1' 'did you mean "http"?'
+	says 'Upstream sock5 p.example:1' 'did you mean "socks5"?'
+	says 'Upstream direct "a.example"' 'did you mean "none"?'
+	says 'AllowTo x.example users alice' 'did you mean "user"?'
+	says 'AllowTo x.example clent 10.0.0.1' 'did you mean "client"?'
+	says 'AllowTo x client 10.0.0.1 user alice' 'users must come before'
+	says 'AllowTo *.example.com' 'write .name, without the *'
+	says 'Allow *.example.com' 'write .name, without the *'
+	says 'AllowTo https://x.example/' 'write host:port, not a URL'
+	says 'AllowTo x.example:https' 'write a port as a number'
+	says 'Allow *' 'for all clients write 0.0.0.0/0 and ::/0'
+	says 'Allow from all' 'without "from"'
+	says 'Listen *' 'for all addresses leave this line out'
+	says 'Listen 127.0.0.1:8888' 'the port to listen on belongs to Port'
+	says 'Listen localhost' 'write 127.0.0.1'
+	checked 'BasicAuth alice pw\nAllowTo * user alcie\n' || true
+	grep -q 'there is no user "alcie"; did you mean "alice"?$' "$DIR/err"
+}
+
+# says LINE TEXT: the line is an error whose message has the text.
+says() {
+	refuses "${1%% *}" "$1\n"
+	grep -qF -e "$2" "$DIR/err" || {
+		cat "$DIR/err"
+		return 1
+	}
+}
+
+@test "conf: a directive that is given wrong is not called missing as well" {
+	local d
+
+	for d in ConnectPort Filter ReversePath; do
+		printf 'User nobody\nPort 8888\n\n%s x\n' "$d" >"$CONF"
+		[ "$d" = ConnectPort ] || echo "ConnectPort 443" >>"$CONF"
+		[ "$d" != Filter ] || echo "FilterDefaultDeny yes" >>"$CONF"
+		[ "$d" != ReversePath ] || echo "ReverseOnly yes" >>"$CONF"
+		run -70 --separate-stderr "$ADIT" -t -c "$CONF"
+		grep -q "^$CONF:4: $d: " <<<"$stderr"
+		[ "$(wc -l <<<"$stderr")" = 1 ]
+	done
+	refuses BasicAuth 'BasicAuth alice\nAllowTo * user alice\n'
+	refuses Port 'Port\n'
+	printf 'Port x\n' >"$CONF"
+	run -70 --separate-stderr "$ADIT" -t -c "$CONF"
+	[ "$(wc -l <<<"$stderr")" = 1 ]
+}
+
+# doubts TEXT PATTERN...: the text is accepted with just these warnings.
+doubts() {
+	local pattern
+
+	checked "$1"
+	for pattern in "${@:2}"; do
+		grep -qE "^$CONF:$pattern" "$DIR/err" || {
+			echo "no warning $pattern: $1"
+			cat "$DIR/err"
+			return 1
+		}
+	done
+	[ "$(wc -l <"$DIR/err")" = $(($# - 1)) ] || {
+		cat "$DIR/err"
+		return 1
+	}
+}
+
+@test "conf: a rule that an earlier one hides gives a warning that names both lines" {
+	doubts 'Allow 0.0.0.0/0\nDeny 10.0.0.66\n' \
+	    '5: warning: Deny: no effect, since Allow in line 4 '
+	doubts 'Allow 10.0.0.0/8\nAllow 10.0.0.66\n' \
+	    '5: warning: Allow: no effect, since line 4 .* already'
+	doubts 'Allow ::/0\nDeny bad.example\n' '5: warning: Deny: no effect'
+	doubts 'AllowTo *\nDenyTo private\n' \
+	    '5: warning: DenyTo: no effect, since AllowTo in line 4 '
+	doubts 'AllowTo *:443\nDenyTo private\n' \
+	    '5: warning: DenyTo: no effect, since AllowTo in line 4 '
+	doubts 'DenyTo private\nAllowTo 10.1.2.3:443\nAllowTo *\n' \
+	    '5: warning: AllowTo: no effect, since DenyTo in line 4 '
+	doubts 'AllowTo .a.example\nDenyTo bad.a.example:80\n' \
+	    '5: warning: DenyTo: no effect'
+	doubts "$(printf 'Deny 10.1.0.%d\\n' 0 0 0 0 0 0 0 0 0 0 0 0 0)" \
+	    {5..14}': warning: Deny: no effect' ' warning: 2 more lines '
+}
+
+@test "conf: a rule that still has an effect gives no warning" {
+	takes 'Deny 10.0.0.66\nAllow 10.0.0.0/8\n'
+	takes 'Allow ::/0\nAllow 0.0.0.0/0\n'
+	takes 'DenyTo private\nAllowTo *:443\n'
+	takes 'AllowTo 10.1.2.3\nDenyTo private\nAllowTo *\n'
+	takes 'AllowTo *:443\nDenyTo private\nAllowTo *\n'
+	takes 'AllowTo *:443\nDenyTo *\n'
+	takes 'AllowTo a.example\nDenyTo *\n'
+	takes 'DenyTo *:25\nAllowTo a.example\n'
+	takes 'BasicAuth alice pw\nAllowTo * user alice\nDenyTo private\nAllowTo *\n'
+}
+
+@test "conf: a DenyTo for addresses gives a warning where a parent looks up the names" {
+	local parent='Upstream http p.example:3128'
+
+	doubts "DenyTo private\n$parent\n" \
+	    '4: warning: DenyTo: no effect on names .* line 5'
+	doubts "DenyTo 10.0.0.0/8\nAllowTo *\n$parent \"a.example\"\n" \
+	    '4: warning: DenyTo: no effect on names .* line 6'
+	takes "DenyTo private\nUpstream none \"a.example\"\n"
+	takes "DenyTo private\n$parent \"10.0.0.0/8\"\n"
+	takes "DenyTo private\nAllowTo 8.8.8.0/24\n$parent\n"
+	takes "DenyTo a.example\n$parent\n"
+}
+
+@test "conf: what probably has another meaning than it seems to have gives a warning" {
+	local word
+
+	warns warning BasicAuth 'BasicAuth alice "wonderland"\n'
+	grep -q 'the quotes are a part of the password' "$DIR/err"
+	fails grep -q wonderland "$DIR/err"
+	warns warning BasicAuth "BasicAuth 'alice' pw\n"
+	warns warning Upstream 'Upstream http joe:"pw"@p.example:1\n'
+	for word in all ANY none everyone private; do
+		warns warning Allow "Allow $word\n"
+		warns warning Deny "Deny $word\n"
+	done
+	for word in all any none privat; do
+		warns warning AllowTo "AllowTo $word\n"
+	done
+	warns warning Upstream 'Upstream http p.example:1 "all"\n'
+	takes 'Allow all.example\nAllowTo any.example\nAllowTo private\n'
+	warns warning AllowTo 'AllowTo 2001:db8::5:443\n'
+	warns warning DenyTo 'DenyTo fe80::1:22 client ::1\n'
+	takes 'AllowTo [2001:db8::5:443]\nAllowTo [2001:db8::5]:443\n'
+	takes 'AllowTo 2001:db8::443\nAllowTo 2001:db8:0:1:2:3:4:443\n'
+	takes 'AllowTo 2001:db8::a:1\nAllowTo ::ffff:10.0.0.1\n'
+}
+
+@test "conf: bits after the prefix of a block give a warning, in every directive alike" {
+	local line
+
+	for line in 'Allow 10.1.2.3/16' 'Deny 10.1.2.3/16' 'AllowTo 10.1.2.3/16' \
+	    'DenyTo 10.1.2.3/16:443' 'AllowTo x client 10.1.2.3/16' \
+	    'Upstream none "10.1.2.3/16"'; do
+		warns warning "${line%% *}" "$line\n"
+		grep -qF '10.1.2.3/16 has bits set beyond the prefix and is taken as 10.1.0.0/16;' \
+		    "$DIR/err"
+	done
+	warns warning AllowTo 'AllowTo [2001:db8::1/32]:443\n'
+	grep -qF 'taken as 2001:db8::/32;' "$DIR/err"
+	timeout 20 "$ADIT" -T -c "$CONF" 2>/dev/null |
+		grep -qxF 'AllowTo [2001:db8::/32]:443'
+}
+
+@test "conf: a value that a later line replaces gives a warning" {
+	doubts 'Port 8889\nTimeout 5\nTimeout 6\n' \
+	    '4: warning: Port: this line replaces line 1;' \
+	    '6: warning: Timeout: this line replaces line 5;'
+	takes 'ConnectPort 80\nListen 127.0.0.1\nListen 127.0.0.2\n'
+}
+
+@test "conf: a user who is there twice gives a warning, since both passwords are right" {
+	local hash='$2b$05$GZPu3/CEEBPr74Vr/yCgKOvbOltHUaxxn9TNF0qptRVyySQSNvqGC'
+
+	doubts 'BasicAuth alice a\nBasicAuth bob b\nBasicAuth alice c\n' \
+	    '6: warning: BasicAuth: user "alice" is in line 4 already'
+	printf '# users\nalice:%s\n' "$hash" >"$DIR/users"
+	doubts "BasicAuth alice a\nAuthFile \"$DIR/users\"\n" \
+	    "4: warning: BasicAuth: user \"alice\" is in line 2 of $DIR/users"
+	printf '"bob":%s\n' "$hash" >"$DIR/users"
+	checked "AuthFile \"$DIR/users\"\n"
+	grep -q "^$DIR/users:1: warning: the quotes are a part of the user" \
+	    "$DIR/err"
 }
 
 @test "conf: all errors of a file are reported, each with its line" {
@@ -424,7 +637,7 @@ meant() {
 	checked 'Timeout x\nUser nobody\nNonsense 1\nAllow 10.0.0.0/99\n\nListen x\n' ||
 		status=$?
 	[ "$status" = 70 ]
-	[ "$(wc -l <"$DIR/err")" = 4 ]
+	[ "$(wc -l <"$DIR/err")" = 5 ]
 	for n in 4:\ Timeout 6:\ Nonsense 7:\ Allow 9:\ Listen; do
 		grep -qE "^(adit: )?$CONF:$n: ." "$DIR/err"
 	done
@@ -515,7 +728,7 @@ meant() {
 	refuses ReverseOnly "ReverseOnly on\n"
 	grep -q ': there is no ReversePath' "$DIR/err"
 	takes "ReverseOnly yes\n$map"
-	takes "ReverseOnly yes\nReverseOnly no\n"
+	checked "ReverseOnly yes\nReverseOnly no\n"
 }
 
 @test "conf: ReverseBaseURL is a URL that ends in a slash" {
@@ -552,8 +765,10 @@ meant() {
 @test "conf: StatHost is a name or an address" {
 	local bad
 
-	takes 'StatHost "tinyproxy.stats"\nStatHost "X.Example."\n'
-	takes 'StatHost "127.0.0.1"\nStatHost "::1"\n'
+	takes 'StatHost "tinyproxy.stats"\n'
+	takes 'StatHost "X.Example."\n'
+	takes 'StatHost "127.0.0.1"\n'
+	takes 'StatHost "::1"\n'
 	for bad in word '""' '"a:80"' '"127.1"' '"a b"' '"http://a/"' '"[::1]"' \
 	    '"a..b"' ''; do
 		refuses StatHost "StatHost $bad\n"
@@ -562,9 +777,6 @@ meant() {
 
 @test "conf: a malformed target rule stops the start" {
 	refuses AllowTo 'AllowTo *.example.com\n'
-	refuses DenyTo 'DenyTo 10.0.0.1/8\n'
-	grep -q '"10.0.0.1/8": the address has bits set beyond the prefix: write 10\.0\.0\.0/8$' \
-	    "$DIR/err"
 	refuses DenyTo 'DenyTo 2001:db8::1:443-80\n'
 	refuses DenyTo 'DenyTo [2001:db8::1]:0\n'
 	refuses AllowTo 'AllowTo example.com:https\n'
@@ -582,9 +794,6 @@ meant() {
 	refuses DenyTo 'DenyTo * user alice bob\nBasicAuth bob pw\n'
 	refuses DenyTo 'DenyTo * user Bob\nBasicAuth bob pw\n'
 	refuses DenyTo 'BasicAuth bob pw\nAllowTo *:1 user bob\nDenyTo private user bo\n' 6
-	refuses AllowTo 'AllowTo * client 10.0.0.1/8\n'
-	grep -q '"10.0.0.1/8": the address has bits set beyond the prefix: write 10\.0\.0\.0/8$' \
-	    "$DIR/err"
 	refuses AllowTo 'AllowTo * client 10.0.0.1 user alice\nBasicAuth alice pw\n'
 	refuses AllowTo 'AllowTo * client host.example\n'
 	refuses AllowTo 'AllowTo * client\n'
@@ -723,10 +932,10 @@ conf_directives() {
 }
 
 # printed FILE: writes the output of adit -T for it to $DIR/out; there must be no
-# message.
+# error.
 printed() {
 	timeout 20 "$ADIT" -T -c "$1" >"$DIR/out" 2>"$DIR/err" </dev/null &&
-		[ ! -s "$DIR/err" ] || {
+		! grep -v ': warning: ' "$DIR/err" || {
 		cat "$DIR/err"
 		return 1
 	}
@@ -748,7 +957,7 @@ all_set() {
 	AccessLog "$DIR/access log"
 	AddHeader "X-B" "b  b"
 	AddHeader "X-A" "a"
-	Deny 10.1.2.3/8
+	Deny 10.0.0.0/8
 	Allow ::1
 	Allow .example
 	Deny host.example

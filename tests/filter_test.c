@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: policy/filter.c base/addr.c base/array.c base/clock.c */
+/* LINK: base/text.c policy/filter.c base/addr.c base/array.c base/clock.c */
 /*
  * Tests filters: which targets they refuse, and by which line.  The only
  * argument is a directory to write in.

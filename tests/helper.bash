@@ -44,7 +44,7 @@ common_setup() {
 	CRASH_OK=
 	ADIT_WRAP=()
 	INSIDE=()
-	STDERR_OK='warning: .*ConnectPort'
+	STDERR_OK=':([0-9]+:)? warning: '
 	run_setup
 	SANITIZER=$BATS_RUN_TMPDIR/sanitizer/$BATS_SUITE_TEST_NUMBER
 	export ASAN_OPTIONS="log_path=$SANITIZER${ASAN_OPTIONS:+:$ASAN_OPTIONS}"

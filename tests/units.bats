@@ -24,6 +24,11 @@ driver() {
 	"$DRIVER" "$BATS_TEST_DIRNAME/acl.rules" "$BATS_TEST_DIRNAME/acl.verdicts"
 }
 
+@test "units: a rule hides another one only if it matches all that the other one matches" {
+	driver cover_test
+	"$DRIVER"
+}
+
 @test "units: a filter refuses exactly what its patterns match, for every type, in any case" {
 	driver filter_test
 	"$DRIVER" "$DIR"
