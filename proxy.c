@@ -333,8 +333,9 @@ standard_descriptors(void)
  * may be another user's, or a second name of some other file.
  */
 static void
-pidfile_write(const char *path)
+pidfile_write(const struct conf *conf)
 {
+	const char *path = conf->pidfile;
 	char text[32];
 	int len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 
@@ -347,7 +348,7 @@ pidfile_write(const char *path)
 	p.pidfile = strdup(path);
 	if (p.pidfile == NULL || fchmod(p.pid_fd, 0644) != 0 ||
 	    write(p.pid_fd, text, (size_t)len) != len)
-		fail(STATUS_SYSTEM, "PidFile %s: %s", path, strerror(errno));
+		fail_at("PidFile", "%s: %s", path, strerror(errno));
 }
 
 /* The first lines for somebody who just tries the program. */
@@ -458,7 +459,7 @@ start(struct gen *gen)
 	if (gen_listen(gen, NULL) != 0)
 		quit(STATUS_SYSTEM);
 	logs_begin(gen);
-	pidfile_write(gen->conf->pidfile);
+	pidfile_write(gen->conf);
 	greet(gen);
 	log_use(&gen->logs);
 	log_start(gen);

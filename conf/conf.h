@@ -21,8 +21,9 @@
 #include "upstream.h"
 
 enum {
-	BIND_MAX = 16,      /* addresses of Bind */
-	DIRECTIVES_MAX = 96 /* directives that there may be */
+	BIND_MAX = 16,       /* addresses of Bind */
+	DIRECTIVES_MAX = 96, /* directives that there may be */
+	PLACE_SIZE = 512     /* bytes of "file:line: directive" */
 };
 
 /* A configuration; it owns all it points to.  Times are in seconds. */

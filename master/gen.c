@@ -28,6 +28,7 @@
 #include "child.h"
 #include "clock.h"
 #include "conf.h"
+#include "directives.h"
 #include "gen.h"
 #include "guard.h"
 #include "identity.h"
@@ -79,14 +80,27 @@ gen_new(struct conf *conf, struct share *share)
 	return gen;
 }
 
+/* Returns the name of its configuration, for messages. */
+static const char *
+gen_file(const struct gen *gen)
+{
+	return gen->conf->file != NULL ? gen->conf->file
+				       : "built-in configuration";
+}
+
 /* Finds out what its children run as.  Returns as identity_find() does. */
 int
 gen_identity(struct gen *gen)
 {
-	const struct identity_names names = { .file = gen->conf->file,
+	const struct identity_names names = { .file = gen->conf->file != NULL
+		    ? gen->conf->file
+		    : "built-in configuration",
 		.user = gen->conf->user,
 		.group = gen->conf->group,
-		.chroot = gen->conf->chroot };
+		.chroot = gen->conf->chroot,
+		.user_line = directives_line(gen->conf, "User"),
+		.group_line = directives_line(gen->conf, "Group"),
+		.chroot_line = directives_line(gen->conf, "Chroot") };
 
 	return identity_find(&gen->identity, &names);
 }
@@ -98,12 +112,17 @@ gen_identity(struct gen *gen)
 int
 gen_listen(struct gen *gen, const struct gen *old)
 {
+	const struct conf *conf = gen->conf;
 	struct addr addrs[LISTEN_MAX];
-	const struct listen_wish wish = { .at = addrs,
-		.n = conf_addresses(gen->conf, addrs),
-		.any_family = gen->conf->nlisten == 0,
-		.free_bind = gen->conf->free_bind };
+	struct listen_wish wish = { .at = addrs,
+		.n = conf_addresses(conf, addrs),
+		.any_family = conf->nlisten == 0,
+		.free_bind = conf->free_bind,
+		.file = gen_file(gen) };
 
+	for (size_t i = 0; i < wish.n; i++)
+		wish.lines[i] = wish.any_family ? directives_line(conf, "Port")
+						: conf->listen_lines[i];
 	return listen_open(
 	    &gen->listeners, &wish, old != NULL ? &old->listeners : NULL);
 }

@@ -93,13 +93,15 @@ chroot_check(const struct identity_names *names)
 	if (names->chroot == NULL)
 		return 0;
 	if (!is_directory(names->chroot)) {
-		log_line(LOG_LEVEL_ERROR, "%s: Chroot: %s: %s", names->file,
-		    names->chroot, strerror(errno));
+		log_line(LOG_LEVEL_ERROR, "%s:%lu: Chroot: %s: %s", names->file,
+		    names->chroot_line, names->chroot, strerror(errno));
 		return STATUS_CONF;
 	}
 	if (geteuid() != 0) {
-		log_line(LOG_LEVEL_ERROR, "%s: Chroot: only root can do that",
-		    names->file);
+		log_line(LOG_LEVEL_ERROR,
+		    "%s:%lu: Chroot: only root can do that; take this line "
+		    "out, or start adit as root",
+		    names->file, names->chroot_line);
 		return STATUS_CONF;
 	}
 	return 0;
@@ -107,24 +109,28 @@ chroot_check(const struct identity_names *names)
 
 /* Looks up User and Group, for a master that runs as root. */
 static int
-identity_look_up(
-    struct identity *id, const char *file, const char *user, const char *group)
+identity_look_up(struct identity *id, const struct identity_names *names)
 {
+	const char *file = names->file, *user = names->user;
+	const char *group = names->group;
+
 	id->gid = NO_GROUP;
 	if (user_find(user, &id->uid, &id->gid) != 0) {
-		log_line(LOG_LEVEL_ERROR, "%s: User: there is no user \"%s\"",
-		    file != NULL ? file : program, user);
+		log_line(LOG_LEVEL_ERROR,
+		    "%s:%lu: User: there is no user \"%s\" on this system",
+		    file, names->user_line, user);
 		return STATUS_NOUSER;
 	}
 	if (id->gid == NO_GROUP && group == NULL) {
 		log_line(LOG_LEVEL_ERROR,
-		    "%s: Group: missing; user %s has no group of its own", file,
-		    user);
+		    "%s:%lu: User: user %s has no group of its own; add Group",
+		    file, names->user_line, user);
 		return STATUS_NOUSER;
 	}
 	if (group != NULL && group_find(group, &id->gid) != 0) {
-		log_line(LOG_LEVEL_ERROR, "%s: Group: there is no group \"%s\"",
-		    file, group);
+		log_line(LOG_LEVEL_ERROR,
+		    "%s:%lu: Group: there is no group \"%s\" on this system",
+		    file, names->group_line, group);
 		return STATUS_NOUSER;
 	}
 	id->drop = true;
@@ -152,7 +158,7 @@ identity_find(struct identity *id, const struct identity_names *names)
 		    names->file);
 		return STATUS_CONF;
 	}
-	return identity_look_up(id, names->file, user, names->group);
+	return identity_look_up(id, names);
 }
 
 /* The user that the children run as. */

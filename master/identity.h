@@ -7,10 +7,11 @@
 
 #include <stdbool.h>
 
-/* What a configuration says of it; NULL where it says nothing. */
+/* What a configuration says of it; NULL and 0 where it says nothing. */
 struct identity_names {
 	const char *file; /* of the configuration */
 	const char *user, *group, *chroot;
+	unsigned long user_line, group_line, chroot_line;
 };
 
 struct identity {

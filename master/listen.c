@@ -222,6 +222,18 @@ listen_reuseport(const struct listeners *l, bool on)
 		sys_reuseport(l->fds[i], on);
 }
 
+/* Says why an address cannot be used, and which line names it. */
+static void
+listen_fail(const struct listen_wish *wish, size_t i)
+{
+	const char *reason = strerror(errno);
+	char text[ADDR_TEXT_SIZE];
+
+	log_line(LOG_LEVEL_ERROR, "%s:%lu: %s: cannot listen on %s: %s",
+	    wish->file, wish->lines[i], wish->any_family ? "Port" : "Listen",
+	    addr_text_port(&wish->at[i], text), reason);
+}
+
 /*
  * Without Listen the addresses are those of all families, of which the system
  * may lack one.
@@ -230,7 +242,6 @@ static int
 listen_each(struct listeners *l, const struct listen_wish *wish,
     const struct listeners *old)
 {
-	char text[ADDR_TEXT_SIZE];
 
 	for (size_t i = 0; i < wish->n; i++) {
 		if (listen_add(l, &wish->at[i], wish->free_bind, old) == 0)
@@ -238,8 +249,7 @@ listen_each(struct listeners *l, const struct listen_wish *wish,
 		if (wish->any_family &&
 		    (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL))
 			continue;
-		log_line(LOG_LEVEL_ERROR, "Cannot listen on %s: %s",
-		    addr_text_port(&wish->at[i], text), strerror(errno));
+		listen_fail(wish, i);
 		return -1;
 	}
 	return l->n > 0 ? 0 : -1;

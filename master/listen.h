@@ -21,9 +21,11 @@ struct listeners {
 struct listen_wish {
 	const struct addr *at;
 	size_t n;
-	bool
-	    any_family; /* no Listen: the system may lack one of the families */
-	bool free_bind; /* FreeBind: an address may not be there yet */
+	bool any_family; /* no Listen: the system may lack a family */
+	bool free_bind;  /* FreeBind: an address may not be there yet */
+	/* For messages: */
+	const char *file;
+	unsigned long lines[LISTEN_MAX]; /* one for each address */
 };
 
 int listen_open(struct listeners *, const struct listen_wish *,

@@ -357,6 +357,29 @@ builtin_start() {
 	done
 }
 
+@test "cli: a start that fails names the line of the directive" {
+	local line
+
+	for line in 'Listen 192.0.2.77' "LogFile \"$DIR/none/log\"" \
+	    "AccessLog \"$DIR/none/log\"" "PidFile \"$DIR/none/pid\""; do
+		printf 'Port %s\nConnectPort 443\nUser %s\n# x\n%s\n' \
+		    "$(free_port)" "${ADIT_TEST_USER:-nobody}" "$line" >"$CONF"
+		run -71 --separate-stderr timeout 20 "$ADIT" -c "$CONF"
+		[[ $stderr == *"$CONF:5: ${line%% *}: "* ]]
+	done
+}
+
+@test "cli: a user or group that does not exist is reported with its line" {
+	need_root
+	local line
+
+	for line in 'User nosuchuser' 'User nobody\nGroup nosuchgroup'; do
+		printf 'Port 8888\nConnectPort 443\n%b\n' "$line" >"$CONF"
+		run -67 --separate-stderr timeout 20 "$ADIT" -t -c "$CONF"
+		[[ $stderr == *"$CONF:$(wc -l <"$CONF"): "*": there is no "* ]]
+	done
+}
+
 @test "cli: -d writes a PID file too" {
 	adit_start "PidFile \"$DIR/pid\""
 	[ "$(cat "$DIR/pid")" = "$ADIT_PID" ]
