@@ -41,6 +41,7 @@
 #include "hints.h"
 #include "log.h"
 #include "master.h"
+#include "near.h"
 #include "program.h"
 #include "quota.h"
 #include "quote.h"
@@ -48,6 +49,7 @@
 #include "service.h"
 #include "share.h"
 #include "sys.h"
+#include "text.h"
 #include "trial.h"
 
 struct options {
@@ -160,14 +162,71 @@ usage(FILE *f)
 	    "       %s -t [-c file] client user target\n"
 	    "  -c file  read this configuration file\n"
 	    "  -d       stay in the foreground\n"
-	    "  -h       show this help\n"
+	    "  -h       show this help, as --help does\n"
 	    "  -T       print the configuration in effect, defaults included\n"
 	    "  -t       check the configuration and exit; or explain what it\n"
 	    "           answers to a client (an address), a user (or -) and a\n"
 	    "           target (host:port, or a URL)\n"
-	    "  -v       show the version\n"
+	    "  -v       show the version, as --version does\n"
 	    "The default file is %s; see adit(8).\n",
 	    program, program, program_conf);
+}
+
+static _Noreturn void
+usage_fail(const char *what, const char *argument)
+{
+	fprintf(stderr, "%s: %s%s\n", program, what, argument);
+	usage(stderr);
+	exit(STATUS_USAGE);
+}
+
+static _Noreturn void
+help(void)
+{
+	usage(stdout);
+	exit(0);
+}
+
+static _Noreturn void
+version(void)
+{
+	printf("%s %s\n", program, ADIT_VERSION);
+	exit(0);
+}
+
+/* An option that begins with two dashes. */
+static _Noreturn void
+long_option(const char *name)
+{
+	static const char *const names[] = { "help", "version" };
+	const char *near = text_near(name, names, 2);
+
+	if (strcmp(name, "help") == 0)
+		help();
+	if (strcmp(name, "version") == 0)
+		version();
+	fprintf(stderr, "%s: unknown option: --%s", program, name);
+	if (near != NULL)
+		fprintf(stderr, "; did you mean --%s?", near);
+	fputc('\n', stderr);
+	usage(stderr);
+	exit(STATUS_USAGE);
+}
+
+/* Takes what follows the options: nothing, or a request to explain. */
+static void
+operands_take(struct options *o, int n, char **operands)
+{
+	if (n == 3 && o->test && !o->print)
+		o->request = operands;
+	else if (n > 3 && o->test && !o->print)
+		usage_fail("unexpected argument: ", operands[3]);
+	else if (n > 0 && o->test && !o->print)
+		usage_fail("a request needs client, user and target; without "
+			   "a user write -",
+		    "");
+	else if (n > 0)
+		usage_fail("unexpected argument: ", operands[0]);
 }
 
 static void
@@ -176,7 +235,7 @@ options_parse(struct options *o, int argc, char **argv)
 	int c;
 
 	*o = (struct options){ .file = NULL };
-	while ((c = getopt(argc, argv, "c:dhTtv")) != -1)
+	while ((c = getopt(argc, argv, "c:dhTtv-:")) != -1)
 		switch (c) {
 		case 'c':
 			o->file = optarg;
@@ -191,24 +250,17 @@ options_parse(struct options *o, int argc, char **argv)
 			o->test = true;
 			break;
 		case 'h':
-			usage(stdout);
-			exit(0);
+			help();
 		case 'v':
-			printf("%s %s\n", program, ADIT_VERSION);
-			exit(0);
+			version();
+		case '-':
+			long_option(optarg);
 		default:
 			usage(stderr);
 			exit(STATUS_USAGE);
 		}
 	o->test = o->test || o->print;
-	if (o->test && !o->print && argc - optind == 3) {
-		o->request = argv + optind;
-	} else if (optind < argc) {
-		fprintf(stderr, "%s: unexpected argument: %s\n", program,
-		    argv[optind]);
-		usage(stderr);
-		exit(STATUS_USAGE);
-	}
+	operands_take(o, argc - optind, argv + optind);
 }
 
 static void
@@ -531,8 +583,9 @@ test(const struct options *o, const struct gen *gen)
 		return status;
 	}
 	if (addr_parse(&client, request[0]) != 0)
-		fail(STATUS_USAGE, "\"%s\" is not an IPv4 or IPv6 address",
-		    request[0]);
+		fail(STATUS_USAGE,
+		    "client \"%s\" is not an IPv4 or IPv6 address%s",
+		    request[0], near_client(request));
 	return explain(conf, &client, request[1], request[2]) ? 0
 							      : STATUS_REFUSED;
 }

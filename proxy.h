@@ -104,6 +104,7 @@
 /* cli: what -t says */
 #include "explain.h"
 #include "hints.h"
+#include "near.h"
 #include "quote.h"
 
 #endif

@@ -27,6 +27,7 @@
 #include "hosts.h"
 #include "log.h"
 #include "login.h"
+#include "near.h"
 #include "parse.h"
 #include "question.h"
 #include "quote.h"
@@ -105,6 +106,20 @@ say_target(bool allowed, const struct target_rule *rule)
 		puts("allowed: no AllowTo and no DenyTo is configured");
 	else
 		puts("allowed: no DenyTo matches");
+}
+
+/* Refuses a target, with the lines that nearly allow it, unless by a floor. */
+static bool
+refuse_target(enum refusal refusal, const struct addr *addr)
+{
+	const struct decision *d = &e.decision;
+	bool floor =
+	    d->rule != NULL ? d->rule->allow : !e.conf->acl.targets.has_allow;
+
+	if (!floor)
+		near_target(&e.conf->acl, e.conf->file, &e.request, &d->asker,
+		    addr, d->rule);
+	return refuse(refusal);
 }
 
 /*
@@ -225,6 +240,7 @@ plain_goes(const char *target)
 		return true;
 	}
 	printf("target %s: %s\n", e.target, req->why);
+	near_form(e.target, true);
 	return refuse(req->refusal);
 }
 
@@ -236,6 +252,7 @@ request_goes(const char *target)
 	if (parse_authority(&e.request, target, strlen(target)) == 0)
 		return true;
 	printf("target %s: this is not host:port\n", e.target);
+	near_form(e.target, false);
 	return refuse(REFUSE_MALFORMED);
 }
 
@@ -258,6 +275,7 @@ user_goes(void)
 	if (!given || !conf_has_user(e.conf, user)) {
 		puts(given ? "refused: unknown user"
 			   : "refused: credentials are required");
+		near_user(shown, conf_near_user(e.conf, user));
 		return refuse(REFUSE_CREDENTIALS);
 	}
 	e.decision.asker.user = user;
@@ -357,6 +375,7 @@ port_say(enum refusal refusal)
 	printf("port %s: ", port);
 	if (refusal != REFUSE_NOTHING) {
 		puts("refused: no ConnectPort names it");
+		near_port(&e.conf->acl, &e.request);
 		return refuse(refusal);
 	}
 	if (e.request.plain)
@@ -404,7 +423,7 @@ name_say(enum refusal refusal)
 					      : "not decided by name");
 	else
 		say_target(d->verdict == ACL_ALLOW, d->rule);
-	return refusal == REFUSE_NOTHING || refuse(refusal);
+	return refusal == REFUSE_NOTHING || refuse_target(refusal, NULL);
 }
 
 /* Addresses. */
@@ -478,7 +497,7 @@ addresses_go(const struct addr *addrs, size_t n)
 			allowed[nallowed++] = addr;
 	}
 	if (nallowed == 0)
-		return refuse(REFUSE_ADDRESS);
+		return refuse_target(REFUSE_ADDRESS, &addrs[0]);
 	race_init(&race, allowed, nallowed, 0);
 	say_way("to");
 	for (unsigned i = 0; i < race.naddrs; i++)
@@ -554,7 +573,7 @@ parent_takes_name(void)
 			  "use names of loopback");
 	else
 		say_target(allowed, e.decision.rule);
-	return refusal == REFUSE_NOTHING || refuse(refusal);
+	return refusal == REFUSE_NOTHING || refuse_target(refusal, NULL);
 }
 
 static bool
@@ -563,7 +582,7 @@ parent_goes(const struct upstream *u, uint64_t tried)
 	const struct upstream *first = parents_say(u, tried);
 
 	if (e.request.literal && !address_goes(&e.request.addr))
-		return refuse(REFUSE_ADDRESS);
+		return refuse_target(REFUSE_ADDRESS, &e.request.addr);
 	if (!e.request.literal && !parent_takes_name())
 		return false;
 	if (first == NULL)

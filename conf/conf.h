@@ -22,8 +22,7 @@
 
 enum {
 	BIND_MAX = 16,       /* addresses of Bind */
-	DIRECTIVES_MAX = 96, /* directives that there may be */
-	PLACE_SIZE = 512     /* bytes of "file:line: directive" */
+	DIRECTIVES_MAX = 96  /* directives that there may be */
 };
 
 /* A configuration; it owns all it points to.  Times are in seconds. */

@@ -67,11 +67,24 @@ builtin_start() {
 	[ -z "$stderr" ]
 }
 
+@test "cli: --help and --version do what -h and -v do" {
+	run -0 --separate-stderr "$ADIT" --help
+	[ -z "$stderr" ]
+	[ "$output" = "$("$ADIT" -h)" ]
+	run -0 --separate-stderr "$ADIT" --version
+	[ -z "$stderr" ]
+	[ "$output" = "$("$ADIT" -v)" ]
+	run -64 --separate-stderr "$ADIT" --verison
+	[ -z "$output" ]
+	[[ $stderr == *"unknown option: --verison; did you mean --version?"* ]]
+	run -64 "$ADIT" --foreground
+}
+
 @test "cli: a wrong command line gives status 64 and the usage, unlike a failed start" {
 	local args
 
 	adit_conf
-	for args in "-x" "-c" "-d -q" "--help" "extra" "-t extra" \
+	for args in "-x" "-c" "-d -q" "extra" "-t extra" \
 	    "-c $CONF extra" "-d -c $CONF extra" "-l" "-T extra" \
 	    "-T 127.0.0.1 - 127.0.0.1:443"; do
 		# shellcheck disable=SC2086

@@ -24,7 +24,7 @@ explains() {
 	"${ADIT_WRAP[@]}" "$ADIT" -t -c "$CONF" "$@" \
 	    >"$DIR/said" 2>"$DIR/said.err" </dev/null || status=$?
 	if [ "$status" != "$expected" ] || { [ -s "$DIR/said.err" ] &&
-	    grep -qv 'warning: .*ConnectPort' "$DIR/said.err"; }; then
+	    grep -qv ': warning: ' "$DIR/said.err"; }; then
 		echo "status $status: $*"
 		cat "$DIR/said" "$DIR/said.err"
 		return 1
@@ -352,6 +352,89 @@ conf() {
 	run -64 "$ADIT" -d -c "$CONF" 192.0.2.7 - x:1
 	echo "Nonsense 1" >>"$CONF"
 	run -70 "$ADIT" -t -c "$CONF" 192.0.2.7 - x:1
+}
+
+# near STATUS CLIENT USER TARGET HINT: the decision comes with this hint.
+near() {
+	explains "$1" "$2" "$3" "$4"
+	grep -qxF "hint: $5" "$DIR/said" || {
+		cat "$DIR/said"
+		return 1
+	}
+}
+
+@test "explain: the AllowTo that nearly matches a refused target is shown" {
+	adit_conf - <<-END
+	Allow 192.0.2.0/24
+	BasicAuth alice wonderland
+	BasicAuth bob builder
+	ConnectPort 443
+	ConnectPort 22
+	DenyTo deny.example
+	AllowTo www.example.com:443
+	AllowTo .below.example.com
+	AllowTo a.example user bob
+	AllowTo b.example client 10.0.0.0/8
+	AllowTo 10.0.0.0/8:22 user bob
+	AllowTo deny.example
+	END
+	lines() {
+		grep -n "^$1\$" "$CONF" | cut -d : -f 1
+	}
+	near 1 192.0.2.7 alice www.example.com:22 \
+	    "line $(lines 'AllowTo www.example.com:443') is for other ports: AllowTo www.example.com:443"
+	near 1 192.0.2.7 alice x.www.example.com:443 \
+	    "line $(lines 'AllowTo www.example.com:443') is for one name, not for names below it: AllowTo www.example.com:443"
+	near 1 192.0.2.7 alice wwww.example.com:443 \
+	    "line $(lines 'AllowTo www.example.com:443') is for a name that is spelt differently: AllowTo www.example.com:443"
+	near 1 192.0.2.7 alice below.example.com:443 \
+	    "line $(lines 'AllowTo .below.example.com') is for names below this one, not for the name itself: AllowTo .below.example.com"
+	near 1 192.0.2.7 alice a.example:443 \
+	    "line $(lines 'AllowTo a.example user bob') is for other users: AllowTo a.example user bob"
+	near 1 192.0.2.7 alice b.example:443 \
+	    "line $(lines 'AllowTo b.example client 10.0.0.0/8') is for other clients: AllowTo b.example client 10.0.0.0/8"
+	near 1 192.0.2.7 alice 10.1.2.3:443 \
+	    "line $(lines 'AllowTo 10.0.0.0/8:22 user bob') is for other ports and other users: AllowTo 10.0.0.0/8:22 user bob"
+	near 1 192.0.2.7 alice deny.example:443 \
+	    "line $(lines 'AllowTo deny.example') would allow this, but it comes too late: AllowTo deny.example"
+	near 1 192.0.2.7 alice www.example.com:25 'ConnectPort allows 22, 443'
+	near 1 192.0.2.7 alcie www.example.com:443 'there is a user "alice"'
+	near 1 192.0.2.7 alice:wonderland www.example.com:443 \
+	    'write the user only, without the password'
+	explains 1 192.0.2.7 alice quite.another.test:443
+	fails grep -q '^hint:' "$DIR/said"
+}
+
+@test "explain: a target in the wrong form comes with the right one" {
+	conf
+	near 1 192.0.2.7 - https://www.example.com/x \
+	    'for such a URL a client sends CONNECT: write www.example.com:443'
+	near 1 192.0.2.7 - 'https://u:p@[2001:db8::1]:8443/x@y' \
+	    'for such a URL a client sends CONNECT: write [2001:db8::1]:8443'
+	near 1 192.0.2.7 - www.example.com \
+	    'write www.example.com:443 as for https, or http://www.example.com/'
+	near 1 192.0.2.7 - www.example.com/x \
+	    'a URL begins with http://: write http://www.example.com/x'
+	near 1 192.0.2.7 www.example.com:443 - \
+	    'the order is client, user, target'
+	near 1 192.0.2.7 - ftp://www.example.com/ \
+	    'only http:// URLs are sent as they are; for others write host:port'
+}
+
+@test "explain: a client that is no address is named, and what would be right" {
+	local case
+
+	conf
+	for case in "localhost - x:1|write the address that" \
+	    "192.0.2.0/24 - x:1|not a block" "192.0.2.7:80 - x:1|without the port" \
+	    "[::1] - x:1|without brackets" "alice 192.0.2.7 x:1|the order is" \
+	    "x:1 - 192.0.2.7|the order is"; do
+		# shellcheck disable=SC2086
+		run -64 --separate-stderr "$ADIT" -t -c "$CONF" ${case%|*}
+		[[ $stderr == *"client \"${case%% *}\" is not an IPv4 or IPv6 address; "*"${case#*|}"* ]]
+	done
+	run -64 --separate-stderr "$ADIT" -t -c "$CONF" 192.0.2.7 x:1
+	[[ $stderr == *"needs client, user and target; without a user write -"* ]]
 }
 
 @test "explain: nothing is connected to, and no port is needed" {
