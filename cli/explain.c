@@ -159,10 +159,12 @@ static void
 limits_say(void)
 {
 	if (e.conf->per_host.clients != 0)
-		say_line("limit: refused if the client exceeds",
+		say_line(
+		    "limit: 503 if the client has more connections than allowed by",
 		    quote_find(e.conf->file, "MaxClientsPerHost", NULL));
 	if (e.conf->per_host.rate != 0)
-		say_line("limit: refused if the client exceeds",
+		say_line(
+		    "limit: 503 if the client connects more often than allowed by",
 		    quote_find(e.conf->file, "MaxRatePerHost", NULL));
 }
 

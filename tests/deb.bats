@@ -40,7 +40,7 @@ setup() {
 	common_setup
 	need_command dpkg-deb objdump
 	if sanitized; then
-		skip "the package is built in a way of its own"
+		skip "needs a build without sanitizers, as the package has"
 	fi
 	DEB=$(echo "$BATS_FILE_TMPDIR"/adit_1.0_*.deb)
 	[ -f "$DEB" ]

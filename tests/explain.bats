@@ -308,8 +308,8 @@ conf() {
 	conf "MaxClientsPerHost 10" "MaxClientsPerHost 20" "MaxRatePerHost 5" \
 	    "RateLimit 65536"
 	explains 0 192.0.2.7 - 198.51.100.1:443
-	says "limit: refused if the client exceeds line 4: MaxClientsPerHost 20" \
-	    "limit: refused if the client exceeds line 5: MaxRatePerHost 5" \
+	says "limit: 503 if the client has more connections than allowed by line 4: MaxClientsPerHost 20" \
+	    "limit: 503 if the client connects more often than allowed by line 5: MaxRatePerHost 5" \
 	    "limit: the tunnel is slowed down by line 6: RateLimit 65536"
 	conf "RateLimit 65536" "Upstream http proxy.example:3128"
 	explains 0 192.0.2.7 - 198.51.100.1:443

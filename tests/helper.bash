@@ -394,7 +394,8 @@ network() {
 	INSIDE=(nsenter -t "$!" -n --)
 	ADIT_WRAP=("${INSIDE[@]}")
 	wait_for test -s "$DIR/network"
-	grep -q ready "$DIR/network" || skip "$(cat "$DIR/network")"
+	grep -q ready "$DIR/network" ||
+		skip "needs namespaces of its own: $(tail -n 1 "$DIR/network")"
 	printf '#!/bin/sh\nexec %s "%s" "$@"\n' "${INSIDE[*]}" "$PEER" \
 		>"$DIR/peer"
 	chmod +x "$DIR/peer"
@@ -433,7 +434,8 @@ name_server() {
 		2>"$DIR/dns.err" 3>&- &
 	own_pid $!
 	wait_for file_says . "$DIR/dns.out" "$DIR/dns.err"
-	grep -q ready "$DIR/dns.out" || skip "$(cat "$DIR/dns.err")"
+	grep -q ready "$DIR/dns.out" ||
+		skip "needs a name server of its own: $(tail -n 1 "$DIR/dns.err")"
 }
 
 # free_port: prints a port without a listener, below the range from which

@@ -6,7 +6,7 @@ load helper
 # driver NAME: prints the path of the program, or skips the test.
 driver() {
 	DRIVER=${ADIT_TEST_BUILD:-$BATS_TEST_DIRNAME/build}/$1
-	[ -x "$DRIVER" ] || skip "$1 was not built"
+	[ -x "$DRIVER" ] || skip "needs $1, which sh tests/run builds"
 }
 
 @test "units: every malformed request is refused, whole or in pieces, and no good one is" {
