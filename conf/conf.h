@@ -21,8 +21,8 @@
 #include "upstream.h"
 
 enum {
-	BIND_MAX = 16,       /* addresses of Bind */
-	DIRECTIVES_MAX = 96  /* directives that there may be */
+	BIND_MAX = 16,      /* addresses of Bind */
+	DIRECTIVES_MAX = 96 /* directives that there may be */
 };
 
 /* A configuration; it owns all it points to.  Times are in seconds. */

@@ -15,7 +15,13 @@
  * let in yet; names; passwords of clients that have sent right ones lately; and
  * all other passwords.
  */
-enum desk_line { LINE_CLIENTS, LINE_NAMES, LINE_REGULARS, LINE_PASSWORDS, LINES };
+enum desk_line {
+	LINE_CLIENTS,
+	LINE_NAMES,
+	LINE_REGULARS,
+	LINE_PASSWORDS,
+	LINES
+};
 
 /* A question that has no answer yet, and those that are the same. */
 struct matter {

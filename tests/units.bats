@@ -63,6 +63,11 @@ driver() {
 	"$DRIVER"
 }
 
+@test "units: clients take turns, and one that asks for everything leaves room for the others" {
+	driver turns_test
+	"$DRIVER"
+}
+
 @test "units: digests are those of SipHash, and valid credentials are remembered for a minute" {
 	driver secret_test
 	"$DRIVER"
