@@ -42,7 +42,7 @@ POLICY = acl.o policy/authcache.o policy/cover.o policy/filter.o \
 	policy/who.o
 CONF = conf/conf.o conf/directives.o conf/doubts.o conf/reader.o
 CONN = worker.o conn/ask.o conn/auth.o conn/carry.o conn/client.o conn/conn.o \
-	conn/crowd.o conn/decision.o conn/exchange.o conn/forward.o conn/life.o \
+	conn/decision.o conn/exchange.o conn/forward.o conn/life.o \
 	conn/namecache.o conn/parent.o conn/parking.o conn/reach.o \
 	conn/reply.o conn/request.o conn/say.o conn/self.o conn/stats.o \
 	conn/store.o

@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "compiler.h"
 #include "log.h"
+#include "memo.h"
 #include "name.h"
 #include "program.h"
 #include "safefile.h"
@@ -28,6 +29,7 @@
 #include "orders.h"
 #include "question.h"
 #include "share.h"
+#include "turns.h"
 
 /* io: bytes between sockets: the poll set, the lot, the race, the relay */
 #include "loop.h"
@@ -80,6 +82,7 @@
 #include "self.h"
 #include "stats.h"
 #include "steps.h"
+#include "store.h"
 #include "worker.h"
 
 /* desk: what blocks: names and passwords */

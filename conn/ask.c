@@ -25,7 +25,6 @@
 #include "auth.h"
 #include "bounds.h"
 #include "clock.h"
-#include "conf.h"
 #include "conn.h"
 #include "namecache.h"
 #include "question.h"
@@ -34,7 +33,12 @@
 #include "turns.h"
 
 enum {
-	PLACES_MAX = 256,   /* most questions of a worker in one queue */
+	/*
+	 * Most questions of a worker in one queue.  As many are for passwords,
+	 * so that these do not wait here, but at the desk, which knows whose go
+	 * first.
+	 */
+	PLACES_MAX = 2048,
 	PLACE_EXTRA = 5000, /* ms after ConnectTimeout: the question is lost */
 	JOIN_TIME = 5000,   /* ms: an older question may be lost: ask again */
 	ANSWERS_MAX = 64    /* most answers taken in one turn of the loop */
@@ -79,11 +83,12 @@ static struct {
 } pending;
 
 /*
- * Must be called in a worker before it asks.  The arguments stay the caller's.
- * A connection waits for an answer for timeout seconds at most.
+ * Must be called in a worker before it asks.  The arguments stay the caller's;
+ * the key is secret, and determines where clients are looked for.  A connection waits for an answer for timeout seconds at most.
  */
 void
-ask_init(const struct worker_args *args, unsigned timeout)
+ask_init(
+    const struct worker_args *args, const unsigned char *key, unsigned timeout)
 {
 	pending.args = args;
 	pending.patience = timeout * INT64_C(1000) + PLACE_EXTRA;
@@ -91,7 +96,7 @@ ask_init(const struct worker_args *args, unsigned timeout)
 	pending.nplaces =
 	    args->max_questions < PLACES_MAX ? args->max_questions : PLACES_MAX;
 	for (int queue = 0; queue < QUEUES; queue++)
-		turns_init(&pending.turns[queue], args->conf->logins.key);
+		turns_init(&pending.turns[queue], key);
 }
 
 static void
@@ -177,7 +182,9 @@ places_sweep(enum queue queue)
 static size_t
 queue_room(enum queue queue)
 {
-	return pending.nplaces - pending.nopen[queue];
+	size_t most = queue == QUEUE_USERS ? PLACES_MAX : pending.nplaces;
+
+	return most - pending.nopen[queue];
 }
 
 /* Whether a connection's client may have one more place now. */

@@ -10,7 +10,8 @@
 struct conn;
 struct worker_args;
 
-void ask_init(const struct worker_args *, unsigned timeout);
+void ask_init(
+    const struct worker_args *, const unsigned char *key, unsigned timeout);
 void ask_question(struct conn *, enum question_kind, const char *name);
 void ask_user(struct conn *);
 bool ask_joins(struct conn *);

@@ -316,14 +316,15 @@ spare_count(const struct conn *c, int n)
 }
 
 /*
- * One side has ended.  The other may go on for long, but a dead one must be
- * noticed soon.
+ * A connection has become quiet.  If one side has ended, the other may go on
+ * for long, but a dead one must be noticed soon.
  */
-static void
-half_begin(struct conn *c)
+void
+conn_quiet(struct conn *c)
 {
-	c->half = true;
-	spare_count(c, 1);
+	if (!c->half || c->probed)
+		return;
+	c->probed = true;
 	for (enum side side = CLIENT; side <= SERVER; side++)
 		if (c->tunnel.end[side].fd >= 0)
 			sys_probe(c->tunnel.end[side].fd);
@@ -623,7 +624,8 @@ conn_watch(struct conn *c)
 	int64_t when;
 
 	if (!c->half && is_half_closed(c)) {
-		half_begin(c);
+		c->half = true;
+		spare_count(c, 1);
 		c->tunnel.deadline = 0;
 	}
 	if (!deadline_stands(c)) {

@@ -91,6 +91,7 @@ struct conn {
 	bool counted;         /* for MaxClientsPerHost */
 	bool recorded;        /* the last request is in the access log */
 	bool half;            /* counted as one of which one side has ended */
+	bool probed;          /* its peers are asked if they are there */
 	char minor;           /* of the request's HTTP version, a digit */
 	unsigned char ending; /* enum ending: why it becomes CONN_FREE */
 	struct addr client, server;
@@ -132,6 +133,7 @@ int64_t conn_reach_by(const struct conn *);
 enum spare conn_spare(const struct conn *);
 size_t conn_spares(enum spare);
 bool conn_is_idle(const struct conn *);
+void conn_quiet(struct conn *);
 bool conn_is_old(const struct conn *);
 bool conn_has_rate(void);
 

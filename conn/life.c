@@ -19,29 +19,41 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
+#include "addr.h"
 #include "args.h"
 #include "ask.h"
 #include "auth.h"
 #include "clock.h"
 #include "conf.h"
 #include "conn.h"
-#include "crowd.h"
 #include "forward.h"
 #include "life.h"
 #include "question.h"
+#include "quota.h"
 #include "refusal.h"
 #include "relay.h"
 #include "reply.h"
+#include "secret.h"
 #include "self.h"
 #include "share.h"
 #include "stats.h"
-#include "store.h"
 #include "steps.h"
+#include "store.h"
+#include "sys.h"
 #include "tunnel.h"
 #include "via.h"
 
-enum { TIDY_PAUSE = 100 /* ms until all connections are looked at again */ };
+enum {
+	TIDY_PAUSE = 100,  /* ms until all connections are looked at again */
+	GRACE_TIME = 1000, /* ms that none has to give way */
+	CROWD_MAX = 8,     /* that give way at once */
+	CROWDS = 1024      /* counters of clients; two may share one */
+};
+
+static unsigned char crowd_key[SECRET_KEY_SIZE];
+static unsigned crowds[CROWDS]; /* how many of a client could give way */
 
 /*
  * Prepares a worker for connections.  args and all that it points to stay the
@@ -59,11 +71,13 @@ life_init(const struct worker_args *args)
 	forward_use(&args->conf->headers, &args->conf->reverse);
 	auth_use(
 	    &args->conf->acl, &args->conf->logins, args->conf->connect_timeout);
-	ask_init(args, args->conf->connect_timeout);
+	ask_init(
+	    args, args->conf->logins.key, args->conf->connect_timeout);
 	client_init(args);
 	request_init(args);
 	exchange_init(&args->conf->upstreams);
-	if (conn_init(args) != 0 || crowd_init() != 0)
+	if (conn_init(args) != 0 ||
+	    sys_random(crowd_key, sizeof(crowd_key)) != 0)
 		return -1;
 	return reach_init(args);
 }
@@ -242,6 +256,101 @@ life_drain(void)
 			life_go(c, conn_end(c, END_FORWARDED));
 		else if (c->exchange != NULL)
 			c->exchange->keep = false;
+}
+
+/*
+ * The connections that give way when all places are taken are those that cost a
+ * client nothing to keep.  First those without a whole head, then idle clients,
+ * then those of which one side has ended; of these, those of the client that has
+ * the most; and of these the oldest.
+ */
+
+/* The counter of a connection's client. */
+static size_t
+crowd_of(const struct conn *c)
+{
+	struct addr client = quota_client(&c->client);
+
+	return secret_digest(crowd_key, client.ip, sizeof(client.ip)).half[0] %
+	    CROWDS;
+}
+
+/* Whether a connection has had its time in peace. */
+static bool
+is_ripe(const struct conn *c, enum spare spare)
+{
+	int64_t since = spare == SPARE_HALF ? c->tunnel.active : c->since;
+
+	return clock_now() - since >= GRACE_TIME;
+}
+
+/* The first kind of spare connections that there are, or SPARES. */
+static enum spare
+spare_first(void)
+{
+	enum spare first = SPARES, spare;
+
+	for (struct conn *c = conn_next(NULL); c != NULL; c = conn_next(c)) {
+		spare = conn_spare(c);
+		if (spare < first && is_ripe(c, spare))
+			first = spare;
+	}
+	return first;
+}
+
+/* Counts those of a kind by client.  Returns the counter with the most. */
+static size_t
+crowd_largest(enum spare spare)
+{
+	size_t largest = 0, crowd;
+
+	memset(crowds, 0, sizeof(crowds));
+	for (struct conn *c = conn_next(NULL); c != NULL; c = conn_next(c)) {
+		if (conn_spare(c) != spare || !is_ripe(c, spare))
+			continue;
+		crowd = crowd_of(c);
+		if (++crowds[crowd] > crowds[largest])
+			largest = crowd;
+	}
+	return largest;
+}
+
+/* Puts a connection among the oldest, of which there are n, at most max. */
+static size_t
+oldest_add(struct conn *picked[CROWD_MAX], size_t n, size_t max, struct conn *c)
+{
+	size_t at = n < max ? n : max - 1;
+
+	if (n == max && picked[at]->since <= c->since)
+		return n;
+	for (; at > 0 && picked[at - 1]->since > c->since; at--)
+		picked[at] = picked[at - 1];
+	picked[at] = c;
+	return n < max ? n + 1 : max;
+}
+
+/*
+ * Picks the connections that give way.  If one client has many, these are
+ * several, since to find them takes a look at all connections.  Returns how
+ * many; 0: none can.
+ */
+static size_t
+crowd_pick(struct conn *picked[CROWD_MAX])
+{
+	enum spare spare = spare_first();
+	size_t crowd, max, n = 0;
+
+	if (spare == SPARES)
+		return 0;
+	crowd = crowd_largest(spare);
+	max = 1 + crowds[crowd] / CROWD_MAX;
+	if (max > CROWD_MAX)
+		max = CROWD_MAX;
+	for (struct conn *c = conn_next(NULL); c != NULL; c = conn_next(c))
+		if (conn_spare(c) == spare && is_ripe(c, spare) &&
+		    crowd_of(c) == crowd)
+			n = oldest_add(picked, n, max, c);
+	return n;
 }
 
 /*

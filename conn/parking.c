@@ -75,6 +75,7 @@ park(struct conn *c)
 
 	if (lot_park(&c->tunnel, events) != 0)
 		return;
+	conn_quiet(c);
 	if (clock_now() - c->tunnel.active >= PARK_AFTER)
 		relay_quiet(&c->tunnel);
 	watch_remove(&c->tunnel.end[CLIENT].slot);

@@ -50,6 +50,7 @@ enum {
 	PATIENCE_EXTRA = 250,     /* ms after ConnectTimeout */
 	HELPER_IDLE = 10000,      /* ms without work until one is let go */
 	FORK_PAUSE = 1000,        /* ms until another try when fork() failed */
+	FORKS_MAX = 8,            /* helpers that are hired in one turn */
 	SILENT_TIME = 5000,       /* ms until a name is asked again in vain */
 	REGULARS_RUN = 4,         /* regulars' passwords before another one */
 	QUESTIONS_MAX = 64,       /* taken from a queue in one turn */
@@ -77,6 +78,7 @@ static struct {
 	/* How many there are of a kind, without those that leave. */
 	size_t staff[HELPER_KINDS], staff_max[HELPER_KINDS];
 	int64_t fork_at; /* ms: no fork() before that */
+	unsigned forks;  /* in this turn */
 	/* Questions to which no name server has answered a moment ago. */
 	struct memo silent;
 	struct memo regulars; /* users and clients */
@@ -214,7 +216,7 @@ helper_hire(enum helper_kind kind)
 	int pair[2];
 
 	if (d.staff[kind] == d.staff_max[kind] || d.nhelpers == HELPERS_MAX ||
-	    clock_ms() < d.fork_at)
+	    clock_ms() < d.fork_at || d.forks == FORKS_MAX)
 		return NULL;
 	d.fork_at = clock_ms() + FORK_PAUSE;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0)
@@ -230,6 +232,7 @@ helper_hire(enum helper_kind kind)
 		return NULL;
 	}
 	d.fork_at = 0;
+	d.forks++;
 	d.nhelpers++;
 	d.staff[kind]++;
 	return h;
@@ -512,7 +515,8 @@ desk_sleep_time(void)
 	int64_t now = clock_ms(), until = authcache_tidy_at();
 
 	for (int line = 0; line < LINES; line++)
-		if (line_next((enum desk_line)line) != NULL && d.fork_at > now)
+		if (line_next((enum desk_line)line) != NULL &&
+		    (d.fork_at > now || d.forks == FORKS_MAX))
 			until = clock_earlier(until, d.fork_at);
 	for (size_t i = 0; i < d.nhelpers; i++)
 		until = clock_earlier(until, helper_due(&d.helpers[i]));
@@ -552,6 +556,7 @@ desk_turn(void)
 {
 	desk_poll();
 	helpers_check();
+	d.forks = 0;
 	lines_serve();
 	authcache_tidy(clock_ms());
 }

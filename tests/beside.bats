@@ -100,7 +100,7 @@ differ() {
 		answers 500 502 "GET http://127.0.0.1:$dead_PORT/ HTTP/1.1\r\nHost: x"
 		answers 200 400 'GET / HTTP/1.1\r\nHost: <web>'
 		answers 200 400 'GET https://<web>/ HTTP/1.1\r\nHost: <web>'
-		answers 200 400 'GET http://u:p@<web>/ HTTP/1.1\r\nHost: x'
+		answers 200 200 'GET http://u:p@<web>/ HTTP/1.1\r\nHost: x'
 		answers 200 400 'GET http://<web>/ HTTP/1.1'
 		answers 200 400 "GET http://127.3:$web_PORT/ HTTP/1.1\r\nHost: x"
 		answers 200 400 'GET / HTTP/1.1\r\nHost: stats.example'

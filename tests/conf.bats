@@ -125,6 +125,7 @@ bool_directive() {
 	number_directive HeaderTimeout 1 86400
 	number_directive ConnectTimeout 1 86400
 	number_directive TunnelTimeout 0 2147483
+	number_directive HalfClosedTimeout 1 2147483
 	number_directive DrainTimeout 0 2147483
 	number_directive MaxClients 1 1000000
 	number_directive MaxClientsPerHost 1 1000000
@@ -997,6 +998,7 @@ all_set() {
 	FilterURLs yes
 	FreeBind yes
 	Group $(id -gn "$user")
+	HalfClosedTimeout 40
 	HeaderTimeout 32
 	Listen ::1
 	Listen 127.0.0.1
@@ -1005,6 +1007,7 @@ all_set() {
 	MaxClients 33
 	MaxClientsPerHost 34
 	MaxRatePerHost 35
+	PerHostNetBlockSize 24:56
 	PidFile "$DIR/pid"
 	Port 36
 	RateLimit 1037

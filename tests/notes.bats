@@ -163,7 +163,7 @@ cases() {
 	ErrorFile 500 "$DIR/page" => ErrorFile: .*502 or 504
 	ErrorFile 500 "$DIR/page" & ErrorFile 502 "$DIR/page" & ErrorFile 504 "$DIR/page" => not
 	ErrorFile 401 "$DIR/page" => ErrorFile: adit answers 407
-	ErrorFile 501 "$DIR/page" => ErrorFile: adit never
+	ErrorFile 405 "$DIR/page" => ErrorFile: adit never
 	ErrorFile 404 "$DIR/page" & Upstream http 192.0.2.9:1 => not
 	ErrorFile 403 "$DIR/page" => not
 	Filter "$DIR/filter" => Filter: .*last dot

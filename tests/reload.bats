@@ -338,7 +338,7 @@ children_are() {
 	sed -i.bak "s,$DIR/access,$DIR/none/access,; s,$DIR/adit.log,$DIR," \
 	    "$CONF"
 	reload
-	log_has "^ERROR .*: AccessLog $DIR/none/access: No such file or directory; still writing to $DIR/access\$"
+	log_has "^ERROR .*: AccessLog $DIR/none/access: $DIR/none: No such file or directory; still writing to $DIR/access\$"
 	log_has "^ERROR .*: LogFile $DIR: Is a directory; still writing to $DIR/adit.log\$"
 	client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" refused 403
 	wait_for access_lines 1
@@ -364,8 +364,8 @@ children_are() {
 	mv "$DIR/logs" "$DIR/gone"
 	echo "AccessLog \"$DIR/logs/access\"" >>"$CONF"
 	reload
-	log_has "^ERROR .*: LogFile $DIR/logs/adit.log: No such file or directory; still writing to the file that was open\$"
-	log_has "^ERROR .*: AccessLog $DIR/logs/access: No such file or directory; nothing is written\$"
+	log_has "^ERROR .*: LogFile $DIR/logs/adit.log: $DIR/logs: No such file or directory; still writing to the file that was open\$"
+	log_has "^ERROR .*: AccessLog $DIR/logs/access: $DIR/logs: No such file or directory; nothing is written\$"
 	client send "GET / HTTP/1.1\r\n\r\n" refused 400
 	log_wait 'Refused request'
 }
@@ -589,7 +589,7 @@ newcomer() {
 	kill -STOP "$NEWCOMER"
 }
 
-# hang_start: begins a reload whose first worker is stopped while it starts.
+# hang_start: begins a reload whose first worker, or its desk, is stopped while it starts.
 hang_start() {
 	local n try
 
@@ -615,7 +615,7 @@ settled() {
 	[ "${#CHILDREN[@]}" = 3 ]
 }
 
-@test "reload: a worker that hangs while it starts fails that reload, and neither the next one nor the logs wait for ever" {
+@test "reload: a child that hangs while it starts fails that reload, and neither the next one nor the logs wait for ever" {
 	need_proc
 	CRASH_OK=1
 	adit_start "Workers 2" "LogFile \"$DIR/adit.log\""
@@ -627,7 +627,7 @@ settled() {
 	log_wait '^NOTICE .*: Reloading config file when the reload in progress is over$'
 	client send "GET / HTTP/1.1\r\n\r\n" refused 400
 	log_wait 'Refused request'
-	wait_for -t 40 log_has "^ERROR .*: Worker 0 \(pid $NEWCOMER\) did not say in time that it is ready"
+	wait_for -t 40 log_has "^ERROR .*: (Worker 0|Desk) \(pid $NEWCOMER\) did not say in time that it is ready"
 	log_wait 'Reloading config file failed!'
 	log_wait 'Reloading config file finished'
 	client

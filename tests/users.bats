@@ -455,9 +455,13 @@ took() {
 }
 
 @test "users: if too many passwords of one address wait, the next is refused at once, and no others" {
+	local i
+
 	slow_start "Workers 3"
-	client_start waits -n 8 -b 127.0.0.5 127.0.0.1 "$PORT" \
-	    send "$(request bob:guess)" gone
+	for i in 1 2 3 4 5 6 7 8; do
+		client_start "waits$i" -b 127.0.0.5 127.0.0.1 "$PORT" \
+		    send "$(request "bob:guess$i")" gone
+	done
 	wait_for requests_are 21
 	"$PEER" client -b 127.0.0.5 127.0.0.1 "$PORT" \
 	    send "$(request bob:secret)" refused 429 >"$DIR/reply"
@@ -466,8 +470,16 @@ took() {
 	log_wait '^INFO .*: Too many passwords of "127.0.0.5" wait to be checked'
 	from 127.0.0.6 bob:secret
 	# A client that leaves gives its place back.
-	end_pid KILL "$waits_PID"
+	end_pid KILL "$waits1_PID"
 	wait_for -t 5 from 127.0.0.5 carol:secret
+}
+
+@test "users: the same credentials wait as one after wrong ones, and all get in" {
+	slow_start "Workers 3"
+	client_start same -n 30 -b 127.0.0.5 127.0.0.1 "$PORT" \
+	    send "$(request bob:secret)" skip "HTTP/1.1 200" say in
+	peer_wait same
+	[ "$(log_count 'Too many passwords')" = 0 ]
 }
 
 # at_once N PREFIX PASSWORD: N users, PREFIX1 and so on, send a password each
