@@ -627,7 +627,7 @@ settled() {
 	log_wait '^NOTICE .*: Reloading config file when the reload in progress is over$'
 	client send "GET / HTTP/1.1\r\n\r\n" refused 400
 	log_wait 'Refused request'
-	wait_for -t 40 log_has "^ERROR .*: (Worker 0|Desk) \(pid $NEWCOMER\) did not say in time that it is ready"
+	wait_for -t 40 log_has "^ERROR .*: (Worker [01]|Desk) \(pid $NEWCOMER\) did not say in time that it is ready"
 	log_wait 'Reloading config file failed!'
 	log_wait 'Reloading config file finished'
 	client
