@@ -71,8 +71,7 @@ life_init(const struct worker_args *args)
 	forward_use(&args->conf->headers, &args->conf->reverse);
 	auth_use(
 	    &args->conf->acl, &args->conf->logins, args->conf->connect_timeout);
-	ask_init(
-	    args, args->conf->logins.key, args->conf->connect_timeout);
+	ask_init(args, args->conf->logins.key, args->conf->connect_timeout);
 	client_init(args);
 	request_init(args);
 	exchange_init(&args->conf->upstreams);
