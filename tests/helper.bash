@@ -368,6 +368,12 @@ need_command() {
 	done
 }
 
+# need_crypt: skips tests with an AuthFile where adit has no crypt(3).
+need_crypt() {
+	"$BUILD/login_test" '$5$3lv5Ua9HuK4So0Tx$3TBJcJ3bZanwuBuRA3qqHjZJGl/GppQThRb1YFUfJA3' ||
+		skip "there is no crypt()"
+}
+
 # sanitized: whether $ADIT was built with AddressSanitizer, for tests that
 # measure memory.
 sanitized() {

@@ -180,6 +180,7 @@ both_said() {
 	local note
 
 	need_root
+	need_crypt
 	echo pattern >"$DIR/filter"
 	printf 'carol:%s\n' '$5$3lv5Ua9HuK4So0Tx$3TBJcJ3bZanwuBuRA3qqHjZJGl/GppQThRb1YFUfJA3' |
 		tee "$DIR/users" >"$DIR/more"
