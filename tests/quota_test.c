@@ -328,7 +328,8 @@ try_blocks(void)
 	must(
 	    quota_wait(QUOTA_FAILURES, &b) > 0, "failures count for the block");
 	must(quota_wait(QUOTA_FAILURES, &c) == 0, "and not beyond");
-	must(quota_wait(QUOTA_NET_FAILURES, &c) > 0, "but for the network");
+	must(quota_wait(QUOTA_NET_FAILURES, &c) > 0,
+	    "and the network counts them too");
 	must(quota_wait(QUOTA_NET_FAILURES, &d) == 0, "and not beyond that");
 	must(quota_meet(&a, &same, 500) == 0, "the first says how long");
 	must(quota_meet(&b, &same, 900) == 500, "the next waits for it");

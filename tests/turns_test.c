@@ -93,7 +93,7 @@ try_shares(void)
 		must(turns.hash[i] == NULL, "and no client is known");
 }
 
-/* Those that wait are served client by client, whoever waits for more. */
+/* What waits is served client by client, also when one waits for more. */
 static void
 try_ring(void)
 {
