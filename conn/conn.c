@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -165,6 +166,28 @@ conn_setup_free(struct conn *c)
 	k.unsettled--;
 }
 
+/* The place of this worker in the share. */
+size_t
+conn_slot(void)
+{
+	return k.args->slot;
+}
+
+/*
+ * Returns the number of a new connection.  No two connections that ever had
+ * this worker's slot have the same, since the next worker goes on from there.
+ */
+static uint64_t
+serial_next(void)
+{
+	_Atomic uint64_t *last = &k.args->share->slots[k.args->slot].serial;
+	uint64_t n = atomic_load_explicit(last, memory_order_relaxed) + 1;
+
+	/* No other process writes there, so the addition need not be atomic. */
+	atomic_store_explicit(last, n, memory_order_relaxed);
+	return n;
+}
+
 /*
  * Makes a connection, in CONN_RULE, for a client that was accepted; it owns
  * the descriptor.  Returns NULL with ENOMEM: the caller still owns it.
@@ -185,6 +208,7 @@ conn_new(int fd, const struct addr *client)
 		return NULL;
 	}
 	c->state = CONN_RULE;
+	c->serial = serial_next();
 	c->tunnel.end[CLIENT] = (struct end){ .fd = fd, .slot = -1 };
 	c->tunnel.end[SERVER] = (struct end){ .fd = -1, .slot = -1 };
 	c->began = c->since = clock_now();

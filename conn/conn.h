@@ -94,6 +94,7 @@ struct conn {
 	bool probed;          /* its peers are asked if they are there */
 	char minor;           /* of the request's HTTP version, a digit */
 	unsigned char ending; /* enum ending: why it becomes CONN_FREE */
+	uint64_t serial;      /* with the worker's slot, its id: say_id() */
 	struct addr client, server;
 	struct setup *setup;
 	struct exchange *exchange; /* owned: plain HTTP */
@@ -121,6 +122,7 @@ size_t conn_unsettled(void);
 int64_t conn_ended_at(void);
 bool conn_has_room(void);
 void conn_drain(void);
+size_t conn_slot(void);
 
 /* Its state; conn_state() is for life.c alone. */
 void conn_state(struct conn *, enum conn_state);
@@ -146,6 +148,7 @@ enum conn_state conn_fail(struct conn *, const struct upstream *parent,
     enum refusal, const char *task, struct reply *);
 
 /* say.c: how it is named in lines of the log, in static buffers. */
+const char *say_id(const struct conn *);
 const char *say_target(const struct conn *);
 const char *say_descriptor(const struct conn *);
 const char *say_whom(const struct conn *);

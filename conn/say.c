@@ -6,6 +6,7 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,10 +17,24 @@
 #include "tunnel.h"
 
 enum {
+	ID_SIZE = 48,      /* bytes of two numbers of 64 bits, with the NUL */
 	TARGET_SIZE = 400, /* bytes of a target, with its NUL */
 	USER_SIZE = 120,   /* bytes of a user, with its NUL */
 	WHOM_SIZE = 240    /* bytes of what say_whom() returns */
 };
+
+/*
+ * The id of a connection, in a static buffer: "3.1207", the slot of its worker
+ * and its serial.  Until adit is started again no other connection has it.
+ */
+const char *
+say_id(const struct conn *c)
+{
+	static char text[ID_SIZE];
+
+	snprintf(text, sizeof(text), "%zu.%" PRIu64, conn_slot(), c->serial);
+	return text;
+}
 
 /* The target as the client asked for it, in a static buffer. */
 const char *

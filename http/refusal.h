@@ -73,6 +73,7 @@ enum refusal {
 
 struct refusal_row {
 	int status;
+	const char *reason;   /* a word that no other row has */
 	const char *type;     /* RFC 9209 2.3, with parameters; or our own */
 	const char *sentence; /* for the client; NULL for a page of numbers */
 	bool of_target;       /* the subject, "The target", is left out */

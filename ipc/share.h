@@ -59,6 +59,7 @@ struct share {
 		/* Which worker of a generation listens: baton.c. */
 		_Alignas(64) atomic_uint baton;
 		_Alignas(64) _Atomic uint64_t tally[TALLIES]; /* stats.c */
+		_Atomic uint64_t serial; /* connections ever made: conn.c */
 	} slots[SLOTS_MAX];
 	_Alignas(64) atomic_ullong counts[QUOTA_SETS][QUOTA_WAYS];
 	_Alignas(64) struct share_debt debts[QUOTA_DEBT_SETS][QUOTA_WAYS];
