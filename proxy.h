@@ -26,8 +26,10 @@
 /* ipc: what the processes say to each other */
 #include "args.h"
 #include "baton.h"
+#include "board.h"
 #include "orders.h"
 #include "question.h"
+#include "session.h"
 #include "share.h"
 #include "turns.h"
 

@@ -39,9 +39,12 @@
 #include "program.h"
 #include "question.h"
 #include "quota.h"
+#include "session.h"
 #include "share.h"
+#include "stats.h"
 #include "sys.h"
 #include "tunnel.h"
+#include "upstream.h"
 #include "worker.h"
 
 enum {
@@ -49,7 +52,9 @@ enum {
 	PAUSE_TIME = 100,  /* ms a listener rests when all is full */
 	ACCEPTS_MAX = 8,   /* in one turn of the loop */
 	ASIDE_TIME = 2,    /* ms after the end of a connection */
-	TELL_TIME = 100    /* ms until the master is told again */
+	TELL_TIME = 100,   /* ms until the master is told again */
+	SAY_TIME = 2000,   /* ms for a reader of sessions to go on */
+	BATCHES_MAX = 4    /* of sessions that are written in one turn */
 };
 
 /* What the descriptors are for that belong to no connection. */
@@ -59,6 +64,7 @@ enum own {
 	OWN_QUEUES,
 	OWN_LOT = OWN_QUEUES + QUEUES,
 	OWN_BELL,
+	OWN_SESSIONS,
 	OWN_LISTENER
 };
 
@@ -79,6 +85,12 @@ static struct {
 	int64_t leave_at;   /* when these may be closed */
 	int64_t drained_at; /* when draining must be over */
 	int log_fd, access_fd; /* owned: sent by the master */
+	/* The table of sessions that is being written; owned, or -1. */
+	int sessions;
+	bool said;              /* all of it */
+	size_t unsaid;          /* rows that could not be written yet */
+	bool kills;             /* what comes there ends sessions */
+	int64_t sessions_until; /* ms: when that is given up */
 } w;
 
 static void
@@ -513,6 +525,84 @@ change_logs(const struct order_message *order, const int fds[2])
 	w.access_fd = logs.access;
 }
 
+/* The table of sessions. */
+
+static void
+sessions_end(void)
+{
+	if (w.sessions < 0)
+		return;
+	watch_remove(&w.slots[OWN_SESSIONS]);
+	close(w.sessions);
+	w.sessions = -1;
+}
+
+/* Begins to write the table; a reader of the last one gets no more of it. */
+static void
+sessions_begin(int fd, bool kills)
+{
+	sessions_end();
+	if (fd < 0)
+		return;
+	w.sessions = fd;
+	w.said = false;
+	w.unsaid = 0;
+	w.kills = kills;
+	w.sessions_until = clock_now() + SAY_TIME;
+	say_sessions_begin();
+	worker_watch(OWN_SESSIONS, fd, POLLIN | POLLOUT);
+}
+
+/* Writes a part of the table, and at its end a byte. */
+static void
+sessions_write(void)
+{
+	static struct session rows[SESSIONS_BATCH];
+	size_t n = w.unsaid;
+
+	for (int i = 0; i < BATCHES_MAX && !w.said; i++) {
+		if (n == 0)
+			n = say_sessions(rows, SESSIONS_BATCH);
+		if (sys_send(w.sessions, rows, n > 0 ? n * sizeof(*rows) : 1,
+			NULL, 0) != 0) {
+			w.unsaid = n;
+			return;
+		}
+		w.sessions_until = clock_now() + SAY_TIME;
+		w.said = n == 0;
+		n = w.unsaid = 0;
+	}
+	if (w.said)
+		watch_set(w.slots[OWN_SESSIONS], POLLIN);
+}
+
+/*
+ * Ends the sessions whose serials have come, if the master allows it.  Returns
+ * whether the reader is still there.
+ */
+static bool
+sessions_read(void)
+{
+	struct session_end end;
+	int fds[1];
+	ssize_t n;
+
+	while ((n = sys_receive(w.sessions, &end, sizeof(end), fds, 1)) ==
+	    sizeof(end))
+		if (w.kills)
+			life_kill(end.serial);
+	return n < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+static void
+sessions_event(short revents)
+{
+	if (revents & POLLOUT)
+		sessions_write();
+	if ((revents & ~POLLOUT) && !sessions_read())
+		sessions_end();
+}
+
 /* Ends all connections, and the process. */
 static _Noreturn void
 worker_leave(enum ending ending)
@@ -540,6 +630,8 @@ master_ready(void)
 		change_logs(&order, fds);
 	else if (order.order == ORDER_DRAIN)
 		drain(order.abandoned);
+	else if (order.order == ORDER_SESSIONS)
+		sessions_begin(fds[0], order.kill);
 }
 
 /* Closes the way to the desk when draining, once no connection needs it. */
@@ -570,6 +662,8 @@ worker_event(unsigned which, short revents)
 		life_answers();
 	else if (which == OWN_BELL)
 		bell_heard();
+	else if (which == OWN_SESSIONS)
+		sessions_event(revents);
 	else if (which >= OWN_LISTENER)
 		listener_event(which - OWN_LISTENER);
 	else if (revents & POLLOUT)
@@ -592,6 +686,8 @@ worker_sleep_time(void)
 	until = clock_earlier(until, log_due());
 	if (w.paused_until != 0)
 		until = clock_earlier(until, w.paused_until);
+	if (w.sessions >= 0)
+		until = clock_earlier(until, w.sessions_until);
 	if (w.draining)
 		until = clock_earlier(until, w.drained_at);
 	if (clients_arrive())
@@ -635,11 +731,14 @@ worker_turn(void)
 	listen_aside();
 	place_give_back();
 	listen_update();
+	stats_turn(upstream_down(&w.args->conf->upstreams));
 	parking_look();
 	life_tidy();
 	namecache_tidy();
 	authcache_tidy(clock_now());
 	dismiss_desk();
+	if (w.sessions >= 0 && clock_now() >= w.sessions_until)
+		sessions_end();
 	if (log_due() >= 0 && log_due() <= clock_now())
 		log_flush();
 }
@@ -670,6 +769,7 @@ worker_run(const struct worker_args *args)
 		worker_watch(
 		    OWN_QUEUES + (unsigned)queue, args->queues[queue], 0);
 	worker_watch(OWN_LOT, lot_fd(), POLLIN);
+	w.sessions = w.slots[OWN_SESSIONS] = -1;
 	worker_watch(OWN_BELL, args->baton->bells[args->index][0], POLLIN);
 	for (unsigned i = 0; i < args->nlisteners; i++) {
 		worker_watch(OWN_LISTENER + i, -1, 0);

@@ -62,6 +62,7 @@ struct sink {
 
 static struct sink log_sink = { .fd = -1 }, access_sink = { .fd = -1 };
 static bool batching;
+static uint64_t lost;    /* lines that could not be written */
 static int64_t due = -1; /* ms: when to write collected lines, or -1 */
 static bool to_syslog;
 static enum log_level threshold = LOG_LEVEL_INFO;
@@ -230,6 +231,16 @@ log_use(const struct logs *logs)
 	snprintf(process, sizeof(process), " [%ld]: ", (long)getpid());
 }
 
+static uint64_t
+lines_count(const char *text, size_t len)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < len; i++)
+		n += text[i] == '\n';
+	return n;
+}
+
 static void
 sink_flush(struct sink *sink)
 {
@@ -237,11 +248,19 @@ sink_flush(struct sink *sink)
 	size_t len = sink->len;
 
 	sink->len = 0;
-	if (len == 0 || sink->fd < 0 ||
-	    (!sink->is_file && poll(&pfd, 1, 0) != 1))
+	if (len == 0 || sink->fd < 0)
 		return;
-	if (write(sink->fd, sink->lines, len) < 0)
-		return; /* no other log is left to report this to */
+	/* No other log is left to report a failure to; it is counted. */
+	if ((!sink->is_file && poll(&pfd, 1, 0) != 1) ||
+	    write(sink->fd, sink->lines, len) != (ssize_t)len)
+		lost += lines_count(sink->lines, len);
+}
+
+/* Returns how many lines this process could not write to its logs. */
+uint64_t
+log_lost(void)
+{
+	return lost;
 }
 
 /* Writes a line, or collects it when lines for this sink are batched. */
@@ -363,12 +382,15 @@ syslog_send(const char *line, size_t len)
 	static time_t tried;
 	time_t now = time(NULL);
 
-	if (sys_syslog_send(log_sink.fd, line, len) == 0 || errno == EAGAIN ||
-	    now == tried)
+	if (sys_syslog_send(log_sink.fd, line, len) == 0)
 		return;
-	tried = now;
-	if (sys_syslog_connect(log_sink.fd) == 0)
-		sys_syslog_send(log_sink.fd, line, len);
+	if (errno != EAGAIN && now != tried) {
+		tried = now;
+		if (sys_syslog_connect(log_sink.fd) == 0 &&
+		    sys_syslog_send(log_sink.fd, line, len) == 0)
+			return;
+	}
+	lost++;
 }
 
 /*

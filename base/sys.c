@@ -448,6 +448,34 @@ sys_share(size_t size)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+/* Takes such memory out of this process; others keep it. */
+void
+sys_unshare(void *p, size_t size)
+{
+	munmap(p, size);
+}
+
+/*
+ * Finds out who is at the other end of a local socket: the user and group with
+ * which it was connected.  Returns 0, or -1 with errno.
+ */
+int
+sys_peer(int fd, uid_t *uid, gid_t *gid)
+{
+#ifdef __linux__
+	struct ucred who;
+	socklen_t len = sizeof(who);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) != 0)
+		return -1;
+	*uid = who.uid;
+	*gid = who.gid;
+	return 0;
+#else
+	return getpeereid(fd, uid, gid);
+#endif
+}
+
 /* Fills memory with up to 256 random bytes.  Returns 0, or -1 with errno. */
 int
 sys_random(void *to, size_t len)

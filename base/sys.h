@@ -35,6 +35,8 @@ int sys_syslog_open(void);
 int sys_syslog_connect(int fd);
 int sys_syslog_send(int fd, const char *line, size_t len);
 void *sys_share(size_t);
+void sys_unshare(void *, size_t);
+int sys_peer(int fd, uid_t *, gid_t *);
 int sys_random(void *to, size_t len);
 bool sys_has_crypt(void);
 char *sys_crypt(const char *password, const char *setting);

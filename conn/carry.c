@@ -16,7 +16,9 @@
 #include "parking.h"
 #include "relay.h"
 #include "reply.h"
+#include "stats.h"
 #include "steps.h"
+#include "tally.h"
 #include "tunnel.h"
 
 enum { WASTE_SIZE = 16384 /* bytes to throw away at once */ };
@@ -43,6 +45,7 @@ established_send(struct conn *c)
 	struct tunnel *t = &c->tunnel;
 
 	c->status = 200;
+	stats_add(COUNT_TUNNELS, 1);
 	for (enum side side = CLIENT; side <= SERVER; side++)
 		t->flow[side].bytes = t->flow[side].len;
 	return send(t->end[CLIENT].fd, reply_established, reply_established_len,

@@ -35,6 +35,7 @@
 #include "stats.h"
 #include "steps.h"
 #include "sys.h"
+#include "tally.h"
 #include "tunnel.h"
 
 enum { LEAVE_TIME = 200 /* ms from an early end of file to giving up */ };
@@ -217,7 +218,7 @@ limit_drop(int fd, const struct addr *client)
 		.dialled = &nowhere,
 		.reason = refusal_row(REFUSE_LIMIT)->type };
 
-	stats_count(refusal_row(REFUSE_LIMIT)->tally);
+	stats_refused(REFUSE_LIMIT);
 	log_access(&record);
 	close(fd);
 }
@@ -268,6 +269,7 @@ client_accepted(int fd, const struct sockaddr_storage *from)
 
 	addr_from_sockaddr(&client, from);
 	client_options(fd);
+	stats_add(COUNT_ACCEPTED, 1);
 	limit = limit_check(&client, &counted);
 	if (limit != LIMIT_NONE && quota_take(QUOTA_REFUSALS, &client) > 0) {
 		limit_drop(fd, &client);

@@ -46,6 +46,7 @@
 #include "stats.h"
 #include "store.h"
 #include "sys.h"
+#include "tally.h"
 #include "tunnel.h"
 #include "upstream.h"
 
@@ -241,6 +242,7 @@ conn_record(const struct conn *c, enum ending ending)
 		[END_IDLE] = "idle",
 		[END_GAVE_WAY] = "gave_way",
 		[END_LIFETIME] = "lifetime",
+		[END_KILLED] = "killed",
 		[END_DRAINED] = "drained",
 		[END_STOPPED] = "stopped" };
 	struct record record = {
@@ -378,8 +380,12 @@ conn_leave(struct conn *c)
 		c->exchange = NULL;
 		lot_leave(&c->tunnel);
 		break;
-	case CONN_IDLE:
 	case CONN_RELAY:
+		stats_tunnels(-1);
+		stats_took(SPAN_TUNNEL, clock_now() - c->since);
+		lot_leave(&c->tunnel);
+		break;
+	case CONN_IDLE:
 		lot_leave(&c->tunnel);
 		break;
 	case CONN_REQUEST:
@@ -467,6 +473,10 @@ conn_state(struct conn *c, enum conn_state next)
 		c->since = clock_now();
 	c->tunnel.deadline = 0;
 	c->state = next;
+	if (next == CONN_RELAY)
+		stats_tunnels(1);
+	if (is_under_way(next))
+		c->setup->step_at = clock_now();
 	spare_count(c, 1);
 }
 
@@ -747,7 +757,6 @@ reply_send(struct conn *c, const char *reply, size_t len)
 enum conn_state
 conn_reply(struct conn *c, enum refusal refusal, struct reply *r)
 {
-	const struct refusal_row *row = refusal_row(refusal);
 	const char *text;
 	size_t len;
 
@@ -763,7 +772,7 @@ conn_reply(struct conn *c, enum refusal refusal, struct reply *r)
 	len = reply_make(&text, r);
 	c->status = r->status;
 	c->refusal = refusal;
-	stats_count(row->tally);
+	stats_refused(refusal);
 	relay_free(&c->tunnel);
 	c->tunnel.active = clock_now();
 	return reply_send(c, text, len) == 0 ? CONN_LINGER

@@ -21,6 +21,7 @@ struct exchange;
 struct list;
 struct parent;
 struct reply;
+struct session;
 struct upstream;
 struct worker_args;
 
@@ -50,6 +51,7 @@ enum ending {
 	END_IDLE,
 	END_GAVE_WAY, /* to another client, when all places were taken */
 	END_LIFETIME,
+	END_KILLED, /* by an administrator */
 	END_DRAINED,
 	END_STOPPED
 };
@@ -69,6 +71,7 @@ struct setup {
 	struct list *list;               /* of its question (ask.c), or NULL */
 	struct conn *next, *prev;        /* in that list */
 	int64_t left_at; /* ms: when the client counts as gone, or 0 */
+	int64_t step_at; /* ms: when the step on the way to a server began */
 	bool deaf;       /* do not poll the client for input */
 	const struct upstream *upstream; /* the parent in use, or NULL */
 	uint64_t tried;                  /* a bit for each Upstream tried */
@@ -152,6 +155,10 @@ const char *say_id(const struct conn *);
 const char *say_target(const struct conn *);
 const char *say_descriptor(const struct conn *);
 const char *say_whom(const struct conn *);
+
+/* say.c: all connections, for others. */
+void say_sessions_begin(void);
+size_t say_sessions(struct session *, size_t max);
 
 void conn_record(const struct conn *, enum ending);
 void conn_server_close(struct conn *);

@@ -404,3 +404,17 @@ life_end_all(enum ending ending)
 	while ((c = conn_next(c)) != NULL)
 		life_go(c, conn_end(c, ending));
 }
+
+/* Ends the connection with this serial.  Returns whether there is one. */
+bool
+life_kill(uint64_t serial)
+{
+	struct conn *c = NULL;
+
+	while ((c = conn_next(c)) != NULL)
+		if (c->serial == serial) {
+			life_go(c, conn_end(c, END_KILLED));
+			return true;
+		}
+	return false;
+}

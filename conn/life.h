@@ -4,6 +4,7 @@
 #define LIFE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "conn.h"
 
@@ -19,6 +20,7 @@ void life_answers(void);
 void life_drain(void);
 bool life_make_room(void);
 void life_tidy(void);
+bool life_kill(uint64_t serial);
 void life_end_all(enum ending);
 
 #endif

@@ -36,7 +36,9 @@
 #include "reverse.h"
 #include "rewrite.h"
 #include "self.h"
+#include "stats.h"
 #include "steps.h"
+#include "tally.h"
 #include "tunnel.h"
 #include "upstream.h"
 
@@ -133,6 +135,25 @@ reach_failed(
 	return reach_begin(c);
 }
 
+/* Counts a look-up that has ended. */
+static void
+lookup_count(const struct conn *c, bool failed)
+{
+	stats_add(COUNT_LOOKUPS, 1);
+	stats_add(COUNT_LOOKUPS_FAILED, failed);
+	stats_took(SPAN_LOOKUP, clock_now() - c->setup->step_at);
+}
+
+/* Counts an attempt to reach a server or parent that has ended. */
+static void
+dial_count(const struct conn *c, bool failed)
+{
+	stats_add(COUNT_DIALS, 1);
+	stats_add(COUNT_DIALS_FAILED, failed);
+	if (!failed)
+		stats_took(SPAN_CONNECT, clock_now() - c->setup->step_at);
+}
+
 /* No address could be connected to: forgets them, the name may get others. */
 static enum conn_state
 unreached(struct conn *c, int error)
@@ -158,6 +179,7 @@ unreached(struct conn *c, int error)
 		{ ENFILE, REFUSE_DESCRIPTORS } };
 	enum refusal refusal = REFUSE_CONNECT;
 
+	dial_count(c, true);
 	namecache_forget(reached_name(c));
 	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++)
 		if (refusals[i].error == error)
@@ -169,6 +191,7 @@ unreached(struct conn *c, int error)
 static enum conn_state
 unresolved(struct conn *c, int error, bool late)
 {
+	lookup_count(c, true);
 	return reach_failed(c,
 	    late                      ? REFUSE_SLOW_LOOKUP
 		: error == EAI_NONAME ? REFUSE_NO_NAME
@@ -295,8 +318,10 @@ reach_resolve(struct conn *c)
 enum conn_state
 reach_answered(struct conn *c, const struct answer *answer)
 {
-	if (answer->error == 0 && answer->naddrs > 0)
+	if (answer->error == 0 && answer->naddrs > 0) {
+		lookup_count(c, false);
 		return reach_dial(c, answer->addrs, answer->naddrs);
+	}
 	return ask_on(c) ? CONN_RESOLVE
 			 : unresolved(c, answer->error, answer->late);
 }
@@ -342,6 +367,7 @@ dialled(struct conn *c, enum race_state state)
 		return unreached(c, race->error);
 	case RACE_WON:
 		c->server = race->addrs[race->winner];
+		dial_count(c, false);
 		self_remember(c->tunnel.end[SERVER].fd, &c->server);
 		log_connected(c);
 		if (u == NULL)

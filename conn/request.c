@@ -363,6 +363,7 @@ static enum conn_state
 request_decide(struct conn *c, char *head, size_t len)
 {
 	stats_count(TALLY_REQUESTS);
+	stats_add(c->setup->request.plain ? COUNT_OTHERS : COUNT_CONNECTS, 1);
 	log_request(c, head);
 	reverse_map(&conf->reverse, &c->setup->request, &head, &len);
 	log_mapped(c, head);

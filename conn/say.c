@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Names a connection in lines of the log: its target, its client, its user and
- * its descriptor.  All that a client sent is escaped and cut, so that it can
+ * Names a connection in lines of the log, and shows all of them to others: the
+ * target, the client, the user and more.  All that a client sent is escaped and cut, so that it can
  * never push what follows it out of a line.
  */
 #define _POSIX_C_SOURCE 200809L
@@ -12,8 +12,10 @@
 #include <string.h>
 
 #include "addr.h"
+#include "clock.h"
 #include "conn.h"
 #include "log.h"
+#include "session.h"
 #include "tunnel.h"
 
 enum {
@@ -88,4 +90,54 @@ say_whom(const struct conn *c)
 	snprintf(text, sizeof(text), "(file descriptor %d, client %s%s)",
 	    c->tunnel.end[CLIENT].fd, addr_text(&c->client, client), user);
 	return text;
+}
+
+/* Sessions. */
+
+static struct conn *last_said; /* of the table that is being written */
+
+/* Begins to show all connections again. */
+void
+say_sessions_begin(void)
+{
+	last_said = NULL;
+}
+
+/* Cuts a text to size, with what is not printable escaped. */
+static void
+cut(char *to, size_t size, const char *from)
+{
+	if (from != NULL)
+		log_escape(to, size, from, strlen(from));
+}
+
+static void
+session_fill(struct session *s, const struct conn *c)
+{
+	memset(s, 0, sizeof(*s));
+	s->serial = c->serial;
+	s->tunnel = c->state == CONN_RELAY || c->state == CONN_FLUSH;
+	s->client = c->client;
+	s->dialled = c->server;
+	s->up = c->tunnel.flow[CLIENT].bytes;
+	s->down = c->tunnel.flow[SERVER].bytes;
+	s->age = clock_now() - c->began;
+	s->idle =
+	    clock_now() - (c->tunnel.active != 0 ? c->tunnel.active : c->since);
+	cut(s->user, sizeof(s->user), c->user);
+	cut(s->target, sizeof(s->target), c->target);
+}
+
+/*
+ * Shows the next connections, at most max of them.  Returns how many; 0: that
+ * was all.  One that begins meanwhile may be left out.
+ */
+size_t
+say_sessions(struct session *to, size_t max)
+{
+	size_t n = 0;
+
+	while (n < max && (last_said = conn_next(last_said)) != NULL)
+		session_fill(&to[n++], last_said);
+	return n;
 }

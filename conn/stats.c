@@ -14,36 +14,121 @@
 #include <string.h>
 
 #include "addr.h"
+#include "log.h"
 #include "page.h"
 #include "parse.h"
+#include "refusal.h"
+#include "relay.h"
 #include "share.h"
 #include "stats.h"
 #include "tally.h"
+#include "tunnel.h"
 
 static struct {
 	struct share *share;
-	_Atomic uint64_t *tally; /* of this worker's slot */
+	struct share_slot *slot; /* of this worker */
+	uint64_t moved[2];       /* bytes that are counted, by side */
+	uint64_t lost;           /* lines that are */
 } k;
+
+_Static_assert(REFUSALS <= (int)REFUSALS_MAX, "each refusal has its counter");
+
+/* Adds to a counter.  No other process writes there: it need not be atomic. */
+static void
+add(_Atomic uint64_t *to, uint64_t n)
+{
+	atomic_store_explicit(to,
+	    atomic_load_explicit(to, memory_order_relaxed) + n,
+	    memory_order_relaxed);
+}
 
 /* Must be called in a worker before it counts; the share stays the caller's. */
 void
 stats_init(struct share *share, size_t slot)
 {
 	k.share = share;
-	k.tally = share->slots[slot].tally;
+	k.slot = &share->slots[slot];
+	atomic_store(&k.slot->tunnels, 0);
+	atomic_store(&k.slot->parents_down, 0);
 }
 
 /* Adds one to a counter; does nothing for TALLY_NONE. */
 void
 stats_count(enum tally tally)
 {
-	uint64_t n;
+	if (tally != TALLY_NONE)
+		add(&k.slot->tally[tally], 1);
+}
 
-	if (tally == TALLY_NONE)
+/* Adds to another counter. */
+void
+stats_add(enum count count, uint64_t n)
+{
+	add(&k.slot->count[count], n);
+}
+
+/* Counts an answer of this proxy itself. */
+void
+stats_refused(enum refusal refusal)
+{
+	add(&k.slot->refused[refusal], 1);
+	stats_count(refusal_row(refusal)->tally);
+}
+
+/* Counts a time by its length. */
+void
+stats_took(enum span span, int64_t ms)
+{
+	size_t step = 0;
+
+	while (step < SPAN_STEPS && ms > span_steps[span][step])
+		step++;
+	add(&k.slot->span[span][step], 1);
+	add(&k.slot->span_ms[span], ms > 0 ? (uint64_t)ms : 0);
+}
+
+/* So many tunnels more, or fewer, are open. */
+void
+stats_tunnels(int change)
+{
+	unsigned n =
+	    atomic_load_explicit(&k.slot->tunnels, memory_order_relaxed);
+
+	atomic_store_explicit(
+	    &k.slot->tunnels, n + (unsigned)change, memory_order_relaxed);
+}
+
+/* Adds what has come to a total since it was last added. */
+static void
+add_since(enum count count, uint64_t total, uint64_t *before)
+{
+	if (total == *before)
 		return;
-	n = atomic_load_explicit(&k.tally[tally], memory_order_relaxed);
-	/* No other process writes there, so the addition need not be atomic. */
-	atomic_store_explicit(&k.tally[tally], n + 1, memory_order_relaxed);
+	stats_add(count, total - *before);
+	*before = total;
+}
+
+/*
+ * Publishes, once in each turn of the loop, that the worker moves, and what
+ * others have counted.  The parents have a bit each, which is set while they
+ * are down.
+ */
+void
+stats_turn(uint64_t parents_down)
+{
+	struct share_slot *slot = k.slot;
+
+	atomic_store_explicit(&slot->beat,
+	    atomic_load_explicit(&slot->beat, memory_order_relaxed) + 1,
+	    memory_order_relaxed);
+	for (enum side side = CLIENT; side <= SERVER; side++)
+		add_since(side == CLIENT ? COUNT_UP : COUNT_DOWN,
+		    relay_moved(side), &k.moved[side]);
+	add_since(COUNT_LINES_LOST, log_lost(), &k.lost);
+	if (atomic_load_explicit(&slot->parents_down, memory_order_relaxed) !=
+	    parents_down)
+		atomic_store_explicit(
+		    &slot->parents_down, parents_down, memory_order_relaxed);
 }
 
 /* Adds up the counters of all workers, since the start. */

@@ -21,7 +21,7 @@
 #include "race.h"
 #include "tunnel.h"
 
-enum { OWN_MAX = LISTEN_MAX + 8 /* descriptors of the worker itself */ };
+enum { OWN_MAX = LISTEN_MAX + 10 /* descriptors of the worker itself */ };
 
 /*
  * What belongs to a descriptor in the set: *slot is its place, updated when it

@@ -36,6 +36,7 @@ enum {
 
 static char buffer[RELAY_SIZE];
 static size_t kept_total; /* bytes kept by all tunnels */
+static uint64_t moved[2]; /* bytes read, by side, of all tunnels */
 
 /* RateLimit, or 0; and the largest read that it allows. */
 static unsigned rate; /* bytes per second */
@@ -111,6 +112,13 @@ relay_resumes(const struct tunnel *t)
 			when = at < when ? at : when;
 		}
 	return when;
+}
+
+/* Returns how many bytes were read from this side of all tunnels so far. */
+uint64_t
+relay_moved(enum side side)
+{
+	return moved[side];
 }
 
 /* Returns whether a flow has bytes that its destination has not taken yet. */
@@ -360,6 +368,7 @@ flow_copy(struct tunnel *t, enum side side, enum side *lost)
 		return flow_end(t, side);
 	}
 	f->bytes += (uint64_t)got;
+	moved[side] += (uint64_t)got;
 	relay_charge(t, side, (size_t)got);
 	if (relay_pass(t, side, buffer, (size_t)got) != 0) {
 		if (errno != ENOMEM)
@@ -384,6 +393,7 @@ flow_splice(struct tunnel *t, enum side side, struct pipe *p, enum side *lost)
 
 	if (got > 0) {
 		f->bytes += (uint64_t)got;
+		moved[side] += (uint64_t)got;
 		relay_charge(t, side, (size_t)got);
 		f->pipe = p;
 		if (got < READ_MIN)

@@ -3,6 +3,7 @@
 #ifndef ARGS_H
 #define ARGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,9 +12,12 @@
 #include "question.h"
 
 struct baton;
+struct block;
+struct board;
 struct conf;
 struct logins;
 struct share;
+struct upstreams;
 
 /* What a worker is given.  Everything stays the caller's. */
 struct worker_args {
@@ -33,6 +37,21 @@ struct worker_args {
 	size_t max_pipes;     /* and pipes */
 	size_t max_attempts;  /* to connect, besides one for each connection */
 	size_t max_questions; /* of its own in one queue at once */
+};
+
+/* What the control process is given.  Everything stays the caller's. */
+struct control_args {
+	const struct share *share;
+	struct board *board;
+	const struct baton *baton; /* bells of the workers */
+	int master;                /* wishes go; it ends at end of file */
+	const int *listeners;      /* StatusListen */
+	size_t nlisteners;
+	int local;                 /* ControlSocket, or -1 */
+	const struct block *allow; /* StatusAllow */
+	size_t nallow;
+	bool details; /* StatusDetails: who goes where is shown */
+	const struct upstreams *upstreams;
 };
 
 /* What the desk is given.  Everything stays the caller's. */

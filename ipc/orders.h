@@ -12,7 +12,13 @@
 #include "log.h"
 
 /* What the master tells a worker, and what a child tells the master. */
-enum order { ORDER_LISTEN, ORDER_LOOK, ORDER_LOGS, ORDER_DRAIN };
+enum order {
+	ORDER_LISTEN,
+	ORDER_LOOK,
+	ORDER_LOGS,
+	ORDER_DRAIN,
+	ORDER_SESSIONS /* with a socket to write them to: session.h */
+};
 enum note { NOTE_READY, NOTE_DRAINED, NOTE_HELPER };
 
 struct order_message {
@@ -22,9 +28,30 @@ struct order_message {
 	enum log_level level;
 	/* ORDER_DRAIN: a bit for each listener that no other worker serves. */
 	uint64_t abandoned;
+	bool kill; /* ORDER_SESSIONS: what comes back ends some of them */
 };
 
 _Static_assert(LISTEN_MAX <= 64, "each listener has a bit");
+
+/* What the control process wants of the master. */
+enum wish {
+	/* With the descriptor of the one who asks, which the master answers. */
+	WISH_RELOAD,
+	WISH_REOPEN,
+	WISH_DRAIN,
+	WISH_STOP,
+	WISH_UPGRADE,
+	WISH_LEVEL,
+	/* With a socket for the worker, and to kill with that descriptor. */
+	WISH_SESSIONS
+};
+
+struct wish_message {
+	enum wish wish;
+	uint32_t slot;        /* WISH_SESSIONS: of the worker */
+	bool kill;            /* WISH_SESSIONS */
+	enum log_level level; /* WISH_LEVEL */
+};
 
 struct note_message {
 	enum note note;

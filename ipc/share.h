@@ -58,7 +58,16 @@ struct share {
 		atomic_uint yield; /* another worker asks it to make room */
 		/* Which worker of a generation listens: baton.c. */
 		_Alignas(64) atomic_uint baton;
-		_Alignas(64) _Atomic uint64_t tally[TALLIES]; /* stats.c */
+		/* stats.c: these are kept when another worker gets the slot. */
+		_Alignas(64) _Atomic uint64_t tally[TALLIES];
+		_Atomic uint64_t count[COUNTS];
+		_Atomic uint64_t refused[REFUSALS_MAX]; /* by enum refusal */
+		_Atomic uint64_t span[SPANS][SPAN_STEPS + 1];
+		_Atomic uint64_t span_ms[SPANS]; /* their sums */
+		/* These are of the worker that has the slot now. */
+		atomic_uint tunnels;
+		atomic_uint beat;              /* turns of its loop */
+		_Atomic uint64_t parents_down; /* a bit for each Upstream */
 		_Atomic uint64_t serial; /* connections ever made: conn.c */
 	} slots[SLOTS_MAX];
 	_Alignas(64) atomic_ullong counts[QUOTA_SETS][QUOTA_WAYS];

@@ -346,6 +346,18 @@ is_dead(const struct upstreams *us, const struct upstream *u)
 	return dead_until != NULL && clock_now() < dead_until[u - us->list];
 }
 
+/* Returns a bit for each parent, which is set while it is left out as dead. */
+uint64_t
+upstream_down(const struct upstreams *us)
+{
+	uint64_t down = 0;
+
+	for (size_t i = 0; i < us->n && i < 64; i++)
+		if (is_dead(us, &us->list[i]))
+			down |= UINT64_C(1) << i;
+	return down;
+}
+
 /*
  * Returns the next Upstream to try for a target and marks it in *tried, which
  * is 0 before the first call; or NULL if none is left.  Dead parents come last.

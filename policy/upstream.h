@@ -45,6 +45,7 @@ const struct upstream *upstream_pick(
 unsigned upstream_left(
     const struct upstreams *, const struct request *, uint64_t tried);
 void upstream_dead(const struct upstreams *, const struct upstream *);
+uint64_t upstream_down(const struct upstreams *);
 void upstream_alive(const struct upstreams *, const struct upstream *);
 const char *upstream_kind(const struct upstream *);
 bool upstream_has_substitute(const struct upstreams *, const struct upstream *);
