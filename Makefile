@@ -35,8 +35,8 @@ BASE = base/addr.o base/array.o base/clock.o base/log.o base/memo.o \
 	base/tally.o base/text.o
 IPC = ipc/baton.o ipc/board.o ipc/question.o ipc/share.o ipc/turns.o
 IO = io/loop.o io/lot.o io/pipe.o io/race.o io/relay.o
-HTTP = parse.o http/fields.o http/http.o http/page.o http/refusal.o \
-	http/reverse.o http/rewrite.o http/stranger.o http/via.o
+HTTP = parse.o http/fields.o http/http.o http/page.o http/preface.o \
+	http/refusal.o http/reverse.o http/rewrite.o http/stranger.o http/via.o
 POLICY = acl.o policy/authcache.o policy/cover.o policy/filter.o \
 	policy/login.o policy/quota.o policy/target.o policy/upstream.o \
 	policy/who.o
@@ -44,8 +44,8 @@ CONF = conf/conf.o conf/directives.o conf/doubts.o conf/reader.o
 CONN = worker.o conn/ask.o conn/auth.o conn/carry.o conn/client.o conn/conn.o \
 	conn/decision.o conn/exchange.o conn/forward.o conn/life.o \
 	conn/namecache.o conn/parent.o conn/parking.o conn/reach.o \
-	conn/reply.o conn/request.o conn/say.o conn/self.o conn/stats.o \
-	conn/store.o
+	conn/reply.o conn/request.o conn/say.o conn/self.o \
+	conn/sender.o conn/stats.o conn/store.o
 DESK = desk/desk.o desk/helper.o desk/hosts.o desk/matter.o
 MASTER = proxy.o master/budget.o master/child.o master/gen.o master/guard.o \
 	master/identity.o master/links.o master/listen.o master/master.o \

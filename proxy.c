@@ -165,8 +165,9 @@ usage(FILE *f)
 	    "  -h       show this help, as --help does\n"
 	    "  -T       print the configuration in effect, defaults included\n"
 	    "  -t       check the configuration and exit; or explain what it\n"
-	    "           answers to a client (an address), a user (or -) and a\n"
-	    "           target (host:port, or a URL)\n"
+	    "           answers to a client (an address, after a load\n"
+	    "           balancer client@balancer), a user (or -) and a target\n"
+	    "           (host:port, or a URL)\n"
 	    "  -v       show the version, as --version does\n"
 	    "The default file is %s; see adit(8).\n",
 	    program, program, program_conf);
@@ -426,8 +427,10 @@ log_start(const struct gen *gen)
 	log_line(
 	    LOG_LEVEL_NOTICE, "Initializing %s %s ...", program, ADIT_VERSION);
 	for (size_t i = 0; i < gen->listeners.n; i++)
-		log_line(LOG_LEVEL_INFO, "Listening on %s",
-		    addr_text_port(&gen->listeners.at[i], at));
+		log_line(LOG_LEVEL_INFO, "Listening on %s%s",
+		    addr_text_port(&gen->listeners.at[i], at),
+		    gen->listeners.proxied >> i & 1 ? " for load balancers"
+						    : "");
 	if (gen->listeners.given)
 		log_line(LOG_LEVEL_INFO,
 		    "The sockets come from the service manager; Port and "
@@ -559,20 +562,45 @@ try(const struct gen *gen)
 	return status;
 }
 
+/*
+ * Explains a request: client, user and target.  A client behind a load balancer
+ * is CLIENT@SENDER.  Returns the exit status.
+ */
+static int
+explain_request(const struct conf *conf, char **request)
+{
+	char *at = strchr(request[0], '@');
+	struct addr client, sender;
+
+	if (at != NULL)
+		*at++ = '\0';
+	if (addr_parse(&client, request[0]) != 0)
+		fail(STATUS_USAGE,
+		    "client \"%s\" is not an IPv4 or IPv6 address%s",
+		    request[0], near_client(request));
+	if (at != NULL && addr_parse(&sender, at) != 0)
+		fail(STATUS_USAGE,
+		    "sender \"%s\" is not an IPv4 or IPv6 address; write "
+		    "CLIENT@SENDER, such as 192.0.2.7@10.0.0.5",
+		    at);
+	return explain(conf, &client, at != NULL ? &sender : NULL, request[1],
+		   request[2])
+	    ? 0
+	    : STATUS_REFUSED;
+}
+
 /* What -T prints, or -t says, of a configuration.  Returns the exit status. */
 static int
 test(const struct options *o, const struct gen *gen)
 {
 	const struct conf *conf = gen->conf;
-	char **request = o->request;
-	struct addr client;
 	int status;
 
 	if (o->print && directives_print(conf, stdout) != 0)
 		fail(STATUS_SYSTEM, "standard output: %s", strerror(errno));
 	if (o->print)
 		return 0;
-	if (request == NULL) {
+	if (o->request == NULL) {
 		hints_print(conf);
 		status = try(gen);
 		printf("%s: %s: the configuration is right%s%s%s\n", program,
@@ -582,12 +610,7 @@ test(const struct options *o, const struct gen *gen)
 		    status != 0 ? " would fail" : "");
 		return status;
 	}
-	if (addr_parse(&client, request[0]) != 0)
-		fail(STATUS_USAGE,
-		    "client \"%s\" is not an IPv4 or IPv6 address%s",
-		    request[0], near_client(request));
-	return explain(conf, &client, request[1], request[2]) ? 0
-							      : STATUS_REFUSED;
+	return explain_request(conf, o->request);
 }
 
 int

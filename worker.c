@@ -297,17 +297,17 @@ accept_later(int listener)
 }
 
 static enum accepted
-accept_one(int listener)
+accept_one(size_t i)
 {
+	int listener = w.args->listeners[i], fd, error;
 	struct sockaddr_storage from;
-	int fd, error;
 
 	if (!place_take())
 		return accept_later(listener);
 	w.full = false;
 	fd = sys_accept(listener, &from);
 	if (fd >= 0) {
-		life_accepted(fd, &from);
+		life_accepted(fd, &from, w.args->proxied >> i & 1);
 		return ACCEPTED;
 	}
 	error = errno;
@@ -353,7 +353,7 @@ listener_ready(size_t i, int max)
 	enum accepted accepted = ACCEPTED;
 
 	while (max-- > 0 && accepted == ACCEPTED)
-		accepted = accept_one(w.args->listeners[i]);
+		accepted = accept_one(i);
 	if (accepted == ACCEPTED_NEVER ||
 	    (w.draining && accepted == ACCEPTED_NOBODY &&
 		clock_now() >= w.leave_at))

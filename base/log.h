@@ -56,8 +56,9 @@ struct log_rate {
 /* What the access log says about a connection that has ended. */
 struct record {
 	const struct addr *client;
-	const char *user;   /* or NULL */
-	const char *target; /* as the client wrote it, or NULL */
+	const struct addr *via; /* the load balancer, or NULL */
+	const char *user;       /* or NULL */
+	const char *target;     /* as the client wrote it, or NULL */
 	const struct addr *dialled;
 	int status; /* 0: no answer was sent */
 	const char *reason;

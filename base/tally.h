@@ -8,6 +8,7 @@ enum tally {
 	TALLY_BAD,
 	TALLY_DENIED,
 	TALLY_REFUSED,
+	TALLY_PREFACES, /* not shown on the page of StatHost */
 	TALLIES,
 	TALLY_NONE = TALLIES /* counted nowhere */
 };

@@ -29,6 +29,7 @@
 #include "login.h"
 #include "near.h"
 #include "parse.h"
+#include "preface.h"
 #include "question.h"
 #include "quote.h"
 #include "race.h"
@@ -613,6 +614,36 @@ way_goes(void)
 	return true;
 }
 
+/*
+ * Prints whether a load balancer may name this client in a PROXY header.  Returns
+ * false if the connection is reset.
+ */
+static bool
+sender_goes(const struct addr *sender, const struct addr *client)
+{
+	const struct conf *conf = e.conf;
+	char text[ADDR_TEXT_SIZE];
+	size_t i = 0;
+
+	printf("sender %s: ", addr_text(sender, text));
+	while (i < conf->nproxy_from &&
+	    !addr_in_blocks(sender, &conf->proxy_from[i], 1))
+		i++;
+	if (i == conf->nproxy_from) {
+		puts("refused: no ProxyFrom has its address");
+	} else {
+		say_line(
+		    "trusted by", quote_nth(conf->file, "ProxyFrom", i + 1));
+		if (preface_fits(client))
+			return true;
+		printf("client %s: refused: no client of a load balancer has "
+		       "this address\n",
+		    e.client);
+	}
+	puts("answer: none, the connection is reset");
+	return false;
+}
+
 /* Prints the outcome of a check.  Returns false if the request is refused. */
 static bool
 check_goes(enum check check)
@@ -652,12 +683,13 @@ check_goes(enum check check)
  * Prints, check by check, how a request of a client would be decided, and what
  * the answer would be.  A target of the form host:port makes it a CONNECT, a
  * URL or a path a GET.  A user ("-": no credentials) is taken to have sent the
- * right password.  Blocks while name servers are asked.  Returns false if the
+ * right password.  With a sender (not NULL), a load balancer names the client in
+ * a PROXY header.  Blocks while name servers are asked.  Returns false if the
  * request is refused.
  */
 bool
-explain(const struct conf *conf, const struct addr *client, const char *user,
-    const char *target)
+explain(const struct conf *conf, const struct addr *client,
+    const struct addr *sender, const char *user, const char *target)
 {
 	static struct addr listening[LISTEN_MAX];
 
@@ -670,6 +702,8 @@ explain(const struct conf *conf, const struct addr *client, const char *user,
 		.asker = { .client = client } };
 	addr_text(client, e.client);
 	target_keep(target);
+	if (sender != NULL && !sender_goes(sender, client))
+		return false;
 	for (enum check check = 0; check < CHECKS && !e.answered; check++)
 		if (!check_goes(check))
 			return false;

@@ -8,7 +8,7 @@
 struct addr;
 struct conf;
 
-bool explain(const struct conf *, const struct addr *client, const char *user,
-    const char *target);
+bool explain(const struct conf *, const struct addr *client,
+    const struct addr *sender, const char *user, const char *target);
 
 #endif

@@ -27,6 +27,7 @@
 #include "sys.h"
 #include "target.h"
 #include "text.h"
+#include "upstream.h"
 #include "who.h"
 
 /* Frees a configuration and all it owns; NULL is fine. */
@@ -81,7 +82,7 @@ conf_near_user(const struct conf *conf, const char *name)
 }
 
 /*
- * The addresses that a configuration listens on, with its port: all of this
+ * The addresses that a configuration listens on, with their ports: all of this
  * machine when it names none.  Returns how many.
  */
 size_t
@@ -95,7 +96,8 @@ conf_addresses(const struct conf *conf, struct addr at[LISTEN_MAX])
 	memcpy(
 	    at, conf->nlisten > 0 ? conf->listen : everywhere, n * sizeof(*at));
 	for (size_t i = 0; i < n; i++)
-		at[i].port = conf->port;
+		if (at[i].port == 0)
+			at[i].port = conf->port;
 	return n;
 }
 
@@ -223,12 +225,67 @@ filter_check(struct reader *r)
 		    "add Filter \"/...\"");
 }
 
+/* Whether a socket on one address leaves no room for one on the other. */
+static bool
+listen_clash(const struct addr *a, const struct addr *b)
+{
+	static const struct addr any4 = { .ip = { [10] = 0xff, 0xff } }, any6;
+	const struct addr *any = addr_is4(a) ? &any4 : &any6;
+
+	return addr_is4(a) == addr_is4(b) && a->port == b->port &&
+	    ((addr_same_ip(a, b) && a->scope == b->scope) ||
+		addr_same_ip(a, any) || addr_same_ip(b, any));
+}
+
+/* The ports are known only at the end of the file. */
+static void
+listen_check_clashes(struct reader *r)
+{
+	const struct conf *conf = r->conf;
+	char before[ADDR_TEXT_SIZE], now[ADDR_TEXT_SIZE];
+	struct addr at[LISTEN_MAX];
+	size_t n = conf->nlisten > 0 ? conf_addresses(conf, at) : 0, j;
+
+	for (size_t i = 0; i < n; i++) {
+		for (j = 0; j < i && !listen_clash(&at[j], &at[i]); j++)
+			;
+		place(r, conf->listen_lines[i],
+		    conf->proxied >> i & 1 ? "ListenProxy" : "Listen");
+		if (j < i)
+			reader_say(r, LOG_LEVEL_ERROR,
+			    "%s is already covered by %s of an earlier line, "
+			    "or covers it; take one of them out",
+			    addr_text(&at[i], now), addr_text(&at[j], before));
+	}
+}
+
+/* Who may send a PROXY header must be said: anybody could name any client. */
+static void
+senders_check(struct reader *r)
+{
+	unsigned long line = upstream_greet(&r->conf->upstreams);
+
+	place_at(r, "ListenProxy");
+	if (r->conf->proxied != 0 && !is_given(r, "ProxyFrom"))
+		reader_say(r, LOG_LEVEL_ERROR,
+		    "there is no ProxyFrom, so every connection would be "
+		    "refused; add ProxyFrom with the address of the load "
+		    "balancer");
+	place(r, line, "SendProxy");
+	if (line != 0)
+		reader_say(r, LOG_LEVEL_ERROR,
+		    "no Upstream has this host and port; write them as they "
+		    "are there");
+}
+
 static void
 conf_check(struct reader *r)
 {
 	if (!r->lacks_users)
 		targets_check(r);
 	reverse_check(r);
+	listen_check_clashes(r);
+	senders_check(r);
 	ports_check(r);
 	filter_check(r);
 	place(r, 0, NULL);

@@ -42,8 +42,11 @@ struct conf {
 	unsigned rate_limit;          /* bytes per second; 0: no limit */
 	unsigned workers;             /* 0: auto */
 	size_t nlisten, nbind;
-	struct addr listen[LISTEN_MAX];
+	struct addr listen[LISTEN_MAX]; /* port 0: the one of Port */
 	unsigned long listen_lines[LISTEN_MAX];
+	uint64_t proxied;         /* a bit for each of listen: ListenProxy */
+	struct block *proxy_from; /* owned: ProxyFrom */
+	size_t nproxy_from;
 	struct addr bind[BIND_MAX];
 	struct acl acl;
 	struct upstreams upstreams;

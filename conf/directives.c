@@ -685,44 +685,109 @@ show_addresses(
 	return n > 0;
 }
 
-/* Whether a socket on one address leaves no room for one on the other. */
-static bool
-listen_clash(const struct addr *a, const struct addr *b)
-{
-	static const struct addr any4 = { .ip = { [10] = 0xff, 0xff } }, any6;
-	const struct addr *any = addr_is4(a) ? &any4 : &any6;
-
-	return addr_is4(a) == addr_is4(b) &&
-	    ((addr_same_ip(a, b) && a->scope == b->scope) ||
-		addr_same_ip(a, any) || addr_same_ip(b, any));
-}
-
 static int
 take_listen(struct reader *r, const struct directive *d, char *arg)
 {
 	struct conf *conf = r->conf;
-	char before[ADDR_TEXT_SIZE], now[ADDR_TEXT_SIZE];
-	const struct addr *last;
 	size_t at = conf->nlisten;
 
 	(void)d;
 	if (address(r, arg, conf->listen, &conf->nlisten, LISTEN_MAX) != 0)
 		return -1;
-	last = &conf->listen[conf->nlisten - 1];
-	for (const struct addr *a = conf->listen; a < last; a++)
-		if (listen_clash(a, last))
-			return FAIL(r,
-			    "%s is already covered by %s of an earlier line, "
-			    "or covers it; take one of them out",
-			    addr_text(last, now), addr_text(a, before));
 	conf->listen_lines[at] = r->line;
 	return 0;
+}
+
+/* Prints the addresses to listen on with a PROXY header, or those without. */
+static bool
+listen_show(
+    FILE *out, const struct directive *d, const struct conf *conf, bool proxied)
+{
+	char text[ADDR_TEXT_SIZE];
+	bool any = false;
+
+	for (size_t i = 0; i < conf->nlisten; i++) {
+		const struct addr *at = &conf->listen[i];
+
+		if ((conf->proxied >> i & 1) != proxied)
+			continue;
+		fprintf(out, "%s %s", d->name, addr_text(at, text));
+		if (at->port != 0)
+			fprintf(out, " %u", (unsigned)at->port);
+		fputc('\n', out);
+		any = true;
+	}
+	return any;
 }
 
 static bool
 show_listen(FILE *out, const struct directive *d, const struct conf *conf)
 {
-	return show_addresses(out, d, conf->listen, conf->nlisten);
+	return listen_show(out, d, conf, false);
+}
+
+/* An address, and a port where that is not the one of Port. */
+static int
+take_listen_proxy(struct reader *r, const struct directive *d, char *arg)
+{
+	struct conf *conf = r->conf;
+	size_t len = strcspn(arg, " \t"), at = conf->nlisten;
+	char *port = arg + len + strspn(arg + len, " \t");
+	unsigned long n = 0;
+
+	arg[len] = '\0';
+	if (*port != '\0' && number(r, port, d, &n) != 0)
+		return -1;
+	if (take_listen(r, d, arg) != 0)
+		return -1;
+	conf->listen[at].port = (uint16_t)n;
+	conf->proxied |= UINT64_C(1) << at;
+	return 0;
+}
+
+static bool
+show_listen_proxy(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	return listen_show(out, d, conf, true);
+}
+
+static int
+take_proxy_from(struct reader *r, const struct directive *d, char *arg)
+{
+	struct conf *conf = r->conf;
+	struct block *list =
+	    grow(r, conf->proxy_from, conf->nproxy_from, sizeof(*list));
+
+	(void)d;
+	if (list == NULL)
+		return -1;
+	conf->proxy_from = list;
+	list += conf->nproxy_from;
+	if (addr_parse_block(list, arg) != 0)
+		return FAIL(r,
+		    "\"%.60s\" is not an address or a block (a.b.c.d/0 to /32, "
+		    "or IPv6 with /0 to /128)",
+		    arg);
+	doubts_blocks(r, arg);
+	addr_mask(list->net, list->bits);
+	conf->nproxy_from++;
+	if (strstr(arg, "/0") != NULL && list->bits <= 96)
+		reader_say(r, LOG_LEVEL_WARNING,
+		    "everybody may claim to be any client; name only the load "
+		    "balancers");
+	return 0;
+}
+
+static bool
+show_proxy_from(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	char net[ADDR_TEXT_SIZE];
+
+	for (size_t i = 0; i < conf->nproxy_from; i++)
+		fprintf(out, "%s %s\n", d->name,
+		    addr_text_block(conf->proxy_from[i].net,
+			conf->proxy_from[i].bits, net));
+	return conf->nproxy_from > 0;
 }
 
 static int
@@ -1064,6 +1129,33 @@ show_upstreams(FILE *out, const struct directive *d, const struct conf *conf)
 	return conf->upstreams.n > 0;
 }
 
+/* The PROXY header for a parent. */
+static int
+take_send_proxy(struct reader *r, const struct directive *d, char *arg)
+{
+	const char *wrong =
+	    upstream_greeting_add(&r->conf->upstreams, r->line, arg);
+
+	(void)d;
+	return wrong == NULL ? 0 : FAIL(r, "%s", wrong);
+}
+
+static bool
+show_send_proxy(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	const struct upstreams *us = &conf->upstreams;
+
+	for (size_t i = 0; i < us->ngreetings; i++) {
+		const struct upstream *to = &us->greetings[i];
+
+		fprintf(out,
+		    strchr(to->host, ':') != NULL ? "%s v%u [%s]:%u\n"
+						  : "%s v%u %s:%u\n",
+		    d->name, to->preface, to->host, (unsigned)to->port);
+	}
+	return us->ngreetings > 0;
+}
+
 /* Plain HTTP. */
 
 static int
@@ -1251,6 +1343,8 @@ static const struct directive directives[] = {
 	{ "HeaderTimeout", take_number, show_number, AT(header_timeout),
 	    .value = "30", .min = 1, .max = 86400 },
 	{ "Listen", take_listen, show_listen, .value = NULL },
+	{ "ListenProxy", take_listen_proxy, show_listen_proxy,
+	    .min = 1, .max = 65535 },
 	{ "LogFile", take_path, show_string, AT(logfile) },
 	{ "LogLevel", take_log_level, show_log_level, AT(loglevel),
 	    .value = "info" },
@@ -1267,6 +1361,7 @@ static const struct directive directives[] = {
 	    AT(per_host.block), .value = "32:64" },
 	{ "PidFile", take_path, show_string, AT(pidfile) },
 	{ "Port", take_port, show_port, AT(port), .min = 1, .max = 65535 },
+	{ "ProxyFrom", take_proxy_from, show_proxy_from, .value = NULL },
 	{ "RateLimit", take_number, show_number, AT(rate_limit),
 	    .min = 1024, .max = 1000000000 },
 	{ "ReverseBaseURL", take_reverse_base, show_string,
@@ -1276,6 +1371,7 @@ static const struct directive directives[] = {
 	{ "ReverseOnly", take_bool, show_bool, AT(reverse.only),
 	    .value = "no" },
 	{ "ReversePath", take_reverse_path, show_mappings, .value = NULL },
+	{ "SendProxy", take_send_proxy, show_send_proxy, .value = NULL },
 	{ "StartServers", take_obsolete, NULL, .max = NUMBER_MAX },
 	{ "StatFile", take_page, show_page, AT(pages.stat) },
 	{ "StatHost", take_stat_host, show_string, AT(stat_host.name),
@@ -1518,6 +1614,7 @@ directives_free(struct conf *conf)
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		free(words[i]);
+	free(conf->proxy_from);
 	acl_free(&conf->acl);
 	strings_free(conf->auth_files, conf->nauth_files);
 	login_free(&conf->logins);

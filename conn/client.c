@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Decides which clients are served, from accept() until the request is read,
- * by the limits for their address and the rules for clients.  Nothing here
- * looks into what a client sends.
+ * by the limits for their address and the rules for clients.  The address is
+ * what the system says, or a load balancer in a PROXY header.  Nothing here looks
+ * into what a client sends.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -26,14 +27,18 @@
 #include "conn.h"
 #include "log.h"
 #include "namecache.h"
+#include "preface.h"
 #include "question.h"
 #include "quota.h"
 #include "refusal.h"
 #include "relay.h"
 #include "rule.h"
+#include "sender.h"
+#include "share.h"
 #include "socket.h"
 #include "stats.h"
 #include "steps.h"
+#include "store.h"
 #include "sys.h"
 #include "tally.h"
 #include "tunnel.h"
@@ -51,6 +56,8 @@ void
 client_init(const struct worker_args *args)
 {
 	conf = args->conf;
+	sender_use(
+	    conf->proxy_from, conf->nproxy_from, &args->share->strangers);
 }
 
 /* The rules. */
@@ -252,6 +259,19 @@ client_options(int fd)
 	socket_linger(fd, false);
 }
 
+static void
+log_connect(const struct conn *c)
+{
+	char client[ADDR_TEXT_SIZE], via[ADDR_TEXT_SIZE];
+
+	if (!log_wants(LOG_LEVEL_CONNECT))
+		return;
+	log_line(LOG_LEVEL_CONNECT, "Connect (file descriptor %d): %s%s%s",
+	    c->tunnel.end[CLIENT].fd, addr_text(&c->client, client),
+	    c->proxied ? " via " : "",
+	    c->proxied ? addr_text(&c->via, via) : "");
+}
+
 /*
  * Takes a client that was accepted.  The limits are checked first, so that a
  * flood costs little; most clients above a limit are closed without an answer,
@@ -261,7 +281,6 @@ client_options(int fd)
 struct conn *
 client_accepted(int fd, const struct sockaddr_storage *from)
 {
-	char text[ADDR_TEXT_SIZE];
 	struct addr client;
 	enum limit limit;
 	struct conn *c;
@@ -284,17 +303,130 @@ client_accepted(int fd, const struct sockaddr_storage *from)
 	}
 	c->counted = counted;
 	c->setup->limited = limit != LIMIT_NONE;
-	if (log_wants(LOG_LEVEL_CONNECT))
-		log_line(LOG_LEVEL_CONNECT, "Connect (file descriptor %d): %s",
-		    fd, addr_text(&client, text));
+	log_connect(c);
 	return c;
+}
+
+/* Decides whether a client whose address is known is served. */
+static enum conn_state
+client_judge(struct conn *c)
+{
+	if (c->setup->limited)
+		return limit_refuse(c);
+	return client_obey(c, client_verdict(c));
 }
 
 /* The first step of a connection, in CONN_RULE: decides if it is served. */
 enum conn_state
 client_begin(struct conn *c)
 {
-	if (c->setup->limited)
-		return limit_refuse(c);
-	return client_obey(c, client_verdict(c));
+	return c->proxied ? CONN_PREFACE : client_judge(c);
+}
+
+/* Clients of load balancers. */
+
+static void
+sender_drop(int fd, const struct addr *sender, const char *why)
+{
+	sender_complain(sender, why);
+	close(fd);
+}
+
+/*
+ * As client_accepted(), for a connection that must begin with a PROXY header.
+ * Nothing is read of it if its sender is not trusted.  Until the header has come
+ * the sender counts as the client, and the access log gets no line.
+ */
+struct conn *
+client_proxied(int fd, const struct sockaddr_storage *from)
+{
+	struct addr sender;
+	const char *why;
+	struct conn *c;
+
+	addr_from_sockaddr(&sender, from);
+	client_options(fd);
+	why = sender_enter(&sender);
+	if (why != NULL) {
+		sender_drop(fd, &sender, why);
+		return NULL;
+	}
+	c = conn_new(fd, &sender);
+	if (c == NULL) {
+		sender_leave(&sender);
+		close(fd);
+		return NULL;
+	}
+	c->via = sender;
+	c->proxied = c->recorded = true;
+	return c;
+}
+
+/* Goes on with a client that the header names, as if it had connected here. */
+static enum conn_state
+client_named(struct conn *c, const struct addr *client)
+{
+	enum limit limit;
+
+	c->client = *client;
+	c->began = clock_now();
+	c->recorded = false;
+	limit = limit_check(client, &c->counted);
+	if (limit != LIMIT_NONE && quota_take(QUOTA_REFUSALS, client) > 0) {
+		stats_count(refusal_row(REFUSE_LIMIT)->tally);
+		c->refusal = REFUSE_LIMIT;
+		return conn_end(c, END_REFUSED);
+	}
+	c->setup->limited = limit != LIMIT_NONE;
+	log_connect(c);
+	return client_judge(c);
+}
+
+/*
+ * Goes on with a sender that speaks for itself, to check if this proxy is well.
+ * No rule for clients is for it.
+ */
+static enum conn_state
+client_local(struct conn *c)
+{
+	c->local = true;
+	return client_admit(c);
+}
+
+/* CONN_PREFACE: reads some of the header. */
+enum conn_state
+client_preface(struct conn *c)
+{
+	struct setup *s = c->setup;
+	struct preface preface = { .length = 0 };
+	enum sender_state state = sender_read(
+	    c->tunnel.end[CLIENT].fd, &s->head, &s->head_len, &preface);
+
+	s->head_size = s->head != NULL ? PREFACE_MAX : 0;
+	switch (state) {
+	case SENDER_TALKS:
+		return CONN_PREFACE;
+	case SENDER_LEFT:
+		return conn_end(c, END_CLIENT_LEFT);
+	case SENDER_WRONG:
+		sender_complain(&c->via, preface.why);
+		return conn_end(c, END_REFUSED);
+	case SENDER_READY:
+		break;
+	}
+	store_free(s->head, s->head_size);
+	s->head = NULL;
+	s->head_len = s->head_size = 0;
+	return preface.local ? client_local(c)
+			     : client_named(c, &preface.client);
+}
+
+/* The header has not come in time, or not even a byte of it, which is silent. */
+enum conn_state
+client_faceless(struct conn *c)
+{
+	if (c->setup->head_len > 0)
+		sender_complain(
+		    &c->via, "its PROXY header did not come in time");
+	return conn_end(c, END_REFUSED);
 }

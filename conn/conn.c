@@ -41,6 +41,7 @@
 #include "reply.h"
 #include "rewrite.h"
 #include "secret.h"
+#include "sender.h"
 #include "share.h"
 #include "socket.h"
 #include "stats.h"
@@ -51,10 +52,11 @@
 #include "upstream.h"
 
 enum {
-	LINGER_TIME = 2000, /* ms for a client to close after a reply */
-	REPLY_TIME = 30000, /* ms for it to read a long reply and close */
-	FLUSH_TIME = 5000,  /* ms for a side to read what is left for it */
-	FLUSH_CHECK = 20    /* ms until it is first checked whether it has */
+	PREFACE_TIME = 5000, /* ms for a PROXY header, HeaderTimeout at most */
+	LINGER_TIME = 2000,  /* ms for a client to close after a reply */
+	REPLY_TIME = 30000,  /* ms for it to read a long reply and close */
+	FLUSH_TIME = 5000,   /* ms for a side to read what is left for it */
+	FLUSH_CHECK = 20     /* ms until it is first checked whether it has */
 };
 
 static struct {
@@ -247,6 +249,7 @@ conn_record(const struct conn *c, enum ending ending)
 		[END_STOPPED] = "stopped" };
 	struct record record = {
 		.client = &c->client,
+		.via = c->proxied ? &c->via : NULL,
 		.user = c->user,
 		.target = c->target,
 		.dialled = &c->server,
@@ -276,8 +279,8 @@ is_under_way(enum conn_state state)
 static bool
 is_unsettled(enum conn_state state)
 {
-	return state == CONN_RULE || state == CONN_REQUEST ||
-	    state == CONN_USER || is_under_way(state);
+	return state == CONN_PREFACE || state == CONN_RULE ||
+	    state == CONN_REQUEST || state == CONN_USER || is_under_way(state);
 }
 
 /* Whether a connection in this state uses its socket to the server. */
@@ -304,6 +307,7 @@ enum spare
 conn_spare(const struct conn *c)
 {
 	switch (c->state) {
+	case CONN_PREFACE:
 	case CONN_REQUEST:
 		return SPARE_HEAD;
 	case CONN_IDLE:
@@ -363,6 +367,9 @@ conn_leave(struct conn *c)
 	spare_count(c, -1);
 	c->half = false;
 	switch (c->state) {
+	case CONN_PREFACE:
+		sender_leave(&c->via);
+		break;
 	case CONN_RULE:
 	case CONN_USER:
 	case CONN_RESOLVE:
@@ -421,7 +428,8 @@ conn_free(struct conn *c)
 {
 	bool tunnel = c->state == CONN_RELAY || c->state == CONN_FLUSH;
 	bool reset =
-	    (tunnel || c->state == CONN_FORWARD) && c->ending != END_CLOSED;
+	    (tunnel || c->state == CONN_FORWARD || c->state == CONN_PREFACE) &&
+	    c->ending != END_CLOSED;
 
 	if (!c->recorded)
 		conn_record(c, (enum ending)c->ending);
@@ -577,6 +585,10 @@ static int64_t
 conn_deadline(const struct conn *c)
 {
 	switch (c->state) {
+	case CONN_PREFACE:
+		return c->began +
+		    earliest(
+			PREFACE_TIME, k.conf->header_timeout * INT64_C(1000));
 	case CONN_REQUEST:
 	case CONN_IDLE:
 		return c->began + k.conf->header_timeout * INT64_C(1000);

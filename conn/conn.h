@@ -27,6 +27,7 @@ struct worker_args;
 
 enum conn_state {
 	CONN_FREE,
+	CONN_PREFACE, /* a load balancer's PROXY header is read */
 	CONN_RULE,    /* a rule for names is looked up for the client */
 	CONN_REQUEST, /* the head of a request is read */
 	CONN_USER,    /* the credentials are checked */
@@ -95,10 +96,12 @@ struct conn {
 	bool recorded;        /* the last request is in the access log */
 	bool half;            /* counted as one of which one side has ended */
 	bool probed;          /* its peers are asked if they are there */
+	bool proxied;         /* by a load balancer, whose address is via */
+	bool local;           /* the load balancer itself is the client */
 	char minor;           /* of the request's HTTP version, a digit */
 	unsigned char ending; /* enum ending: why it becomes CONN_FREE */
 	uint64_t serial;      /* with the worker's slot, its id: say_id() */
-	struct addr client, server;
+	struct addr client, server, via;
 	struct setup *setup;
 	struct exchange *exchange; /* owned: plain HTTP */
 	char *target;              /* as asked */
@@ -112,6 +115,13 @@ static inline struct conn *
 conn_of(struct tunnel *t)
 {
 	return (struct conn *)t;
+}
+
+/* The address that a connection really comes from. */
+static inline const struct addr *
+conn_peer(const struct conn *c)
+{
+	return c->proxied ? &c->via : &c->client;
 }
 
 /* The object. */

@@ -5,12 +5,12 @@
  * ended only here, so no step uses a connection that is gone.  Whatever a peer
  * does, it can end its own connection but not the worker.
  *
- *     RULE -> REQUEST -> USER -> RESOLVE -> CONNECT -> (PARENT) -> RELAY -> FLUSH
+ * PREFACE -> RULE -> REQUEST -> USER -> RESOLVE -> CONNECT -> (PARENT) -> RELAY -> FLUSH
  *                ^                                              -> FORWARD
  *               IDLE <-------------------------------------------- |
  *                  any but RELAY and FLUSH -> LINGER; any -> FREE
  *
- * The steps are in client.c (RULE), request.c (REQUEST, USER, IDLE), reach.c
+ * The steps are in client.c (PREFACE, RULE), request.c (REQUEST, USER, IDLE), reach.c
  * (RESOLVE, CONNECT, PARENT), exchange.c (FORWARD) and carry.c (RELAY, FLUSH,
  * LINGER).
  */
@@ -86,6 +86,8 @@ static enum conn_state
 life_enter(struct conn *c)
 {
 	switch (c->state) {
+	case CONN_PREFACE:
+		return client_preface(c);
 	case CONN_REQUEST:
 		return request_enter(c);
 	case CONN_RESOLVE:
@@ -122,11 +124,15 @@ life_go(struct conn *c, enum conn_state next)
 	conn_watch(c);
 }
 
-/* Takes a client that was accepted, and owns its descriptor. */
+/*
+ * Takes a client that was accepted, and owns its descriptor.  If it is proxied,
+ * a load balancer must say first who it is.
+ */
 void
-life_accepted(int fd, const struct sockaddr_storage *from)
+life_accepted(int fd, const struct sockaddr_storage *from, bool proxied)
 {
-	struct conn *c = client_accepted(fd, from);
+	struct conn *c =
+	    proxied ? client_proxied(fd, from) : client_accepted(fd, from);
 
 	if (c != NULL)
 		life_go(c, client_begin(c));
@@ -137,6 +143,8 @@ static enum conn_state
 event_step(struct conn *c, unsigned which, short revents)
 {
 	switch (c->state) {
+	case CONN_PREFACE:
+		return client_preface(c);
 	case CONN_RULE:
 	case CONN_USER:
 		return client_early(c, revents);
@@ -179,6 +187,8 @@ static enum conn_state
 expire_step(struct conn *c)
 {
 	switch (c->state) {
+	case CONN_PREFACE:
+		return client_faceless(c);
 	case CONN_RULE:
 		return client_deny(c);
 	case CONN_REQUEST:

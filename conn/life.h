@@ -13,7 +13,7 @@ struct tunnel;
 struct worker_args;
 
 int life_init(const struct worker_args *);
-void life_accepted(int fd, const struct sockaddr_storage *from);
+void life_accepted(int fd, const struct sockaddr_storage *from, bool proxied);
 void life_event(struct tunnel *, unsigned which, short revents);
 void life_expire(struct tunnel *);
 void life_answers(void);

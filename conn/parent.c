@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -420,6 +421,19 @@ parent_begin(struct parent *p, const struct upstream *u,
 	p->state = u->kind == UPSTREAM_HTTP ? http_request(p)
 	    : u->kind == UPSTREAM_SOCKS4    ? socks4_request(p)
 					    : socks5_greeting(p);
+}
+
+/*
+ * Puts a PROXY header in front of the first message, so that both go out in one
+ * write.  Must be called right after parent_begin().
+ */
+void
+parent_preface(struct parent *p, const char *header, size_t len)
+{
+	assert(p->at == 0 && p->len + len <= sizeof(p->bytes));
+	memmove(p->bytes + len, p->bytes, p->len);
+	memcpy(p->bytes, header, len);
+	p->len += len;
 }
 
 /*

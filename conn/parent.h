@@ -42,6 +42,7 @@ size_t parent_credentials(
     char out[PARENT_CREDENTIALS_SIZE], const struct upstream *);
 void parent_begin(struct parent *, const struct upstream *,
     const struct request *, const char *via);
+void parent_preface(struct parent *, const char *header, size_t len);
 enum parent_state parent_take(struct parent *);
 enum parent_state parent_talk(struct parent *, int fd);
 

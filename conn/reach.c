@@ -7,6 +7,8 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <sys/socket.h>
+
 #include <errno.h>
 #include <netdb.h>
 #include <stdbool.h>
@@ -28,6 +30,7 @@
 #include "namecache.h"
 #include "parent.h"
 #include "parse.h"
+#include "preface.h"
 #include "question.h"
 #include "race.h"
 #include "refusal.h"
@@ -346,6 +349,45 @@ log_connected(const struct conn *c)
 		    u->host, fd);
 }
 
+/*
+ * Writes the PROXY header for a parent that wants one: it names the client, and
+ * the address that this has connected to.  Returns the length; 0: none.
+ */
+static size_t
+header_write(const struct conn *c, char header[PREFACE_WRITTEN_MAX])
+{
+	const struct upstream *u = c->setup->upstream;
+	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(ss);
+	struct addr here;
+	void *sa = &ss;
+
+	if (u->preface == 0)
+		return 0;
+	if (getsockname(c->tunnel.end[CLIENT].fd, sa, &len) == 0)
+		addr_from_sockaddr(&here, &ss);
+	else
+		here = c->client;
+	return preface_write(header, u->preface, &c->client, &here);
+}
+
+/* Sends it before a plain request.  Returns 0, or -1 with errno. */
+static int
+header_send(const struct conn *c)
+{
+	char header[PREFACE_WRITTEN_MAX];
+	size_t len = header_write(c, header);
+	ssize_t n;
+
+	if (len == 0)
+		return 0;
+	/* A socket that was just connected has room for it. */
+	n = send(c->tunnel.end[SERVER].fd, header, len, MSG_NOSIGNAL);
+	if (n >= 0 && n < (ssize_t)len)
+		errno = EPIPE;
+	return n == (ssize_t)len ? 0 : -1;
+}
+
 /* The server is reached.  Returns the state that follows. */
 static enum conn_state
 reached(struct conn *c)
@@ -374,6 +416,8 @@ dialled(struct conn *c, enum race_state state)
 			return reached(c);
 		if (c->exchange == NULL || u->kind != UPSTREAM_HTTP)
 			return CONN_PARENT;
+		if (header_send(c) != 0)
+			return unreached(c, errno);
 		c->exchange->upstream = u;
 		return CONN_FORWARD;
 	}
@@ -450,6 +494,7 @@ parent_event(struct conn *c)
 enum conn_state
 reach_parent(struct conn *c)
 {
+	char header[PREFACE_WRITTEN_MAX];
 	struct setup *s = c->setup;
 
 	s->parent = malloc(sizeof(*s->parent));
@@ -457,6 +502,7 @@ reach_parent(struct conn *c)
 		return conn_refuse(c, REFUSE_MEMORY);
 	parent_begin(
 	    s->parent, s->upstream, &s->request, s->via != NULL ? s->via : "");
+	parent_preface(s->parent, header, header_write(c, header));
 	return parent_event(c);
 }
 

@@ -28,7 +28,8 @@ const size_t reply_established_len = sizeof(reply_established) - 1;
 
 enum {
 	FIELDS_MAX = 2048, /* bytes of a status line and fields */
-	DETAIL_SIZE = 160  /* bytes of a sentence, with its NUL */
+	DETAIL_SIZE = 160, /* bytes of a sentence, with its NUL */
+	NUMBERS = 5        /* on the page of statistics */
 };
 
 /* The built-in pages; target_page is for errors whose target is known. */
@@ -223,7 +224,7 @@ reply_make(const char **text, struct reply *r)
 	static const struct stats nothing;
 	const struct stats *stats = r->stats != NULL ? r->stats : &nothing;
 	char *page = buffer + FIELDS_MAX, fields[FIELDS_MAX];
-	char date[40], code[12], client[ADDR_TEXT_SIZE], n[TALLIES + 1][24];
+	char date[40], code[12], client[ADDR_TEXT_SIZE], n[NUMBERS][24];
 	char detail[DETAIL_SIZE];
 	size_t page_len, fields_len, nvalues;
 
@@ -248,7 +249,7 @@ reply_make(const char **text, struct reply *r)
 	/* The last values are for the statistics alone. */
 	nvalues = sizeof(values) / sizeof(*values);
 	if (r->stats == NULL)
-		nvalues -= TALLIES + 1;
+		nvalues -= NUMBERS;
 	page_len =
 	    page_make(page, r, template_of(r, rules.pages), values, nvalues);
 	fields_len = fields_make(fields, r, date, page_len);

@@ -284,7 +284,7 @@ request_identify(struct conn *c, char *head)
 static bool
 is_loop(const struct conn *c, const char *head)
 {
-	return self_made(&c->client) || via_is_loop(&c->setup->request, head);
+	return self_made(conn_peer(c)) || via_is_loop(&c->setup->request, head);
 }
 
 static enum conn_state
@@ -301,6 +301,16 @@ refuse_loop(struct conn *c, char *head, size_t len)
 	    "Prevented endless loop (file descriptor %d): %s",
 	    c->tunnel.end[CLIENT].fd, addr_text(&c->client, client));
 	return conn_refuse(c, REFUSE_LOOP);
+}
+
+/* A load balancer that speaks for itself may only look how this proxy is. */
+static enum conn_state
+refuse_sender(struct conn *c, char *head)
+{
+	credentials_wipe(c, head);
+	log_line(LOG_LEVEL_NOTICE,
+	    "Refused a request of the load balancer itself %s", say_whom(c));
+	return conn_refuse(c, REFUSE_CLIENT);
 }
 
 /* Keeps what later states need of a request.  Returns 0, or -1 with ENOMEM. */
@@ -365,6 +375,8 @@ request_decide(struct conn *c, char *head, size_t len)
 	stats_count(TALLY_REQUESTS);
 	stats_add(c->setup->request.plain ? COUNT_OTHERS : COUNT_CONNECTS, 1);
 	log_request(c, head);
+	if (c->local && !stats_asked(&conf->stat_host, &c->setup->request))
+		return refuse_sender(c, head);
 	reverse_map(&conf->reverse, &c->setup->request, &head, &len);
 	log_mapped(c, head);
 	/* First: parts_keep() has room for no more Via than this lets pass. */
@@ -460,6 +472,7 @@ request_head(struct conn *c, char *head, size_t len)
 	struct setup *s = c->setup;
 	enum parse_result result = parse_head(&s->request, head, len);
 
+	c->recorded = false;
 	if (result == PARSE_BAD)
 		return request_bad(c, head, len);
 	if (result == PARSE_OK)

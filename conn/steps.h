@@ -16,9 +16,12 @@ struct sockaddr_storage;
 struct upstreams;
 struct worker_args;
 
-/* client.c: CONN_RULE. */
+/* client.c: CONN_PREFACE and CONN_RULE. */
 void client_init(const struct worker_args *);
 struct conn *client_accepted(int fd, const struct sockaddr_storage *from);
+struct conn *client_proxied(int fd, const struct sockaddr_storage *from);
+enum conn_state client_preface(struct conn *);
+enum conn_state client_faceless(struct conn *);
 enum conn_state client_begin(struct conn *);
 enum conn_state client_answered(struct conn *, const struct answer *);
 enum conn_state client_deny(struct conn *);

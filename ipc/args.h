@@ -33,6 +33,7 @@ struct worker_args {
 	const int *listeners;
 	const struct addr *listening; /* what they are bound to */
 	size_t nlisteners;
+	uint64_t proxied;     /* a bit for each: a PROXY header comes first */
 	size_t max_conns;     /* connections its descriptors allow */
 	size_t max_pipes;     /* and pipes */
 	size_t max_attempts;  /* to connect, besides one for each connection */

@@ -48,8 +48,9 @@ struct share {
 	/* Connections that we make and that might come back to us: self.c. */
 	atomic_llong made_until; /* ms: later there are none */
 	_Atomic uint64_t made[MADE_MAX];
-	struct log_rate full; /* keeps "too many clients" rare */
-	atomic_uint nslots;   /* those from this one on were never used */
+	struct log_rate full;      /* keeps "too many clients" rare */
+	struct log_rate strangers; /* and refused PROXY headers */
+	atomic_uint nslots;        /* those from this one on were never used */
 	struct share_slot {
 		_Alignas(64) atomic_uint clients;
 		atomic_uint state; /* enum slot_state */

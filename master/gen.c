@@ -118,6 +118,8 @@ gen_listen(struct gen *gen, const struct gen *old)
 		.n = conf_addresses(conf, addrs),
 		.any_family = conf->nlisten == 0,
 		.free_bind = conf->free_bind,
+		.proxied = conf->proxied,
+		.senders = conf->nproxy_from > 0,
 		.file = gen_file(gen) };
 
 	for (size_t i = 0; i < wish.n; i++)

@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -149,26 +150,33 @@ listen_has(const struct listeners *l, const struct addr *addr)
 }
 
 static void
-listen_put(struct listeners *l, int fd, const struct addr *addr)
+listen_put(struct listeners *l, int fd, const struct addr *addr, bool proxied)
 {
+	if (proxied)
+		l->proxied |= UINT64_C(1) << l->n;
 	l->fds[l->n] = fd;
 	l->at[l->n++] = *addr;
 }
 
-/* Adds a socket for an address: the old generation's, or a new one. */
+/*
+ * Adds a socket for an address of a wish: the old generation's, or a new one.
+ * What clients send first is up to each generation: the old one may still accept
+ * some by its own rule.
+ */
 static int
-listen_add(struct listeners *l, const struct addr *addr, bool free_bind,
+listen_add(struct listeners *l, const struct listen_wish *wish, size_t i,
     const struct listeners *old)
 {
+	const struct addr *addr = &wish->at[i];
 	int at = listen_find(old, addr), fd;
 
 	if (at >= 0)
 		fd = dup(old->fds[at]);
 	else
-		fd = listen_on(addr, free_bind, old != NULL);
+		fd = listen_on(addr, wish->free_bind, old != NULL);
 	if (fd < 0)
 		return -1;
-	listen_put(l, fd, addr);
+	listen_put(l, fd, addr, wish->proxied >> i & 1);
 	return 0;
 }
 
@@ -190,7 +198,7 @@ listen_take_given(struct listeners *l)
 		if (fd < 0)
 			return -1;
 		options_passed_on(fd);
-		listen_put(l, fd, &addr);
+		listen_put(l, fd, &addr, service_names(i, "proxy"));
 	}
 	return 0;
 }
@@ -209,7 +217,7 @@ listen_keep_given(struct listeners *l, const struct listeners *old)
 			    strerror(errno));
 			return -1;
 		}
-		listen_put(l, fd, &old->at[i]);
+		listen_put(l, fd, &old->at[i], old->proxied >> i & 1);
 	}
 	return 0;
 }
@@ -230,7 +238,10 @@ listen_fail(const struct listen_wish *wish, size_t i)
 	char text[ADDR_TEXT_SIZE];
 
 	log_line(LOG_LEVEL_ERROR, "%s:%lu: %s: cannot listen on %s: %s",
-	    wish->file, wish->lines[i], wish->any_family ? "Port" : "Listen",
+	    wish->file, wish->lines[i],
+	    wish->any_family             ? "Port"
+		: wish->proxied >> i & 1 ? "ListenProxy"
+					 : "Listen",
 	    addr_text_port(&wish->at[i], text), reason);
 }
 
@@ -244,7 +255,7 @@ listen_each(struct listeners *l, const struct listen_wish *wish,
 {
 
 	for (size_t i = 0; i < wish->n; i++) {
-		if (listen_add(l, &wish->at[i], wish->free_bind, old) == 0)
+		if (listen_add(l, wish, i, old) == 0)
 			continue;
 		if (wish->any_family &&
 		    (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL))
@@ -253,6 +264,18 @@ listen_each(struct listeners *l, const struct listen_wish *wish,
 		return -1;
 	}
 	return l->n > 0 ? 0 : -1;
+}
+
+/* Sockets of the manager that wait for load balancers need to know which. */
+static int
+given_check(const struct listeners *l, const struct listen_wish *wish)
+{
+	if (l->proxied == 0 || wish->senders)
+		return 0;
+	log_line(LOG_LEVEL_ERROR,
+	    "The service manager hands over a socket named proxy, but there is "
+	    "no ProxyFrom");
+	return -1;
 }
 
 /*
@@ -268,9 +291,10 @@ listen_open(struct listeners *l, const struct listen_wish *wish,
 	int result;
 
 	if (old == NULL && service_sockets() > 0)
-		return listen_take_given(l);
+		return listen_take_given(l) == 0 ? given_check(l, wish) : -1;
 	if (old != NULL && old->given)
-		return listen_keep_given(l, old);
+		return listen_keep_given(l, old) == 0 ? given_check(l, wish)
+						      : -1;
 	listen_reuseport(old, true);
 	result = listen_each(l, wish, old);
 	listen_reuseport(old, false);

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "addr.h"
 #include "bounds.h"
@@ -14,6 +15,7 @@ struct listeners {
 	size_t n;
 	int fds[LISTEN_MAX];
 	struct addr at[LISTEN_MAX]; /* what they are bound to */
+	uint64_t proxied; /* a bit for each: a PROXY header comes first */
 	bool given; /* by the service manager, whatever Port and Listen say */
 };
 
@@ -21,8 +23,10 @@ struct listeners {
 struct listen_wish {
 	const struct addr *at;
 	size_t n;
-	bool any_family; /* no Listen: the system may lack a family */
-	bool free_bind;  /* FreeBind: an address may not be there yet */
+	bool any_family;  /* no Listen: the system may lack a family */
+	bool free_bind;   /* FreeBind: an address may not be there yet */
+	uint64_t proxied; /* a bit for each: ListenProxy */
+	bool senders;     /* there is a ProxyFrom */
 	/* For messages: */
 	const char *file;
 	unsigned long lines[LISTEN_MAX]; /* one for each address */

@@ -64,18 +64,38 @@ service_sockets(void)
 	return ngiven;
 }
 
-/* Writes the name of a socket as " (name)", or nothing if it has none. */
-static void
-socket_name(char *text, size_t size, size_t i)
+/* Returns the name of a socket, which a colon may end, or NULL. */
+static const char *
+name_find(size_t i)
 {
 	const char *names = getenv("LISTEN_FDNAMES");
 
-	text[0] = '\0';
 	for (; names != NULL && i > 0; i--) {
 		names = strchr(names, ':');
 		if (names != NULL)
 			names++;
 	}
+	return names;
+}
+
+/* Whether one of the sockets that were handed over has this name. */
+bool
+service_names(size_t i, const char *name)
+{
+	const char *found = name_find(i);
+	size_t len = strlen(name);
+
+	return found != NULL && strcspn(found, ":") == len &&
+	    strncmp(found, name, len) == 0;
+}
+
+/* Writes the name of a socket as " (name)", or nothing if it has none. */
+static void
+socket_name(char *text, size_t size, size_t i)
+{
+	const char *names = name_find(i);
+
+	text[0] = '\0';
 	if (names != NULL && strcspn(names, ":") > 0)
 		snprintf(
 		    text, size, " (%.*s)", (int)strcspn(names, ":"), names);

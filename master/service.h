@@ -3,6 +3,7 @@
 #ifndef SERVICE_H
 #define SERVICE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct addr;
@@ -11,6 +12,7 @@ enum { SERVICE_FIRST = 3 /* descriptors that are handed over begin here */ };
 
 size_t service_init(void);
 size_t service_sockets(void);
+bool service_names(size_t i, const char *name);
 int service_socket(size_t i, struct addr *at);
 void service_ready(void);
 void service_reloading(void);

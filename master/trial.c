@@ -69,9 +69,9 @@ is_given_elsewhere(int error)
 
 /* An address that cannot be bound, because of errno. */
 static void
-address_found(struct findings *f, const struct addr *addr, size_t nth)
+address_found(struct findings *f, const char *directive, size_t nth,
+    const struct addr *addr)
 {
-	const char *directive = nth > 0 ? "Listen" : "Port";
 	char at[ADDR_TEXT_SIZE];
 	int error = errno;
 
@@ -92,6 +92,27 @@ address_found(struct findings *f, const struct addr *addr, size_t nth)
 		    "cannot listen on %s: %s", at, strerror(error));
 }
 
+/* The directive that gives the address with a number. */
+static const char *
+listen_directive(const struct conf *conf, size_t i)
+{
+	return conf->nlisten == 0    ? "Port"
+	    : conf->proxied >> i & 1 ? "ListenProxy"
+				     : "Listen";
+}
+
+/* Which of the lines with that directive gives it, from 1 on. */
+static size_t
+listen_nth(const struct conf *conf, size_t at)
+{
+	size_t nth = 0;
+
+	for (size_t i = 0; i <= at; i++)
+		if ((conf->proxied >> i & 1) == (conf->proxied >> at & 1))
+			nth++;
+	return nth;
+}
+
 static void
 listen_try(struct findings *f, const struct conf *conf)
 {
@@ -105,15 +126,17 @@ listen_try(struct findings *f, const struct conf *conf)
 		else if (!any_family ||
 		    (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL) ||
 		    (i + 1 == n && bound == 0))
-			address_found(f, &at[i], any_family ? 0 : i + 1);
+			address_found(f, listen_directive(conf, i),
+			    any_family ? 0 : listen_nth(conf, i), &at[i]);
 	}
 }
 
 /* Takes the sockets of a service manager; what is wrong is in the log. */
 static void
-given_try(struct findings *f)
+given_try(struct findings *f, const struct conf *conf)
 {
-	const struct listen_wish nothing = { .n = 0 };
+	const struct listen_wish nothing = { .n = 0,
+		.senders = conf->nproxy_from > 0 };
 	struct listeners l = { .n = 0 };
 
 	if (listen_open(&l, &nothing, NULL) != 0)
@@ -186,7 +209,7 @@ trial_run(const struct gen *gen, struct finding list[TRIAL_MAX])
 	struct findings f = { .list = list };
 
 	if (service_sockets() > 0)
-		given_try(&f);
+		given_try(&f, gen->conf);
 	else
 		listen_try(&f, gen->conf);
 	files_try(&f, gen->conf, identity_uid(&gen->identity));

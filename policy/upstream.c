@@ -225,13 +225,90 @@ upstream_add(struct upstreams *us, unsigned long line, char *text)
 	return wrong;
 }
 
+/* Reads a SendProxy: "v1" or "v2", and the host and port of a parent. */
+static const char *
+greeting_parse(struct upstream *u, char *text)
+{
+	const char *version = word_next(&text);
+	char *where = word_next(&text);
+
+	if (strcasecmp(version, "v1") != 0 && strcasecmp(version, "v2") != 0)
+		return "the first word must be v1 or v2, the version of the "
+		       "PROXY header";
+	u->preface = version[1] == '1' ? 1 : 2;
+	if (*where == '\0' || *text != '\0' || strchr(where, '@') != NULL)
+		return "the value must be v1 or v2 and the host:port of an "
+		       "Upstream";
+	return where_parse(u, where);
+}
+
+/*
+ * Adds a SendProxy; changes the text.  Returns NULL, or what is wrong.  It has
+ * no effect before upstream_greet().
+ */
+const char *
+upstream_greeting_add(struct upstreams *us, unsigned long line, char *text)
+{
+	struct upstream u = { .line = line }, *grown;
+	const char *wrong = greeting_parse(&u, text);
+
+	grown = array_room(us->greetings, us->ngreetings, sizeof(*grown));
+	if (grown != NULL)
+		us->greetings = grown;
+	else if (wrong == NULL)
+		wrong = out_of_memory;
+	if (wrong == NULL)
+		us->greetings[us->ngreetings++] = u;
+	else
+		upstream_clear(&u);
+	return wrong;
+}
+
+/* Gives a SendProxy to all parents with its host and port, if there are any. */
+static bool
+greeting_give(struct upstreams *us, const struct upstream *greeting)
+{
+	bool given = false;
+
+	for (size_t i = 0; i < us->n; i++) {
+		struct upstream *u = &us->list[i];
+
+		if (u->host == NULL || strcmp(u->host, greeting->host) != 0 ||
+		    u->port != greeting->port)
+			continue;
+		u->preface = greeting->preface;
+		given = true;
+	}
+	return given;
+}
+
+/*
+ * Gives each SendProxy to its parents, when all of them are known.  Returns 0,
+ * or the line of one that is for none.
+ */
+unsigned long
+upstream_greet(struct upstreams *us)
+{
+	for (size_t i = 0; i < us->ngreetings; i++)
+		if (!greeting_give(us, &us->greetings[i]))
+			return us->greetings[i].line;
+	return 0;
+}
+
+static void
+upstreams_clear(struct upstream *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		upstream_clear(&list[i]);
+	free(list);
+}
+
 /* Frees what a struct upstreams owns. */
 void
 upstream_free(struct upstreams *us)
 {
-	for (size_t i = 0; i < us->n; i++)
-		upstream_clear(&us->list[i]);
-	free(us->list);
+	upstreams_clear(us->list, us->n);
+	upstreams_clear(us->greetings, us->ngreetings);
 }
 
 static bool

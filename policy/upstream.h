@@ -28,6 +28,7 @@ struct upstream {
 	uint16_t port;
 	char *user, *password; /* owned, or NULL */
 	struct rule site;      /* owned; RULE_ANY: targets without a site */
+	unsigned preface;      /* SendProxy: the version, or 0 */
 	unsigned long line;
 };
 
@@ -35,9 +36,14 @@ struct upstream {
 struct upstreams {
 	struct upstream *list;
 	size_t n;
+	struct upstream *greetings; /* one for each SendProxy */
+	size_t ngreetings;
 };
 
 const char *upstream_add(struct upstreams *, unsigned long line, char *text);
+const char *upstream_greeting_add(
+    struct upstreams *, unsigned long line, char *text);
+unsigned long upstream_greet(struct upstreams *);
 void upstream_free(struct upstreams *);
 int upstream_init(const struct upstreams *);
 const struct upstream *upstream_pick(

@@ -644,7 +644,7 @@ client_connect(void)
 	if (fd < 0)
 		die("accept");
 	close(at);
-	life_accepted(fd, &from);
+	life_accepted(fd, &from, false);
 	settle();
 }
 

@@ -162,6 +162,23 @@ fuzz() {
 	fuzz parse
 }
 
+@test "units: a PROXY header is read to its last byte, and nothing that is none is taken for one" {
+	driver preface_test
+	"$DRIVER"
+}
+
+@test "units: random bytes are no PROXY header, or one that means the same when it is written again" {
+	mkdir "$DIR/corpus"
+	printf 'PROXY TCP4 198.51.100.7 192.0.2.1 12345 443\r\n' \
+	    >"$DIR/corpus/v1"
+	printf 'PROXY TCP6 2001:db8::1 2001:db8::2 1 2\r\nGET' \
+	    >"$DIR/corpus/six"
+	printf '\r\n\r\n\0\r\nQUIT\n\041\021\0\020\306\063\144\007\300\0\002\001\060\071\001\273\001\0\001h' \
+	    >"$DIR/corpus/v2"
+	printf '\r\n\r\n\0\r\nQUIT\n\040\0\0\003abc' >"$DIR/corpus/local"
+	fuzz preface
+}
+
 @test "units: random bytes of a server do not change where its answer ends" {
 	mkdir "$DIR/corpus"
 	printf '5;a=b\r\nabcde\r\n00\r\nA: b\r\n\r\nx' >"$DIR/corpus/chunks"
