@@ -16,4 +16,6 @@ COPY --from=build /src/adit /adit
 COPY etc/docker.conf /etc/adit/adit.conf
 USER 65534:65534
 EXPOSE 8888
+# docker stop lets open tunnels finish, for as long as its -t says.
+STOPSIGNAL SIGQUIT
 ENTRYPOINT ["/adit", "-d"]

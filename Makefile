@@ -49,7 +49,7 @@ CONN = worker.o conn/ask.o conn/auth.o conn/carry.o conn/client.o conn/conn.o \
 DESK = desk/desk.o desk/helper.o desk/hosts.o desk/matter.o
 MASTER = proxy.o master/budget.o master/child.o master/gen.o master/guard.o \
 	master/identity.o master/links.o master/listen.o master/master.o \
-	master/room.o master/service.o master/trial.o
+	master/progress.o master/room.o master/service.o master/trial.o
 CLI = cli/explain.o cli/hints.o cli/near.o cli/quote.o
 
 # program.o is apart: the program tinyproxy has tinyproxy.o in its place.

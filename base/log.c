@@ -448,6 +448,25 @@ line_write(
 	sink_write(&log_sink, line, len);
 }
 
+/* Where the first line of level ERROR is copied to, or NULL. */
+static struct {
+	char *text;
+	size_t size;
+} first_error;
+
+/*
+ * Copies the next line that reports an error, without its time, to this memory
+ * too, which holds an empty text until then; NULL ends that.
+ */
+void
+log_watch(char *first, size_t size)
+{
+	if (first != NULL)
+		first[0] = '\0';
+	first_error.text = first;
+	first_error.size = size;
+}
+
 /*
  * Writes one line to the log, cut to LOG_LINE_SIZE.  The format has no newline.
  */
@@ -456,6 +475,12 @@ log_line(enum log_level level, const char *format, ...)
 {
 	va_list ap;
 
+	if (first_error.text != NULL && level <= LOG_LEVEL_ERROR) {
+		va_start(ap, format);
+		vsnprintf(first_error.text, first_error.size, format, ap);
+		va_end(ap);
+		first_error.text = NULL;
+	}
 	if (!log_wants(level))
 		return;
 	va_start(ap, format);

@@ -81,6 +81,7 @@ int64_t log_due(void);
 void log_flush(void);
 bool log_wants(enum log_level);
 uint64_t log_lost(void);
+void log_watch(char *first, size_t size);
 void log_access(const struct record *);
 size_t log_escape(char *out, size_t size, const char *text, size_t len);
 

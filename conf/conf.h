@@ -33,10 +33,12 @@ struct conf {
 	char *realm; /* BasicAuthRealm */
 	char *logfile, *accesslog, *pidfile, *chroot;
 	enum log_level loglevel;
-	bool syslog, bind_same, free_bind;
+	bool syslog, bind_same, free_bind, drain_on_term;
 	uint16_t port;
 	unsigned timeout, header_timeout, connect_timeout;
 	unsigned tunnel_timeout, drain_timeout, half_closed_timeout;
+	unsigned drain_delay;
+	unsigned max_draining;        /* generations at once; 0: no limit */
 	unsigned max_clients;         /* 0: what the descriptors allow */
 	struct quota_limits per_host; /* MaxClientsPerHost and the like */
 	unsigned rate_limit;          /* bytes per second; 0: no limit */

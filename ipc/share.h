@@ -42,8 +42,17 @@ struct stats {
 	uint64_t tally[TALLIES];
 };
 
+/* What the whole proxy does, as it tells those who ask whether it is ready. */
+enum share_phase {
+	PHASE_STARTING,
+	PHASE_SERVING,
+	PHASE_LEAVING, /* it still serves, until DrainDelay is over */
+	PHASE_DRAINING
+};
+
 /* What all processes count together; each slot has one writer. */
 struct share {
+	atomic_uint phase;      /* enum share_phase; the master writes it */
 	char token[TOKEN_SIZE]; /* tells this proxy from all others */
 	/* Connections that we make and that might come back to us: self.c. */
 	atomic_llong made_until; /* ms: later there are none */

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,6 +29,7 @@
 #include "identity.h"
 #include "log.h"
 #include "master.h"
+#include "progress.h"
 #include "room.h"
 #include "service.h"
 #include "share.h"
@@ -36,19 +38,23 @@ enum {
 	ROOM_TIME = 5000 /* ms for old generations to make room */
 };
 
-enum phase { STARTING, RUNNING, DRAINING, STOPPING };
+enum phase { STARTING, RUNNING, LEAVING, DRAINING, STOPPING };
 
 static struct {
 	enum phase phase;
 	bool foreground;
 	const char *file; /* absolute path of the configuration, or NULL */
 	struct gen *live, *coming;
+	bool term_drains;   /* a first SIGTERM was taken for SIGQUIT */
 	bool reload_due;    /* it was asked for, and has not begun */
 	int64_t room_until; /* ms: the reload waits for room until then, or 0 */
+	int64_t leave_at;   /* ms: LEAVING: when the drain begins */
+	char why[480];      /* the first error of the reload */
 } m;
 
 /* What the signals ask for, until it is done. */
 static volatile sig_atomic_t wants_stop, wants_drain, wants_reload;
+static volatile sig_atomic_t terms; /* how often SIGTERM has come; 2: more */
 /* Each signal writes a byte to 1, which wakes us. */
 static int signals[2] = { -1, -1 };
 
@@ -57,7 +63,9 @@ master_on_signal(int signo)
 {
 	int error = errno;
 
-	if (signo == SIGTERM || signo == SIGINT)
+	if (signo == SIGTERM)
+		terms = terms > 0 ? 2 : 1;
+	else if (signo == SIGINT)
 		wants_stop = 1;
 	else if (signo == SIGQUIT)
 		wants_drain = 1;
@@ -270,6 +278,20 @@ master_reopen_logs(struct gen *gen)
 
 /* Start and reload. */
 
+/* Goes to another phase, and tells those who ask whether it is ready. */
+static void
+master_phase(enum phase phase)
+{
+	m.phase = phase;
+	if (m.live == NULL)
+		return;
+	atomic_store(&m.live->share->phase,
+	    phase == STARTING      ? PHASE_STARTING
+		: phase == RUNNING ? PHASE_SERVING
+		: phase == LEAVING ? PHASE_LEAVING
+				   : PHASE_DRAINING);
+}
+
 /* The first generation is ready. */
 static void
 master_started(struct gen *gen)
@@ -277,7 +299,7 @@ master_started(struct gen *gen)
 	gen->state = GEN_LIVE;
 	m.live = gen;
 	m.coming = NULL;
-	m.phase = RUNNING;
+	master_phase(RUNNING);
 	guard_begin(gen);
 	log_line(LOG_LEVEL_INFO, "Starting main loop. Accepting connections.");
 }
@@ -294,6 +316,7 @@ master_take_over(struct gen *gen)
 	guard_begin(gen);
 	master_use_logs(&gen->logs);
 	gen_drain(old, gen, clock_ms());
+	room_limit(gen->conf->max_draining, clock_ms());
 }
 
 /*
@@ -366,8 +389,8 @@ master_reload_failed(void)
 {
 	log_line(LOG_LEVEL_WARNING, "Reloading config file failed!");
 	master_give_up();
-	if (m.phase == RUNNING)
-		service_ready();
+	log_watch(NULL, 0);
+	service_failed(m.why);
 }
 
 /* What the signals ask for. */
@@ -383,7 +406,7 @@ master_reload_asked(void)
 		master_reopen_logs(m.live);
 	if (m.coming != NULL)
 		master_reopen_logs(m.coming);
-	if (m.phase == DRAINING)
+	if (m.phase >= LEAVING)
 		return;
 	if (m.coming != NULL && !m.reload_due)
 		log_line(LOG_LEVEL_NOTICE,
@@ -432,11 +455,12 @@ master_reload(int64_t now)
 		log_line(LOG_LEVEL_NOTICE, "Reloading config file (%s)",
 		    m.file != NULL ? m.file : "none, built-in");
 		service_reloading();
+		log_watch(m.why, sizeof(m.why));
 	}
 	master_try_reload(now);
 }
 
-/* SIGTERM, SIGINT: everything ends now. */
+/* SIGTERM, SIGINT: everything ends now.  The service manager knows why. */
 static void
 master_stop(void)
 {
@@ -444,28 +468,62 @@ master_stop(void)
 
 	log_line(LOG_LEVEL_NOTICE, "Shutting down.");
 	service_stopping();
-	m.phase = STOPPING;
+	master_phase(STOPPING);
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
 		kill_at += gen_stop_time(gen);
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
 		gen_stop(gen, kill_at);
 }
 
-/* SIGQUIT: everything ends when the tunnels have ended. */
+/* After DrainDelay: everything ends when the tunnels have ended. */
 static void
 master_drain(void)
 {
 	log_line(LOG_LEVEL_NOTICE,
 	    "Draining: no new connections; stopping when all "
 	    "tunnels have ended.");
-	m.phase = DRAINING;
-	if (m.coming != NULL)
-		master_reload_failed();
-	service_stopping();
+	master_phase(DRAINING);
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
 		gen_continue(gen);
 	m.live->announced = true;
 	gen_drain(m.live, NULL, clock_ms());
+}
+
+/*
+ * SIGQUIT: says first only that this proxy is not ready any more, so that those
+ * who send it clients send them elsewhere before the listeners close.
+ */
+static void
+master_leave(int64_t now)
+{
+	unsigned delay = m.live->conf->drain_delay;
+
+	if (m.coming != NULL)
+		master_reload_failed();
+	m.reload_due = false;
+	m.room_until = 0;
+	m.leave_at = now + delay * INT64_C(1000);
+	master_phase(LEAVING);
+	progress_begin(m.leave_at);
+	if (delay == 0)
+		return;
+	log_line(LOG_LEVEL_NOTICE,
+	    "Not ready any more: draining in %u second%s", delay,
+	    delay == 1 ? "" : "s");
+	service_leaving(delay);
+}
+
+/*
+ * Whether a signal asks for a stop, or for a drain before there is anything.
+ * With DrainOnTerm a first SIGTERM asks for no more than a drain.
+ */
+static bool
+is_stop_due(void)
+{
+	if (terms == 1 && m.live != NULL && m.live->conf->drain_on_term)
+		wants_drain = m.term_drains = true;
+	return wants_stop || terms > (m.term_drains ? 1 : 0) ||
+	    (wants_drain && m.phase == STARTING);
 }
 
 /*
@@ -478,11 +536,15 @@ master_obey(int64_t now)
 {
 	if (m.phase == STOPPING)
 		return false;
-	if (wants_stop || (wants_drain && m.phase == STARTING)) {
+	if (is_stop_due()) {
 		master_stop();
 		return true;
 	}
 	if (wants_drain && m.phase == RUNNING) {
+		master_leave(now);
+		return true;
+	}
+	if (m.phase == LEAVING && now >= m.leave_at) {
 		master_drain();
 		return true;
 	}
@@ -552,8 +614,10 @@ master_check_drained(void)
 			continue;
 		gen->announced = any = true;
 		log_line(LOG_LEVEL_NOTICE, "Reloading config file finished");
-		if (m.phase == RUNNING && m.coming == NULL)
+		if (m.phase == RUNNING && m.coming == NULL) {
+			log_watch(NULL, 0);
 			service_ready();
+		}
 	}
 	return any;
 }
@@ -642,6 +706,9 @@ master_sleep_time(int64_t now)
 	int64_t until =
 	    m.phase == RUNNING && m.room_until != 0 ? m.room_until : -1;
 
+	if (m.phase == LEAVING)
+		until = m.leave_at;
+	until = clock_earlier(until, progress_next());
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next) {
 		until = clock_earlier(until, gen->kill_at);
 		until = clock_earlier(until, gen_restart_next(gen));
@@ -695,6 +762,8 @@ master_turn(void)
 	master_reap(now);
 	while (master_step(now))
 		;
+	if (m.phase == DRAINING)
+		progress_look(now);
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next) {
 		guard_look(gen, now);
 		gen_restart(gen, now);
@@ -723,4 +792,6 @@ master_run(void)
 {
 	while (gen_first() != NULL)
 		master_turn();
+	if (m.phase == DRAINING)
+		service_stopping();
 }

@@ -84,6 +84,43 @@ oldest(void)
 	return found;
 }
 
+/* How many generations drain. */
+static size_t
+draining(void)
+{
+	size_t n = 0;
+
+	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
+		if (gen->state == GEN_DRAINING && !gen->stopped)
+			n++;
+	return n;
+}
+
+static void
+room_end(struct gen *gen, int64_t now)
+{
+	gen_stop(gen, now + STOP_TIME + gen_stop_time(gen));
+}
+
+/*
+ * Ends the oldest generations that drain beyond so many; 0: any number may.
+ */
+void
+room_limit(unsigned most, int64_t now)
+{
+	if (most == 0)
+		return;
+	for (size_t n = draining(); n > most; n--) {
+		struct gen *gen = oldest();
+
+		log_line(LOG_LEVEL_WARNING,
+		    "MaxDraining %u: ending the oldest generation that drains "
+		    "cuts %lu connections",
+		    most, gen_clients(gen));
+		room_end(gen, now);
+	}
+}
+
 /*
  * Ends the oldest generations that drain, until so many children are told to
  * leave; the error says why.  Returns whether there was any.
@@ -100,7 +137,7 @@ room_make(size_t children, int error, int64_t now)
 		    "drain cuts %lu connections",
 		    lack_text(error), gen_clients(gen));
 		ended += children_of(gen);
-		gen_stop(gen, now + STOP_TIME + gen_stop_time(gen));
+		room_end(gen, now);
 	}
 	return ended > 0;
 }

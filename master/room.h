@@ -11,6 +11,7 @@ struct gen;
 
 bool room_lacks(int error);
 bool room_is_short(const struct gen *live);
+void room_limit(unsigned most, int64_t now);
 bool room_make(size_t children, int error, int64_t now);
 
 #endif

@@ -27,6 +27,10 @@
 #include "log.h"
 #include "service.h"
 
+enum {
+	EXTEND_TIME = 60000000 /* us: when the next report must have come */
+};
+
 static size_t ngiven;
 
 /* The number in a variable of the environment, at most max; 0 without one. */
@@ -189,7 +193,48 @@ service_ready(void)
 {
 	char text[64];
 
-	snprintf(text, sizeof(text), "READY=1\nMAINPID=%ld", (long)getpid());
+	snprintf(text, sizeof(text), "READY=1\nMAINPID=%ld\nSTATUS=Serving",
+	    (long)getpid());
+	notify(text);
+}
+
+/*
+ * Tells it that a reload has failed, and why: the service goes on as before,
+ * so it is ready.
+ */
+void
+service_failed(const char *why)
+{
+	char text[600];
+
+	snprintf(text, sizeof(text),
+	    "READY=1\nMAINPID=%ld\nSTATUS=Reload failed: %.480s",
+	    (long)getpid(), why[0] != '\0' ? why : "see the log");
+	notify(text);
+}
+
+/* Tells it that a drain begins in so many seconds. */
+void
+service_leaving(unsigned seconds)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text),
+	    "STATUS=Draining in %u seconds\nEXTEND_TIMEOUT_USEC=%lld", seconds,
+	    seconds * 1000000LL + EXTEND_TIME);
+	notify(text);
+}
+
+/* Tells it that a drain goes on, so that it does not end the service. */
+void
+service_draining(unsigned long connections)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text),
+	    "STATUS=Draining: %lu connection%s left\n"
+	    "EXTEND_TIMEOUT_USEC=%d",
+	    connections, connections == 1 ? "" : "s", EXTEND_TIME);
 	notify(text);
 }
 

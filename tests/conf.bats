@@ -991,6 +991,9 @@ all_set() {
 	DefaultErrorFile "$DIR/page"
 	DisableViaHeader yes
 	DistrustLoopback yes
+	DrainDelay 7
+	DrainOnTerm yes
+	MaxDraining 5
 	DrainTimeout 0
 	ErrorFile 403 "$DIR/page"
 	ErrorFile 400 "$DIR/page"

@@ -467,6 +467,25 @@ rotated() {
 	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
 }
 
+@test "reload: beyond MaxDraining the oldest tunnels end, and the log says how many" {
+	local i
+
+	peer_start srv server echo
+	adit_start "MaxDraining 2"
+	for i in 1 2 3 4; do
+		client_start "t$i" 127.0.0.1 "$PORT" \
+		    tunnel "127.0.0.1:$srv_PORT" say up \
+		    reset say torn
+		wait_for peer_said "t$i" up
+		reload
+	done
+	ended t1 torn
+	ended t2 torn
+	[ "$(log_count 'MaxDraining 2: ending the oldest generation that drains cuts 1 connection')" = 2 ]
+	alive "$t3_PID"
+	alive "$t4_PID"
+}
+
 @test "reload: DrainTimeout 0 ends tunnels at the reload" {
 	peer_start srv server echo
 	adit_start "DrainTimeout 0"

@@ -49,7 +49,7 @@ reloaded() {
 		ADIT_WRAP=("${MANAGER[@]}" -s "$name")
 		adit_start
 		wait_for notes 1
-		[ "$(note 1)" = "READY=1 MAINPID=$ADIT_PID" ]
+		[ "$(note 1)" = "READY=1 MAINPID=$ADIT_PID STATUS=Serving" ]
 		client
 		adit_stop
 		wait_for notes 2
@@ -65,7 +65,7 @@ reloaded() {
 	ADIT_PID=$(cat "$DIR/pid")
 	own_pid "$ADIT_PID"
 	wait_for notes 1
-	[ "$(note 1)" = "READY=1 MAINPID=$ADIT_PID" ]
+	[ "$(note 1)" = "READY=1 MAINPID=$ADIT_PID STATUS=Serving" ]
 }
 
 @test "service: the manager learns when a reload begins and when it ends, with success or not" {
@@ -77,16 +77,36 @@ reloaded() {
 	wait_for notes 3
 	[[ $(note 2) =~ ^RELOADING=1\ MONOTONIC_USEC=([0-9]+)$ ]]
 	first=${BASH_REMATCH[1]}
-	[ "$(note 3)" = "READY=1 MAINPID=$ADIT_PID" ]
+	[ "$(note 3)" = "READY=1 MAINPID=$ADIT_PID STATUS=Serving" ]
 	echo "Nonsense 1" >>"$CONF"
 	kill -HUP "$ADIT_PID"
 	wait_for notes 5
 	[[ $(note 4) =~ ^RELOADING=1\ MONOTONIC_USEC=([0-9]+)$ ]]
 	[ "${BASH_REMATCH[1]}" -gt "$first" ]
-	[ "$(note 5)" = "READY=1 MAINPID=$ADIT_PID" ]
-	adit_stop QUIT
-	wait_for notes 6
-	[ "$(note 6)" = STOPPING=1 ]
+	[[ $(note 5) == "READY=1 MAINPID=$ADIT_PID STATUS=Reload failed: "*"Nonsense"* ]]
+	sed -i.bak '/^Nonsense/d' "$CONF"
+	kill -HUP "$ADIT_PID"
+	wait_for notes 7
+	[ "$(note 7)" = "READY=1 MAINPID=$ADIT_PID STATUS=Serving" ]
+}
+
+@test "service: a drain asks the manager for time, says what is left, and is a stop only at its end" {
+	ADIT_WRAP=("${MANAGER[@]}" -s "$DIR/notify")
+	peer_start srv server echo
+	adit_start "DrainDelay 1"
+	client_start t 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" say up \
+	    wait "$DIR/go" rtt 3 100 say whole shut eof
+	wait_for peer_said t up
+	kill -QUIT "$ADIT_PID"
+	wait_for notes 3
+	[ "$(note 2)" = "STATUS=Draining in 1 seconds EXTEND_TIMEOUT_USEC=61000000" ]
+	[ "$(note 3)" = "STATUS=Draining: 1 connection left EXTEND_TIMEOUT_USEC=60000000" ]
+	log_wait 'Draining: 1 connection left'
+	touch "$DIR/go"
+	peer_wait t
+	wait_for dead "$ADIT_PID"
+	wait_for notes 4
+	[ "$(note 4)" = STOPPING=1 ]
 }
 
 @test "service: a start that fails is never reported as ready" {

@@ -172,6 +172,50 @@ log_counts() {
 	[ "$STATUS" = 0 ]
 }
 
+@test "signals: with DrainOnTerm one TERM drains and the next stops" {
+	adit_start "DrainOnTerm yes"
+	tunnels 2
+	kill -TERM "$ADIT_PID"
+	log_wait '^NOTICE .*: Draining'
+	wait_for fails client
+	alive "$ADIT_PID"
+	adit_stop TERM
+	[ "$STATUS" = 0 ]
+	: >"$LOG"
+	adit_start "DrainOnTerm yes"
+	adit_stop TERM
+	[ "$STATUS" = 0 ]
+}
+
+@test "signals: with DrainOnTerm an end of the last tunnel ends a drain, and INT stops" {
+	adit_start "DrainOnTerm yes"
+	tunnels 1
+	kill -TERM "$ADIT_PID"
+	log_wait '^NOTICE .*: Draining'
+	whole 1
+	[ "$WHOLE" = 1 ]
+	wait_for dead "$ADIT_PID"
+	wait "$ADIT_PID"
+	: >"$LOG"
+	adit_start "DrainOnTerm yes"
+	rm "$DIR/go"
+	tunnels 1
+	adit_stop INT
+	[ "$STATUS" = 0 ]
+}
+
+@test "signals: until DrainDelay is over new clients are served, and no reload begins" {
+	adit_start "DrainDelay 3600"
+	kill -QUIT "$ADIT_PID"
+	log_wait 'Not ready any more: draining in 3600 seconds'
+	client
+	kill -HUP "$ADIT_PID"
+	client
+	fails log_has 'Reloading'
+	adit_stop TERM
+	[ "$STATUS" = 0 ]
+}
+
 @test "signals: signals that an init script sends to every process do no harm" {
 	local before pid signal
 
