@@ -25,7 +25,8 @@ LIBS = `echo 'int main(void) { return 0; }' >try$$$$.c; \
 	echo -lcrypt; rm -f try$$$$ try$$$$.c`
 WARN = -std=c11 -pedantic -Wall -Wextra -Wshadow -Wmissing-prototypes \
 	-Wstrict-prototypes -Wpointer-arith -Wcast-qual -Wconversion
-ROOMS = -Ibase -Iipc -Iio -Ihttp -Ipolicy -Iconf -Iconn -Idesk -Imaster -Icli
+ROOMS = -Ibase -Iipc -Iio -Ihttp -Ipolicy -Iconf -Iconn -Idesk -Imaster -Icontrol \
+	-Icli
 DEFS = -DADIT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLOT_$(LOT) \
 	$(ROOMS)
 
@@ -49,19 +50,22 @@ CONN = worker.o conn/ask.o conn/auth.o conn/carry.o conn/client.o conn/conn.o \
 DESK = desk/desk.o desk/helper.o desk/hosts.o desk/matter.o
 MASTER = proxy.o master/budget.o master/child.o master/gen.o master/guard.o \
 	master/identity.o master/links.o master/listen.o master/master.o \
-	master/progress.o master/room.o master/service.o master/trial.o
+	master/progress.o master/room.o master/service.o master/steward.o master/trial.o
+CONTROL = control/answer.o control/control.o control/crowd.o control/gather.o \
+	control/html.o control/metrics.o control/peer.o control/sheet.o \
+	control/talk.o control/view.o
 CLI = cli/explain.o cli/hints.o cli/near.o cli/quote.o
 
 # program.o is apart: the program tinyproxy has tinyproxy.o in its place.
 PARTS = $(BASE) $(IPC) $(IO) $(HTTP) $(POLICY) $(CONF) $(CONN) $(DESK) \
-	$(MASTER) $(CLI)
+	$(MASTER) $(CONTROL) $(CLI)
 OBJS = $(PARTS) base/program.o
 
 SOURCES = *.c base/*.c ipc/*.c io/*.c http/*.c policy/*.c conf/*.c conn/*.c \
-	desk/*.c master/*.c cli/*.c
+	desk/*.c master/*.c control/*.c cli/*.c
 
 HEADERS = proxy.h base/*.h ipc/*.h io/*.h http/*.h policy/*.h conf/*.h conn/*.h \
-	desk/*.h master/*.h cli/*.h
+	desk/*.h master/*.h control/*.h cli/*.h
 
 # Files for init systems and other programs.  They are installed as examples,
 # since only a package knows where each belongs; etc/debian/build does.

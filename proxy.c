@@ -48,6 +48,7 @@
 #include "safefile.h"
 #include "service.h"
 #include "share.h"
+#include "steward.h"
 #include "sys.h"
 #include "text.h"
 #include "trial.h"
@@ -509,9 +510,12 @@ set_title(void)
 static void
 start(struct gen *gen)
 {
+	if (steward_init() != 0)
+		fail(STATUS_SYSTEM, "%s", strerror(errno));
+	steward_own(gen);
 	if (master_init(p.file, p.foreground) != 0)
 		fail(STATUS_SYSTEM, "pipe: %s", strerror(errno));
-	if (gen_listen(gen, NULL) != 0)
+	if (gen_listen(gen, NULL) != 0 || steward_open(gen, NULL) != 0)
 		quit(STATUS_SYSTEM);
 	logs_begin(gen);
 	pidfile_write(gen->conf);

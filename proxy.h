@@ -95,6 +95,18 @@
 #include "hosts.h"
 #include "matter.h"
 
+/* control: what is shown of the proxy, and how it is steered */
+#include "answer.h"
+#include "control.h"
+#include "crowd.h"
+#include "gather.h"
+#include "html.h"
+#include "metrics.h"
+#include "peer.h"
+#include "sheet.h"
+#include "talk.h"
+#include "view.h"
+
 /* master: generations of children, their sockets, and the loop over them */
 #include "budget.h"
 #include "child.h"
@@ -106,6 +118,7 @@
 #include "master.h"
 #include "room.h"
 #include "service.h"
+#include "steward.h"
 #include "trial.h"
 
 /* cli: what -t says */

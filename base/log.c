@@ -9,6 +9,7 @@
  */
 #define _XOPEN_SOURCE 700
 
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <errno.h>
@@ -454,6 +455,43 @@ static struct {
 	size_t size;
 } first_error;
 
+/* Sockets to which warnings and worse are sent too. */
+static struct {
+	const int *fds;
+	size_t n;
+} ears;
+
+/*
+ * Sends each line of level WARNING or worse, after a '-' and without its time,
+ * to these sockets too; none ends that.  They stay the caller's.
+ */
+void
+log_hear(const int *fds, size_t n)
+{
+	ears.fds = fds;
+	ears.n = n;
+}
+
+/* Sends a line to those who hear; one that does not read loses it. */
+static void
+ears_tell(const char *format, va_list ap)
+{
+	char line[LOG_LINE_SIZE] = "-";
+	int len = vsnprintf(line + 1, sizeof(line) - 2, format, ap);
+
+	if (len < 0)
+		return;
+	len =
+	    (int)make_printable(line + 1,
+		(size_t)len < sizeof(line) - 2 ? (size_t)len : sizeof(line) - 3,
+		sizeof(line) - 2) +
+	    1;
+	line[len++] = '\n';
+	for (size_t i = 0; i < ears.n; i++)
+		send(ears.fds[i], line, (size_t)len,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 /*
  * Copies the next line that reports an error, without its time, to this memory
  * too, which holds an empty text until then; NULL ends that.
@@ -475,6 +513,11 @@ log_line(enum log_level level, const char *format, ...)
 {
 	va_list ap;
 
+	if (ears.n > 0 && level <= LOG_LEVEL_WARNING) {
+		va_start(ap, format);
+		ears_tell(format, ap);
+		va_end(ap);
+	}
 	if (first_error.text != NULL && level <= LOG_LEVEL_ERROR) {
 		va_start(ap, format);
 		vsnprintf(first_error.text, first_error.size, format, ap);

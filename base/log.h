@@ -79,6 +79,7 @@ void log_rarely(struct log_rate *, enum log_level, const char *format, ...)
 void log_batch(void);
 int64_t log_due(void);
 void log_flush(void);
+void log_hear(const int *fds, size_t n);
 bool log_wants(enum log_level);
 uint64_t log_lost(void);
 void log_watch(char *first, size_t size);

@@ -355,6 +355,22 @@ safefile_create_check(const char *path)
 	return result;
 }
 
+/*
+ * Finds out whether only root and this user can put something else in the place
+ * of a path.  Returns 0, or -1 with errno.
+ */
+int
+safefile_directory(const char *path)
+{
+	const char *name;
+	int dir = path_open_dir(path, &name);
+
+	if (dir < 0)
+		return -1;
+	close(dir);
+	return 0;
+}
+
 /* The descriptor that a path names by itself, or -1. */
 static int
 standard_named(const char *path)

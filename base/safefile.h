@@ -9,6 +9,7 @@ int safefile_append(const char *path, uid_t user);
 int safefile_append_check(const char *path, uid_t user);
 int safefile_create(const char *path);
 int safefile_create_check(const char *path);
+int safefile_directory(const char *path);
 int safefile_remove(const char *path, int fd);
 int safefile_standard(const char *path);
 const char *safefile_why(void);

@@ -21,8 +21,22 @@
 #include "upstream.h"
 
 enum {
+	STATUS_MAX = 8,     /* addresses of StatusListen */
+	STATUS_PORT = 9888, /* their port, unless they say another */
 	BIND_MAX = 16,      /* addresses of Bind */
 	DIRECTIVES_MAX = 96 /* directives that there may be */
+};
+
+/* StatusListen and ControlSocket. */
+struct conf_status {
+	size_t nlisten;
+	struct addr listen[STATUS_MAX];
+	unsigned long lines[STATUS_MAX];
+	struct block *allow; /* owned */
+	size_t nallow;
+	bool details;
+	char *socket, *group; /* owned, or NULL */
+	unsigned mode;
 };
 
 /* A configuration; it owns all it points to.  Times are in seconds. */
@@ -59,6 +73,7 @@ struct conf {
 	struct reverse reverse;
 	struct pages pages;
 	struct stat_host stat_host;
+	struct conf_status status;
 	char **auth_files; /* paths: AuthFile */
 	size_t nauth_files;
 	struct logins logins; /* the users in them */

@@ -1293,6 +1293,102 @@ take_reverse_base(struct reader *r, const struct directive *d, char *arg)
 	return wrong == NULL ? 0 : FAIL(r, "%s", wrong);
 }
 
+/* The control process. */
+
+/* StatusListen: an address, and perhaps a port. */
+static int
+take_status_listen(struct reader *r, const struct directive *d, char *arg)
+{
+	struct conf_status *status = &r->conf->status;
+	size_t len = strcspn(arg, " \t"), at = status->nlisten;
+	char *port = arg + len + strspn(arg + len, " \t");
+	unsigned long n = STATUS_PORT;
+
+	if (*port != '\0' && number(r, port, d, &n) != 0)
+		return -1;
+	arg[len] = '\0';
+	if (address(r, arg, status->listen, &status->nlisten, STATUS_MAX) != 0)
+		return -1;
+	status->listen[at].port = (uint16_t)n;
+	status->lines[at] = r->line;
+	for (size_t i = 0; i < at; i++)
+		if (status->listen[i].port == n &&
+		    addr_same_ip(&status->listen[i], &status->listen[at]))
+			return FAIL(r,
+			    "line %lu has this address and port already",
+			    status->lines[i]);
+	return 0;
+}
+
+static bool
+show_status_listen(
+    FILE *out, const struct directive *d, const struct conf *conf)
+{
+	const struct conf_status *status = &conf->status;
+	char text[ADDR_TEXT_SIZE];
+
+	for (size_t i = 0; i < status->nlisten; i++)
+		fprintf(out, "%s %s %u\n", d->name,
+		    addr_text(&status->listen[i], text),
+		    (unsigned)status->listen[i].port);
+	return status->nlisten > 0;
+}
+
+/* StatusAllow: an address or a block. */
+static int
+take_status_allow(struct reader *r, const struct directive *d, char *arg)
+{
+	struct conf_status *status = &r->conf->status;
+	struct block *allow =
+	    grow(r, status->allow, status->nallow, sizeof(*allow));
+
+	(void)d;
+	if (allow == NULL)
+		return -1;
+	status->allow = allow;
+	if (addr_parse_block(&allow[status->nallow], arg) != 0)
+		return FAIL(r,
+		    "\"%.60s\" is not an address or a block of addresses, as "
+		    "10.0.0.0/8",
+		    arg);
+	status->nallow++;
+	return 0;
+}
+
+static bool
+show_status_allow(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	char text[ADDR_TEXT_SIZE];
+
+	for (size_t i = 0; i < conf->status.nallow; i++)
+		fprintf(out, "%s %s\n", d->name,
+		    addr_text_block(conf->status.allow[i].net,
+			conf->status.allow[i].bits, text));
+	return conf->status.nallow > 0;
+}
+
+/* ControlMode: what chmod(1) takes, in octal. */
+static int
+take_control_mode(struct reader *r, const struct directive *d, char *arg)
+{
+	size_t len = strspn(arg, "01234567");
+
+	(void)d;
+	if (arg[len] != '\0' || len < 3 || len > 4 ||
+	    strtoul(arg, NULL, 8) > 0777)
+		return FAIL(
+		    r, "\"%.40s\" is not a mode in octal, as 0660", arg);
+	r->conf->status.mode = (unsigned)strtoul(arg, NULL, 8);
+	return 0;
+}
+
+static bool
+show_control_mode(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	fprintf(out, "%s 0%o\n", d->name, conf->status.mode);
+	return true;
+}
+
 /* The table. */
 
 #define AT(name) .offset = offsetof(struct conf, name)
@@ -1315,6 +1411,10 @@ static const struct directive directives[] = {
 	    .min = 0, .max = 65535 },
 	{ "ConnectTimeout", take_number, show_number, AT(connect_timeout),
 	    .value = "30", .min = 1, .max = 86400 },
+	{ "ControlGroup", take_word, show_word, AT(status.group) },
+	{ "ControlMode", take_control_mode, show_control_mode,
+	    AT(status.mode), .value = "0660" },
+	{ "ControlSocket", take_path, show_string, AT(status.socket) },
 	{ "DefaultErrorFile", take_page, show_page, AT(pages.error) },
 	{ "Deny", take_rule, show_deny, .value = NULL },
 	{ "DenyTo", take_target, show_deny_to, .value = NULL },
@@ -1382,6 +1482,12 @@ static const struct directive directives[] = {
 	{ "StatFile", take_page, show_page, AT(pages.stat) },
 	{ "StatHost", take_stat_host, show_string, AT(stat_host.name),
 	    .value = "\"tinyproxy.stats\"" },
+	{ "StatusAllow", take_status_allow, show_status_allow,
+	    .value = NULL },
+	{ "StatusDetails", take_bool, show_bool, AT(status.details),
+	    .value = "yes" },
+	{ "StatusListen", take_status_listen, show_status_listen,
+	    .min = 1, .max = 65535 },
 	{ "Syslog", take_bool, show_bool, AT(syslog), .value = "no" },
 	{ "Timeout", take_timeout, show_number, AT(timeout),
 	    .value = "600", .min = 0, .max = SECONDS_MAX },
@@ -1616,7 +1722,7 @@ directives_free(struct conf *conf)
 {
 	char *words[] = { conf->user, conf->group, conf->realm, conf->logfile,
 		conf->accesslog, conf->pidfile, conf->chroot, conf->via_name,
-		conf->stat_host.name };
+		conf->stat_host.name, conf->status.socket, conf->status.group };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		free(words[i]);
@@ -1629,4 +1735,5 @@ directives_free(struct conf *conf)
 	filter_free(&conf->filter);
 	reverse_free(&conf->reverse);
 	pages_free(&conf->pages);
+	free(conf->status.allow);
 }

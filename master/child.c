@@ -18,9 +18,11 @@
 #include <unistd.h>
 
 #include "args.h"
+#include "board.h"
 #include "bounds.h"
 #include "child.h"
 #include "conf.h"
+#include "control.h"
 #include "desk.h"
 #include "gen.h"
 #include "identity.h"
@@ -51,7 +53,8 @@ child_private(int *fd)
 bool
 child_is_desk(const struct gen *gen, const struct child *child)
 {
-	return (size_t)(child - gen->children) >= gen->nworkers;
+	return !child->outside &&
+	    (size_t)(child - gen->children) >= gen->nworkers;
 }
 
 /* Closes the master's end; a child that still runs leaves then. */
@@ -82,6 +85,7 @@ close_gen(struct gen *gen)
 	if (gen->conf == NULL)
 		return;
 	listen_close(&gen->listeners);
+	gen_close_status(gen);
 	links_close(&gen->links);
 	log_close(&gen->logs);
 	login_forget(&gen->conf->logins);
@@ -177,6 +181,37 @@ desk_main(struct gen *gen, int control)
 	desk_run(&args);
 }
 
+/* The control process keeps the sockets that are closed in all others. */
+static _Noreturn void
+control_main(struct gen *gen, int control)
+{
+	/* 127.0.0.0/8 and ::1 */
+	static const struct block loopback[] = {
+		{ { [10] = 0xff, [11] = 0xff, [12] = 127 }, 104 },
+		{ { [15] = 1 }, 128 }
+	};
+	const struct conf *conf = gen->conf;
+	bool any = conf->status.nallow > 0;
+	struct control_args args = { .share = gen->share,
+		.board = gen->board,
+		.baton = &gen->links.baton,
+		.master = control,
+		.listeners = gen->status_at.fds,
+		.nlisteners = gen->status_at.n,
+		.local = gen->local,
+		.allow = any ? conf->status.allow : loopback,
+		.nallow = any ? conf->status.nallow : 2,
+		.details = conf->status.details,
+		.upstreams = &conf->upstreams };
+
+	sys_title("control");
+	links_keep_control(&gen->links);
+	listen_close(&gen->listeners);
+	login_forget(&gen->conf->logins);
+	identity_assume(&gen->identity, conf->chroot);
+	control_run(&args);
+}
+
 /* The child's life; before holds the signals that it may get. */
 static _Noreturn void
 child_main(struct gen *own, struct child *self, struct gen *all, int control,
@@ -188,6 +223,10 @@ child_main(struct gen *own, struct child *self, struct gen *all, int control,
 	close_others(all, own, self);
 	ignore_signals();
 	sigprocmask(SIG_SETMASK, before, NULL);
+	if (self->outside)
+		control_main(own, control);
+	gen_close_status(own);
+	board_unmap(own->board);
 	if (child_is_desk(own, self))
 		desk_main(own, control);
 	worker_main(own, self, control);
@@ -208,7 +247,7 @@ child_start(struct gen *own, struct child *child, struct gen *all, int64_t now)
 		return -1;
 	sigfillset(&every);
 	sigprocmask(SIG_SETMASK, &every, &before);
-	child->ready = child->drained = false;
+	child->ready = child->drained = child->stopped = false;
 	child->unsent = 0;
 	child->started = now;
 	child->restart_at = 0;

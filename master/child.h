@@ -18,6 +18,9 @@ struct child {
 	int control; /* the master's end */
 	size_t slot; /* workers: in the share */
 	bool ready, drained;
+	bool outside; /* of its generation: the control process */
+	bool stopped; /* by a signal, and not yet continued */
+	unsigned restarts;
 	int64_t due;                 /* ms: when it must have said so, or 0 */
 	unsigned unsent;             /* a bit for each order that was lost */
 	int64_t started, restart_at; /* ms; restart_at 0: no restart is due */

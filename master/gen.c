@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "addr.h"
 #include "baton.h"
@@ -54,6 +55,7 @@ enum {
 };
 
 static struct gen *gens; /* all generations */
+static struct gen_deaths deaths;
 
 /*
  * A generation without sockets or children yet.  It owns the configuration
@@ -69,6 +71,7 @@ gen_new(struct conf *conf, struct share *share)
 	gen->conf = conf;
 	gen->share = share;
 	gen->kill_at = gen->resend_at = -1;
+	gen->local = -1;
 	gen->logs = (struct logs){ -1, -1, false, LOG_LEVEL_INFO, false };
 	links_init(&gen->links, share);
 	for (size_t i = 0; i < CHILDREN_MAX; i++)
@@ -129,6 +132,16 @@ gen_listen(struct gen *gen, const struct gen *old)
 	    &gen->listeners, &wish, old != NULL ? &old->listeners : NULL);
 }
 
+/* Closes what only the control process has to do with. */
+void
+gen_close_status(struct gen *gen)
+{
+	listen_close(&gen->status_at);
+	if (gen->local >= 0)
+		close(gen->local);
+	gen->local = -1;
+}
+
 /* Closes and frees a generation whose children are all gone. */
 void
 gen_free(struct gen *gen)
@@ -139,6 +152,7 @@ gen_free(struct gen *gen)
 		at = &(*at)->next;
 	*at = gen->next;
 	listen_close(&gen->listeners);
+	gen_close_status(gen);
 	links_close(&gen->links);
 	log_close(&gen->logs);
 	conf_free(gen->conf);
@@ -405,6 +419,7 @@ gen_drain(struct gen *gen, const struct gen *successor, int64_t now)
 	const struct listeners *l = &gen->listeners;
 
 	gen->state = GEN_DRAINING;
+	gen->since = now;
 	gen->kill_at =
 	    now + gen->conf->drain_timeout * INT64_C(1000) + PATIENCE;
 	for (size_t i = 0; i < l->n; i++)
@@ -415,8 +430,10 @@ gen_drain(struct gen *gen, const struct gen *successor, int64_t now)
 		}
 	listen_close(&gen->listeners);
 	links_close(&gen->links);
-	if (successor != NULL)
+	if (successor != NULL) {
+		gen_close_status(gen);
 		gen_retire(gen);
+	}
 	gen_continue(gen);
 	for (size_t i = 0; i < gen->nchildren; i++) {
 		struct child *child = &gen->children[i];
@@ -503,6 +520,7 @@ gen_restart(struct gen *gen, int64_t now)
 			continue;
 		}
 		child->due = answer_due(gen, now);
+		child->restarts++;
 	}
 }
 
@@ -589,6 +607,11 @@ child_gone(struct gen *gen, struct child *child, int status, int64_t now)
 		restart_plan(child, now);
 	if (!gen->stopped)
 		log_death(gen, child, status, now);
+	if (gen->state == GEN_LIVE && !gen->stopped &&
+	    child_is_desk(gen, child))
+		deaths.desks++;
+	else if (gen->state == GEN_LIVE && !gen->stopped)
+		deaths.workers++;
 	if (gen->state == GEN_STARTING)
 		gen_fail(gen,
 		    WIFEXITED(status) ? WEXITSTATUS(status) : STATUS_SYSTEM);
@@ -611,6 +634,9 @@ gen_reap(struct gen *gen, pid_t pid, int status, int64_t now)
 
 	if (child == NULL)
 		return false;
+	child->stopped = WIFSTOPPED(status);
+	if (WIFCONTINUED(status))
+		return true;
 	if (!WIFSTOPPED(status))
 		child_gone(gen, child, status, now);
 	else if (!child_is_desk(gen, child))
@@ -642,8 +668,10 @@ note_take(
 	if (note->note == NOTE_DRAINED ||
 	    (note->note == NOTE_READY && gen->state != GEN_DRAINING))
 		child->due = 0;
-	if (note->note == NOTE_HELPER)
+	if (note->note == NOTE_HELPER) {
 		log_helper_death(note);
+		deaths.helpers++;
+	}
 	if (note->note != NOTE_READY)
 		return;
 	child->ready = true;
@@ -706,4 +734,10 @@ struct gen *
 gen_first(void)
 {
 	return gens;
+}
+
+const struct gen_deaths *
+gen_deaths(void)
+{
+	return &deaths;
 }

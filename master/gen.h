@@ -17,6 +17,7 @@
 #include "listen.h"
 #include "log.h"
 
+struct board;
 struct conf;
 struct pollfd;
 struct share;
@@ -41,6 +42,12 @@ struct gen {
 	struct logs logs;
 	struct identity identity;
 	struct listeners listeners;
+	struct listeners status_at; /* StatusListen */
+	int local;                  /* ControlSocket, or -1 */
+	bool local_new;             /* it was bound for this generation */
+	uint64_t number;            /* 1: the first one */
+	int64_t since;       /* ms: when it began to serve, or to drain */
+	struct board *board; /* where the master shows it */
 	struct links links;
 	struct budget budget;
 	uint64_t abandoned; /* GEN_DRAINING: as ORDER_DRAIN has it */
@@ -49,6 +56,11 @@ struct gen {
 	bool waiting;       /* some did at the last look */
 	struct child children[CHILDREN_MAX]; /* workers, then the desk */
 	size_t nworkers, nchildren;
+};
+
+/* Children that have ended and should not have, since the start. */
+struct gen_deaths {
+	uint64_t workers, desks, helpers;
 };
 
 struct gen *gen_new(struct conf *, struct share *);
@@ -75,6 +87,8 @@ bool gen_drained(const struct gen *);
 bool gen_over(const struct gen *);
 bool gen_empty(const struct gen *);
 struct gen *gen_first(void);
+const struct gen_deaths *gen_deaths(void);
+void gen_close_status(struct gen *);
 void gen_free(struct gen *);
 
 #endif

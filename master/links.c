@@ -87,6 +87,20 @@ links_keep_desk(struct links *links)
 	baton_close(&links->baton);
 }
 
+/* In the control process: closes all but the bells. */
+void
+links_keep_control(struct links *links)
+{
+	for (int queue = 0; queue < QUEUES; queue++) {
+		end_close(&links->queues[queue][0]);
+		end_close(&links->queues[queue][1]);
+	}
+	for (size_t i = 0; i < links->baton.nworkers; i++) {
+		end_close(&links->answers[i][0]);
+		end_close(&links->answers[i][1]);
+	}
+}
+
 /* Closes all that is open here. */
 void
 links_close(struct links *links)

@@ -24,6 +24,7 @@ int links_open(struct links *);
 int links_add(struct links *, size_t slot);
 void links_keep_worker(struct links *, uint32_t worker);
 void links_keep_desk(struct links *);
+void links_keep_control(struct links *);
 void links_close(struct links *);
 
 #endif

@@ -239,7 +239,8 @@ listen_fail(const struct listen_wish *wish, size_t i)
 
 	log_line(LOG_LEVEL_ERROR, "%s:%lu: %s: cannot listen on %s: %s",
 	    wish->file, wish->lines[i],
-	    wish->any_family             ? "Port"
+	    wish->directive != NULL      ? wish->directive
+		: wish->any_family       ? "Port"
 		: wish->proxied >> i & 1 ? "ListenProxy"
 					 : "Listen",
 	    addr_text_port(&wish->at[i], text), reason);
@@ -279,6 +280,23 @@ given_check(const struct listeners *l, const struct listen_wish *wish)
 }
 
 /*
+ * Opens sockets that listen on the addresses of a wish, and shares those that
+ * the old generation (or NULL) has too.  Returns 0, or -1 after an error
+ * message in the log.
+ */
+int
+listen_share(struct listeners *l, const struct listen_wish *wish,
+    const struct listeners *old)
+{
+	int result;
+
+	listen_reuseport(old, true);
+	result = listen_each(l, wish, old);
+	listen_reuseport(old, false);
+	return result;
+}
+
+/*
  * Opens sockets that listen on the addresses of a wish.  Those that the old
  * generation (or NULL) has too are shared with it, so that no client is lost
  * at a reload.  Sockets from a service manager take the place of all others,
@@ -288,17 +306,12 @@ int
 listen_open(struct listeners *l, const struct listen_wish *wish,
     const struct listeners *old)
 {
-	int result;
-
 	if (old == NULL && service_sockets() > 0)
 		return listen_take_given(l) == 0 ? given_check(l, wish) : -1;
 	if (old != NULL && old->given)
 		return listen_keep_given(l, old) == 0 ? given_check(l, wish)
 						      : -1;
-	listen_reuseport(old, true);
-	result = listen_each(l, wish, old);
-	listen_reuseport(old, false);
-	return result;
+	return listen_share(l, wish, old);
 }
 
 /* Whether a client waits at one of the sockets. */

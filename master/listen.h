@@ -28,11 +28,14 @@ struct listen_wish {
 	uint64_t proxied; /* a bit for each: ListenProxy */
 	bool senders;     /* there is a ProxyFrom */
 	/* For messages: */
+	const char *directive; /* or NULL: Port, Listen or ListenProxy */
 	const char *file;
 	unsigned long lines[LISTEN_MAX]; /* one for each address */
 };
 
 int listen_open(struct listeners *, const struct listen_wish *,
+    const struct listeners *old);
+int listen_share(struct listeners *, const struct listen_wish *,
     const struct listeners *old);
 int listen_check(const struct addr *, bool free_bind);
 bool listen_has(const struct listeners *, const struct addr *);

@@ -17,10 +17,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "board.h"
 #include "child.h"
 #include "clock.h"
 #include "conf.h"
@@ -29,10 +31,13 @@
 #include "identity.h"
 #include "log.h"
 #include "master.h"
+#include "orders.h"
+#include "program.h"
 #include "progress.h"
 #include "room.h"
 #include "service.h"
 #include "share.h"
+#include "steward.h"
 
 enum {
 	ROOM_TIME = 5000 /* ms for old generations to make room */
@@ -50,6 +55,7 @@ static struct {
 	int64_t room_until; /* ms: the reload waits for room until then, or 0 */
 	int64_t leave_at;   /* ms: LEAVING: when the drain begins */
 	char why[480];      /* the first error of the reload */
+	int status;         /* to exit with, had it been a start */
 } m;
 
 /* What the signals ask for, until it is done. */
@@ -299,6 +305,7 @@ master_started(struct gen *gen)
 	gen->state = GEN_LIVE;
 	m.live = gen;
 	m.coming = NULL;
+	gen->since = clock_ms();
 	master_phase(RUNNING);
 	guard_begin(gen);
 	log_line(LOG_LEVEL_INFO, "Starting main loop. Accepting connections.");
@@ -309,12 +316,19 @@ static void
 master_take_over(struct gen *gen)
 {
 	struct gen *old = m.live;
+	char text[64];
 
 	m.coming = NULL;
 	m.live = gen;
 	gen->state = GEN_LIVE;
+	gen->since = clock_ms();
 	guard_begin(gen);
 	master_use_logs(&gen->logs);
+	steward_use(gen, clock_ms());
+	steward_reloaded(true, "");
+	snprintf(text, sizeof(text), "generation %llu serves",
+	    (unsigned long long)gen->number);
+	steward_done(0, text);
 	gen_drain(old, gen, clock_ms());
 	room_limit(gen->conf->max_draining, clock_ms());
 }
@@ -344,7 +358,12 @@ master_launch(void)
 static int
 master_begin(struct gen *gen)
 {
-	if (gen_identity(gen) != 0 || gen_listen(gen, m.live) != 0)
+	int status = gen_identity(gen);
+
+	if (status != 0)
+		m.status = status;
+	if (status != 0 || gen_listen(gen, m.live) != 0 ||
+	    steward_open(gen, m.live) != 0)
 		return -1;
 	master_logs_renew(&gen->logs, gen, m.live);
 	return master_launch();
@@ -360,16 +379,20 @@ say_in_log(enum log_level level, const char *text)
 static int
 master_reload_begin(void)
 {
-	struct conf *conf = m.file != NULL ? conf_read(m.file, say_in_log, NULL)
-					   : conf_builtin();
+	struct conf *conf;
 
+	m.status = STATUS_CONF;
+	conf = m.file != NULL ? conf_read(m.file, say_in_log, &m.status)
+			      : conf_builtin();
 	if (conf == NULL)
 		return -1;
+	m.status = STATUS_SYSTEM;
 	m.coming = gen_new(conf, m.live->share);
 	if (m.coming == NULL) {
 		conf_free(conf);
 		return -1;
 	}
+	steward_own(m.coming);
 	return master_begin(m.coming);
 }
 
@@ -379,7 +402,10 @@ master_give_up(void)
 {
 	if (m.coming == NULL)
 		return;
+	if (m.coming->state == GEN_FAILED && m.coming->status != 0)
+		m.status = m.coming->status;
 	m.coming->state = GEN_FAILED;
+	steward_drop(m.coming);
 	gen_kill(m.coming, clock_ms());
 	m.coming = NULL;
 }
@@ -390,6 +416,8 @@ master_reload_failed(void)
 	log_line(LOG_LEVEL_WARNING, "Reloading config file failed!");
 	master_give_up();
 	log_watch(NULL, 0);
+	steward_reloaded(false, m.why);
+	steward_done(m.status, "the reload has failed; see above or the log");
 	service_failed(m.why);
 }
 
@@ -456,6 +484,7 @@ master_reload(int64_t now)
 		    m.file != NULL ? m.file : "none, built-in");
 		service_reloading();
 		log_watch(m.why, sizeof(m.why));
+		steward_begin();
 	}
 	master_try_reload(now);
 }
@@ -567,11 +596,15 @@ master_reap(int64_t now)
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0)
+	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) >
+	    0) {
+		if (steward_reap(pid, status, now))
+			continue;
 		for (struct gen *gen = gen_first(); gen != NULL;
 		     gen = gen->next)
 			if (gen_reap(gen, pid, status, now))
 				break;
+	}
 }
 
 /*
@@ -709,6 +742,7 @@ master_sleep_time(int64_t now)
 	if (m.phase == LEAVING)
 		until = m.leave_at;
 	until = clock_earlier(until, progress_next());
+	until = clock_earlier(until, steward_restart_next());
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next) {
 		until = clock_earlier(until, gen->kill_at);
 		until = clock_earlier(until, gen_restart_next(gen));
@@ -722,11 +756,12 @@ master_sleep_time(int64_t now)
 static void
 master_sleep(void)
 {
-	static struct pollfd pfds[1 + 2 * SLOTS_MAX + 2 * CHILDREN_MAX];
+	static struct pollfd pfds[2 + 2 * SLOTS_MAX + 2 * CHILDREN_MAX];
 	size_t n = 1;
 	char bytes[64];
 
 	pfds[0] = (struct pollfd){ .fd = signals[0], .events = POLLIN };
+	n += steward_watch(pfds + n);
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
 		if (n + CHILDREN_MAX <= sizeof(pfds) / sizeof(*pfds))
 			n += gen_watch(gen, pfds + n);
@@ -749,6 +784,67 @@ master_step(int64_t now)
 	return obeyed || late || came || left || ended;
 }
 
+/* Does, or remembers, what somebody wants at the control socket. */
+static void
+wish_grant(const struct wish_message *wish, int client)
+{
+	switch (wish->wish) {
+	case WISH_RELOAD:
+		if (m.phase >= LEAVING) {
+			steward_reply(client, STATUS_REFUSED,
+			    "adit is draining: it reloads no more");
+			return;
+		}
+		steward_keep(client);
+		wants_reload = 1;
+		return;
+	case WISH_REOPEN:
+		if (m.live != NULL)
+			master_reopen_logs(m.live);
+		break;
+	case WISH_DRAIN:
+		wants_drain = 1;
+		break;
+	case WISH_STOP:
+		wants_stop = 1;
+		break;
+	case WISH_LEVEL:
+		if (m.live == NULL || wish->level > LOG_LEVEL_INFO)
+			break;
+		m.live->logs.level = wish->level;
+		master_use_logs(&m.live->logs);
+		break;
+	case WISH_UPGRADE:
+	case WISH_SESSIONS:
+		steward_reply(client, STATUS_REFUSED, "this is not possible");
+		return;
+	}
+	steward_reply(client, 0, "");
+}
+
+static void
+master_wishes(void)
+{
+	struct wish_message wish;
+	int client;
+
+	while (steward_wish(&wish, &client))
+		wish_grant(&wish, client);
+}
+
+/* Shows the control process what is so now. */
+static void
+master_show(void)
+{
+	static const enum board_phase phases[] = { [STARTING] = BOARD_STARTING,
+		[RUNNING] = BOARD_RUNNING,
+		[LEAVING] = BOARD_LEAVING,
+		[DRAINING] = BOARD_DRAINING,
+		[STOPPING] = BOARD_STOPPING };
+
+	steward_show(phases[m.phase], m.live != NULL ? m.live : m.coming);
+}
+
 /* One turn: sleeps, then does all that can be done without waiting. */
 static void
 master_turn(void)
@@ -760,8 +856,11 @@ master_turn(void)
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
 		gen_notes(gen);
 	master_reap(now);
+	master_wishes();
 	while (master_step(now))
 		;
+	steward_restart(now);
+	master_show();
 	if (m.phase == DRAINING)
 		progress_look(now);
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next) {
@@ -779,6 +878,7 @@ enum master_start
 master_start(struct gen *gen)
 {
 	m.coming = gen;
+	steward_use(gen, clock_ms());
 	while (m.phase == STARTING && gen->state != GEN_FAILED)
 		master_turn();
 	if (m.phase == STARTING)
@@ -792,6 +892,7 @@ master_run(void)
 {
 	while (gen_first() != NULL)
 		master_turn();
+	steward_end();
 	if (m.phase == DRAINING)
 		service_stopping();
 }
