@@ -36,8 +36,8 @@ BASE = base/addr.o base/array.o base/clock.o base/log.o base/memo.o \
 	base/tally.o base/text.o
 IPC = ipc/baton.o ipc/board.o ipc/question.o ipc/share.o ipc/turns.o
 IO = io/loop.o io/lot.o io/pipe.o io/race.o io/relay.o
-HTTP = parse.o http/fields.o http/http.o http/page.o http/preface.o \
-	http/refusal.o http/reverse.o http/rewrite.o http/stranger.o http/via.o
+HTTP = parse.o http/fields.o http/front.o http/http.o http/page.o \
+	http/preface.o http/refusal.o http/reverse.o http/rewrite.o http/stranger.o http/via.o
 POLICY = acl.o policy/authcache.o policy/cover.o policy/filter.o \
 	policy/login.o policy/quota.o policy/target.o policy/upstream.o \
 	policy/who.o

@@ -43,6 +43,7 @@
 
 /* http: HTTP as text: requests, answers, pages */
 #include "fields.h"
+#include "front.h"
 #include "http.h"
 #include "page.h"
 #include "parse.h"

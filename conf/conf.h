@@ -44,7 +44,9 @@ struct conf {
 	char *file; /* absolute path, or NULL: the built-in configuration */
 	unsigned long lines[DIRECTIVES_MAX]; /* see directives_line() */
 	char *user, *group;
-	char *realm; /* BasicAuthRealm */
+	char *realm;       /* BasicAuthRealm */
+	char *contact;     /* Contact, or NULL */
+	char *health_path; /* HealthPath, or NULL */
 	char *logfile, *accesslog, *pidfile, *chroot;
 	enum log_level loglevel;
 	bool syslog, bind_same, free_bind, drain_on_term;
@@ -72,6 +74,7 @@ struct conf {
 	struct filter filter;
 	struct reverse reverse;
 	struct pages pages;
+	struct page pac; /* PacFile */
 	struct stat_host stat_host;
 	struct conf_status status;
 	char **auth_files; /* paths: AuthFile */

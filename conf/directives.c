@@ -45,6 +45,7 @@ enum {
 	ADD_HEADER_MAX = 1000,   /* bytes of one AddHeader */
 	ADD_HEADERS_MAX = 16,    /* of them */
 	REALM_MAX = 120,         /* bytes */
+	CONTACT_MAX = 200,       /* bytes */
 	DEFAULT_SIZE = 64        /* bytes of a default, with its NUL */
 };
 
@@ -502,6 +503,34 @@ take_realm(struct reader *r, const struct directive *d, char *arg)
 	return set_string(r, member(r, d), text);
 }
 
+/* For whom the pages of errors send their readers. */
+static int
+take_contact(struct reader *r, const struct directive *d, char *arg)
+{
+	char *text = unquote(arg);
+
+	if (text == NULL || strlen(text) > CONTACT_MAX)
+		return FAIL(r,
+		    "the value must be a name or a mail address in double "
+		    "quotes, with at most %d bytes",
+		    CONTACT_MAX);
+	return set_string(r, member(r, d), text);
+}
+
+/* A path as it stands in a request. */
+static int
+take_health_path(struct reader *r, const struct directive *d, char *arg)
+{
+	char *text = unquote(arg);
+
+	if (text == NULL || text[0] != '/' ||
+	    text[strcspn(text, " \t?#")] != '\0')
+		return FAIL(r,
+		    "the value must be a path without blanks, ? and # in double "
+		    "quotes, as in \"/healthz\"");
+	return set_string(r, member(r, d), text);
+}
+
 /* What goes into a Via, a pseudonym: a token, RFC 9110 7.6.3. */
 static int
 take_via_name(struct reader *r, const struct directive *d, char *arg)
@@ -575,6 +604,22 @@ take_page(struct reader *r, const struct directive *d, char *arg)
 	const char *path = absolute(r, arg);
 
 	return path == NULL ? -1 : page_set(r, member(r, d), path);
+}
+
+/* Unlike a page of errors, there is none that is built in. */
+static int
+take_pac(struct reader *r, const struct directive *d, char *arg)
+{
+	struct page *page = member(r, d);
+	const char *path = absolute(r, arg);
+
+	if (path == NULL)
+		return -1;
+	if (page_read(page, path) != 0)
+		return FAIL(r, "%.400s: %s", path,
+		    errno == EFBIG ? "it may have at most 65536 bytes"
+				   : strerror(errno));
+	return set_string(r, &page->path, path);
 }
 
 static bool
@@ -1411,6 +1456,7 @@ static const struct directive directives[] = {
 	    .min = 0, .max = 65535 },
 	{ "ConnectTimeout", take_number, show_number, AT(connect_timeout),
 	    .value = "30", .min = 1, .max = 86400 },
+	{ "Contact", take_contact, show_string, AT(contact) },
 	{ "ControlGroup", take_word, show_word, AT(status.group) },
 	{ "ControlMode", take_control_mode, show_control_mode,
 	    AT(status.mode), .value = "0660" },
@@ -1444,6 +1490,7 @@ static const struct directive directives[] = {
 	{ "HalfClosedTimeout", take_number, show_number,
 	    AT(half_closed_timeout), .value = "60", .min = 1,
 	    .max = SECONDS_MAX },
+	{ "HealthPath", take_health_path, show_string, AT(health_path) },
 	{ "HeaderTimeout", take_number, show_number, AT(header_timeout),
 	    .value = "30", .min = 1, .max = 86400 },
 	{ "Listen", take_listen, show_listen, .value = NULL },
@@ -1463,6 +1510,7 @@ static const struct directive directives[] = {
 	{ "MaxRequestsPerChild", take_obsolete, NULL, .max = NUMBER_MAX },
 	{ "MaxSpareServers", take_obsolete, NULL, .max = NUMBER_MAX },
 	{ "MinSpareServers", take_obsolete, NULL, .max = NUMBER_MAX },
+	{ "PacFile", take_pac, show_page, AT(pac) },
 	{ "PerHostNetBlockSize", take_block_size, show_block_size,
 	    AT(per_host.block), .value = "32:64" },
 	{ "PidFile", take_path, show_string, AT(pidfile) },
@@ -1722,7 +1770,8 @@ directives_free(struct conf *conf)
 {
 	char *words[] = { conf->user, conf->group, conf->realm, conf->logfile,
 		conf->accesslog, conf->pidfile, conf->chroot, conf->via_name,
-		conf->stat_host.name, conf->status.socket, conf->status.group };
+		conf->stat_host.name, conf->status.socket, conf->status.group,
+		conf->contact, conf->health_path };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		free(words[i]);
@@ -1736,4 +1785,5 @@ directives_free(struct conf *conf)
 	reverse_free(&conf->reverse);
 	pages_free(&conf->pages);
 	free(conf->status.allow);
+	page_free(&conf->pac);
 }

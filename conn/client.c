@@ -80,6 +80,7 @@ client_deny(struct conn *c)
 	char client[ADDR_TEXT_SIZE];
 	size_t rule = c->setup->rule;
 
+	say_connect(c);
 	addr_text(&c->client, client);
 	log_line(
 	    LOG_LEVEL_NOTICE, "Unauthorized connection from \"%s\".", client);
@@ -259,19 +260,6 @@ client_options(int fd)
 	socket_linger(fd, false);
 }
 
-static void
-log_connect(const struct conn *c)
-{
-	char client[ADDR_TEXT_SIZE], via[ADDR_TEXT_SIZE];
-
-	if (!log_wants(LOG_LEVEL_CONNECT))
-		return;
-	log_line(LOG_LEVEL_CONNECT, "Connect (file descriptor %d): %s%s%s",
-	    c->tunnel.end[CLIENT].fd, addr_text(&c->client, client),
-	    c->proxied ? " via " : "",
-	    c->proxied ? addr_text(&c->via, via) : "");
-}
-
 /*
  * Takes a client that was accepted.  The limits are checked first, so that a
  * flood costs little; most clients above a limit are closed without an answer,
@@ -303,7 +291,8 @@ client_accepted(int fd, const struct sockaddr_storage *from)
 	}
 	c->counted = counted;
 	c->setup->limited = limit != LIMIT_NONE;
-	log_connect(c);
+	if (conf->health_path == NULL)
+		say_connect(c);
 	return c;
 }
 
@@ -378,7 +367,8 @@ client_named(struct conn *c, const struct addr *client)
 		return conn_end(c, END_REFUSED);
 	}
 	c->setup->limited = limit != LIMIT_NONE;
-	log_connect(c);
+	if (conf->health_path == NULL)
+		say_connect(c);
 	return client_judge(c);
 }
 

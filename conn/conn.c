@@ -120,6 +120,13 @@ conn_drain(void)
 	k.draining = true;
 }
 
+/* Whether clients that come now would better go elsewhere. */
+bool
+conn_draining(void)
+{
+	return k.draining;
+}
+
 /*
  * Whether an idle client may keep its connection: not once half of the places
  * are taken, since clients that do ask may need them.
@@ -772,6 +779,7 @@ conn_reply(struct conn *c, enum refusal refusal, struct reply *r)
 	const char *text;
 	size_t len;
 
+	say_connect(c);
 	r->refusal = refusal;
 	if (r->request == NULL)
 		r->request = request_text(c);

@@ -98,6 +98,7 @@ struct conn {
 	bool probed;          /* its peers are asked if they are there */
 	bool proxied;         /* by a load balancer, whose address is via */
 	bool local;           /* the load balancer itself is the client */
+	bool said;            /* the log has its line of connecting */
 	char minor;           /* of the request's HTTP version, a digit */
 	unsigned char ending; /* enum ending: why it becomes CONN_FREE */
 	uint64_t serial;      /* with the worker's slot, its id: say_id() */
@@ -134,6 +135,7 @@ size_t conn_count(void);
 size_t conn_unsettled(void);
 int64_t conn_ended_at(void);
 bool conn_has_room(void);
+bool conn_draining(void);
 void conn_drain(void);
 size_t conn_slot(void);
 
@@ -165,6 +167,7 @@ const char *say_id(const struct conn *);
 const char *say_target(const struct conn *);
 const char *say_descriptor(const struct conn *);
 const char *say_whom(const struct conn *);
+void say_connect(struct conn *);
 
 /* say.c: all connections, for others. */
 void say_sessions_begin(void);

@@ -67,7 +67,7 @@ life_init(const struct worker_args *args)
 	    args->share->token, args->conf->via_name, args->conf->disable_via);
 	stats_init(args->share, args->slot);
 	relay_limit(args->conf->rate_limit);
-	reply_use(&args->conf->pages, args->conf->realm);
+	reply_use(&args->conf->pages, args->conf->realm, args->conf->contact);
 	forward_use(&args->conf->headers, &args->conf->reverse);
 	auth_use(
 	    &args->conf->acl, &args->conf->logins, args->conf->connect_timeout);

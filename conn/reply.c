@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -32,15 +33,27 @@ enum {
 	NUMBERS = 5        /* on the page of statistics */
 };
 
-/* The built-in pages; target_page is for errors whose target is known. */
-static const char error_page[] =
-    "<!DOCTYPE html>\n<html lang=\"en\"><head><title>{errno} {cause}</title>"
-    "</head>\n<body><h1>{errno} {cause}</h1>\n<p>{detail}</p>\n"
-    "<hr>\n<p>adit</p></body></html>\n";
-static const char target_page[] =
-    "<!DOCTYPE html>\n<html lang=\"en\"><head><title>{errno} {cause}</title>"
-    "</head>\n<body><h1>{errno} {cause}</h1>\n<p>{detail}</p>\n"
-    "<p>Target: {url}</p>\n<hr>\n<p>adit</p></body></html>\n";
+/*
+ * The built-in page of errors, in parts: one may name the target, and one links
+ * to a mail address of Contact.
+ */
+static const char page_head[] =
+    "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+    "<meta name=\"viewport\" content=\"width=device-width\">\n"
+    "<title>{errno} {cause}</title>\n"
+    "<style>:root{color-scheme:light dark}"
+    "body{font:1rem/1.5 system-ui,sans-serif;max-width:36em;"
+    "margin:8vh auto;padding:0 1em;overflow-wrap:anywhere}"
+    "h1{font-size:1.5em;line-height:1.2}</style></head>\n"
+    "<body><main><h1>{errno} {cause}</h1>\n<p>{detail}</p>\n";
+static const char page_target[] = "<p>Target: <code>{url}</code></p>\n";
+static const char page_end[] =
+    "<p>{advice}</p>\n<p>If you need help, ask {contact}.\n"
+    "It happened at {date}.</p></main></body></html>\n";
+static const char page_end_mail[] =
+    "<p>{advice}</p>\n<p>If you need help, ask "
+    "<a href=\"mailto:{contact}\">{contact}</a>.\n"
+    "It happened at {date}.</p></main></body></html>\n";
 static const char stat_page[] =
     "<!DOCTYPE html>\n<html lang=\"en\"><head><title>Statistics</title>"
     "</head>\n<body><h1>Statistics</h1>\n<table>\n"
@@ -51,20 +64,64 @@ static const char stat_page[] =
     "<tr><th>Refused by limits</th><td>{refusedconns}</td></tr>\n"
     "</table>\n<hr>\n<p>adit</p></body></html>\n";
 
+static const char page_type[] = "text/html";
+
 static struct {
 	const struct pages *pages;
-	const char *realm;
+	const char *realm, *contact;
+	bool mail; /* contact is a mail address */
 } rules;
 
 /*
  * Must be called in a worker before the first reply: the administrator's
- * templates, and the realm for a 407.  Both stay the caller's.
+ * templates, the realm for a 407, and whom to ask for help, or NULL.  All stay
+ * the caller's.
  */
 void
-reply_use(const struct pages *pages, const char *realm)
+reply_use(const struct pages *pages, const char *realm, const char *contact)
 {
+	const char *at = contact != NULL ? strchr(contact, '@') : NULL;
+
 	rules.pages = pages;
 	rules.realm = realm;
+	rules.contact =
+	    contact != NULL ? contact : "the administrator of this proxy";
+	rules.mail = at != NULL && at > contact && at[1] != '\0' &&
+	    strchr(at + 1, '@') == NULL && strchr(contact, ' ') == NULL;
+}
+
+/* What a reader of a page can do, by the status. */
+static const char *
+advice_text(int status)
+{
+	static const struct {
+		int status;
+		const char *text;
+	} list[] = {
+		{ 301, "Use the address with a slash at its end." },
+		{ 403,
+		    "The rules of this proxy decide that; to try again does not "
+		    "help." },
+		{ 407,
+		    "Enter the name and password that you have for this "
+		    "proxy." },
+		{ 408, "Try again." },
+		{ 429,
+		    "Check the password that is stored for this proxy, and wait "
+		    "a little." },
+		{ 500, "Try again in a few minutes." },
+		{ 502,
+		    "Check the address for typing errors, or try again "
+		    "later." },
+		{ 503, "Try again in a few seconds." },
+		{ 504, "Try again later: it may be slow or down." },
+	};
+
+	for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++)
+		if (list[i].status == status)
+			return list[i].text;
+	return "The program that sent this request may not know that it talks "
+	       "to a proxy; check its settings.";
 }
 
 /* Writes the date, RFC 9110 5.6.7; strftime() would depend on the locale. */
@@ -107,7 +164,8 @@ special_fields(char *out, size_t size, const struct reply *r, const char *realm)
 
 	out[0] = '\0';
 	if (status == 200)
-		snprintf(out, size, "Cache-Control: no-store\r\n");
+		snprintf(out, size, "Cache-Control: %s\r\n",
+		    r->refusal == REFUSE_PAC ? "max-age=300" : "no-store");
 	if (r->location != NULL)
 		snprintf(out, size, "Location: %s\r\n", r->location);
 	/* A limit on a number was exceeded; it may fall again at any time. */
@@ -156,11 +214,12 @@ fields_make(char out[FIELDS_MAX], const struct reply *r, const char *date,
 	special_fields(special, sizeof(special), r, rules.realm);
 	proxy_status(status, sizeof(status), r);
 	n = snprintf(out, FIELDS_MAX,
-	    "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: text/html\r\n"
+	    "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\n"
 	    "Content-Length: %zu\r\nConnection: close\r\n"
 	    "Proxy-Status: %s\r\n%s\r\n",
-	    r->status, refusal_phrase(r->status), date, page_len, status,
-	    special);
+	    r->status, refusal_phrase(r->status), date,
+	    r->document != NULL ? r->document->type : page_type, page_len,
+	    status, special);
 	assert(n > 0 && n < FIELDS_MAX);
 	return (size_t)n;
 }
@@ -177,18 +236,31 @@ template_of(const struct reply *r, const struct pages *pages)
 	return &pages->error;
 }
 
-/* Fills the template of a reply, or the built-in page.  Returns the length. */
+/*
+ * Fills the template of a reply, or the built-in page; a document stays as it
+ * is.  Returns the length.
+ */
 static size_t
 page_make(char out[PAGE_MAX], const struct reply *r, const struct page *page,
     const struct page_value *values, size_t nvalues)
 {
-	const char *own = r->stats != NULL ? stat_page
-	    : r->target != NULL            ? target_page
-					   : error_page;
+	const char *parts[] = { page_head, r->target != NULL ? page_target : "",
+		rules.mail ? page_end_mail : page_end };
+	size_t n = 0;
 
+	if (r->document != NULL) {
+		memcpy(out, r->document->text, r->document->len);
+		return r->document->len;
+	}
 	if (page->text != NULL)
 		return page_fill(out, page->text, page->len, values, nvalues);
-	return page_fill(out, own, strlen(own), values, nvalues);
+	if (r->stats != NULL)
+		return page_fill(
+		    out, stat_page, strlen(stat_page), values, nvalues);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		n += page_fill(
+		    out + n, parts[i], strlen(parts[i]), values, nvalues);
+	return n;
 }
 
 static const char *
@@ -234,18 +306,25 @@ reply_make(const char **text, struct reply *r)
 	snprintf(code, sizeof(code), "%d", r->status);
 	addr_text(r->client, client);
 	/* The names are tinyproxy's. */
-	const struct page_value values[] = { { "errno", code },
-		{ "cause", refusal_phrase(r->status) },
-		{ "request", r->request }, { "clientip", client },
-		{ "clienthost", client }, { "date", date }, { "website", "" },
-		{ "version", ADIT_VERSION }, { "package", "adit" },
-		{ "detail", detail_text(detail, r) }, { "url", r->target },
-		{ "error", r->why }, { "opens", count_text(n[0], stats->open) },
-		{ "reqs", count_text(n[1], stats->tally[TALLY_REQUESTS]) },
-		{ "badconns", count_text(n[2], stats->tally[TALLY_BAD]) },
-		{ "deniedconns", count_text(n[3], stats->tally[TALLY_DENIED]) },
-		{ "refusedconns",
-		    count_text(n[4], stats->tally[TALLY_REFUSED]) } };
+	const struct page_value values[] = { { "errno", code, false },
+		{ "cause", refusal_phrase(r->status), false },
+		{ "request", r->request, false }, { "clientip", client, false },
+		{ "clienthost", client, false }, { "date", date, false },
+		{ "website", "", false }, { "version", ADIT_VERSION, false },
+		{ "package", "adit", false },
+		{ "detail", detail_text(detail, r), false },
+		{ "url", r->target, false }, { "error", r->why, false },
+		{ "advice", advice_text(r->status), false },
+		{ "contact", rules.contact, true },
+		{ "opens", count_text(n[0], stats->open), false },
+		{ "reqs", count_text(n[1], stats->tally[TALLY_REQUESTS]),
+		    false },
+		{ "badconns", count_text(n[2], stats->tally[TALLY_BAD]),
+		    false },
+		{ "deniedconns", count_text(n[3], stats->tally[TALLY_DENIED]),
+		    false },
+		{ "refusedconns", count_text(n[4], stats->tally[TALLY_REFUSED]),
+		    false } };
 	/* The last values are for the statistics alone. */
 	nvalues = sizeof(values) / sizeof(*values);
 	if (r->stats == NULL)

@@ -12,6 +12,13 @@ struct addr;
 struct pages;
 struct stats;
 
+/* What is sent in place of a page. */
+struct document {
+	const char *type; /* Content-Type */
+	const char *text;
+	size_t len;
+};
+
 /* What a reply contains; all but the refusal and the client may be 0. */
 struct reply {
 	enum refusal refusal;
@@ -23,12 +30,13 @@ struct reply {
 	const char *request; /* the request line */
 	const char *target;  /* as asked */
 	const struct addr *client;
-	const struct stats *stats; /* shown on the page of StatHost */
-	const char *location;      /* the Location of a 301 */
-	bool bodiless;             /* without the page: the answer to a HEAD */
+	const struct stats *stats;       /* shown on the page of StatHost */
+	const struct document *document; /* in place of a page */
+	const char *location;            /* the Location of a 301 */
+	bool bodiless; /* without the page: the answer to a HEAD */
 };
 
-void reply_use(const struct pages *, const char *realm);
+void reply_use(const struct pages *, const char *realm, const char *contact);
 size_t reply_make(const char **text, struct reply *);
 extern const char reply_established[];
 extern const size_t reply_established_len;

@@ -26,6 +26,7 @@
 #include "conn.h"
 #include "decision.h"
 #include "forward.h"
+#include "front.h"
 #include "log.h"
 #include "parse.h"
 #include "question.h"
@@ -49,6 +50,7 @@
 enum { HEAD_SIZE_MIN = 1024 /* bytes first allocated to keep a head */ };
 
 static const struct conf *conf;
+static bool front_root; /* "/" belongs to a ReversePath */
 static char head_buffer[HEAD_MAX + 1];
 
 /* Must be called once, before the first request is read. */
@@ -56,6 +58,9 @@ void
 request_init(const struct worker_args *args)
 {
 	conf = args->conf;
+	for (size_t i = 0; i < conf->reverse.n; i++)
+		front_root =
+		    front_root || strcmp(conf->reverse.list[i].path, "/") == 0;
 }
 
 /* Decisions. */
@@ -465,6 +470,51 @@ request_whole(struct conn *c, char *head, size_t len)
 	return next;
 }
 
+/* Answers a load balancer or supervisor that asks how this proxy is. */
+static enum conn_state
+show_health(struct conn *c, char *head, size_t len)
+{
+	static const struct document well = { "text/plain", "ok\n", 3 };
+	static const struct document draining = { "text/plain", "draining\n",
+		9 };
+	struct reply reply = { .document =
+				   conn_draining() ? &draining : &well };
+
+	secret_wipe(head, len);
+	c->recorded = c->said = true;
+	return conn_reply(
+	    c, conn_draining() ? REFUSE_DRAINING : REFUSE_HEALTH, &reply);
+}
+
+/* Answers with the PacFile, which clients read before they know a password. */
+static enum conn_state
+show_pac(struct conn *c, char *head, size_t len)
+{
+	struct document pac = {
+		"application/x-ns-proxy-autoconfig; charset=utf-8",
+		conf->pac.text, conf->pac.len
+	};
+	struct reply reply = { .document = &pac };
+
+	say_connect(c);
+	log_request(c, head);
+	stats_count(TALLY_REQUESTS);
+	secret_wipe(head, len);
+	return c->local ? conn_refuse(c, REFUSE_CLIENT)
+			: conn_reply(c, REFUSE_PAC, &reply);
+}
+
+/* What a whole head asks of this proxy itself. */
+static enum front
+front_of(const struct conn *c, const char *head)
+{
+	const struct front_paths paths = { .health = conf->health_path,
+		.root = front_root,
+		.pac = conf->pac.text != NULL };
+
+	return front_asked(&paths, &c->setup->request, head);
+}
+
 /* Parses what was received of a head. */
 static enum conn_state
 request_head(struct conn *c, char *head, size_t len)
@@ -473,6 +523,16 @@ request_head(struct conn *c, char *head, size_t len)
 	enum parse_result result = parse_head(&s->request, head, len);
 
 	c->recorded = false;
+	if (result != PARSE_MORE)
+		switch (front_of(c, head)) {
+		case FRONT_HEALTH:
+			return show_health(c, head, len);
+		case FRONT_PAC:
+			return show_pac(c, head, len);
+		case FRONT_NOTHING:
+			say_connect(c);
+			break;
+		}
 	if (result == PARSE_BAD)
 		return request_bad(c, head, len);
 	if (result == PARSE_OK)

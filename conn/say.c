@@ -7,6 +7,7 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -140,4 +141,22 @@ say_sessions(struct session *to, size_t max)
 	while (n < max && (last_said = conn_next(last_said)) != NULL)
 		session_fill(&to[n++], last_said);
 	return n;
+}
+
+/*
+ * Logs once that a client has connected.  With HealthPath that is only known when
+ * its request is: a load balancer that asks how this proxy is leaves no line.
+ */
+void
+say_connect(struct conn *c)
+{
+	char client[ADDR_TEXT_SIZE], via[ADDR_TEXT_SIZE];
+
+	if (c->said || !log_wants(LOG_LEVEL_CONNECT))
+		return;
+	c->said = true;
+	log_line(LOG_LEVEL_CONNECT, "Connect (file descriptor %d): %s%s%s",
+	    c->tunnel.end[CLIENT].fd, addr_text(&c->client, client),
+	    c->proxied ? " via " : "",
+	    c->proxied ? addr_text(&c->via, via) : "");
 }

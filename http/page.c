@@ -134,11 +134,25 @@ value_put(char *out, size_t room, const char *value)
 	return n;
 }
 
+/* The same for a value of the administrator, in which a @ is only that. */
+static size_t
+own_put(char *out, size_t room, const char *value)
+{
+	size_t n = 0;
+
+	for (; *value != '\0' && n + ESCAPED_MAX <= room; value++)
+		if ((unsigned char)*value >= 0x80)
+			out[n++] = *value;
+		else
+			n += byte_put(out + n, (unsigned char)*value);
+	return n;
+}
+
 /*
  * Returns the value whose name stands in braces at the start of text, or NULL.
  * *len is the length of the name with its braces.
  */
-static const char *
+static const struct page_value *
 value_named(const char *text, size_t text_len, const struct page_value *values,
     size_t nvalues, size_t *len)
 {
@@ -155,7 +169,7 @@ value_named(const char *text, size_t text_len, const struct page_value *values,
 	for (size_t i = 0; i < nvalues; i++)
 		if (strlen(values[i].name) == n - 1 &&
 		    memcmp(values[i].name, text + 1, n - 1) == 0)
-			return values[i].value;
+			return values[i].value != NULL ? &values[i] : NULL;
 	return NULL;
 }
 
@@ -169,7 +183,7 @@ page_fill(char out[PAGE_MAX], const char *text, size_t len,
     const struct page_value *values, size_t nvalues)
 {
 	size_t n = 0, left = VALUES_MAX, name_len, put;
-	const char *value;
+	const struct page_value *value;
 
 	for (size_t i = 0; i < len;) {
 		value =
@@ -178,7 +192,8 @@ page_fill(char out[PAGE_MAX], const char *text, size_t len,
 			out[n++] = text[i++];
 			continue;
 		}
-		put = value_put(out + n, left, value);
+		put = value->own ? own_put(out + n, left, value->value)
+				 : value_put(out + n, left, value->value);
 		n += put;
 		left -= put;
 		i += name_len;

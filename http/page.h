@@ -48,6 +48,7 @@ struct stat_host {
 struct page_value {
 	const char *name;
 	const char *value;
+	bool own; /* the administrator's: UTF-8, and no URL */
 };
 
 int page_read(struct page *, const char *path);

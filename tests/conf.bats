@@ -988,6 +988,7 @@ all_set() {
 	ConnectPort 443
 	ConnectPort 65535
 	ConnectTimeout 31
+	Contact "help@example.com"
 	DefaultErrorFile "$DIR/page"
 	DisableViaHeader yes
 	DistrustLoopback yes
@@ -1005,23 +1006,31 @@ all_set() {
 	FreeBind yes
 	Group $(id -gn "$user")
 	HalfClosedTimeout 40
+	HealthPath "/healthz"
 	HeaderTimeout 32
 	Listen ::1
 	Listen 127.0.0.1
+	ListenProxy 127.0.0.1 37
+	ListenProxy ::2
 	LogFile "$DIR/log"
 	LogLevel notice
 	MaxClients 33
 	MaxClientsPerHost 34
 	MaxRatePerHost 35
+	PacFile "$DIR/page"
 	PerHostNetBlockSize 24:56
 	PidFile "$DIR/pid"
 	Port 36
+	ProxyFrom 10.0.0.0/8
+	ProxyFrom 2001:db8::5
 	RateLimit 1037
 	ReverseBaseURL "https://h.example/a/"
 	ReverseMagic yes
 	ReverseOnly yes
 	ReversePath "/" "http://h.example/"
 	ReversePath "/a/" "http://[::1]:81/b/"
+	SendProxy v1 proxy.example:3128
+	SendProxy v2 [::1]:1080
 	StatFile "$DIR/page"
 	StatHost "stats.example"
 	Syslog yes

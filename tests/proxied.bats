@@ -121,7 +121,8 @@ reloaded() {
 }
 
 @test "proxied: a load balancer that speaks for itself may see the statistics and nothing else" {
-	front "Deny 127.0.0.1"
+	front 'HealthPath "/healthz"' "Deny 127.0.0.1"
+	balancer send "$AWS"'GET /healthz HTTP/1.0\r\n\r\n' refused 200
 	balancer send "$AWS$STATS" expect 'HTTP/1.1 200 OK\r\n'
 	balancer send "$SIG"'\x20\x00\x00\x00'"CONNECT 127.0.0.1:$srv_PORT HTTP/1.0\r\n\r\n" refused 403
 	balancer send "$SIG"'\x20\x00\x00\x00GET http://127.0.0.1/ HTTP/1.0\r\n\r\n' refused 403
