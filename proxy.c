@@ -37,7 +37,9 @@
 #include "conf.h"
 #include "directives.h"
 #include "explain.h"
+#include "adopt.h"
 #include "gen.h"
+#include "handover.h"
 #include "hints.h"
 #include "log.h"
 #include "master.h"
@@ -52,9 +54,10 @@
 #include "sys.h"
 #include "text.h"
 #include "trial.h"
+#include "upgrade.h"
 
 struct options {
-	bool foreground, test, print;
+	bool foreground, test, print, upgrade;
 	const char *file; /* as given, or NULL */
 	char **request;   /* client, user and target to explain, or NULL */
 };
@@ -64,8 +67,9 @@ static struct {
 	char *file;  /* absolute path of the configuration, or NULL */
 	int starter; /* tells the waiting parent the exit status, or -1 */
 	char *pidfile;
-	int pid_fd; /* kept open, so that no other file is taken for it */
-} p = { .starter = -1, .pid_fd = -1 };
+	int pid_fd;   /* kept open, so that no other file is taken for it */
+	int share_fd; /* of the shared memory, or -1 */
+} p = { .starter = -1, .pid_fd = -1, .share_fd = -1 };
 
 /* Every error in this file is fatal: the program has not started yet. */
 
@@ -159,7 +163,7 @@ static void
 usage(FILE *f)
 {
 	fprintf(f,
-	    "usage: %s [-dhTtv] [-c file]\n"
+	    "usage: %s [-dhTtUv] [-c file]\n"
 	    "       %s -t [-c file] client user target\n"
 	    "  -c file  read this configuration file\n"
 	    "  -d       stay in the foreground\n"
@@ -169,6 +173,7 @@ usage(FILE *f)
 	    "           answers to a client (an address, after a load\n"
 	    "           balancer client@balancer), a user (or -) and a target\n"
 	    "           (host:port, or a URL)\n"
+	    "  -U       check as -t does, for an upgrade of a running adit\n"
 	    "  -v       show the version, as --version does\n"
 	    "The default file is %s; see adit(8).\n",
 	    program, program, program_conf);
@@ -237,7 +242,7 @@ options_parse(struct options *o, int argc, char **argv)
 	int c;
 
 	*o = (struct options){ .file = NULL };
-	while ((c = getopt(argc, argv, "c:dhTtv-:")) != -1)
+	while ((c = getopt(argc, argv, "c:dhTtUv-:")) != -1)
 		switch (c) {
 		case 'c':
 			o->file = optarg;
@@ -250,6 +255,9 @@ options_parse(struct options *o, int argc, char **argv)
 			break;
 		case 't':
 			o->test = true;
+			break;
+		case 'U':
+			o->upgrade = o->test = true;
 			break;
 		case 'h':
 			help();
@@ -270,6 +278,13 @@ say_on_stderr(enum log_level level, const char *text)
 {
 	(void)level;
 	fprintf(stderr, "%s\n", text);
+}
+
+static void
+say_nothing(enum log_level level, const char *text)
+{
+	(void)level;
+	(void)text;
 }
 
 /* Makes a path absolute, for a daemon that reads it again; links stay. */
@@ -441,11 +456,26 @@ log_start(const struct gen *gen)
 		    "Not running as root, so not changing UID/GID.");
 }
 
-/* The memory that all processes share, or NULL with errno. */
+/*
+ * The memory that all processes share, all zeros, or NULL with errno.  Without
+ * a descriptor of it a new program at an upgrade has to count from zero.
+ */
+static struct share *
+share_map(void)
+{
+	struct share *share;
+
+	p.share_fd = sys_memory(sizeof(*share));
+	if (p.share_fd < 0)
+		return sys_share(sizeof(*share));
+	return sys_share_map(p.share_fd, sizeof(*share));
+}
+
+/* The same with a token; NULL with errno. */
 static struct share *
 share_new(void)
 {
-	struct share *share = sys_share(sizeof(*share));
+	struct share *share = share_map();
 	unsigned char bytes[TOKEN_SIZE / 2];
 
 	if (share == NULL || sys_random(bytes, sizeof(bytes)) != 0)
@@ -506,6 +536,14 @@ set_title(void)
 		sys_title("master");
 }
 
+/* What the next program at an upgrade goes on with. */
+static void
+place_keep(void)
+{
+	upgrade_place(&(struct upgrade_place){
+	    .pidfile = p.pidfile, .pid_fd = p.pid_fd, .share = p.share_fd });
+}
+
 /* Binds, and starts the children of the first generation. */
 static void
 start(struct gen *gen)
@@ -519,6 +557,7 @@ start(struct gen *gen)
 		quit(STATUS_SYSTEM);
 	logs_begin(gen);
 	pidfile_write(gen->conf);
+	place_keep();
 	greet(gen);
 	log_use(&gen->logs);
 	log_start(gen);
@@ -593,6 +632,17 @@ explain_request(const struct conf *conf, char **request)
 	    : STATUS_REFUSED;
 }
 
+/* What the program that asks with -U goes by, before all that -t says. */
+static void
+version_tell(void)
+{
+	char version[64];
+
+	handover_version(version, sizeof(version));
+	printf("%s\n", version);
+	fflush(stdout);
+}
+
 /* What -T prints, or -t says, of a configuration.  Returns the exit status. */
 static int
 test(const struct options *o, const struct gen *gen)
@@ -617,21 +667,128 @@ test(const struct options *o, const struct gen *gen)
 	return explain_request(conf, o->request);
 }
 
+/* The shared memory of the program before; *same: it has the same layout. */
+static struct share *
+share_resume(const struct handover *h, bool *same)
+{
+	struct share *share = NULL;
+
+	*same = h->layout == share_layout() && h->share >= 0;
+	if (*same) {
+		p.share_fd = h->share;
+		share = sys_share_map(h->share, sizeof(*share));
+	}
+	if (share == NULL) {
+		*same = false;
+		share = share_map();
+		if (share != NULL)
+			memcpy(share->token, h->token, sizeof(h->token));
+	}
+	return share;
+}
+
+/* The logs until there is a generation of this program. */
+static void
+logs_resume(const struct handover *h, struct gen *gen)
+{
+	if (master_logs_open(&gen->logs, gen) != NULL) {
+		gen->logs.fd = h->log;
+		gen->logs.syslog = h->syslog;
+		gen->logs.level = (enum log_level)h->level;
+	} else if (h->log >= 0) {
+		close(h->log);
+	}
+	log_use(&gen->logs);
+}
+
+/* The generations of the program before. */
+static struct gen *
+gens_resume(const struct handover *h)
+{
+	struct conf *conf =
+	    p.file != NULL ? conf_read(p.file, say_nothing, NULL) : NULL;
+	struct share *share;
+	struct gen *gen;
+	bool same;
+
+	if (conf == NULL)
+		conf = conf_builtin();
+	share = share_resume(h, &same);
+	if (conf == NULL || share == NULL)
+		fail(STATUS_SYSTEM, "hand-over: %s", strerror(errno));
+	quota_resume(share, h->key);
+	gen = adopt_all(h, share, same, clock_ms());
+	if (gen == NULL)
+		exit(STATUS_SYSTEM);
+	gen->conf = conf;
+	return gen;
+}
+
+/*
+ * Goes on where the program before has stopped, in the same process.  Nothing
+ * of the service has ended, so an error here is worse than one at a start.
+ */
+static int
+resume(const struct handover *h)
+{
+	struct gen *gen;
+
+	descriptors_raise();
+	p.file = h->conf[0] != '\0' ? strdup(h->conf) : NULL;
+	p.pidfile = h->pidfile[0] != '\0' ? strdup(h->pidfile) : NULL;
+	p.pid_fd = h->pid_fd;
+	child_private(&p.pid_fd);
+	if (steward_init() != 0)
+		fail(STATUS_SYSTEM, "%s", strerror(errno));
+	gen = gens_resume(h);
+	steward_own(gen);
+	place_keep();
+	if (master_init(p.file, p.foreground) != 0)
+		fail(STATUS_SYSTEM, "pipe: %s", strerror(errno));
+	if (gen_identity(gen) != 0)
+		log_line(LOG_LEVEL_WARNING, "User: see above");
+	logs_resume(h, gen);
+	log_detach();
+	set_title();
+	upgrade_signals(h->mask);
+	log_line(LOG_LEVEL_NOTICE,
+	    "Upgraded to %s %s, which goes on with the sockets and the tunnels",
+	    program, ADIT_VERSION);
+	master_resume(gen);
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
+	static struct handover handover;
 	struct options options;
 	struct gen *gen;
+	bool resumes;
+	int wrong;
 
+	upgrade_remember(argv);
 	sys_title_init(argc, argv);
-	standard_descriptors();
+	resumes = upgrade_resumes(&handover, &wrong);
+	if (!resumes)
+		standard_descriptors();
 	options_parse(&options, argc, argv);
 	p.foreground = options.foreground;
+	if (options.upgrade)
+		version_tell();
 	umask(027);
 	log_init(p.foreground || options.test);
 	if (!options.test)
 		master_expect_reload();
 	master_log_to_stderr();
+	if (resumes) {
+		if (wrong != 0)
+			fail(STATUS_SYSTEM, "the hand-over is not right");
+		resume(&handover);
+		master_run();
+		pidfile_remove();
+		return 0;
+	}
 	gen = prepare(options.file);
 	if (options.test)
 		return test(&options, gen);

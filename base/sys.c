@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -474,6 +475,68 @@ sys_peer(int fd, uid_t *uid, gid_t *gid)
 #else
 	return getpeereid(fd, uid, gid);
 #endif
+}
+
+/*
+ * Returns a descriptor of so many zero bytes that no file system shows, which
+ * exec() closes; or -1 with errno.
+ */
+int
+sys_memory(size_t size)
+{
+#if defined(__linux__) && defined(MFD_CLOEXEC)
+	int fd = memfd_create(program, MFD_CLOEXEC);
+#else
+	char path[] = "/tmp/adit.XXXXXXXXXX";
+	int fd = mkstemp(path);
+
+	if (fd >= 0) {
+		unlink(path);
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+	}
+#endif
+	if (fd >= 0 && ftruncate(fd, (off_t)size) != 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/*
+ * Returns the memory of such a descriptor, shared with all children and with
+ * what this process becomes by exec(), or NULL with errno.
+ */
+void *
+sys_share_map(int fd, size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* Lets exec() close all descriptors from first on. */
+void
+sys_close_on_exec(int first)
+{
+	DIR *dir = opendir("/dev/fd");
+	const struct dirent *entry;
+	long limit = sysconf(_SC_OPEN_MAX);
+
+	if (dir == NULL) {
+		if (limit < 0 || limit > 65536)
+			limit = 65536;
+		for (int fd = first; fd < limit; fd++)
+			fcntl(fd, F_SETFD, FD_CLOEXEC);
+		return;
+	}
+	while ((entry = readdir(dir)) != NULL) {
+		char *end;
+		long fd = strtol(entry->d_name, &end, 10);
+
+		if (*end == '\0' && fd >= first)
+			fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+	}
+	closedir(dir);
 }
 
 /* Fills memory with up to 256 random bytes.  Returns 0, or -1 with errno. */

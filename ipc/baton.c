@@ -72,6 +72,23 @@ baton_add(struct baton *b, size_t slot)
 	return sys_bell(b->bells[worker]);
 }
 
+/*
+ * Adds a worker that another program has started, which has its bell alone.
+ * What it has published stays if the shared memory is the same.
+ */
+void
+baton_adopt(struct baton *b, size_t slot, bool same_share)
+{
+	size_t worker = b->nworkers++;
+
+	b->slots[worker] = slot;
+	b->bells[worker][0] = b->bells[worker][1] = -1;
+	if (same_share)
+		return;
+	atomic_store(baton_word(b), NOBODY);
+	baton_forget(b, (uint32_t)worker);
+}
+
 /* Closes all bells that are open here. */
 void
 baton_close(struct baton *b)

@@ -21,6 +21,7 @@ struct baton {
 
 void baton_init(struct baton *, struct share *);
 int baton_add(struct baton *, size_t slot);
+void baton_adopt(struct baton *, size_t slot, bool same_share);
 void baton_close(struct baton *);
 void baton_keep(struct baton *, uint32_t me);
 uint32_t baton_holder(const struct baton *);

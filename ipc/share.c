@@ -8,8 +8,29 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "share.h"
+
+/*
+ * A number for the layout of the shared memory, which programs with the same
+ * layout have in common.
+ */
+uint64_t
+share_layout(void)
+{
+	static const size_t parts[] = { SHARE_VERSION, sizeof(struct share),
+		sizeof(struct share_slot), TALLIES, SPARES, SLOTS_MAX,
+		offsetof(struct share, made), offsetof(struct share, slots),
+		offsetof(struct share, counts), offsetof(struct share, debts),
+		offsetof(struct share_slot, baton),
+		offsetof(struct share_slot, tally) };
+	uint64_t layout = UINT64_C(14695981039346656037); /* FNV-1a */
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		layout = (layout ^ parts[i]) * UINT64_C(1099511628211);
+	return layout;
+}
 
 /* How many slots were ever used; the rest hold nothing. */
 size_t

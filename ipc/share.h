@@ -12,8 +12,9 @@
 #include "tally.h"
 
 enum {
-	SLOTS_MAX = 1024, /* workers, also those that drain */
-	MADE_MAX = 4096   /* connections to servers that are remembered */
+	SHARE_VERSION = 1, /* add 1 where a field gets another meaning */
+	SLOTS_MAX = 1024,  /* workers, also those that drain */
+	MADE_MAX = 4096    /* connections to servers that are remembered */
 };
 
 /* Sizes of the tables of quota.c. */
@@ -91,6 +92,7 @@ enum slot_state {
 	SLOT_RESTS  /* it listens again when a client of any worker leaves */
 };
 
+uint64_t share_layout(void);
 size_t share_slots(const struct share *);
 unsigned long share_clients(const struct share *);
 

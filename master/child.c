@@ -35,7 +35,7 @@
 #include "sys.h"
 #include "worker.h"
 
-static int *private[4]; /* descriptors that no child may have */
+static int *private[16]; /* descriptors that no child may have */
 static size_t nprivate;
 
 /*
@@ -117,7 +117,7 @@ static void
 ignore_signals(void)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP,
-		SIGUSR1, SIGPIPE };
+		SIGUSR1, SIGUSR2, SIGPIPE };
 
 	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
 		signal(signals[i], SIG_IGN);

@@ -186,8 +186,8 @@ slots_mark(const struct gen *gen, bool used[SLOTS_MAX])
 }
 
 /* A slot in the share that no other worker has; SLOTS_MAX: none is free. */
-static size_t
-slot_take(struct share *share)
+size_t
+gen_slot(struct share *share)
 {
 	static bool used[SLOTS_MAX];
 	size_t slot;
@@ -209,7 +209,7 @@ gen_link(struct gen *gen)
 	if (links_open(&gen->links) != 0)
 		return -1;
 	for (size_t i = 0; i < gen->nworkers; i++) {
-		gen->children[i].slot = slot_take(gen->share);
+		gen->children[i].slot = gen_slot(gen->share);
 		if (gen->children[i].slot == SLOTS_MAX) {
 			errno = EAGAIN;
 			return -1;
@@ -446,6 +446,16 @@ gen_drain(struct gen *gen, const struct gen *successor, int64_t now)
 	}
 }
 
+/* Gives workers that have been told to drain the time to say that they do. */
+void
+gen_expect_drained(struct gen *gen, int64_t now)
+{
+	for (size_t i = 0; i < gen->nworkers; i++)
+		if (gen->state == GEN_DRAINING && !gen->stopped &&
+		    gen->children[i].pid > 0 && !gen->children[i].drained)
+			gen->children[i].due = answer_due(gen, now);
+}
+
 /* Sends all workers the logs to write to from now on. */
 void
 gen_logs(struct gen *gen, const struct logs *logs)
@@ -603,7 +613,7 @@ child_find(struct gen *gen, pid_t pid)
 static void
 child_gone(struct gen *gen, struct child *child, int status, int64_t now)
 {
-	if (gen->state == GEN_LIVE && !gen->stopped)
+	if (gen->state == GEN_LIVE && !gen->stopped && !gen->adopted)
 		restart_plan(child, now);
 	if (!gen->stopped)
 		log_death(gen, child, status, now);

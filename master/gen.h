@@ -33,6 +33,7 @@ enum gen_state { GEN_STARTING, GEN_LIVE, GEN_DRAINING, GEN_FAILED };
 struct gen {
 	struct gen *next;
 	enum gen_state state;
+	bool adopted;      /* another program has started its children */
 	bool stopped;      /* its children were told to end */
 	int status;        /* GEN_FAILED: what to exit with */
 	bool announced;    /* GEN_DRAINING: that its workers left the sockets */
@@ -69,6 +70,8 @@ int gen_listen(struct gen *, const struct gen *old);
 int gen_start(struct gen *, int64_t now);
 void gen_drain(struct gen *, const struct gen *successor, int64_t now);
 void gen_continue(const struct gen *);
+size_t gen_slot(struct share *);
+void gen_expect_drained(struct gen *, int64_t now);
 void gen_logs(struct gen *, const struct logs *);
 void gen_resend(struct gen *, const struct logs *, int64_t now);
 bool gen_late(struct gen *, int64_t now);

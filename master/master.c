@@ -38,9 +38,12 @@
 #include "service.h"
 #include "share.h"
 #include "steward.h"
+#include "upgrade.h"
 
 enum {
-	ROOM_TIME = 5000 /* ms for old generations to make room */
+	ROOM_TIME = 5000, /* ms for old generations to make room */
+	RETRY_TIME =
+	    5000 /* ms until the start after an upgrade is tried again */
 };
 
 enum phase { STARTING, RUNNING, LEAVING, DRAINING, STOPPING };
@@ -53,13 +56,17 @@ static struct {
 	bool term_drains;   /* a first SIGTERM was taken for SIGQUIT */
 	bool reload_due;    /* it was asked for, and has not begun */
 	int64_t room_until; /* ms: the reload waits for room until then, or 0 */
+	bool upgrade_due;   /* likewise */
+	int upgrader;       /* who has asked for it, or -1 */
+	int64_t retry_at;   /* ms: adopted workers are to be replaced, or 0 */
 	int64_t leave_at;   /* ms: LEAVING: when the drain begins */
 	char why[480];      /* the first error of the reload */
 	int status;         /* to exit with, had it been a start */
-} m;
+} m = { .upgrader = -1 };
 
 /* What the signals ask for, until it is done. */
-static volatile sig_atomic_t wants_stop, wants_drain, wants_reload;
+static volatile sig_atomic_t wants_stop, wants_drain, wants_reload,
+    wants_upgrade;
 static volatile sig_atomic_t terms; /* how often SIGTERM has come; 2: more */
 /* Each signal writes a byte to 1, which wakes us. */
 static int signals[2] = { -1, -1 };
@@ -77,6 +84,8 @@ master_on_signal(int signo)
 		wants_drain = 1;
 	else if (signo == SIGHUP || signo == SIGUSR1)
 		wants_reload = 1;
+	else if (signo == SIGUSR2)
+		wants_upgrade = 1;
 	/* If the pipe is full, the bytes in it wake the master as well. */
 	if (write(signals[1], "", 1) != 1)
 		errno = error;
@@ -96,7 +105,7 @@ signal_catch(int signo)
 }
 
 /*
- * Remembers a signal for a reload from now on, which would end the program
+ * Remembers a signal for a reload or an upgrade from now on, which would end the program
  * otherwise.  Those for a stop still end it, until master_init().
  */
 void
@@ -104,6 +113,7 @@ master_expect_reload(void)
 {
 	signal_catch(SIGHUP);
 	signal_catch(SIGUSR1);
+	signal_catch(SIGUSR2);
 }
 
 /*
@@ -115,7 +125,7 @@ int
 master_init(const char *file, bool foreground)
 {
 	static const int caught[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1,
-		SIGCHLD };
+		SIGUSR2, SIGCHLD };
 
 	m.file = file;
 	m.foreground = foreground;
@@ -319,6 +329,7 @@ master_take_over(struct gen *gen)
 	char text[64];
 
 	m.coming = NULL;
+	m.retry_at = 0;
 	m.live = gen;
 	gen->state = GEN_LIVE;
 	gen->since = clock_ms();
@@ -418,7 +429,9 @@ master_reload_failed(void)
 	log_watch(NULL, 0);
 	steward_reloaded(false, m.why);
 	steward_done(m.status, "the reload has failed; see above or the log");
-	service_failed(m.why);
+	service_failed("Reload", m.why);
+	if (m.live->adopted)
+		m.retry_at = clock_ms() + RETRY_TIME;
 }
 
 /* What the signals ask for. */
@@ -457,7 +470,8 @@ is_making_room(void)
 static bool
 reload_can_begin(int64_t now)
 {
-	return m.reload_due && m.coming == NULL && m.phase == RUNNING &&
+	return m.reload_due && m.coming == NULL &&
+	    upgrade_state(now) == UPGRADE_NONE && m.phase == RUNNING &&
 	    (now >= m.room_until || !is_making_room());
 }
 
@@ -489,6 +503,78 @@ master_reload(int64_t now)
 	master_try_reload(now);
 }
 
+/* Whether an upgrade that was asked for can begin. */
+static bool
+upgrade_can_begin(int64_t now)
+{
+	return m.upgrade_due && m.coming == NULL && m.phase == RUNNING &&
+	    !m.reload_due && upgrade_state(now) == UPGRADE_NONE;
+}
+
+/* Answers the one who has asked for an upgrade at the control socket. */
+static void
+upgrader_reply(int status, const char *text)
+{
+	steward_reply(m.upgrader, status, text);
+	m.upgrader = -1;
+}
+
+/* SIGUSR2: asks for an upgrade, now or after what is in progress. */
+static void
+master_upgrade_asked(int64_t now)
+{
+	if (m.phase >= LEAVING) {
+		log_line(LOG_LEVEL_WARNING, "No upgrade during a drain");
+		upgrader_reply(STATUS_REFUSED, "no upgrade during a drain");
+		return;
+	}
+	m.upgrade_due = true;
+	if (!upgrade_can_begin(now))
+		log_line(LOG_LEVEL_NOTICE,
+		    "Upgrading when what is in progress is over");
+}
+
+/* Begins the trial run of the new program. */
+static void
+master_upgrade(int64_t now)
+{
+	m.upgrade_due = false;
+	log_line(LOG_LEVEL_NOTICE, "Upgrading: trying the new program");
+	upgrade_try(m.file, now);
+}
+
+static void
+master_upgrade_failed(void)
+{
+	upgrade_end();
+	log_line(LOG_LEVEL_ERROR,
+	    "Upgrade failed: %s; going on with the program that runs",
+	    upgrade_why());
+	service_failed("Upgrade", upgrade_why());
+	upgrader_reply(STATUS_SYSTEM, upgrade_why());
+}
+
+/*
+ * Looks how far the trial run is, and becomes the new program if that is right.
+ * Returns whether it is over.
+ */
+static bool
+master_check_upgrade(int64_t now)
+{
+	enum upgrade state = upgrade_state(now);
+
+	if (state == UPGRADE_RIGHT) {
+		log_line(LOG_LEVEL_NOTICE, "Upgrading");
+		log_flush();
+		upgrader_reply(0, "the new program takes over");
+		upgrade_run(m.file, now);
+	}
+	if (state != UPGRADE_RIGHT && state != UPGRADE_FAILED)
+		return false;
+	master_upgrade_failed();
+	return true;
+}
+
 /* SIGTERM, SIGINT: everything ends now.  The service manager knows why. */
 static void
 master_stop(void)
@@ -496,6 +582,7 @@ master_stop(void)
 	int64_t kill_at = clock_ms() + STOP_TIME;
 
 	log_line(LOG_LEVEL_NOTICE, "Shutting down.");
+	upgrade_end();
 	service_stopping();
 	master_phase(STOPPING);
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
@@ -529,8 +616,9 @@ master_leave(int64_t now)
 
 	if (m.coming != NULL)
 		master_reload_failed();
-	m.reload_due = false;
-	m.room_until = 0;
+	upgrade_end();
+	m.reload_due = m.upgrade_due = false;
+	m.room_until = m.retry_at = 0;
 	m.leave_at = now + delay * INT64_C(1000);
 	master_phase(LEAVING);
 	progress_begin(m.leave_at);
@@ -553,6 +641,23 @@ is_stop_due(void)
 		wants_drain = m.term_drains = true;
 	return wants_stop || terms > (m.term_drains ? 1 : 0) ||
 	    (wants_drain && m.phase == STARTING);
+}
+
+/* Begins what was asked for before, if it can; returns whether it did. */
+static bool
+master_begin_due(int64_t now)
+{
+	if (m.retry_at != 0 && now >= m.retry_at) {
+		m.retry_at = 0;
+		m.reload_due = true;
+	}
+	if (reload_can_begin(now))
+		master_reload(now);
+	else if (upgrade_can_begin(now))
+		master_upgrade(now);
+	else
+		return false;
+	return true;
 }
 
 /*
@@ -582,10 +687,12 @@ master_obey(int64_t now)
 		master_reload_asked();
 		return true;
 	}
-	if (!reload_can_begin(now))
-		return false;
-	master_reload(now);
-	return true;
+	if (wants_upgrade) {
+		wants_upgrade = 0;
+		master_upgrade_asked(now);
+		return true;
+	}
+	return master_begin_due(now);
 }
 
 /* The loop. */
@@ -598,7 +705,7 @@ master_reap(int64_t now)
 
 	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) >
 	    0) {
-		if (steward_reap(pid, status, now))
+		if (upgrade_reap(pid, status) || steward_reap(pid, status, now))
 			continue;
 		for (struct gen *gen = gen_first(); gen != NULL;
 		     gen = gen->next)
@@ -741,6 +848,9 @@ master_sleep_time(int64_t now)
 
 	if (m.phase == LEAVING)
 		until = m.leave_at;
+	if (m.retry_at != 0)
+		until = clock_earlier(until, m.retry_at);
+	until = clock_earlier(until, upgrade_next());
 	until = clock_earlier(until, progress_next());
 	until = clock_earlier(until, steward_restart_next());
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next) {
@@ -779,9 +889,9 @@ master_step(int64_t now)
 {
 	bool obeyed = master_obey(now), late = master_check_late(now),
 	     came = master_check_coming(), left = master_check_drained(),
-	     ended = master_tidy(now);
+	     ended = master_tidy(now), tried = master_check_upgrade(now);
 
-	return obeyed || late || came || left || ended;
+	return obeyed || late || came || left || ended || tried;
 }
 
 /* Does, or remembers, what somebody wants at the control socket. */
@@ -815,6 +925,11 @@ wish_grant(const struct wish_message *wish, int client)
 		master_use_logs(&m.live->logs);
 		break;
 	case WISH_UPGRADE:
+		steward_reply(m.upgrader, STATUS_REFUSED,
+		    "another upgrade was asked for");
+		m.upgrader = client;
+		wants_upgrade = 1;
+		return;
 	case WISH_SESSIONS:
 		steward_reply(client, STATUS_REFUSED, "this is not possible");
 		return;
@@ -884,6 +999,21 @@ master_start(struct gen *gen)
 	if (m.phase == STARTING)
 		return MASTER_FAILED;
 	return m.phase == RUNNING ? MASTER_READY : MASTER_STOPPED;
+}
+
+/*
+ * Goes on with a generation that another program has started, and puts one of
+ * this program in its place.
+ */
+void
+master_resume(struct gen *live)
+{
+	m.live = live;
+	master_phase(RUNNING);
+	m.reload_due = true;
+	/* Children may have died, and signals come, before they were caught. */
+	if (write(signals[1], "", 1) != 1)
+		log_line(LOG_LEVEL_WARNING, "pipe: %s", strerror(errno));
 }
 
 /* Runs until a signal has asked for the end and nothing is left. */

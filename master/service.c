@@ -199,17 +199,17 @@ service_ready(void)
 }
 
 /*
- * Tells it that a reload has failed, and why: the service goes on as before,
+ * Tells it that a reload or an upgrade has failed, and why: the service goes on as before,
  * so it is ready.
  */
 void
-service_failed(const char *why)
+service_failed(const char *what, const char *why)
 {
 	char text[600];
 
 	snprintf(text, sizeof(text),
-	    "READY=1\nMAINPID=%ld\nSTATUS=Reload failed: %.480s",
-	    (long)getpid(), why[0] != '\0' ? why : "see the log");
+	    "READY=1\nMAINPID=%ld\nSTATUS=%s failed: %.480s", (long)getpid(),
+	    what, why[0] != '\0' ? why : "see the log");
 	notify(text);
 }
 

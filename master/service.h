@@ -16,7 +16,7 @@ bool service_names(size_t i, const char *name);
 int service_socket(size_t i, struct addr *at);
 void service_ready(void);
 void service_reloading(void);
-void service_failed(const char *why);
+void service_failed(const char *what, const char *why);
 void service_leaving(unsigned seconds);
 void service_draining(unsigned long connections);
 void service_stopping(void);

@@ -92,6 +92,21 @@ quota_init(struct share *share)
 	return sys_random(q.key, sizeof(q.key));
 }
 
+/* Copies the key, for a program that goes on with the same tables. */
+void
+quota_key(unsigned char key[SECRET_KEY_SIZE])
+{
+	memcpy(key, q.key, sizeof(q.key));
+}
+
+/* In place of quota_init(): goes on with tables and a key that there are. */
+void
+quota_resume(struct share *share, const unsigned char key[SECRET_KEY_SIZE])
+{
+	q.share = share;
+	memcpy(q.key, key, sizeof(q.key));
+}
+
 /* Sets, in a worker, its slot and the limits. */
 void
 quota_begin(size_t slot, const struct quota_limits *limits)

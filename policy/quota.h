@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "addr.h"
+#include "secret.h"
 
 struct digest;
 struct share;
@@ -32,6 +33,8 @@ struct quota_limits {
 };
 
 int quota_init(struct share *);
+void quota_key(unsigned char key[SECRET_KEY_SIZE]);
+void quota_resume(struct share *, const unsigned char key[SECRET_KEY_SIZE]);
 void quota_begin(size_t slot, const struct quota_limits *);
 struct addr quota_client(const struct addr *);
 bool quota_enter(const struct addr *client, bool *counted);

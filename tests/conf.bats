@@ -994,7 +994,6 @@ all_set() {
 	DistrustLoopback yes
 	DrainDelay 7
 	DrainOnTerm yes
-	MaxDraining 5
 	DrainTimeout 0
 	ErrorFile 403 "$DIR/page"
 	ErrorFile 400 "$DIR/page"
@@ -1016,6 +1015,7 @@ all_set() {
 	LogLevel notice
 	MaxClients 33
 	MaxClientsPerHost 34
+	MaxDraining 5
 	MaxRatePerHost 35
 	PacFile "$DIR/page"
 	PerHostNetBlockSize 24:56

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Generations at an upgrade: the old program describes them, and the new one
+ * makes them again from that.  Their children go on all the time and notice
+ * nothing.  None of them is ever started again here: what the children had
+ * between them is theirs alone now, so the new program starts a generation of
+ * its own at once.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "addr.h"
+#include "adopt.h"
+#include "baton.h"
+#include "bounds.h"
+#include "gen.h"
+#include "handover.h"
+#include "listen.h"
+#include "log.h"
+#include "share.h"
+
+/* Whether the new program must know of a child. */
+static bool
+is_described(const struct gen *gen, const struct child *child)
+{
+	/* Their places count as long as the baton is passed on. */
+	if (gen->state == GEN_LIVE || !gen_drained(gen))
+		return true;
+	return child->pid > 0 || child_is_desk(gen, child);
+}
+
+static int
+child_describe(struct handover *h, const struct child *child)
+{
+	if (h->nchildren == HANDOVER_CHILDREN)
+		return -1;
+	h->children[h->nchildren++] =
+	    (struct handover_child){ .pid = (long)child->pid,
+		    .control = child->control,
+		    .slot = child->slot,
+		    .ready = child->ready,
+		    .drained = child->drained,
+		    .unsent = child->unsent };
+	return 0;
+}
+
+static int
+gen_describe(struct handover *h, const struct gen *gen, int64_t now)
+{
+	struct handover_gen *g = &h->gens[h->ngens];
+	size_t before = h->nchildren;
+
+	if (h->ngens == HANDOVER_GENS)
+		return -1;
+	h->ngens++;
+	*g = (struct handover_gen){ .live = gen->state == GEN_LIVE,
+		.stopped = gen->stopped,
+		.announced = gen->announced,
+		.ends = gen->kill_at < 0 ? -1
+		    : gen->kill_at > now ? gen->kill_at - now
+					 : 0,
+		.abandoned = gen->abandoned };
+	for (size_t i = 0; i < gen->nchildren; i++)
+		if (is_described(gen, &gen->children[i]) &&
+		    child_describe(h, &gen->children[i]) != 0)
+			return -1;
+	g->nchildren = h->nchildren - before;
+	return 0;
+}
+
+static void
+socket_describe(struct handover *h, const char *kind, int fd, const char *at)
+{
+	struct handover_socket *s = &h->sockets[h->nsockets++];
+
+	s->fd = fd;
+	snprintf(s->kind, sizeof(s->kind), "%s", kind);
+	snprintf(s->at, sizeof(s->at), "%s", at);
+}
+
+static void
+listeners_describe(
+    struct handover *h, const char *kind, const struct listeners *l)
+{
+	char at[ADDR_TEXT_SIZE];
+
+	for (size_t i = 0; i < l->n; i++)
+		socket_describe(
+		    h, kind, l->fds[i], addr_text_port(&l->at[i], at));
+}
+
+static void
+sockets_describe(struct handover *h, const struct gen *gen)
+{
+	h->given = gen->listeners.given;
+	listeners_describe(h, "listen", &gen->listeners);
+	listeners_describe(h, "status", &gen->status_at);
+	if (gen->local >= 0)
+		socket_describe(h, "control", gen->local, "ControlSocket");
+}
+
+/* Describes all generations.  Returns 0, or -1: there are too many children. */
+int
+adopt_describe(struct handover *h, int64_t now)
+{
+	h->nsockets = h->ngens = h->nchildren = 0;
+	for (const struct gen *gen = gen_first(); gen != NULL;
+	     gen = gen->next) {
+		if (gen_describe(h, gen, now) != 0)
+			return -1;
+		if (gen->state == GEN_LIVE)
+			sockets_describe(h, gen);
+	}
+	return 0;
+}
+
+/*
+ * Takes the listening sockets, as they are bound.  Returns -1 after a line in
+ * the log if one is not what it should be.
+ */
+static int
+listeners_adopt(struct listeners *l, const char *kind, const struct handover *h)
+{
+	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
+	void *sa = &ss;
+
+	for (size_t i = 0; i < h->nsockets; i++) {
+		socklen_t len = sizeof(ss);
+
+		if (strcmp(h->sockets[i].kind, kind) != 0)
+			continue;
+		if (l->n == LISTEN_MAX ||
+		    getsockname(h->sockets[i].fd, sa, &len) != 0 ||
+		    (ss.ss_family != AF_INET && ss.ss_family != AF_INET6)) {
+			log_line(LOG_LEVEL_ERROR,
+			    "Descriptor %d of the hand-over does not listen "
+			    "on %.80s",
+			    h->sockets[i].fd, h->sockets[i].at);
+			return -1;
+		}
+		l->fds[l->n] = h->sockets[i].fd;
+		addr_from_sockaddr(&l->at[l->n++], &ss);
+	}
+	return 0;
+}
+
+/* Takes all sockets of the live generation.  Returns as listeners_adopt(). */
+static int
+sockets_adopt(struct gen *gen, const struct handover *h)
+{
+	gen->listeners.given = h->given;
+	for (size_t i = 0; i < h->nsockets; i++)
+		if (strcmp(h->sockets[i].kind, "control") == 0)
+			gen->local = h->sockets[i].fd;
+	if (listeners_adopt(&gen->listeners, "listen", h) != 0)
+		return -1;
+	return listeners_adopt(&gen->status_at, "status", h);
+}
+
+/* Takes a child, with its place in the shared memory or another one. */
+static void
+child_adopt(struct gen *gen, size_t i, const struct handover_child *c,
+    bool same_share, int64_t now)
+{
+	struct child *child = &gen->children[i];
+
+	child->pid = (pid_t)c->pid;
+	child->control = c->control;
+	child->ready = c->ready;
+	child->drained = c->drained;
+	child->unsent = c->unsent;
+	child->started = now;
+	if (c->unsent != 0)
+		gen->resend_at = now;
+	if (child_is_desk(gen, child))
+		return;
+	child->slot = same_share ? c->slot : gen_slot(gen->share);
+	baton_adopt(&gen->links.baton, child->slot, same_share);
+}
+
+static struct gen *
+gen_adopt(const struct handover_gen *g, const struct handover_child *children,
+    struct share *share, bool same_share, int64_t now)
+{
+	struct gen *gen = gen_new(NULL, share);
+
+	if (gen == NULL)
+		return NULL;
+	gen->state = g->live ? GEN_LIVE : GEN_DRAINING;
+	gen->adopted = true;
+	gen->stopped = g->stopped;
+	gen->announced = g->announced;
+	gen->abandoned = g->abandoned;
+	gen->kill_at = g->ends < 0 ? -1 : now + g->ends;
+	gen->nchildren = g->nchildren;
+	gen->nworkers = g->nchildren - 1;
+	for (size_t i = 0; i < g->nchildren; i++)
+		child_adopt(gen, i, &children[i], same_share, now);
+	gen_expect_drained(gen, now);
+	return gen;
+}
+
+/*
+ * Makes all generations again.  Returns the live one, which still needs a
+ * configuration, or NULL with a line in the log.
+ */
+struct gen *
+adopt_all(
+    const struct handover *h, struct share *share, bool same_share, int64_t now)
+{
+	size_t first = h->nchildren;
+	struct gen *live = NULL;
+
+	/* The newest becomes the first of all. */
+	for (size_t i = h->ngens; i-- > 0;) {
+		const struct handover_gen *g = &h->gens[i];
+		struct gen *gen;
+
+		first -= g->nchildren;
+		gen = gen_adopt(g, &h->children[first], share, same_share, now);
+		if (gen == NULL) {
+			log_line(
+			    LOG_LEVEL_ERROR, "Hand-over: %s", strerror(errno));
+			return NULL;
+		}
+		if (g->live)
+			live = gen;
+	}
+	return sockets_adopt(live, h) == 0 ? live : NULL;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: ISC */
+/* Generations that are handed over, and taken over. */
+#ifndef ADOPT_H
+#define ADOPT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct gen;
+struct handover;
+struct share;
+
+int adopt_describe(struct handover *, int64_t now);
+struct gen *adopt_all(
+    const struct handover *, struct share *, bool same_share, int64_t now);
+
+#endif
