@@ -267,7 +267,7 @@ foreign() {
 	refused_after 502 connection_refused \
 	    send 'GET /app/x HTTP/1.1\r\nHost: x\r\n\r\n' >"$DIR/reply"
 	fails grep -q -e "$ORIGIN" -e base "$DIR/reply"
-	grep -q 'Target: /app/x' "$DIR/reply"
+	grep -q 'Target: <code>/app/x</code>' "$DIR/reply"
 }
 
 # ReverseOnly.

@@ -1,0 +1,163 @@
+#!/usr/bin/env bats
+# Three adit behind a real HAProxy, with the very configuration of
+# docs/scale-out.md, in a network of their own.
+
+load helper
+
+PAGE=$BATS_TEST_DIRNAME/../docs/scale-out.md
+
+setup() {
+	common_setup
+	need_command haproxy curl openssl
+	network 10.0.0.5 10.0.0.11 10.0.0.12 10.0.0.13 198.51.100.1 \
+	    192.0.2.{1..20}
+	# What the page leaves out: targets of the test, and logs.
+	peer_start srv server head send \
+	    'HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok' eof
+}
+
+# part NAME: prints a part of the page.
+part() {
+	sed -n "/^\`\`\`$1\$/,/^\`\`\`\$/p" "$PAGE" | sed '/^```/d'
+}
+
+# fleet: starts the three adit, with their numbers in ADITS, and HAProxy.
+fleet() {
+	local n
+
+	ADITS=()
+	for n in 1 2 3; do
+		part adit | sed -e "s/^\(ListenProxy 10.0.0.1\).*/\1$n/" \
+		    -e "s/^ConnectPort .*/ConnectPort $srv_PORT/" >"$DIR/$n.conf"
+		printf '%s\n' "AllowTo 127.0.0.1" \
+		    "AccessLog \"$DIR/access$n\"" >>"$DIR/$n.conf"
+		"${INSIDE[@]}" "$ADIT" -d -c "$DIR/$n.conf" >"$DIR/log$n" \
+		    2>"$DIR/err$n" 3>&- &
+		own_pid $!
+		ADITS[n]=$!
+		wait_for grep -q 'Starting main loop' "$DIR/log$n"
+	done
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+	    -keyout "$DIR/key" -out "$DIR/cert" -days 2 -subj /CN=proxy \
+	    -addext subjectAltName=IP:10.0.0.5 2>/dev/null
+	cat "$DIR/cert" "$DIR/key" >"$DIR/proxy.pem"
+	{
+		printf 'global\n\tstats socket %s/stats\n' "$DIR"
+		part haproxy
+		part haproxy-tls | sed "s,/etc/haproxy/proxy.pem,$DIR/proxy.pem,"
+	} >"$DIR/haproxy.cfg"
+	"${INSIDE[@]}" haproxy -db -f "$DIR/haproxy.cfg" >"$DIR/haproxy" 2>&1 \
+	    3>&- &
+	own_pid $!
+	wait_for asks 192.0.2.1
+}
+
+# asks CLIENT [OPTION...]: whether a CONNECT from this address works.
+asks() {
+	local from=$1
+
+	shift
+	"${INSIDE[@]}" curl -sS -m 10 -p --interface "$from" \
+	    -x http://10.0.0.5:3128 "$@" "http://127.0.0.1:$srv_PORT/" \
+	    >"$DIR/curl" 2>"$DIR/curl.out" && grep -q ok "$DIR/curl"
+}
+
+# served: prints which adit has served which client, once each.
+served() {
+	local n
+
+	for n in 1 2 3; do
+		awk -v n="$n" '$2 ~ /^192[.]0[.]2[.]/ && $4 != "-" {
+			print $2, n
+		}' "$DIR/access$n"
+	done | sort -u
+}
+
+@test "fleet: each adit sees the clients' own addresses, a client stays with one, and checks leave no line" {
+	local i
+
+	fleet
+	for i in {1..20} {1..20}; do
+		asks "192.0.2.$i"
+	done
+	wait_for bash -c '[ "$(cat "$1"/access? | grep -c " 192[.]0[.]2[.]20 ")" = 2 ]' - "$DIR"
+	[ "$(served | wc -l)" = 20 ]
+	[ "$(served | cut -d ' ' -f 2 | sort -u | wc -l)" -gt 1 ]
+	fails grep -h ' 10\.0\.0\.' "$DIR"/access?
+	fails grep -h 'healthz\|10\.0\.0\.5:' "$DIR"/log?
+	# Not in an Allow.
+	fails asks 198.51.100.1
+}
+
+@test "fleet: one that drains or dies costs no CONNECT that comes later" {
+	local i
+
+	fleet
+	kill -QUIT "${ADITS[1]}"
+	for i in {1..20}; do
+		asks "192.0.2.$i"
+	done
+	CRASH_OK=yes
+	kill -KILL "${ADITS[2]}"
+	for i in {1..20}; do
+		asks "192.0.2.$i"
+	done
+}
+
+@test "fleet: a client may use TLS to the proxy" {
+	fleet
+	wait_for asks 192.0.2.7 -x https://10.0.0.5:8443 \
+	    --proxy-cacert "$DIR/cert"
+	wait_for bash -c 'grep -q " 192[.]0[.]2[.]7 " "$1"/access?' - "$DIR"
+}
+
+# checks_up: whether HAProxy has found all servers up by a check.
+checks_up() {
+	printf 'show stat\n' | "${INSIDE[@]}" nc -N -U "$DIR/stats" \
+	    >"$DIR/stat" && grep -q '^check,a,' "$DIR/stat" || return
+	fails awk -F , '$1 ~ /^check/ && $2 ~ /^[a-z]$/ &&
+		($18 != "UP" || $37 !~ /^L[47]OK$/) { print; bad = 1 }
+		END { exit !bad }' "$DIR/stat"
+}
+
+@test "fleet: the checks that HAProxy makes by default find adit up, and leave no line" {
+	need_command nc
+	printf '%s\n' "Port 8888" "Listen 10.0.0.11" "ListenProxy 10.0.0.11 8889" \
+	    "ProxyFrom 10.0.0.5" "Allow 10.0.0.5" "User nobody" \
+	    "ConnectPort 443" 'HealthPath "/healthz"' \
+	    "AccessLog \"$DIR/access\"" >"$DIR/one.conf"
+	"${INSIDE[@]}" "$ADIT" -d -c "$DIR/one.conf" >"$DIR/log1" \
+	    2>"$DIR/err1" 3>&- &
+	own_pid $!
+	wait_for grep -q 'Starting main loop' "$DIR/log1"
+	cat >"$DIR/haproxy.cfg" <<-END
+	global
+		stats socket $DIR/stats
+	defaults
+		mode http
+		timeout connect 5s
+		timeout client 5s
+		timeout server 5s
+		source 10.0.0.5
+		default-server check inter 200
+	backend check
+		option httpchk
+		server a 10.0.0.11:8888
+		server b 10.0.0.11:8889 send-proxy
+		server c 10.0.0.11:8889 send-proxy-v2
+	backend check-path
+		option httpchk GET /healthz
+		http-check send meth GET uri /healthz ver HTTP/1.1 hdr Host x
+		server a 10.0.0.11:8888
+		server b 10.0.0.11:8889 send-proxy-v2
+	backend check-tcp
+		mode tcp
+		server a 10.0.0.11:8889 send-proxy-v2
+	END
+	"${INSIDE[@]}" haproxy -db -f "$DIR/haproxy.cfg" >"$DIR/haproxy" 2>&1 \
+	    3>&- &
+	own_pid $!
+	wait_for checks_up
+	[ ! -s "$DIR/access" ]
+	fails grep 'Refused\|Connect (' "$DIR/log1"
+}
