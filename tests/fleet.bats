@@ -111,6 +111,60 @@ served() {
 	wait_for bash -c 'grep -q " 192[.]0[.]2[.]7 " "$1"/access?' - "$DIR"
 }
 
+@test "fleet: HTTP/2 to HAProxy becomes a CONNECT for each stream" {
+	need_command python3
+	cat >"$DIR/h2.py" <<-'END'
+	import socket, ssl, struct, sys
+	cert, target = sys.argv[1:]
+	context = ssl.create_default_context(cafile=cert)
+	context.set_alpn_protocols(["h2"])
+	raw = socket.create_connection(("10.0.0.5", 8443), 10, ("192.0.2.9", 0))
+	s = context.wrap_socket(raw, server_hostname="10.0.0.5")
+	assert s.selected_alpn_protocol() == "h2"
+
+	def frame(kind, flags, stream, body):
+	    return struct.pack(">I", len(body))[1:] + bytes([kind, flags]) + \
+	        struct.pack(">I", stream) + body
+
+	def literal(name, value):
+	    return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
+
+	connect = literal(b":method", b"CONNECT") + \
+	    literal(b":authority", target.encode())
+	get = b"GET / HTTP/1.0\r\n\r\n"
+	s.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"") +
+	    frame(1, 4, 1, connect) + frame(1, 4, 3, connect))
+
+	def exactly(n):
+	    data = b""
+	    while len(data) < n:
+	        more = s.recv(n - len(data))
+	        assert more, "closed"
+	        data += more
+	    return data
+
+	got, sent = {1: b"", 3: b""}, set()
+	while not all(b"ok" in data for data in got.values()):
+	    head = exactly(9)
+	    body = exactly(int.from_bytes(head[:3], "big"))
+	    kind, flags = head[3], head[4]
+	    stream = int.from_bytes(head[5:], "big")
+	    if kind == 4 and not flags & 1:
+	        s.sendall(frame(4, 1, 0, b""))
+	    elif kind == 1 and stream not in sent:
+	        assert body[0] == 0x88, body
+	        sent.add(stream)
+	        s.sendall(frame(0, 0, stream, get))
+	    elif kind == 0:
+	        got[stream] += body
+	    assert kind not in (3, 7), (kind, body)
+	END
+	fleet
+	timeout 30 "${INSIDE[@]}" python3 "$DIR/h2.py" "$DIR/cert" \
+	    "127.0.0.1:$srv_PORT"
+	wait_for bash -c '[ "$(cat "$1"/access? | grep -c " 192[.]0[.]2[.]9 ")" = 2 ]' - "$DIR"
+}
+
 # checks_up: whether HAProxy has found all servers up by a check.
 checks_up() {
 	printf 'show stat\n' | "${INSIDE[@]}" nc -N -U "$DIR/stats" \
