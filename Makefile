@@ -32,8 +32,8 @@ DEFS = -DADIT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLOT_$(LOT)
 
 # The rooms of the source; proxy.h says what each is for.
 BASE = base/addr.o base/array.o base/clock.o base/log.o base/memo.o \
-	base/name.o base/safefile.o base/secret.o base/socket.o base/sys.o \
-	base/tally.o base/text.o
+	base/name.o base/record.o base/safefile.o base/secret.o \
+	base/socket.o base/sys.o base/tally.o base/text.o
 IPC = ipc/baton.o ipc/board.o ipc/question.o ipc/share.o ipc/turns.o
 IO = io/loop.o io/lot.o io/pipe.o io/race.o io/relay.o
 HTTP = parse.o http/fields.o http/front.o http/http.o http/page.o \

@@ -141,16 +141,19 @@ print_place(FILE *out, const char *directive, size_t nth)
 		fprintf(out, "%s: ", p.file != NULL ? p.file : program);
 }
 
-static _Noreturn void fail_at(const char *, const char *, ...)
-    PRINTF_LIKE(2, 3);
+static _Noreturn void fail_at(const char *, size_t, const char *, ...)
+    PRINTF_LIKE(3, 4);
 
-/* Ends a start because of a directive; the message has the place of that. */
+/*
+ * Ends a start because of the nth line with a directive, or the last for 0; the
+ * message has the place of that.
+ */
 static _Noreturn void
-fail_at(const char *directive, const char *format, ...)
+fail_at(const char *directive, size_t nth, const char *format, ...)
 {
 	va_list ap;
 
-	print_place(stderr, directive, 0);
+	print_place(stderr, directive, nth);
 	fprintf(stderr, "%s: ", directive);
 	va_start(ap, format);
 	vfprintf(stderr, format, ap);
@@ -412,12 +415,12 @@ pidfile_write(const struct conf *conf)
 		return;
 	p.pid_fd = safefile_create(path);
 	if (p.pid_fd < 0)
-		fail_at("PidFile", "%s: %s", path, safefile_why());
+		fail_at("PidFile", 0, "%s: %s", path, safefile_why());
 	child_private(&p.pid_fd);
 	p.pidfile = strdup(path);
 	if (p.pidfile == NULL || fchmod(p.pid_fd, 0644) != 0 ||
 	    write(p.pid_fd, text, (size_t)len) != len)
-		fail_at("PidFile", "%s: %s", path, strerror(errno));
+		fail_at("PidFile", 0, "%s: %s", path, strerror(errno));
 }
 
 /* The first lines for somebody who just tries the program. */
@@ -516,9 +519,11 @@ logs_begin(struct gen *gen)
 	const struct conf *conf = gen->conf;
 	const char *path = master_logs_open(&gen->logs, gen);
 
+	for (size_t i = 0; i < conf->naccess; i++)
+		if (path == conf->access[i].path)
+			fail_at("AccessLog", i + 1, "%s: %s", path, log_why());
 	if (path != NULL)
-		fail_at(path == conf->accesslog ? "AccessLog" : "LogFile",
-		    "%s: %s", path, log_why());
+		fail_at("LogFile", 0, "%s: %s", path, log_why());
 	if (!p.foreground && conf->logfile == NULL && !conf->syslog)
 		fprintf(stderr,
 		    "%s: warning: no LogFile and no Syslog: "

@@ -16,6 +16,7 @@
 #include "memo.h"
 #include "name.h"
 #include "program.h"
+#include "record.h"
 #include "safefile.h"
 #include "secret.h"
 #include "socket.h"

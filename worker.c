@@ -51,10 +51,12 @@ enum {
 	ARRIVE_TIME = 200, /* ms for clients on their way to a listener */
 	PAUSE_TIME = 100,  /* ms a listener rests when all is full */
 	ACCEPTS_MAX = 8,   /* in one turn of the loop */
-	ASIDE_TIME = 2,    /* ms after the end of a connection */
-	TELL_TIME = 100,   /* ms until the master is told again */
-	SAY_TIME = 2000,   /* ms for a reader of sessions to go on */
-	BATCHES_MAX = 4    /* of sessions that are written in one turn */
+	EXPIRE_MAX = 256,  /* deadlines in one turn of the loop */
+	LOG_FDS = 1 + ACCESS_LOGS_MAX, /* that come with ORDER_LOGS */
+	ASIDE_TIME = 2,                /* ms after the end of a connection */
+	TELL_TIME = 100,               /* ms until the master is told again */
+	SAY_TIME = 2000, /* ms for a reader of sessions to go on */
+	BATCHES_MAX = 4  /* of sessions that are written in one turn */
 };
 
 /* What the descriptors are for that belong to no connection. */
@@ -84,7 +86,7 @@ static struct {
 	uint64_t abandoned; /* draining: listeners that no other one serves */
 	int64_t leave_at;   /* when these may be closed */
 	int64_t drained_at; /* when draining must be over */
-	int log_fd, access_fd; /* owned: sent by the master */
+	struct logs logs;   /* owned: sent by the master */
 	/* The table of sessions that is being written; owned, or -1. */
 	int sessions;
 	bool said;              /* all of it */
@@ -502,27 +504,31 @@ drain(uint64_t abandoned)
  * no free descriptor to receive them.
  */
 static void
-change_logs(const struct order_message *order, const int fds[2])
+change_logs(const struct order_message *order, const int fds[LOG_FDS])
 {
-	struct logs logs = { -1, -1, order->syslog, order->level, false };
+	struct logs logs = {
+		.fd = -1, .syslog = order->syslog, .level = order->level
+	};
 	size_t n = 0;
 
 	if (order->log)
 		logs.fd = fds[n++];
-	if (order->access)
-		logs.access = fds[n++];
+	while (logs.naccess < order->naccess) {
+		logs.access[logs.naccess] = (struct access_log){ fds[n++],
+			order->formats[logs.naccess] };
+		logs.naccess++;
+	}
 	if (n > 0 && fds[n - 1] < 0) {
-		if (fds[0] >= 0)
-			close(fds[0]);
+		for (size_t i = 0; i < n; i++)
+			if (fds[i] >= 0)
+				close(fds[i]);
 		log_line(LOG_LEVEL_ERROR,
 		    "Cannot reopen the logs: no free descriptor");
 		return;
 	}
 	log_use(&logs);
-	close(w.log_fd);
-	close(w.access_fd);
-	w.log_fd = logs.fd;
-	w.access_fd = logs.access;
+	log_close(&w.logs);
+	w.logs = logs;
 }
 
 /* The table of sessions. */
@@ -616,8 +622,9 @@ static void
 master_ready(void)
 {
 	struct order_message order;
-	int fds[2];
-	ssize_t n = sys_receive(w.args->master, &order, sizeof(order), fds, 2);
+	int fds[LOG_FDS];
+	ssize_t n =
+	    sys_receive(w.args->master, &order, sizeof(order), fds, LOG_FDS);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -722,7 +729,8 @@ worker_turn(void)
 		else
 			life_event(t, which, revents);
 	}
-	while ((t = deadline_due()) != NULL)
+	/* What is left is due at once in the next turn. */
+	for (int i = 0; i < EXPIRE_MAX && (t = deadline_due()) != NULL; i++)
 		life_expire(t);
 	if (w.paused_until != 0 &&
 	    (clock_now() >= w.paused_until || conn_count() < w.paused_count))
@@ -754,8 +762,7 @@ worker_run(const struct worker_args *args)
 	struct note_message ready = { .note = NOTE_READY };
 
 	w.args = args;
-	w.log_fd = args->logs.fd;
-	w.access_fd = args->logs.access;
+	w.logs = args->logs;
 	quota_begin(args->slot, &args->conf->per_host);
 	pipe_init(args->max_pipes);
 	if (life_init(args) != 0 || loop_init(args->max_conns) != 0 ||

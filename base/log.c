@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The log file or syslog, in tinyproxy's format, and the access log with one
- * line per connection.  Each line is one write(), except that a worker collects
+ * The log file or syslog, in tinyproxy's format, and the access logs, whose
+ * lines record.c makes.  Each line is one write(), except that a worker collects
  * the lines of a few milliseconds for a regular file and writes them together.
  * No process may wait for a log: nothing is synced, and when a log takes no
  * more, lines are lost.  Text from clients and servers must be escaped before
@@ -26,10 +26,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "addr.h"
 #include "clock.h"
 #include "log.h"
 #include "program.h"
+#include "record.h"
 #include "safefile.h"
 #include "sys.h"
 
@@ -61,7 +61,10 @@ struct sink {
 	char lines[BATCH_SIZE];
 };
 
-static struct sink log_sink = { .fd = -1 }, access_sink = { .fd = -1 };
+static struct sink log_sink = { .fd = -1 };
+static struct sink access_sinks[ACCESS_LOGS_MAX];
+static enum record_format formats[ACCESS_LOGS_MAX];
+static size_t naccess; /* of both */
 static bool batching;
 static uint64_t lost;    /* lines that could not be written */
 static int64_t due = -1; /* ms: when to write collected lines, or -1 */
@@ -149,24 +152,32 @@ file_open(const char *path, uid_t user)
 }
 
 /*
- * Opens the log (syslog, the file or neither), and the access log unless its
- * path is NULL; sets the level.  The caller owns *logs and closes it with
+ * Opens the log (syslog, the file or neither) and the access logs; sets the
+ * level.  The caller owns *logs and closes it with
  * log_close().  Returns NULL; or the path that could not be opened, with the
  * reason in log_why(), and then nothing is open.
  */
 const char *
 log_open(struct logs *logs, const struct log_places *places)
 {
-	*logs = (struct logs){ -1, -1, places->syslog, places->level, false };
+	*logs = (struct logs){
+		.fd = -1, .syslog = places->syslog, .level = places->level
+	};
 	if (places->syslog)
 		logs->fd = sys_syslog_open();
 	else if (places->file != NULL &&
 	    (logs->fd = file_open(places->file, places->user)) < 0)
 		return places->file;
-	if (places->access != NULL &&
-	    (logs->access = file_open(places->access, places->user)) < 0) {
-		log_close(logs);
-		return places->access;
+	for (size_t i = 0; i < places->naccess; i++) {
+		const struct access_path *at = &places->access[i];
+		int fd = file_open(at->path, places->user);
+
+		if (fd < 0) {
+			log_close(logs);
+			return at->path;
+		}
+		logs->access[logs->naccess++] =
+		    (struct access_log){ fd, at->format };
 	}
 	return NULL;
 }
@@ -201,9 +212,11 @@ log_close(struct logs *logs)
 {
 	if (logs->fd >= 0)
 		close(logs->fd);
-	if (logs->access >= 0)
-		close(logs->access);
-	logs->fd = logs->access = -1;
+	for (size_t i = 0; i < logs->naccess; i++)
+		if (logs->access[i].fd >= 0)
+			close(logs->access[i].fd);
+	logs->fd = -1;
+	logs->naccess = 0;
 }
 
 static void
@@ -225,7 +238,12 @@ log_use(const struct logs *logs)
 {
 	log_flush();
 	sink_use(&log_sink, logs->fd);
-	sink_use(&access_sink, logs->access);
+	naccess = 0;
+	for (size_t i = 0; i < logs->naccess; i++)
+		if (logs->access[i].fd >= 0) {
+			sink_use(&access_sinks[naccess], logs->access[i].fd);
+			formats[naccess++] = logs->access[i].format;
+		}
 	threshold = logs->level;
 	bare = logs->bare;
 	to_syslog = logs->syslog;
@@ -300,7 +318,8 @@ void
 log_flush(void)
 {
 	sink_flush(&log_sink);
-	sink_flush(&access_sink);
+	for (size_t i = 0; i < naccess; i++)
+		sink_flush(&access_sinks[i]);
 	due = -1;
 }
 
@@ -599,130 +618,25 @@ log_escape(char *out, size_t size, const char *text, size_t len)
 	return n;
 }
 
-/* Returns the time in the format of the access log, as local_time() does. */
-static const char *
-utc_time(time_t now)
+/* Whether there is an access log: otherwise nothing need be recorded. */
+bool
+log_records(void)
 {
-	static char text[32];
-	static time_t made = -1;
-	struct tm tm;
-
-	if (now != made && gmtime_r(&now, &tm) != NULL) {
-		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-		made = now;
-	}
-	return text;
+	return naccess > 0;
 }
 
-/*
- * A line in the making; what finds no room is left out.  printf() would cost
- * several times as much, and each connection has its line.
- */
-struct text {
-	char bytes[LOG_LINE_SIZE];
-	size_t len;
-};
-
-static void
-text_add(struct text *t, const char *bytes, size_t len)
-{
-	size_t room = sizeof(t->bytes) - t->len;
-
-	if (len > room)
-		len = room;
-	memcpy(t->bytes + t->len, bytes, len);
-	t->len += len;
-}
-
-/* Adds a number of at least so many digits, up to 3. */
-static void
-text_add_number(struct text *t, uint64_t n, int digits)
-{
-	char number[20];
-	size_t at = sizeof(number);
-
-	for (; n != 0 || digits > 0; n /= 10, digits--)
-		number[--at] = (char)('0' + n % 10);
-	text_add(t, number + at, sizeof(number) - at);
-}
-
-/* Adds a field and the blank before it; "-" for one that is empty. */
-static void
-text_add_field(struct text *t, const char *field)
-{
-	text_add(t, " ", 1);
-	text_add(t, field[0] != '\0' ? field : "-",
-	    field[0] != '\0' ? strlen(field) : 1);
-}
-
-static void
-text_add_time(struct text *t)
-{
-	struct timespec now;
-	const char *seconds;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	seconds = utc_time(now.tv_sec);
-	text_add(t, seconds, strlen(seconds));
-	text_add(t, ".", 1);
-	text_add_number(t, (uint64_t)(now.tv_nsec / 1000000), 3);
-	text_add(t, "Z", 1);
-}
-
-/* Adds the status and the result, without the parameters of that. */
-static void
-text_add_result(struct text *t, const struct record *r)
-{
-	text_add(t, " ", 1);
-	if (r->status > 0)
-		text_add_number(t, (uint64_t)r->status, 1);
-	else
-		text_add(t, "-", 1);
-	text_add(t, "/", 1);
-	text_add(t, r->reason, strcspn(r->reason, ";"));
-}
-
-static void
-text_add_counts(struct text *t, const struct record *r)
-{
-	uint64_t ms = r->ms > 0 ? (uint64_t)r->ms : 0;
-
-	text_add(t, " ", 1);
-	text_add_number(t, r->up, 1);
-	text_add(t, " ", 1);
-	text_add_number(t, r->down, 1);
-	text_add(t, " ", 1);
-	text_add_number(t, ms / 1000, 1);
-	text_add(t, ".", 1);
-	text_add_number(t, ms % 1000, 3);
-}
-
-/* Writes the line of a connection that has ended; adit(8) lists the fields. */
+/* Writes the lines of a connection; adit(8) lists their fields. */
 void
 log_access(const struct record *r)
 {
-	char client[ADDR_TEXT_SIZE], dialled[ADDR_TEXT_SIZE] = "";
-	char user[256] = "", target[512] = "";
-	struct text line;
+	struct timespec now;
+	char line[RECORD_SIZE];
 
-	if (access_sink.fd < 0)
+	if (naccess == 0)
 		return;
-	if (r->user != NULL)
-		log_escape(user, sizeof(user), r->user, strlen(r->user));
-	if (r->target != NULL)
-		log_escape(
-		    target, sizeof(target), r->target, strlen(r->target));
-	if (r->dialled->port != 0)
-		addr_text_port(r->dialled, dialled);
-	line.len = 0;
-	text_add_time(&line);
-	text_add_field(&line, addr_text(r->client, client));
-	text_add_field(&line, user);
-	text_add_field(&line, target);
-	text_add_field(&line, dialled);
-	text_add_result(&line, r);
-	text_add_counts(&line, r);
-	/* All parts have their limits, and together they fit. */
-	text_add(&line, "\n", 1);
-	sink_write(&access_sink, line.bytes, line.len);
+	clock_gettime(CLOCK_REALTIME, &now);
+	for (size_t i = 0; i < naccess; i++)
+		if (record_wanted(formats[i], r->event))
+			sink_write(&access_sinks[i], line,
+			    record_line(line, formats[i], r, &now));
 }

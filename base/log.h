@@ -11,11 +11,11 @@
 #include <stdint.h>
 
 #include "compiler.h"
-
-struct addr;
+#include "record.h"
 
 enum {
-	LOG_LINE_SIZE = 1024 /* bytes of a log line */
+	LOG_LINE_SIZE = 1024, /* bytes of a log line */
+	ACCESS_LOGS_MAX = 4   /* files of AccessLog */
 };
 
 enum log_level {
@@ -27,9 +27,18 @@ enum log_level {
 	LOG_LEVEL_INFO
 };
 
-/* Where lines should go; a path is NULL where nothing is written. */
+/* An access log that is configured. */
+struct access_path {
+	char *path;
+	enum record_format format;
+	unsigned long line; /* of the configuration */
+};
+
+/* Where lines should go. */
 struct log_places {
-	const char *file, *access;
+	const char *file; /* or NULL: nothing is written */
+	const struct access_path *access;
+	size_t naccess;
 	bool syslog; /* instead of the file */
 	enum log_level level;
 	uid_t user; /* whose files are harmless wherever they are */
@@ -38,7 +47,11 @@ struct log_places {
 /* The open logs.  A descriptor is -1 where nothing is written. */
 struct logs {
 	int fd;
-	int access;
+	struct access_log {
+		int fd;
+		enum record_format format;
+	} access[ACCESS_LOGS_MAX];
+	size_t naccess;
 	bool syslog;
 	enum log_level level;
 	bool bare; /* no time or level: for standard error at the start */
@@ -51,19 +64,6 @@ struct logs {
 struct log_rate {
 	atomic_llong until; /* ms: no line before that */
 	atomic_uint left_out;
-};
-
-/* What the access log says about a connection that has ended. */
-struct record {
-	const struct addr *client;
-	const struct addr *via; /* the load balancer, or NULL */
-	const char *user;       /* or NULL */
-	const char *target;     /* as the client wrote it, or NULL */
-	const struct addr *dialled;
-	int status; /* 0: no answer was sent */
-	const char *reason;
-	uint64_t up, down; /* bytes */
-	int64_t ms;
 };
 
 void log_init(bool foreground);
@@ -83,6 +83,7 @@ void log_hear(const int *fds, size_t n);
 bool log_wants(enum log_level);
 uint64_t log_lost(void);
 void log_watch(char *first, size_t size);
+bool log_records(void);
 void log_access(const struct record *);
 size_t log_escape(char *out, size_t size, const char *text, size_t len);
 

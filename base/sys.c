@@ -62,7 +62,7 @@
 #endif
 
 enum {
-	SENT_FDS_MAX = 4,   /* descriptors in one message */
+	SENT_FDS_MAX = 5,   /* descriptors in one message */
 	TITLE_SIZE = 1024,  /* bytes of what ps shows of this process */
 	TITLE_ROOM_MIN = 32 /* bytes: "tinyproxy: worker 255, draining" */
 };
@@ -786,7 +786,7 @@ union ancillary {
 };
 
 /*
- * Sends one message over a SOCK_SEQPACKET socket, with copies of nfds (0 to 4)
+ * Sends one message over a SOCK_SEQPACKET socket, with copies of nfds (0 to 5)
  * descriptors.  Never waits.  Returns 0, or -1 with errno.
  */
 int

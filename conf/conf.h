@@ -47,7 +47,11 @@ struct conf {
 	char *realm;       /* BasicAuthRealm */
 	char *contact;     /* Contact, or NULL */
 	char *health_path; /* HealthPath, or NULL */
-	char *logfile, *accesslog, *pidfile, *chroot;
+	char *logfile, *pidfile, *chroot;
+	struct access_path access[ACCESS_LOGS_MAX];
+	size_t naccess;
+	bool access_start;
+	unsigned access_interval; /* 0: none */
 	enum log_level loglevel;
 	bool syslog, bind_same, free_bind, drain_on_term;
 	uint16_t port;

@@ -30,9 +30,11 @@
 #include "page.h"
 #include "parse.h"
 #include "reader.h"
+#include "record.h"
 #include "reverse.h"
 #include "rewrite.h"
 #include "rule.h"
+#include "safefile.h"
 #include "secret.h"
 #include "target.h"
 #include "text.h"
@@ -40,13 +42,14 @@
 #include "who.h"
 
 enum {
-	SECONDS_MAX = 2147483,   /* s: milliseconds fit in 31 bits */
-	NUMBER_MAX = 2147483647, /* of what has no other bound */
-	ADD_HEADER_MAX = 1000,   /* bytes of one AddHeader */
-	ADD_HEADERS_MAX = 16,    /* of them */
-	REALM_MAX = 120,         /* bytes */
-	CONTACT_MAX = 200,       /* bytes */
-	DEFAULT_SIZE = 64        /* bytes of a default, with its NUL */
+	SECONDS_MAX = 2147483,    /* s: milliseconds fit in 31 bits */
+	ACCESS_INTERVAL_MIN = 10, /* s */
+	NUMBER_MAX = 2147483647,  /* of what has no other bound */
+	ADD_HEADER_MAX = 1000,    /* bytes of one AddHeader */
+	ADD_HEADERS_MAX = 16,     /* of them */
+	REALM_MAX = 120,          /* bytes */
+	CONTACT_MAX = 200,        /* bytes */
+	DEFAULT_SIZE = 64         /* bytes of a default, with its NUL */
 };
 
 /*
@@ -195,6 +198,22 @@ take_timeout(struct reader *r, const struct directive *d, char *arg)
 		    "0 means the default; write Timeout 600");
 		r->conf->timeout = 600;
 	}
+	return 0;
+}
+
+/* A line more often than this would make a log of nothing else. */
+static int
+take_access_interval(struct reader *r, const struct directive *d, char *arg)
+{
+	unsigned *interval = member(r, d);
+
+	if (take_number(r, d, arg) != 0)
+		return -1;
+	if (*interval > 0 && *interval < ACCESS_INTERVAL_MIN)
+		return FAIL(r,
+		    "%u is too short; write 0 for none, or %d or "
+		    "more",
+		    *interval, ACCESS_INTERVAL_MIN);
 	return 0;
 }
 
@@ -579,6 +598,89 @@ take_path(struct reader *r, const struct directive *d, char *arg)
 	char *text = absolute(r, arg);
 
 	return text == NULL ? -1 : set_string(r, member(r, d), text);
+}
+
+/*
+ * Takes the path off the front of a value, and leaves what follows it in *arg.
+ * Returns NULL after a message.
+ */
+static char *
+access_path(struct reader *r, char **arg)
+{
+	char *text = *arg, *path = quoted_next(arg);
+
+	if (path != NULL && path[0] == '/')
+		return path;
+	if (text[0] == '"')
+		reader_say(r, LOG_LEVEL_ERROR,
+		    "the value must be an absolute path in double quotes, and "
+		    "perhaps a format: \"/...\" json");
+	else
+		absolute(r, text);
+	return NULL;
+}
+
+/* Whether two paths are one file, as far as can be told from them alone. */
+static bool
+same_path(const char *a, const char *b)
+{
+	int fd = safefile_standard(a);
+
+	return strcmp(a, b) == 0 || (fd >= 0 && fd == safefile_standard(b));
+}
+
+/* Says why there cannot be an access log at this path. */
+static int
+access_fail(struct reader *r, const char *path)
+{
+	const struct conf *conf = r->conf;
+
+	for (size_t i = 0; i < conf->naccess; i++)
+		if (same_path(conf->access[i].path, path))
+			return FAIL(r,
+			    "\"%.400s\" is in line %lu already; each AccessLog "
+			    "needs a file of its own",
+			    path, conf->access[i].line);
+	if (conf->naccess == ACCESS_LOGS_MAX)
+		return FAIL(
+		    r, "there may be at most %d such lines", ACCESS_LOGS_MAX);
+	return 0;
+}
+
+static int
+take_access_log(struct reader *r, const struct directive *d, char *arg)
+{
+	char *path = access_path(r, &arg);
+	struct conf *conf = r->conf;
+	struct access_path *at = &conf->access[conf->naccess];
+	size_t format = RECORD_ADIT;
+
+	(void)d;
+	if (path == NULL || access_fail(r, path) != 0)
+		return -1;
+	if (*arg != '\0')
+		format = word_number(r, arg, record_formats, RECORD_FORMATS);
+	if (format == RECORD_FORMATS)
+		return -1;
+	*at = (struct access_path){ NULL, (enum record_format)format, r->line };
+	if (set_string(r, &at->path, path) != 0)
+		return -1;
+	conf->naccess++;
+	return 0;
+}
+
+/* The format is left out where an old adit has no other. */
+static bool
+show_access_logs(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->naccess; i++) {
+		enum record_format format = conf->access[i].format;
+
+		fprintf(out, "%s \"%s\"%s%s\n", d->name, conf->access[i].path,
+		    format != RECORD_ADIT ? " " : "",
+		    format != RECORD_ADIT ? record_formats[format] : "");
+	}
+	return conf->naccess > 0;
 }
 
 /*
@@ -1440,7 +1542,11 @@ show_control_mode(FILE *out, const struct directive *d, const struct conf *conf)
 
 /* clang-format off */
 static const struct directive directives[] = {
-	{ "AccessLog", take_path, show_string, AT(accesslog) },
+	{ "AccessLog", take_access_log, show_access_logs, .value = NULL },
+	{ "AccessLogInterval", take_access_interval, show_number,
+	    AT(access_interval), .value = "0", .min = 0, .max = SECONDS_MAX },
+	{ "AccessLogStart", take_bool, show_bool, AT(access_start),
+	    .value = "no" },
 	{ "AddHeader", take_add_header, show_added, .value = NULL },
 	{ "Allow", take_rule, show_rules, .value = NULL },
 	{ "AllowTo", take_target, show_targets, .value = NULL },
@@ -1769,13 +1875,15 @@ void
 directives_free(struct conf *conf)
 {
 	char *words[] = { conf->user, conf->group, conf->realm, conf->logfile,
-		conf->accesslog, conf->pidfile, conf->chroot, conf->via_name,
+		conf->pidfile, conf->chroot, conf->via_name,
 		conf->stat_host.name, conf->status.socket, conf->status.group,
 		conf->contact, conf->health_path };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		free(words[i]);
 	free(conf->proxy_from);
+	for (size_t i = 0; i < conf->naccess; i++)
+		free(conf->access[i].path);
 	acl_free(&conf->acl);
 	strings_free(conf->auth_files, conf->nauth_files);
 	login_free(&conf->logins);

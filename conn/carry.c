@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "conn.h"
 #include "parking.h"
+#include "record.h"
 #include "relay.h"
 #include "reply.h"
 #include "stats.h"
@@ -67,6 +68,7 @@ carry_enter(struct conn *c)
 	parking_busy(&c->tunnel);
 	if (c->status == 0 && established_send(c) != 0)
 		return conn_end(c, END_CLIENT_RESET);
+	conn_report(c, RECORD_START);
 	state = relay_flush(&c->tunnel, CLIENT, &lost);
 	if (state == RELAY_GOES_ON)
 		state = relay_flush(&c->tunnel, SERVER, &lost);
@@ -85,8 +87,8 @@ carry_event(struct conn *c, enum side side, short revents)
 }
 
 /*
- * Handles a deadline of a tunnel: a timeout, or the end of a pause that
- * RateLimit made.  After a pause the tunnel must be polled again: the lot may
+ * Handles a deadline of a tunnel: a timeout, the next line in the access logs,
+ * or the end of a pause that RateLimit made.  After a pause the tunnel must be polled again: the lot may
  * not report bytes that were there before.
  */
 enum conn_state
@@ -96,6 +98,8 @@ carry_expire(struct conn *c)
 		return conn_end(c, END_IDLE);
 	if (conn_is_old(c))
 		return conn_end(c, END_LIFETIME);
+	if (conn_is_reported(c))
+		conn_report(c, RECORD_OPEN);
 	if (conn_has_rate())
 		parking_leave(&c->tunnel);
 	return CONN_RELAY;

@@ -85,9 +85,11 @@ client_deny(struct conn *c)
 	log_line(
 	    LOG_LEVEL_NOTICE, "Unauthorized connection from \"%s\".", client);
 	if (rule < conf->acl.nrules)
+		c->rule = (uint32_t)conf->acl.rules[rule].line;
+	if (c->rule != 0)
 		log_line(LOG_LEVEL_INFO,
 		    "Refused client %s: line %lu of %.400s %s", client,
-		    conf->acl.rules[rule].line, conf->file, say_descriptor(c));
+		    (unsigned long)c->rule, conf->file, say_descriptor(c));
 	else
 		log_line(LOG_LEVEL_INFO,
 		    "Refused client %s: no rule matches %s", client,
@@ -221,13 +223,8 @@ limit_check(const struct addr *client, bool *counted)
 static void
 limit_drop(int fd, const struct addr *client)
 {
-	static const struct addr nowhere;
-	const struct record record = { .client = client,
-		.dialled = &nowhere,
-		.reason = refusal_row(REFUSE_LIMIT)->type };
-
 	stats_refused(REFUSE_LIMIT);
-	log_access(&record);
+	say_dropped(client, REFUSE_LIMIT);
 	close(fd);
 }
 

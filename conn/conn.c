@@ -176,13 +176,6 @@ conn_setup_free(struct conn *c)
 	k.unsettled--;
 }
 
-/* The place of this worker in the share. */
-size_t
-conn_slot(void)
-{
-	return k.args->slot;
-}
-
 /*
  * Returns the number of a new connection.  No two connections that ever had
  * this worker's slot have the same, since the next worker goes on from there.
@@ -221,6 +214,7 @@ conn_new(int fd, const struct addr *client)
 	c->serial = serial_next();
 	c->tunnel.end[CLIENT] = (struct end){ .fd = fd, .slot = -1 };
 	c->tunnel.end[SERVER] = (struct end){ .fd = -1, .slot = -1 };
+	conn_request_begin(c);
 	c->began = c->since = clock_now();
 	c->client = *client;
 	k.count++;
@@ -239,37 +233,38 @@ conn_server_close(struct conn *c)
 	*server = (struct end){ .fd = -1, .slot = -1 };
 }
 
-/* Writes a connection's line, or that of one request, to the access log. */
+/* A request begins: what the last one has left is over. */
 void
-conn_record(const struct conn *c, enum ending ending)
+conn_request_begin(struct conn *c)
 {
-	static const char *const words[] = { [END_CLOSED] = "closed",
-		[END_FORWARDED] = "forwarded",
-		[END_CLIENT_RESET] = "client_reset",
-		[END_SERVER_RESET] = "server_reset",
-		[END_CLIENT_LEFT] = "client_left",
-		[END_IDLE] = "idle",
-		[END_GAVE_WAY] = "gave_way",
-		[END_LIFETIME] = "lifetime",
-		[END_KILLED] = "killed",
-		[END_DRAINED] = "drained",
-		[END_STOPPED] = "stopped" };
-	struct record record = {
-		.client = &c->client,
-		.via = c->proxied ? &c->via : NULL,
-		.user = c->user,
-		.target = c->target,
-		.dialled = &c->server,
-		.status = c->status,
-		.reason = c->refusal != REFUSE_NOTHING
-		    ? refusal_row(c->refusal)->type
-		    : words[ending],
-		.up = c->tunnel.flow[CLIENT].bytes,
-		.down = c->tunnel.flow[SERVER].bytes,
-		.ms = clock_now() - c->began,
-	};
+	c->recorded = false;
+	c->method[0] = '\0';
+	c->lookup_ms = c->connect_ms = -1;
+	c->parent = NULL;
+	c->rule = 0;
+}
 
-	log_access(&record);
+/* Writes the line of a connection, or of one request, to the access logs. */
+void
+conn_record(struct conn *c, enum ending ending)
+{
+	c->ending = (unsigned char)ending;
+	say_record(c, RECORD_END);
+	c->recorded = true;
+}
+
+/*
+ * Writes the line of a tunnel that is open, and sets the time of the next one.
+ * That may be for a parked tunnel, which stays parked.
+ */
+void
+conn_report(struct conn *c, enum record_event event)
+{
+	if (event != RECORD_START || k.conf->access_start)
+		say_record(c, event);
+	if (k.conf->access_interval != 0)
+		c->report_at =
+		    clock_now() + k.conf->access_interval * INT64_C(1000);
 }
 
 /* The state. */
@@ -429,6 +424,19 @@ ends_close(struct conn *c, bool reset)
 	}
 }
 
+/* Whether a client has left without a word, as health checks do. */
+static bool
+is_silent(const struct conn *c)
+{
+	const struct setup *s = c->setup;
+
+	if (c->ending != END_CLIENT_LEFT || s == NULL || s->head_len > 0 ||
+	    c->target != NULL)
+		return false;
+	/* Nothing is read in CONN_RULE, but client_early() has looked. */
+	return !s->deaf || s->left_at != 0;
+}
+
 /* Ends a connection, frees all it owns and writes its record. */
 static void
 conn_free(struct conn *c)
@@ -438,7 +446,7 @@ conn_free(struct conn *c)
 	    (tunnel || c->state == CONN_FORWARD || c->state == CONN_PREFACE) &&
 	    c->ending != END_CLOSED;
 
-	if (!c->recorded)
+	if (!c->recorded && !is_silent(c))
 		conn_record(c, (enum ending)c->ending);
 	if (tunnel)
 		log_line(LOG_LEVEL_INFO,
@@ -463,6 +471,20 @@ conn_free(struct conn *c)
 	k.ended_at = clock_now();
 }
 
+/* Adds how long a state on the way to a server took, and begins the next. */
+static void
+way_time(struct conn *c, enum conn_state next)
+{
+	int32_t ms = (int32_t)(clock_now() - c->entered);
+
+	if (c->state == CONN_RESOLVE && c->lookup_ms >= 0)
+		c->lookup_ms += ms;
+	if (c->state == CONN_CONNECT)
+		c->connect_ms = (c->connect_ms > 0 ? c->connect_ms : 0) + ms;
+	if (is_under_way(next))
+		c->entered = clock_now();
+}
+
 /*
  * Changes the state of a connection, and frees what the new state does not
  * need.  CONN_FREE ends the connection: the caller must not use it any more.
@@ -474,6 +496,7 @@ conn_state(struct conn *c, enum conn_state next)
 		conn_free(c);
 		return;
 	}
+	way_time(c, next);
 	conn_leave(c);
 	if (!is_unsettled(next))
 		conn_setup_free(c);
@@ -490,8 +513,6 @@ conn_state(struct conn *c, enum conn_state next)
 	c->state = next;
 	if (next == CONN_RELAY)
 		stats_tunnels(1);
-	if (is_under_way(next))
-		c->setup->step_at = clock_now();
 	spare_count(c, 1);
 }
 
@@ -540,6 +561,13 @@ conn_is_old(const struct conn *c)
 	return life != 0 && clock_now() - c->since >= life;
 }
 
+/* Whether it is time for a line about an open tunnel, AccessLogInterval. */
+bool
+conn_is_reported(const struct conn *c)
+{
+	return c->report_at != 0 && clock_now() >= c->report_at;
+}
+
 /* Whether RateLimit is configured: then reading from a side may be paused. */
 bool
 conn_has_rate(void)
@@ -574,6 +602,8 @@ traffic_deadline(const struct conn *c)
 	if (c->state == CONN_RELAY && k.conf->tunnel_timeout != 0)
 		when = earliest(
 		    when, c->since + k.conf->tunnel_timeout * INT64_C(1000));
+	if (c->state == CONN_RELAY && c->report_at != 0)
+		when = earliest(when, c->report_at);
 	return conn_has_rate() ? earliest(when, relay_resumes(&c->tunnel))
 			       : when;
 }

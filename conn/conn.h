@@ -11,6 +11,7 @@
 #include "parse.h"
 #include "question.h"
 #include "race.h"
+#include "record.h"
 #include "refusal.h"
 #include "share.h"
 #include "tunnel.h"
@@ -24,6 +25,10 @@ struct reply;
 struct session;
 struct upstream;
 struct worker_args;
+
+enum {
+	METHOD_SIZE = 16 /* bytes of a method in a log, with its NUL */
+};
 
 enum conn_state {
 	CONN_FREE,
@@ -72,7 +77,6 @@ struct setup {
 	struct list *list;               /* of its question (ask.c), or NULL */
 	struct conn *next, *prev;        /* in that list */
 	int64_t left_at; /* ms: when the client counts as gone, or 0 */
-	int64_t step_at; /* ms: when the step on the way to a server began */
 	bool deaf;       /* do not poll the client for input */
 	const struct upstream *upstream; /* the parent in use, or NULL */
 	uint64_t tried;                  /* a bit for each Upstream tried */
@@ -101,8 +105,14 @@ struct conn {
 	bool said;            /* the log has its line of connecting */
 	char minor;           /* of the request's HTTP version, a digit */
 	unsigned char ending; /* enum ending: why it becomes CONN_FREE */
-	uint64_t serial;      /* with the worker's slot, its id: say_id() */
+	char method[METHOD_SIZE]; /* of a plain request, perhaps cut */
+	uint64_t serial;          /* with the worker's slot, its id: say_id() */
 	struct addr client, server, via;
+	const struct upstream *parent; /* that server is, or NULL */
+	uint32_t rule; /* the line that refuses the request, or 0 */
+	int32_t lookup_ms, connect_ms; /* how long each took; -1: not done */
+	int64_t entered;               /* the state, on the way to a server */
+	int64_t report_at; /* when it is in the access logs again, or 0 */
 	struct setup *setup;
 	struct exchange *exchange; /* owned: plain HTTP */
 	char *target;              /* as asked */
@@ -137,7 +147,6 @@ int64_t conn_ended_at(void);
 bool conn_has_room(void);
 bool conn_draining(void);
 void conn_drain(void);
-size_t conn_slot(void);
 
 /* Its state; conn_state() is for life.c alone. */
 void conn_state(struct conn *, enum conn_state);
@@ -152,6 +161,7 @@ size_t conn_spares(enum spare);
 bool conn_is_idle(const struct conn *);
 void conn_quiet(struct conn *);
 bool conn_is_old(const struct conn *);
+bool conn_is_reported(const struct conn *);
 bool conn_has_rate(void);
 
 /* What a step may end with; each returns the state that follows. */
@@ -163,6 +173,7 @@ enum conn_state conn_fail(struct conn *, const struct upstream *parent,
     enum refusal, const char *task, struct reply *);
 
 /* say.c: how it is named in lines of the log, in static buffers. */
+void say_init(const struct worker_args *);
 const char *say_id(const struct conn *);
 const char *say_target(const struct conn *);
 const char *say_descriptor(const struct conn *);
@@ -172,8 +183,12 @@ void say_connect(struct conn *);
 /* say.c: all connections, for others. */
 void say_sessions_begin(void);
 size_t say_sessions(struct session *, size_t max);
+void say_record(const struct conn *, enum record_event);
+void say_dropped(const struct addr *client, enum refusal);
 
-void conn_record(const struct conn *, enum ending);
+void conn_request_begin(struct conn *);
+void conn_record(struct conn *, enum ending);
+void conn_report(struct conn *, enum record_event);
 void conn_server_close(struct conn *);
 
 #endif

@@ -78,7 +78,6 @@ exchange_done(struct conn *c)
 	if (e->up.done && !relay_holds(&c->tunnel, CLIENT) && server >= 0)
 		socket_linger(server, true);
 	conn_record(c, END_FORWARDED);
-	c->recorded = true;
 	if (e->keep && e->up.done)
 		return exchange_next(c);
 	relay_free(&c->tunnel);

@@ -66,6 +66,7 @@ life_init(const struct worker_args *args)
 	via_use(
 	    args->share->token, args->conf->via_name, args->conf->disable_via);
 	stats_init(args->share, args->slot);
+	say_init(args);
 	relay_limit(args->conf->rate_limit);
 	reply_use(&args->conf->pages, args->conf->realm, args->conf->contact);
 	forward_use(&args->conf->headers, &args->conf->reverse);

@@ -144,7 +144,7 @@ lookup_count(const struct conn *c, bool failed)
 {
 	stats_add(COUNT_LOOKUPS, 1);
 	stats_add(COUNT_LOOKUPS_FAILED, failed);
-	stats_took(SPAN_LOOKUP, clock_now() - c->setup->step_at);
+	stats_took(SPAN_LOOKUP, clock_now() - c->entered);
 }
 
 /* Counts an attempt to reach a server or parent that has ended. */
@@ -154,7 +154,7 @@ dial_count(const struct conn *c, bool failed)
 	stats_add(COUNT_DIALS, 1);
 	stats_add(COUNT_DIALS_FAILED, failed);
 	if (!failed)
-		stats_took(SPAN_CONNECT, clock_now() - c->setup->step_at);
+		stats_took(SPAN_CONNECT, clock_now() - c->entered);
 }
 
 /* No address could be connected to: forgets them, the name may get others. */
@@ -213,6 +213,8 @@ reach_refuse(struct conn *c, enum refusal refusal, const struct decision *d)
 	    refusal == REFUSE_ADDRESS ? "Refused address of" : "Refused target";
 
 	if (d->rule != NULL && !d->rule->allow)
+		c->rule = (uint32_t)d->rule->line;
+	if (c->rule != 0)
 		log_line(LOG_LEVEL_NOTICE, "%s %s: line %lu of %.200s %s", what,
 		    say_target(c), d->rule->line, conf->file, say_whom(c));
 	else
@@ -276,6 +278,8 @@ reach_begin(struct conn *c)
 		addrs = namecache_find(reached_name(c), &n);
 	if (addrs != NULL)
 		return reach_dial(c, addrs, n);
+	if (c->lookup_ms < 0)
+		c->lookup_ms = 0;
 	ask_question(c, QUESTION_NAME, reached_name(c));
 	return CONN_RESOLVE;
 }
@@ -410,6 +414,7 @@ dialled(struct conn *c, enum race_state state)
 	case RACE_WON:
 		c->server = race->addrs[race->winner];
 		dial_count(c, false);
+		c->parent = u;
 		self_remember(c->tunnel.end[SERVER].fd, &c->server);
 		log_connected(c);
 		if (u == NULL)

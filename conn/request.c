@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@
 #include "conf.h"
 #include "conn.h"
 #include "decision.h"
+#include "directives.h"
 #include "forward.h"
 #include "front.h"
 #include "log.h"
@@ -50,7 +52,8 @@
 enum { HEAD_SIZE_MIN = 1024 /* bytes first allocated to keep a head */ };
 
 static const struct conf *conf;
-static bool front_root; /* "/" belongs to a ReversePath */
+static bool front_root;    /* "/" belongs to a ReversePath */
+static uint32_t port_line; /* of the last ConnectPort, which refuses a port */
 static char head_buffer[HEAD_MAX + 1];
 
 /* Must be called once, before the first request is read. */
@@ -61,6 +64,7 @@ request_init(const struct worker_args *args)
 	for (size_t i = 0; i < conf->reverse.n; i++)
 		front_root =
 		    front_root || strcmp(conf->reverse.list[i].path, "/") == 0;
+	port_line = (uint32_t)directives_line(conf, "ConnectPort");
 }
 
 /* Decisions. */
@@ -89,6 +93,7 @@ refuse_filtered(struct conn *c, const struct decision *d)
 	char escaped[512];
 
 	log_escape(escaped, sizeof(escaped), d->filtered, strlen(d->filtered));
+	c->rule = (uint32_t)d->line;
 	log_line(LOG_LEVEL_NOTICE, "Proxying refused on filtered %s \"%s\" %s",
 	    conf->filter.urls ? "url" : "domain", escaped, say_whom(c));
 	return conn_refuse(c, REFUSE_FILTERED);
@@ -138,6 +143,7 @@ request_decided(struct conn *c, enum refusal refusal, const struct decision *d)
 	case REFUSE_FILTERED:
 		return refuse_filtered(c, d);
 	case REFUSE_PORT:
+		c->rule = port_line;
 		log_line(LOG_LEVEL_INFO, "Refused CONNECT method on port %u %s",
 		    (unsigned)c->setup->request.port, say_whom(c));
 		return conn_refuse(c, refusal);
@@ -451,6 +457,9 @@ target_keep(struct conn *c, const char *head)
 	memcpy(c->target, head + req->target.at, req->target.len);
 	c->target[req->target.len] = '\0';
 	c->minor = head[req->line.at + req->line.len - 1];
+	if (req->plain)
+		snprintf(c->method, sizeof(c->method), "%.*s",
+		    (int)req->method.len, head + req->method.at);
 	return 0;
 }
 
@@ -563,7 +572,7 @@ request_enter(struct conn *c)
 
 	if (s->head_len == 0)
 		return request_read(c);
-	c->recorded = false;
+	conn_request_begin(c);
 	return request_head(c, s->head, s->head_len);
 }
 
@@ -602,7 +611,7 @@ request_read(struct conn *c)
 	if (n <= 0)
 		return conn_end(c, END_CLIENT_LEFT);
 	if (idle) {
-		c->recorded = false;
+		conn_request_begin(c);
 		c->began = clock_now();
 	}
 	return request_head(c, head, s->head_len + (size_t)n);

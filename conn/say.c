@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Names a connection in lines of the log, and shows all of them to others: the
- * target, the client, the user and more.  All that a client sent is escaped and cut, so that it can
- * never push what follows it out of a line.
+ * Names a connection in lines of the log, gathers what the access logs say of
+ * it, and shows all connections to others.  All that a client sent is escaped
+ * and cut, so that it can never push what follows it out of a line.  Nothing
+ * here changes a connection.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -13,11 +14,17 @@
 #include <string.h>
 
 #include "addr.h"
+#include "args.h"
 #include "clock.h"
+#include "conf.h"
 #include "conn.h"
 #include "log.h"
+#include "record.h"
+#include "refusal.h"
 #include "session.h"
+#include "tally.h"
 #include "tunnel.h"
+#include "upstream.h"
 
 enum {
 	ID_SIZE = 48,      /* bytes of two numbers of 64 bits, with the NUL */
@@ -25,6 +32,15 @@ enum {
 	USER_SIZE = 120,   /* bytes of a user, with its NUL */
 	WHOM_SIZE = 240    /* bytes of what say_whom() returns */
 };
+
+static const struct worker_args *args;
+
+/* Must be called once, before the first line; args stays the caller's. */
+void
+say_init(const struct worker_args *worker)
+{
+	args = worker;
+}
 
 /*
  * The id of a connection, in a static buffer: "3.1207", the slot of its worker
@@ -35,7 +51,7 @@ say_id(const struct conn *c)
 {
 	static char text[ID_SIZE];
 
-	snprintf(text, sizeof(text), "%zu.%" PRIu64, conn_slot(), c->serial);
+	snprintf(text, sizeof(text), "%zu.%" PRIu64, args->slot, c->serial);
 	return text;
 }
 
@@ -159,4 +175,105 @@ say_connect(struct conn *c)
 	    c->tunnel.end[CLIENT].fd, addr_text(&c->client, client),
 	    c->proxied ? " via " : "",
 	    c->proxied ? addr_text(&c->via, via) : "");
+}
+
+/* The access logs. */
+
+static const char *
+ending_word(enum ending ending)
+{
+	static const char *const words[] = { [END_CLOSED] = "closed",
+		[END_FORWARDED] = "forwarded",
+		[END_CLIENT_RESET] = "client_reset",
+		[END_SERVER_RESET] = "server_reset",
+		[END_CLIENT_LEFT] = "client_left",
+		[END_REFUSED] = "refused",
+		[END_IDLE] = "idle",
+		[END_GAVE_WAY] = "gave_way",
+		[END_LIFETIME] = "lifetime",
+		[END_KILLED] = "killed",
+		[END_DRAINED] = "drained",
+		[END_STOPPED] = "stopped" };
+
+	return words[ending];
+}
+
+/* Whether a refusal is a decision of this proxy, not a failure. */
+static bool
+is_denial(enum refusal refusal)
+{
+	return refusal == REFUSE_LIMIT ||
+	    refusal_row(refusal)->tally == TALLY_DENIED;
+}
+
+/* Adds why it was refused, and by which line of which file. */
+static void
+refusal_add(struct record *r, enum refusal refusal, unsigned long line)
+{
+	r->error = refusal_row(refusal)->type;
+	r->reason = refusal_row(refusal)->reason;
+	r->denied = is_denial(refusal);
+	r->rule = line;
+	r->rule_file = refusal == REFUSE_FILTERED ? args->conf->filter.file
+						  : args->conf->file;
+}
+
+/* The method: a plain request has kept its own. */
+static const char *
+method_of(const struct conn *c)
+{
+	if (c->target == NULL)
+		return NULL;
+	return c->method[0] != '\0' ? c->method : "CONNECT";
+}
+
+/* Writes the line of a connection or of one request, or one on the way. */
+void
+say_record(const struct conn *c, enum record_event event)
+{
+	struct record r = { .event = event,
+		.client = &c->client,
+		.via = c->proxied ? &c->via : NULL,
+		.user = c->user,
+		.method = method_of(c),
+		.target = c->target,
+		.minor = c->minor,
+		.dialled = &c->server,
+		.status = c->status,
+		.ending = ending_word((enum ending)c->ending),
+		.up = c->tunnel.flow[CLIENT].bytes,
+		.down = c->tunnel.flow[SERVER].bytes,
+		.ms = clock_now() - c->began,
+		.dns = c->lookup_ms,
+		.connect = c->connect_ms,
+		.slot = args->slot,
+		.serial = c->serial,
+		.generation = args->generation,
+		.worker = args->index };
+
+	if (!log_records())
+		return;
+	if (c->parent != NULL) {
+		r.parent = c->parent->host;
+		r.parent_port = c->parent->port;
+	}
+	if (c->refusal != REFUSE_NOTHING)
+		refusal_add(&r, c->refusal, c->rule);
+	log_access(&r);
+}
+
+/* The same for a client that was refused before it had a connection. */
+void
+say_dropped(const struct addr *client, enum refusal refusal)
+{
+	static const struct addr nowhere;
+	struct record r = { .client = client,
+		.dialled = &nowhere,
+		.dns = -1,
+		.connect = -1,
+		.generation = args->generation,
+		.worker = args->index };
+
+	refusal_add(&r, refusal, 0);
+	log_access(&r);
 }

@@ -25,7 +25,8 @@ struct worker_args {
 	struct share *share;
 	size_t slot; /* its place in the share */
 	const struct baton *baton;
-	uint32_t index;     /* its place among the workers */
+	uint32_t index;           /* its place among the workers */
+	unsigned long generation; /* the first is 1 */
 	int master;         /* orders come, notes go; it ends at end of file */
 	int queues[QUEUES]; /* where questions go */
 	int answers;        /* where answers come from */

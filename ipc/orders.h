@@ -6,10 +6,12 @@
 #include <sys/types.h>
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "bounds.h"
 #include "log.h"
+#include "record.h"
 
 /* What the master tells a worker, and what a child tells the master. */
 enum order {
@@ -24,8 +26,10 @@ enum note { NOTE_READY, NOTE_DRAINED, NOTE_HELPER };
 struct order_message {
 	enum order order;
 	/* ORDER_LOGS: which descriptors come with it, and how to write. */
-	bool log, access, syslog;
+	bool log, syslog;
 	enum log_level level;
+	size_t naccess;
+	enum record_format formats[ACCESS_LOGS_MAX];
 	/* ORDER_DRAIN: a bit for each listener that no other worker serves. */
 	uint64_t abandoned;
 	bool kill; /* ORDER_SESSIONS: what comes back ends some of them */

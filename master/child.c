@@ -134,6 +134,7 @@ worker_main(struct gen *gen, const struct child *self, int control)
 		.slot = self->slot,
 		.baton = &gen->links.baton,
 		.index = index,
+		.generation = gen->number,
 		.master = control,
 		.answers = gen->links.answers[index][1],
 		.logs = gen->logs,

@@ -64,15 +64,17 @@ static struct gen_deaths deaths;
 struct gen *
 gen_new(struct conf *conf, struct share *share)
 {
+	static unsigned long last;
 	struct gen *gen = calloc(1, sizeof(*gen));
 
 	if (gen == NULL)
 		return NULL;
+	gen->number = ++last;
 	gen->conf = conf;
 	gen->share = share;
 	gen->kill_at = gen->resend_at = -1;
 	gen->local = -1;
-	gen->logs = (struct logs){ -1, -1, false, LOG_LEVEL_INFO, false };
+	gen->logs = (struct logs){ .fd = -1, .level = LOG_LEVEL_INFO };
 	links_init(&gen->links, share);
 	for (size_t i = 0; i < CHILDREN_MAX; i++)
 		gen->children[i] = (struct child){
@@ -311,16 +313,18 @@ worker_logs(struct gen *gen, struct child *child, const struct logs *logs)
 {
 	struct order_message order = { .order = ORDER_LOGS,
 		.log = logs->fd >= 0,
-		.access = logs->access >= 0,
 		.syslog = logs->syslog,
 		.level = logs->level };
-	int fds[2];
+	int fds[1 + ACCESS_LOGS_MAX];
 	size_t n = 0;
 
 	if (order.log)
 		fds[n++] = logs->fd;
-	if (order.access)
-		fds[n++] = logs->access;
+	for (size_t i = 0; i < logs->naccess; i++)
+		if (logs->access[i].fd >= 0) {
+			fds[n++] = logs->access[i].fd;
+			order.formats[order.naccess++] = logs->access[i].format;
+		}
 	worker_order(gen, child, &order, fds, n);
 }
 

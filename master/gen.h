@@ -32,6 +32,7 @@ enum gen_state { GEN_STARTING, GEN_LIVE, GEN_DRAINING, GEN_FAILED };
 /* It owns all it points to, except next and share. */
 struct gen {
 	struct gen *next;
+	unsigned long number; /* the first is 1 */
 	enum gen_state state;
 	bool adopted;      /* another program has started its children */
 	bool stopped;      /* its children were told to end */
@@ -46,7 +47,6 @@ struct gen {
 	struct listeners status_at; /* StatusListen */
 	int local;                  /* ControlSocket, or -1 */
 	bool local_new;             /* it was bound for this generation */
-	uint64_t number;            /* 1: the first one */
 	int64_t since;       /* ms: when it began to serve, or to drain */
 	struct board *board; /* where the master shows it */
 	struct links links;

@@ -145,8 +145,9 @@ master_init(const char *file, bool foreground)
 void
 master_log_to_stderr(void)
 {
-	static const struct logs on_stderr = { STDERR_FILENO, -1, false,
-		LOG_LEVEL_NOTICE, true };
+	static const struct logs on_stderr = {
+		.fd = STDERR_FILENO, .level = LOG_LEVEL_NOTICE, .bare = true
+	};
 
 	log_use(&on_stderr);
 }
@@ -157,7 +158,8 @@ master_places(const struct gen *gen)
 {
 	const struct conf *conf = gen->conf;
 	struct log_places places = { .file = conf->logfile,
-		.access = conf->accesslog,
+		.access = conf->access,
+		.naccess = conf->naccess,
 		.syslog = conf->syslog,
 		.level = conf->loglevel,
 		.user = identity_uid(&gen->identity) };
@@ -225,7 +227,7 @@ main_log_renew(struct logs *logs, const struct gen *gen, const struct gen *used)
 			  kept = master_places(used);
 	struct conf *conf = gen->conf;
 
-	places.access = NULL;
+	places.naccess = 0;
 	if (log_open(logs, &places) == NULL)
 		return;
 	say_kept("LogFile", places.file, kept.syslog ? "syslog" : kept.file);
@@ -238,26 +240,73 @@ main_log_renew(struct logs *logs, const struct gen *gen, const struct gen *used)
 	conf->syslog = used->conf->syslog;
 }
 
-/* Opens the access log likewise. */
+/* The access log of a configuration that has a path, or NULL. */
+static const struct access_path *
+access_find(const struct conf *conf, const char *path)
+{
+	for (size_t i = 0; i < conf->naccess; i++)
+		if (strcmp(conf->access[i].path, path) == 0)
+			return &conf->access[i];
+	return NULL;
+}
+
+/*
+ * The access log of the configuration in use that goes on in place of the one
+ * at index i, or NULL: the one with its path; else the one that was at its
+ * place, unless that has a line of its own.
+ */
+static const struct access_path *
+access_kept(const struct conf *conf, size_t i, const struct conf *used)
+{
+	const struct access_path *kept =
+	    access_find(used, conf->access[i].path);
+
+	if (kept != NULL || i >= used->naccess ||
+	    access_find(conf, used->access[i].path) != NULL)
+		return kept;
+	return &used->access[i];
+}
+
+/* Writes on to an access log that is open, or to none. */
 static void
-access_log_renew(
+access_log_keep(
+    struct logs *logs, const struct gen *gen, size_t i, const struct gen *used)
+{
+	const struct conf *was = used->conf;
+	struct access_path *at = &gen->conf->access[i];
+	const struct access_path *kept = access_kept(gen->conf, i, was);
+	struct access_log *log = &logs->access[i];
+	int fd = kept != NULL ? used->logs.access[kept - was->access].fd : -1;
+
+	say_kept("AccessLog", at->path, fd >= 0 ? kept->path : NULL);
+	log->fd = copy_of_fd(fd);
+	if (fd < 0 || gen->conf == was || strcmp(at->path, kept->path) == 0)
+		return;
+	log->format = at->format = kept->format;
+	free(at->path);
+	at->path = copy_of_path(kept->path);
+}
+
+/* Opens the access logs likewise. */
+static void
+access_logs_renew(
     struct logs *logs, const struct gen *gen, const struct gen *used)
 {
-	struct conf *conf = gen->conf;
-	struct log_places places = { .file = conf->accesslog,
+	const struct conf *conf = gen->conf;
+	struct log_places places = { .naccess = 1,
 		.user = identity_uid(&gen->identity) };
-	struct logs access;
+	struct logs one;
 
-	if (log_open(&access, &places) == NULL) {
-		logs->access = access.fd;
-		return;
+	logs->naccess = conf->naccess;
+	for (size_t i = 0; i < conf->naccess; i++) {
+		places.access = &conf->access[i];
+		logs->access[i] =
+		    (struct access_log){ -1, conf->access[i].format };
+		if (log_open(&one, &places) == NULL)
+			logs->access[i].fd = one.access[0].fd;
+		else
+			access_log_keep(logs, gen, i, used);
 	}
-	say_kept("AccessLog", places.file, used->conf->accesslog);
-	logs->access = copy_of_fd(used->logs.access);
-	if (conf == used->conf)
-		return;
-	free(conf->accesslog);
-	conf->accesslog = copy_of_path(used->conf->accesslog);
 }
 
 /*
@@ -271,7 +320,7 @@ master_logs_renew(
     struct logs *logs, const struct gen *gen, const struct gen *used)
 {
 	main_log_renew(logs, gen, used);
-	access_log_renew(logs, gen, used);
+	access_logs_renew(logs, gen, used);
 }
 
 /*

@@ -60,7 +60,6 @@ static struct {
 	struct child child;
 	struct gen *gen; /* whose sockets it has, or NULL */
 	struct clients waiting, current;
-	uint64_t gens; /* numbers that were given */
 } s = { .child = { .pid = -1, .control = -1, .outside = true } };
 
 /* Must be called once.  Returns 0, or -1 with errno. */
@@ -75,11 +74,10 @@ steward_init(void)
 	return 0;
 }
 
-/* Gives a new generation its number, and the board that is shown. */
+/* Gives a new generation the board. */
 void
 steward_own(struct gen *gen)
 {
-	gen->number = ++s.gens;
 	gen->board = s.board;
 }
 

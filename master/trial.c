@@ -146,10 +146,11 @@ given_try(struct findings *f, const struct conf *conf)
 }
 
 static void
-log_try(struct findings *f, const char *directive, const char *path, uid_t user)
+log_try(struct findings *f, const char *directive, size_t nth, const char *path,
+    uid_t user)
 {
 	if (path != NULL && !log_check(path, user))
-		found(f, directive, 0, STATUS_SYSTEM, "%.400s: %s", path,
+		found(f, directive, nth, STATUS_SYSTEM, "%.400s: %s", path,
 		    log_why());
 }
 
@@ -157,8 +158,9 @@ static void
 files_try(struct findings *f, const struct conf *conf, uid_t user)
 {
 	if (!conf->syslog)
-		log_try(f, "LogFile", conf->logfile, user);
-	log_try(f, "AccessLog", conf->accesslog, user);
+		log_try(f, "LogFile", 0, conf->logfile, user);
+	for (size_t i = 0; i < conf->naccess; i++)
+		log_try(f, "AccessLog", i + 1, conf->access[i].path, user);
 	if (conf->pidfile != NULL && safefile_create_check(conf->pidfile) != 0)
 		found(f, "PidFile", 0, STATUS_SYSTEM, "%.400s: %s",
 		    conf->pidfile, safefile_why());

@@ -185,6 +185,21 @@ bool_directive() {
 	path_directive LogFile
 	path_directive PidFile
 	path_directive AccessLog
+	for format in adit squid common combined json JSON; do
+		takes "AccessLog \"$DIR/a\" $format\n"
+	done
+	refuses AccessLog "AccessLog \"$DIR/a\" jsno\n"
+	refuses AccessLog "AccessLog \"$DIR/a\" json squid\n"
+	refuses AccessLog "AccessLog \"$DIR/a\"json\n"
+	takes "AccessLog \"$DIR/a\"\nAccessLog \"$DIR/b\" json\n"
+	refuses AccessLog \
+	    "AccessLog \"$DIR/a\"\nAccessLog \"$DIR/a\" json\n"
+	refuses AccessLog \
+	    "AccessLog \"/dev/stdout\"\nAccessLog \"/dev/fd/1\"\n"
+	refuses AccessLog "$(printf 'AccessLog "/tmp/%s"\\n' 1 2 3 4 5)"
+	takes 'AccessLogInterval 0\nAccessLogInterval 10\n'
+	refuses AccessLogInterval 'AccessLogInterval 9\n'
+	bool_directive AccessLogStart
 	string_directive Chroot
 	refuses Chroot 'Chroot /tmp\n'
 	refuses Chroot 'Chroot "relative/path"\n'

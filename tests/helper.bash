@@ -685,13 +685,14 @@ access_lines() {
 }
 
 # access_is N REGEX: waits for its line N, and compares that line from the user
-# on.
+# on, without the reason and the id at its end.
 access_is() {
 	local lines line
 
 	wait_for access_lines "$1"
 	mapfile -t -n 1 -s "$(($1 - 1))" lines <"$DIR/access"
 	line=${lines[0]#* }
+	line=${line% * *}
 	[[ ${line#* } =~ ^($2)$ ]] || {
 		echo "line $1 of the access log is not: $2"
 		cat "$DIR/access"

@@ -117,7 +117,7 @@ one_tunnel() {
 	fails grep -aP '[^\x20-\x7e\n]' "$LOG"
 	fails grep -aP '[^\x20-\x7e\n]' "$DIR/access"
 	fails grep -a '^ERROR b' "$LOG"
-	fails grep -vE '^([^ ]+ ){8}[^ ]+$' "$DIR/access"
+	fails grep -vE '^([^ ]+ ){10}[^ ]+$' "$DIR/access"
 	[ "$(wc -l <"$DIR/access")" = 65 ]
 }
 
@@ -128,7 +128,7 @@ one_tunnel() {
 	    skip '\r\n\r\n' rtt 1 5 shut eof
 	wait_for access_lines 1
 	[ "$(awk '{ print $3 }' "$DIR/access")" = 'j\xc3\xb6rg\x22\x5c' ]
-	[ "$(awk '{ print NF }' "$DIR/access")" = 9 ]
+	[ "$(awk '{ print NF }' "$DIR/access")" = 11 ]
 }
 
 @test "log: refused requests are logged with the client's address, for fail2ban" {
@@ -149,7 +149,7 @@ one_tunnel() {
 	[ "$(wc -l <"$DIR/access")" = 3 ]
 	[ "$(awk '{ print length }' "$LOG" "$DIR/access" | sort -n | tail -n 1)" \
 	    -lt 2048 ]
-	fails grep -vE '^([^ ]+ ){8}[^ ]+$' "$DIR/access"
+	fails grep -vE '^([^ ]+ ){10}[^ ]+$' "$DIR/access"
 }
 
 @test "log: a long target or user never pushes out what stands after it" {
@@ -175,7 +175,7 @@ one_tunnel() {
 	log_has "^NOTICE .*: Proxying refused on filtered url \"http://127\.0\.0\.1/filtered/a+\" $whom"
 	fails grep -aP '[^\x20-\x7e\n]' "$LOG"
 	[ "$(awk '{ print length }' "$LOG" | sort -n | tail -n 1)" -lt 1024 ]
-	[ "$(grep -cE '^([^ ]+ ){8}[^ ]+$' "$DIR/access")" = 3 ]
+	[ "$(grep -cE '^([^ ]+ ){10}[^ ]+$' "$DIR/access")" = 3 ]
 }
 
 @test "log: bytes outside ASCII in a failed request are escaped" {
@@ -589,7 +589,7 @@ syslog_start() {
 	[ "$STATUS" = 0 ]
 }
 
-@test "log: the access log has nine fields for every outcome" {
+@test "log: the access log has all fields for every outcome" {
 	peer_start srv server echo
 	peer_start closed closed
 	access_start "BasicAuth alice secret" "Deny 127.0.0.9" \
@@ -627,15 +627,25 @@ syslog_start() {
 	access_is 12 "- (h:443|-) - 431/http_request_error 0 0 [0-9.]+"
 	client send C close
 	access_is 13 "- - - (-/client_left|400/http_request_error) 0 0 [0-9.]+"
-	client close
-	access_is 14 "- - - -/client_left 0 0 [0-9.]+"
 	client send C rst
-	access_is 15 "- - - -/client_left 0 0 [0-9.]+"
+	access_is 14 "- - - -/client_left 0 0 [0-9.]+"
+	[ "$(awk '{ print $10 }' "$DIR/access" | tr '\n' ' ')" = "- credentials client_rule target_address malformed malformed http_version name_unknown connect_refused head_timeout line_size head_size head_incomplete - " ]
+	[ -z "$(awk '{ print $11 }' "$DIR/access" | sort | uniq -d)" ]
 	# Time (UTC, of the end) and client are in every line.
 	[ "$(awk '$1 ~ /^20[0-9][0-9]-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]\.[0-9][0-9][0-9]Z$/ &&
-	    $2 ~ /^127\.0\.0\.[19]$/ && NF == 9' "$DIR/access" | wc -l)" = 15 ]
+	    $2 ~ /^127\.0\.0\.[19]$/ && NF == 11' "$DIR/access" | wc -l)" = 14 ]
 	fails grep '  ' "$DIR/access"
 	[ "$(tail -n 1 "$DIR/access" | cut -c 1-10)" = "$(date -u +%F)" ]
+}
+
+@test "log: a client that connects and says nothing leaves no line in the access log" {
+	access_start "Allow 127.0.0.0/8"
+	client close
+	client rst
+	client send C close
+	wait_for access_lines 1
+	adit_stop
+	[ "$(wc -l <"$DIR/access")" = 1 ]
 }
 
 @test "log: the access log says how a tunnel ended, and counts its bytes" {
@@ -719,7 +729,7 @@ syslog_start() {
 	peer_start srv server echo
 	access_start "LogLevel critical"
 	one_tunnel
-	wait_for grep -qE ' 200/closed 5 5 [0-9.]+$' "$DIR/access"
+	wait_for grep -qE ' 200/closed 5 5 [0-9.]+ - [0-9.]+$' "$DIR/access"
 	[ ! -s "$LOG" ]
 }
 

@@ -306,7 +306,7 @@ no_clients() {
 	done
 	wait_for access_lines 5
 	sed -n 1p "$DIR/access" | grep -qE \
-		'^[^ ]+ 127\.0\.0\.1 - tinyproxy\.stats:443 - 200/statistics 0 0 [0-9.]+$'
+		'^[^ ]+ 127\.0\.0\.1 - tinyproxy\.stats:443 - 200/statistics 0 0 [0-9.]+ statistics [0-9.]+$'
 }
 
 @test "stats: StatHost may be an address, which then cannot be a target" {

@@ -107,6 +107,11 @@ driver() {
 	"$DRIVER"
 }
 
+@test "units: a line of each access log format is what its readers expect, whatever a peer has sent" {
+	driver record_test
+	"$DRIVER"
+}
+
 @test "units: each step of a connection leads to the state that the table says" {
 	driver steps_test
 	"$DRIVER" "$DIR"
@@ -177,6 +182,12 @@ fuzz() {
 	    >"$DIR/corpus/v2"
 	printf '\r\n\r\n\0\r\nQUIT\n\040\0\0\003abc' >"$DIR/corpus/local"
 	fuzz preface
+}
+
+@test "units: random bytes of a client do not break a line of an access log" {
+	mkdir "$DIR/corpus"
+	printf 'http://u@[::1]:80/\303\274\377"\\\n' >"$DIR/corpus/url"
+	fuzz record
 }
 
 @test "units: random bytes of a server do not change where its answer ends" {
