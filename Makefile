@@ -71,7 +71,7 @@ HEADERS = proxy.h base/*.h ipc/*.h io/*.h http/*.h policy/*.h conf/*.h conn/*.h 
 # Files for init systems and other programs.  They are installed as examples,
 # since only a package knows where each belongs; etc/debian/build does.
 EXTRAS = adit.init adit.service adit.socket adit.openrc adit.rc \
-	adit.logrotate adit.apparmor fail2ban/filter.d/adit.conf \
+	adit.logrotate adit.apparmor kubernetes.yaml compose.yaml fail2ban/filter.d/adit.conf \
 	fail2ban/jail.d/adit.conf
 
 all: adit

@@ -685,6 +685,8 @@ share_resume(const struct handover *h, bool *same)
 	}
 	if (share == NULL) {
 		*same = false;
+		if (h->share >= 0)
+			close(h->share);
 		share = share_map();
 		if (share != NULL)
 			memcpy(share->token, h->token, sizeof(h->token));

@@ -192,6 +192,7 @@ upgrade_place(const struct upgrade_place *place)
 {
 	s.place = *place;
 	child_private(&s.place.share);
+	child_private(&trial.said);
 }
 
 /*

@@ -345,6 +345,52 @@ rc_subr() {
 	wait_for fails runs
 }
 
+@test "etc: the manifests for Kubernetes and compose are well-formed, and their times and ports fit the configuration" {
+	need_command python3
+	python3 -c 'import yaml' 2>/dev/null || skip "needs yaml for Python"
+	python3 - "$ETC" "$DIR/adit.conf" <<-'END'
+	import sys, yaml
+	etc, conf = sys.argv[1:]
+	all = {d["kind"]: d for d in
+	    yaml.safe_load_all(open(etc + "/kubernetes.yaml"))}
+	assert set(all) == {"ConfigMap", "Deployment", "Service",
+	    "PodDisruptionBudget"}
+	text = all["ConfigMap"]["data"]["adit.conf"]
+	open(conf, "w").write("".join(line + "\n" for line in
+	    text.splitlines() if not line.startswith("Status")))
+	said = dict(line.split(None, 1) for line in text.splitlines()
+	    if line and not line.startswith("#"))
+	spec = all["Deployment"]["spec"]
+	labels = spec["template"]["metadata"]["labels"]
+	assert spec["selector"]["matchLabels"] == labels
+	assert all["Service"]["spec"]["selector"] == labels
+	assert all["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == labels
+	assert spec["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+	pod = spec["template"]["spec"]
+	assert pod["terminationGracePeriodSeconds"] > \
+	    int(said["DrainDelay"]) + int(said["DrainTimeout"])
+	box, = pod["containers"]
+	ports = {p["name"]: p["containerPort"] for p in box["ports"]}
+	assert ports["proxy"] == int(said["Port"])
+	assert ports["status"] == int(said["StatusListen"].split()[1])
+	for probe, path in ("liveness", "/live"), ("readiness", "/ready"):
+	    assert box[probe + "Probe"]["httpGet"] == {"path": path,
+	        "port": "status"}
+	mount, = box["volumeMounts"]
+	volume, = pod["volumes"]
+	assert mount["name"] == volume["name"]
+	assert volume["configMap"]["name"] == all["ConfigMap"]["metadata"]["name"]
+	port, = all["Service"]["spec"]["ports"]
+	assert port["targetPort"] in ports
+	service = yaml.safe_load(open(etc + "/compose.yaml"))["services"]["adit"]
+	assert service["stop_signal"] == "SIGQUIT"
+	END
+	if [ "$EUID" = 0 ]; then
+		echo "User nobody" >>"$DIR/adit.conf"
+	fi
+	checks "$DIR/adit.conf" "$DIR/out" "$DIR/err"
+}
+
 @test "etc: shellcheck and a strict shell accept the scripts" {
 	local f
 
