@@ -50,6 +50,7 @@
 #include "safefile.h"
 #include "service.h"
 #include "share.h"
+#include "steer.h"
 #include "steward.h"
 #include "sys.h"
 #include "text.h"
@@ -59,7 +60,11 @@
 struct options {
 	bool foreground, test, print, upgrade;
 	const char *file; /* as given, or NULL */
-	char **request;   /* client, user and target to explain, or NULL */
+	bool steer;       /* -s: the operands are a command */
+	struct steer asked;
+	int nwords;
+	char **words;
+	char **request; /* client, user and target to explain, or NULL */
 };
 
 static struct {
@@ -168,9 +173,13 @@ usage(FILE *f)
 	fprintf(f,
 	    "usage: %s [-dhTtUv] [-c file]\n"
 	    "       %s -t [-c file] client user target\n"
+	    "       %s -s [-j] [-S path] [-c file] command [argument ...]\n"
 	    "  -c file  read this configuration file\n"
 	    "  -d       stay in the foreground\n"
 	    "  -h       show this help, as --help does\n"
+	    "  -s       ask a running adit, or steer it: status, ready,\n"
+	    "           sessions, top, kill, reload, reopen, drain, stop,\n"
+	    "           upgrade or log; -j: as JSON; -S path: its socket\n"
 	    "  -T       print the configuration in effect, defaults included\n"
 	    "  -t       check the configuration and exit; or explain what it\n"
 	    "           answers to a client (an address, after a load\n"
@@ -179,7 +188,7 @@ usage(FILE *f)
 	    "  -U       check as -t does, for an upgrade of a running adit\n"
 	    "  -v       show the version, as --version does\n"
 	    "The default file is %s; see adit(8).\n",
-	    program, program, program_conf);
+	    program, program, program, program_conf);
 }
 
 static _Noreturn void
@@ -227,6 +236,10 @@ long_option(const char *name)
 static void
 operands_take(struct options *o, int n, char **operands)
 {
+	o->words = operands;
+	o->nwords = n;
+	if (o->steer)
+		return;
 	if (n == 3 && o->test && !o->print)
 		o->request = operands;
 	else if (n > 3 && o->test && !o->print)
@@ -245,13 +258,22 @@ options_parse(struct options *o, int argc, char **argv)
 	int c;
 
 	*o = (struct options){ .file = NULL };
-	while ((c = getopt(argc, argv, "c:dhTtUv-:")) != -1)
+	while ((c = getopt(argc, argv, "+c:dhjS:sTtUv-:")) != -1)
 		switch (c) {
 		case 'c':
 			o->file = optarg;
 			break;
 		case 'd':
 			o->foreground = true;
+			break;
+		case 'j':
+			o->asked.json = true;
+			break;
+		case 'S':
+			o->asked.socket = optarg;
+			break;
+		case 's':
+			o->steer = true;
 			break;
 		case 'T':
 			o->print = true;
@@ -765,6 +787,14 @@ resume(const struct handover *h)
 	return 0;
 }
 
+/* -s: asks a running adit. */
+static int
+steer(struct options *o)
+{
+	o->asked.file = o->file != NULL ? o->file : program_conf;
+	return steer_run(&o->asked, o->nwords, o->words);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -780,6 +810,8 @@ main(int argc, char **argv)
 	if (!resumes)
 		standard_descriptors();
 	options_parse(&options, argc, argv);
+	if (options.steer && !resumes)
+		return steer(&options);
 	p.foreground = options.foreground;
 	if (options.upgrade)
 		version_tell();

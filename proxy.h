@@ -123,10 +123,14 @@
 #include "steward.h"
 #include "trial.h"
 
-/* cli: what -t says */
+/* cli: what -t and -s say */
 #include "explain.h"
 #include "hints.h"
+#include "line.h"
 #include "near.h"
 #include "quote.h"
+#include "steer.h"
+#include "table.h"
+#include "top.h"
 
 #endif

@@ -779,6 +779,23 @@ sys_open_dir(int at, const char *name, enum sys_dir how)
 	return openat(at, name, flags);
 }
 
+/* Finds out how large the terminal of standard output is; 24 x 80 if unknown. */
+void
+sys_window(unsigned *rows, unsigned *columns)
+{
+	*rows = 24;
+	*columns = 80;
+#ifdef TIOCGWINSZ
+	struct winsize size;
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 &&
+	    size.ws_col > 0) {
+		*rows = size.ws_row;
+		*columns = size.ws_col;
+	}
+#endif
+}
+
 /* An aligned buffer for the control message that carries descriptors. */
 union ancillary {
 	struct cmsghdr header;

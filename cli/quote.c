@@ -24,7 +24,7 @@
  * of getline(3).
  */
 static bool
-line_next(FILE *f, char **line, size_t *size)
+file_line(FILE *f, char **line, size_t *size)
 {
 	size_t mark;
 
@@ -48,7 +48,7 @@ line_take(FILE *f, unsigned long n)
 	bool found = f != NULL && n > 0;
 
 	while (found && n-- > 0)
-		found = line_next(f, &line, &size);
+		found = file_line(f, &line, &size);
 	if (f != NULL)
 		fclose(f);
 	if (found)
@@ -141,7 +141,7 @@ find(const char *file, const char *directive, const char *word, size_t nth)
 	size_t size = 0, seen = 0;
 
 	while (f != NULL && (nth == 0 || seen < nth) &&
-	    line_next(f, &line, &size)) {
+	    file_line(f, &line, &size)) {
 		n++;
 		keyword = reader_split(line, &arg);
 		if (keyword == NULL || strcasecmp(keyword, directive) != 0)
@@ -173,4 +173,32 @@ unsigned long
 quote_nth(const char *file, const char *directive, size_t n)
 {
 	return find(file, directive, NULL, n);
+}
+
+/*
+ * Returns the text in quotes of the last line with a directive, whether the
+ * rest of the file is right or not.  The caller frees it; NULL: there is none.
+ */
+char *
+quote_value(const char *file, const char *directive)
+{
+	FILE *f = fopen(file, "r");
+	char *line = NULL, *found = NULL, *arg;
+	const char *keyword;
+	size_t size = 0, len;
+
+	while (f != NULL && file_line(f, &line, &size)) {
+		keyword = reader_split(line, &arg);
+		len = keyword != NULL ? strlen(arg) : 0;
+		if (len < 3 || strcasecmp(keyword, directive) != 0 ||
+		    arg[0] != '"' || arg[len - 1] != '"')
+			continue;
+		free(found);
+		arg[len - 1] = '\0';
+		found = strdup(arg + 1);
+	}
+	free(line);
+	if (f != NULL)
+		fclose(f);
+	return found;
 }

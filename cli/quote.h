@@ -15,6 +15,7 @@ bool quote_pattern(
     const struct filter *, unsigned long line, char text[QUOTE_SIZE]);
 unsigned long quote_find(
     const char *file, const char *directive, const char *word);
+char *quote_value(const char *file, const char *directive);
 unsigned long quote_nth(const char *file, const char *directive, size_t n);
 
 #endif
