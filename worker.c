@@ -506,9 +506,10 @@ drain(uint64_t abandoned)
 static void
 change_logs(const struct order_message *order, const int fds[LOG_FDS])
 {
-	struct logs logs = {
-		.fd = -1, .syslog = order->syslog, .level = order->level
-	};
+	struct logs logs = { .fd = -1,
+		.syslog = order->syslog,
+		.level = order->level,
+		.time = order->time };
 	size_t n = 0;
 
 	if (order->log)

@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
@@ -49,8 +50,7 @@ enum {
 	BATCH_SIZE = 16384,  /* bytes of lines written together */
 	BATCH_TIME = 20,     /* ms from the first of these lines until then */
 	RARELY_TIME = 60000, /* ms between two lines of one rate */
-	LEVEL_LEN = 10,      /* bytes of "CRITICAL  " */
-	TIME_LEN = 15        /* bytes of "Nov 23 21:43:05" */
+	LEVEL_LEN = 10       /* bytes of "CRITICAL  " */
 };
 
 /* A descriptor for lines, and the lines not yet written to it. */
@@ -70,6 +70,8 @@ static uint64_t lost;    /* lines that could not be written */
 static int64_t due = -1; /* ms: when to write collected lines, or -1 */
 static bool to_syslog;
 static enum log_level threshold = LOG_LEVEL_INFO;
+static enum log_time log_time;
+static bool journal; /* it takes the level from a line's start */
 static bool bare;
 static char process[32]; /* " [pid]: " of this process */
 
@@ -160,9 +162,10 @@ file_open(const char *path, uid_t user)
 const char *
 log_open(struct logs *logs, const struct log_places *places)
 {
-	*logs = (struct logs){
-		.fd = -1, .syslog = places->syslog, .level = places->level
-	};
+	*logs = (struct logs){ .fd = -1,
+		.syslog = places->syslog,
+		.level = places->level,
+		.time = places->time };
 	if (places->syslog)
 		logs->fd = sys_syslog_open();
 	else if (places->file != NULL &&
@@ -219,6 +222,24 @@ log_close(struct logs *logs)
 	logs->naccess = 0;
 }
 
+/*
+ * Whether a descriptor is what systemd says leads to the journal, "DEVICE:INODE"
+ * in JOURNAL_STREAM.
+ */
+static bool
+is_journal(int fd)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char text[48];
+	struct stat st;
+
+	if (stream == NULL || fd < 0 || fstat(fd, &st) != 0)
+		return false;
+	snprintf(text, sizeof(text), "%ju:%ju", (uintmax_t)st.st_dev,
+	    (uintmax_t)st.st_ino);
+	return strcmp(text, stream) == 0;
+}
+
 static void
 sink_use(struct sink *sink, int fd)
 {
@@ -245,6 +266,8 @@ log_use(const struct logs *logs)
 			formats[naccess++] = logs->access[i].format;
 		}
 	threshold = logs->level;
+	log_time = logs->time;
+	journal = is_journal(logs->fd);
 	bare = logs->bare;
 	to_syslog = logs->syslog;
 	snprintf(process, sizeof(process), " [%ld]: ", (long)getpid());
@@ -342,11 +365,49 @@ local_time(time_t now)
 	return text;
 }
 
+/* Returns the local time as RFC 3339 has it, up to the seconds, likewise. */
+static const char *
+precise_time(time_t now, const char **zone)
+{
+	static char text[32] = "1970-01-01T00:00:00", offset[8] = "+00:00";
+	static time_t made = -1;
+	struct tm tm;
+
+	if (now != made && localtime_r(&now, &tm) != NULL) {
+		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+		strftime(offset, sizeof(offset), "%z", &tm);
+		memmove(offset + 4, offset + 3, 3);
+		offset[3] = ':';
+		made = now;
+	}
+	*zone = offset;
+	return text;
+}
+
 /* Returns whether lines of a level are written at all. */
 bool
 log_wants(enum log_level level)
 {
 	return level <= threshold && log_sink.fd >= 0;
+}
+
+static char *
+add_text(char *p, const char *text)
+{
+	size_t len = strlen(text);
+
+	memcpy(p, text, len);
+	return p + len;
+}
+
+/* Adds the level as the journal takes it, see sd-daemon(3). */
+static char *
+add_priority(char *p, enum log_level level)
+{
+	*p++ = '<';
+	*p++ = (char)('0' + levels[level].priority);
+	*p++ = '>';
+	return p;
 }
 
 /*
@@ -358,20 +419,23 @@ file_head(char *line, enum log_level level, const struct timespec *now)
 {
 	long ms = now->tv_nsec / 1000000;
 	size_t len = strlen(levels[level].word);
+	const char *time, *zone = "";
 	char *p = line;
 
+	if (journal)
+		p = add_priority(p, level);
 	memset(p, ' ', LEVEL_LEN);
 	memcpy(p, levels[level].word, len);
 	p += LEVEL_LEN;
-	memcpy(p, local_time(now->tv_sec), TIME_LEN);
-	p += TIME_LEN;
+	time = log_time == LOG_TIME_CLASSIC ? local_time(now->tv_sec)
+					    : precise_time(now->tv_sec, &zone);
+	p = add_text(p, time);
 	*p++ = '.';
 	*p++ = (char)('0' + ms / 100);
 	*p++ = (char)('0' + ms / 10 % 10);
 	*p++ = (char)('0' + ms % 10);
-	len = strlen(process);
-	memcpy(p, process, len);
-	return (int)(p + len - line);
+	p = add_text(p, zone);
+	return (int)(add_text(p, process) - line);
 }
 
 /* Writes what precedes the message; returns its length. */
@@ -381,7 +445,9 @@ line_head(char line[LOG_LINE_SIZE], enum log_level level)
 	struct timespec now;
 
 	if (bare)
-		return snprintf(line, LOG_LINE_SIZE, "%s: ", program);
+		return snprintf(line + (journal ? 3 : 0), LOG_LINE_SIZE - 3,
+			   "%s: ", program) +
+		    (int)(journal ? add_priority(line, level) - line : 0);
 	clock_gettime(CLOCK_REALTIME, &now);
 	/* RFC 3164: the facility is user, as in tinyproxy. */
 	if (to_syslog)

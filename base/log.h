@@ -27,6 +27,9 @@ enum log_level {
 	LOG_LEVEL_INFO
 };
 
+/* How the log writes the time: LogTime. */
+enum log_time { LOG_TIME_CLASSIC, LOG_TIME_RFC3339 };
+
 /* An access log that is configured. */
 struct access_path {
 	char *path;
@@ -41,6 +44,7 @@ struct log_places {
 	size_t naccess;
 	bool syslog; /* instead of the file */
 	enum log_level level;
+	enum log_time time;
 	uid_t user; /* whose files are harmless wherever they are */
 };
 
@@ -54,6 +58,7 @@ struct logs {
 	size_t naccess;
 	bool syslog;
 	enum log_level level;
+	enum log_time time;
 	bool bare; /* no time or level: for standard error at the start */
 };
 

@@ -53,6 +53,7 @@ struct conf {
 	bool access_start;
 	unsigned access_interval; /* 0: none */
 	enum log_level loglevel;
+	enum log_time log_time;
 	bool syslog, bind_same, free_bind, drain_on_term;
 	uint16_t port;
 	unsigned timeout, header_timeout, connect_timeout;

@@ -431,6 +431,29 @@ show_log_level(FILE *out, const struct directive *d, const struct conf *conf)
 	return true;
 }
 
+static const char *const log_times[] = {
+	[LOG_TIME_CLASSIC] = "classic", [LOG_TIME_RFC3339] = "rfc3339"
+};
+
+static int
+take_log_time(struct reader *r, const struct directive *d, char *arg)
+{
+	size_t n = sizeof(log_times) / sizeof(*log_times);
+	size_t form = word_number(r, arg, log_times, n);
+
+	if (form == n)
+		return -1;
+	*(enum log_time *)member(r, d) = (enum log_time)form;
+	return 0;
+}
+
+static bool
+show_log_time(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	fprintf(out, "%s %s\n", d->name, log_times[conf->log_time]);
+	return true;
+}
+
 static bool
 is_word(const char *arg)
 {
@@ -1605,6 +1628,8 @@ static const struct directive directives[] = {
 	{ "LogFile", take_path, show_string, AT(logfile) },
 	{ "LogLevel", take_log_level, show_log_level, AT(loglevel),
 	    .value = "info" },
+	{ "LogTime", take_log_time, show_log_time, AT(log_time),
+	    .value = "classic" },
 	{ "MaxClients", take_number, show_number, AT(max_clients),
 	    .min = 1, .max = 1000000 },
 	{ "MaxClientsPerHost", take_number, show_number,

@@ -99,8 +99,9 @@ parent_choose(struct conn *c)
 	s->give_up_at = clock_now() +
 	    (conn_reach_by(c) - clock_now()) /
 		(1 + upstream_left(us, &s->request, s->tried));
-	log_line(LOG_LEVEL_INFO, "Found upstream proxy %s %s:%u for %s",
-	    upstream_kind(u), u->host, (unsigned)u->port, s->request.host);
+	log_line(LOG_LEVEL_INFO, "Found upstream proxy %s %s:%u for %s %s",
+	    upstream_kind(u), u->host, (unsigned)u->port, s->request.host,
+	    say_whom(c));
 	return true;
 }
 
@@ -109,8 +110,8 @@ static bool
 parent_gives_way(struct conn *c, const struct upstream *u, const char *why)
 {
 	log_line(LOG_LEVEL_WARNING,
-	    "Could not connect to upstream proxy. (%s %s:%u: %s)",
-	    upstream_kind(u), u->host, (unsigned)u->port, why);
+	    "Could not connect to upstream proxy. (%s %s:%u: %s) %s",
+	    upstream_kind(u), u->host, (unsigned)u->port, why, say_whom(c));
 	upstream_dead(&conf->upstreams, u);
 	return clock_now() < conn_reach_by(c) && parent_choose(c);
 }
@@ -311,8 +312,8 @@ reach_resolve(struct conn *c)
 	if (conf->upstreams.n == 0 || s->tried != 0)
 		return reach_begin(c);
 	if (!parent_choose(c) || s->upstream == NULL) {
-		log_line(LOG_LEVEL_INFO, "No upstream proxy for %s",
-		    s->request.host);
+		log_line(LOG_LEVEL_INFO, "No upstream proxy for %s %s",
+		    s->request.host, say_whom(c));
 		return reach_begin(c);
 	}
 	d = reach_decision(c);

@@ -106,7 +106,7 @@ show_statistics(struct conn *c)
 	struct stats stats;
 	struct reply reply = { .stats = &stats };
 
-	log_line(LOG_LEVEL_NOTICE, "Request for the stathost.");
+	log_line(LOG_LEVEL_NOTICE, "Request for the stathost. %s", say_whom(c));
 	stats_sum(&stats);
 	return conn_reply(c, REFUSE_STATISTICS, &reply);
 }
@@ -373,7 +373,8 @@ log_mapped(const struct conn *c, const char *head)
 		return;
 	log_escape(from, sizeof(from), c->target, strlen(c->target));
 	log_escape(to, sizeof(to), head + req->target.at, req->target.len);
-	log_line(LOG_LEVEL_CONNECT, "Rewriting URL: %s -> %s", from, to);
+	log_line(LOG_LEVEL_CONNECT, "Rewriting URL: %s -> %s %s", from, to,
+	    say_whom(c));
 }
 
 /*

@@ -28,6 +28,7 @@ struct order_message {
 	/* ORDER_LOGS: which descriptors come with it, and how to write. */
 	bool log, syslog;
 	enum log_level level;
+	enum log_time time;
 	size_t naccess;
 	enum record_format formats[ACCESS_LOGS_MAX];
 	/* ORDER_DRAIN: a bit for each listener that no other worker serves. */

@@ -314,7 +314,8 @@ worker_logs(struct gen *gen, struct child *child, const struct logs *logs)
 	struct order_message order = { .order = ORDER_LOGS,
 		.log = logs->fd >= 0,
 		.syslog = logs->syslog,
-		.level = logs->level };
+		.level = logs->level,
+		.time = logs->time };
 	int fds[1 + ACCESS_LOGS_MAX];
 	size_t n = 0;
 

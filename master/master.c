@@ -162,6 +162,7 @@ master_places(const struct gen *gen)
 		.naccess = conf->naccess,
 		.syslog = conf->syslog,
 		.level = conf->loglevel,
+		.time = conf->log_time,
 		.user = identity_uid(&gen->identity) };
 
 	if (places.file == NULL && m.foreground)

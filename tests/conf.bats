@@ -193,13 +193,17 @@ bool_directive() {
 	refuses AccessLog "AccessLog \"$DIR/a\"json\n"
 	takes "AccessLog \"$DIR/a\"\nAccessLog \"$DIR/b\" json\n"
 	refuses AccessLog \
-	    "AccessLog \"$DIR/a\"\nAccessLog \"$DIR/a\" json\n"
+	    "AccessLog \"$DIR/a\"\nAccessLog \"$DIR/a\" json\n" 5
 	refuses AccessLog \
-	    "AccessLog \"/dev/stdout\"\nAccessLog \"/dev/fd/1\"\n"
-	refuses AccessLog "$(printf 'AccessLog "/tmp/%s"\\n' 1 2 3 4 5)"
-	takes 'AccessLogInterval 0\nAccessLogInterval 10\n'
+	    "AccessLog \"/dev/stdout\"\nAccessLog \"/dev/fd/1\"\n" 5
+	refuses AccessLog "$(printf 'AccessLog "/tmp/%s"\\n' 1 2 3 4 5)" 8
+	takes 'AccessLogInterval 0\n'
+	takes 'AccessLogInterval 10\n'
 	refuses AccessLogInterval 'AccessLogInterval 9\n'
 	bool_directive AccessLogStart
+	takes 'LogTime classic\n'
+	takes 'LogTime RFC3339\n'
+	refuses LogTime 'LogTime iso\n'
 	string_directive Chroot
 	refuses Chroot 'Chroot /tmp\n'
 	refuses Chroot 'Chroot "relative/path"\n'
@@ -974,6 +978,9 @@ all_set() {
 	[ "$(id -u)" = 0 ] || chroot='# Chroot is not set'
 	cat <<-END
 	AccessLog "$DIR/access log"
+	AccessLog "$DIR/access json" json
+	AccessLogInterval 30
+	AccessLogStart yes
 	AddHeader "X-B" "b  b"
 	AddHeader "X-A" "a"
 	Deny 10.0.0.0/8
@@ -1028,6 +1035,7 @@ all_set() {
 	ListenProxy ::2
 	LogFile "$DIR/log"
 	LogLevel notice
+	LogTime rfc3339
 	MaxClients 33
 	MaxClientsPerHost 34
 	MaxDraining 5

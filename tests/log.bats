@@ -638,6 +638,28 @@ syslog_start() {
 	[ "$(tail -n 1 "$DIR/access" | cut -c 1-10)" = "$(date -u +%F)" ]
 }
 
+@test "log: LogTime rfc3339 writes the year and the offset from UTC" {
+	TZ=Asia/Kolkata adit_start "LogTime rfc3339"
+	adit_stop
+	fails grep -avE '^[A-Z]+ +20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-9:]{8}\.[0-9]{3}[+-][0-9]{2}:[0-9]{2} \[[0-9]+\]: .' "$LOG"
+}
+
+@test "log: the journal gets the level of each line, and a file does not" {
+	adit_conf 'LogFile "/dev/stdout"'
+	: >"$DIR/journal"
+	export JOURNAL_STREAM
+	JOURNAL_STREAM=$(stat -c %d:%i "$DIR/journal")
+	"$ADIT" -d -c "$CONF" >>"$DIR/journal" 2>"$DIR/stderr" &
+	ADIT_PID=$!
+	wait_for grep -q 'Starting main loop' "$DIR/journal"
+	kill "$ADIT_PID"
+	wait_for dead "$ADIT_PID"
+	grep -q '^<5>NOTICE  ' "$DIR/journal"
+	grep -q '^<6>INFO  ' "$DIR/journal"
+	fails grep -v '^<[2-6]>' "$DIR/journal"
+	ADIT_PID=
+}
+
 @test "log: a client that connects and says nothing leaves no line in the access log" {
 	access_start "Allow 127.0.0.0/8"
 	client close

@@ -299,7 +299,7 @@ no_clients() {
 		grep -q '<tr><th>Open connections</th><td>[12]</td></tr>' \
 			<<<"$reply"
 	done
-	wait_for log_counts 3 '^NOTICE .*: Request for the stathost\.$'
+	wait_for log_counts 3 '^NOTICE .*: Request for the stathost\. \(file descriptor [0-9]+, client 127\.0\.0\.1\)$'
 	for host in tinyproxy.stat:443 a.tinyproxy.stats:443; do
 		client send "CONNECT $host HTTP/1.1\r\nHost: tinyproxy.stats\r\n\r\n" \
 			refused 403 >/dev/null

@@ -357,7 +357,7 @@ S5_OK='\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34'
 	while read -r name expected; do
 		client send "CONNECT $name:443 HTTP/1.1\r\n\r\n" refused 502 >"$DIR/reply"
 		name=${name#[} name=${name%]} name=${name%.}
-		log_wait "Found upstream proxy http 127.0.0.1:$expected for ${name,,}$"
+		log_wait "Found upstream proxy http 127.0.0.1:$expected for ${name,,} \\(file"
 	done <<-'EOF'
 		a.example 1
 		WWW.EXAMPLE. 2
