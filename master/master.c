@@ -828,6 +828,7 @@ is_finished(const struct gen *gen)
 static void
 master_free(struct gen *gen)
 {
+	steward_gone(gen);
 	if (gen == m.live)
 		m.live = NULL;
 	if (gen == m.coming)
@@ -1072,7 +1073,6 @@ master_run(void)
 {
 	while (gen_first() != NULL)
 		master_turn();
-	steward_end();
 	if (m.phase == DRAINING)
 		service_stopping();
 }

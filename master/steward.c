@@ -274,12 +274,13 @@ steward_drop(const struct gen *gen)
 		local_remove(gen, s.gen);
 }
 
-/* Ends it for good. */
+/* A generation ends; the process that serves for it ends with it. */
 void
-steward_end(void)
+steward_gone(const struct gen *gen)
 {
-	if (s.gen != NULL)
-		local_remove(s.gen, NULL);
+	if (s.gen != gen)
+		return;
+	local_remove(gen, NULL);
 	child_hang_up(&s.child);
 	if (s.child.pid > 0)
 		kill(s.child.pid, SIGKILL);

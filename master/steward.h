@@ -25,7 +25,7 @@ size_t steward_watch(struct pollfd *);
 bool steward_wish(struct wish_message *, int *client);
 bool steward_reap(pid_t, int status, int64_t now);
 void steward_drop(const struct gen *);
-void steward_end(void);
+void steward_gone(const struct gen *);
 
 /* The peers that wait for a reload; see steward_keep(). */
 void steward_keep(int client);
