@@ -48,7 +48,7 @@ line_open(const char *path)
 int
 line_send(int fd, const char *command)
 {
-	char whole[LINE_SIZE];
+	char whole[LINE_COMMAND];
 	int len = snprintf(whole, sizeof(whole), "%s\n", command);
 
 	if (len < 0 || (size_t)len >= sizeof(whole)) {

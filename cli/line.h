@@ -7,8 +7,8 @@
 #include <stddef.h>
 
 enum {
-	LINE_LOST = -1,  /* the other end has closed without a status */
-	LINE_SIZE = 8192 /* bytes of a command, with its end */
+	LINE_LOST = -1,     /* the other end has closed without a status */
+	LINE_COMMAND = 8192 /* bytes of a command, with its end */
 };
 
 int line_open(const char *path);

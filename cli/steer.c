@@ -56,7 +56,7 @@ path_find(const struct steer *s)
 
 /* Adds a word to a command.  Returns 0, or -1: it cannot be sent. */
 static int
-word_add(char command[LINE_SIZE], const char *word)
+word_add(char command[LINE_COMMAND], const char *word)
 {
 	size_t len = strlen(command);
 
@@ -66,8 +66,8 @@ word_add(char command[LINE_SIZE], const char *word)
 		    program, word);
 		return -1;
 	}
-	snprintf(
-	    command + len, LINE_SIZE - len, "%s%s", len > 0 ? " " : "", word);
+	snprintf(command + len, LINE_COMMAND - len, "%s%s", len > 0 ? " " : "",
+	    word);
 	return 0;
 }
 
@@ -169,7 +169,7 @@ usage_say(void)
 int
 steer_run(const struct steer *s, int n, char **words)
 {
-	char command[LINE_SIZE] = "", *path;
+	char command[LINE_COMMAND] = "", *path;
 	bool sessions, top;
 	int order = TABLE_BYTES, status;
 
