@@ -10,7 +10,7 @@ OPEN_PORTS=(22 80 443)
 # recipe NAME: starts adit with this recipe; only the paths and, if the tests
 # have another one, the user are changed.
 recipe() {
-	sed -e "s,\"/var/log/,\"$DIR/," -e "s,\"/run/,\"$DIR/," \
+	sed -e "s,\"/var/log/adit/,\"$DIR/," -e "s,\"/run/adit/,\"$DIR/," \
 	    -e "s/^User .*/User ${ADIT_TEST_USER:-nobody}/" \
 	    "$BATS_TEST_DIRNAME/recipes/$1.conf" >"$CONF"
 	PORT=8888
@@ -116,8 +116,10 @@ asked() {
 	local name
 
 	for name in "${RECIPES[@]}"; do
-		checks "$BATS_TEST_DIRNAME/recipes/$name.conf" "$DIR/out" \
-		    "$DIR/err"
+		# The user need not exist here.
+		sed 's/^User adit$/User nobody/' \
+		    "$BATS_TEST_DIRNAME/recipes/$name.conf" >"$DIR/$name.conf"
+		checks "$DIR/$name.conf" "$DIR/out" "$DIR/err"
 		# The manual says why this one is right.
 		[ "$name" != parent ] || sed -i.bak \
 		    '/: warning: DenyTo: no effect on names that go to the parent/d' \
@@ -142,7 +144,7 @@ asked() {
 	goes 10.1.2.3 - web.example:443 8.8.8.8:443 '[2600::1]:443' \
 	    half.example:443
 	AT=2001:db8:1::1 goes 2001:db8:1::9 - web.example:443
-	wait_for grep -q ' half.example:443 8\.8\.8\.8:443 ' "$DIR/adit-access.log"
+	wait_for grep -q ' half.example:443 8\.8\.8\.8:443 ' "$DIR/access.log"
 
 	# Clients outside the office.
 	stays 403 10.2.0.1 - web.example:443
@@ -264,7 +266,7 @@ asked() {
 		grep -qE '^HTTP/1.1 (200|403) ' "$DIR/reply"
 	done
 	fails awk '$5 ~ /^169\.254\./ { found = 1 } END { exit !found }' \
-	    "$DIR/adit-access.log"
+	    "$DIR/access.log"
 }
 
 # parent_ready NAME: for wait_for.
@@ -308,9 +310,9 @@ company_proxy() {
 	# Targets of the company are reached without them.
 	goes 127.0.0.1 - wiki.corp.example.com:443 10.3.3.3:443
 	wait_for grep -q ' wiki.corp.example.com:443 10\.3\.3\.3:443 200/' \
-	    "$DIR/adit-access.log"
+	    "$DIR/access.log"
 	wait_for grep -q ' 10\.3\.3\.3:443 10\.3\.3\.3:443 200/' \
-	    "$DIR/adit-access.log"
+	    "$DIR/access.log"
 	# A name that they look up is not looked up here.
 	"$PEER" client -b 127.0.0.1 127.0.0.1 8888 \
 	    send 'CONNECT none.example:443 HTTP/1.1\r\n\r\n' refused 502
@@ -369,7 +371,7 @@ browses() {
 	browses 202 '/shop/cart?id=7'
 	grep -q '^Location: http://www.example.com/shop/cart' "$DIR/reply"
 	browses 301 /shop
-	wait_for grep -q ' /shop/ 127.0.0.1:8080 202/' "$DIR/adit-access.log"
+	wait_for grep -q ' /shop/ 127.0.0.1:8080 202/' "$DIR/access.log"
 	# All other requests.
 	for at in http://web.example/ http://8.8.8.8/ http://10.0.0.6/ \
 	    http://127.0.0.1:8080/ http://127.0.0.1:8081/ http://localhost:8081/ \
@@ -396,4 +398,23 @@ browses() {
 crowded() {
 	"$PEER" client -t 5 -b 203.0.113.9 192.0.2.1 80 send G refused 503 \
 	    >/dev/null 2>&1
+}
+
+@test "recipes: README, manuals, recipes and the files in etc/ agree on user and paths" {
+	local top=$BATS_TEST_DIRNAME/.. files
+
+	files=("$top"/README.md "$top"/man/adit.conf.5 "$top"/adit.conf
+	    "$top"/tests/recipes/*.conf "$top"/etc/adit.* "$top"/etc/debian/*
+	    "$top"/etc/fail2ban/*/*)
+	fails grep -nE 'User nobody$' "$top"/README.md "$top"/man/adit.conf.5 \
+	    "$top"/tests/recipes/*.conf
+	fails grep -nE '/var/log/adit(\.log|-)|/etc/adit\.conf' "${files[@]}" \
+	    "$top"/man/adit.8
+	# FreeBSD has /var/run, and all PID files in one directory.
+	fails grep -nE '/run/adit\.' "${files[@]/*adit.rc/$top/README.md}"
+	grep -q '/run/adit/' "$top"/etc/adit.logrotate
+	grep -q '/run/adit/' "$top"/etc/adit.apparmor
+	grep -qx 'RuntimeDirectory=adit' "$top"/etc/adit.service
+	grep -qx 'LogsDirectory=adit' "$top"/etc/adit.service
+	grep -qx 'User=adit' "$top"/etc/adit.service
 }
