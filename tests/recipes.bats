@@ -407,7 +407,7 @@ crowded() {
 	    "$top"/tests/recipes/*.conf "$top"/etc/adit.* "$top"/etc/debian/*
 	    "$top"/etc/fail2ban/*/*)
 	fails grep -nE 'User nobody$' "$top"/README.md "$top"/man/adit.conf.5 \
-	    "$top"/tests/recipes/*.conf
+	    "$top"/adit.conf "$top"/tests/recipes/*.conf
 	fails grep -nE '/var/log/adit(\.log|-)|/etc/adit\.conf' "${files[@]}" \
 	    "$top"/man/adit.8
 	# FreeBSD has /var/run, and all PID files in one directory.
