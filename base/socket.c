@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <unistd.h>
 
 #include "socket.h"
 
@@ -32,4 +33,13 @@ socket_is_passing(int error)
 {
 	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR ||
 	    error == ENOBUFS;
+}
+
+/* Closes a descriptor unless it is -1, which it is then. */
+void
+socket_close(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
 }

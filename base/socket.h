@@ -7,5 +7,6 @@
 
 void socket_linger(int fd, bool gracefully);
 bool socket_is_passing(int error);
+void socket_close(int *fd);
 
 #endif

@@ -180,9 +180,7 @@ const char *say_descriptor(const struct conn *);
 const char *say_whom(const struct conn *);
 void say_connect(struct conn *);
 
-/* say.c: all connections, for others. */
-void say_sessions_begin(void);
-size_t say_sessions(struct session *, size_t max);
+void say_session(struct session *, const struct conn *);
 void say_record(const struct conn *, enum record_event);
 void say_dropped(const struct addr *client, enum refusal);
 

@@ -111,15 +111,6 @@ say_whom(const struct conn *c)
 
 /* Sessions. */
 
-static struct conn *last_said; /* of the table that is being written */
-
-/* Begins to show all connections again. */
-void
-say_sessions_begin(void)
-{
-	last_said = NULL;
-}
-
 /* Cuts a text to size, with what is not printable escaped. */
 static void
 cut(char *to, size_t size, const char *from)
@@ -128,8 +119,9 @@ cut(char *to, size_t size, const char *from)
 		log_escape(to, size, from, strlen(from));
 }
 
-static void
-session_fill(struct session *s, const struct conn *c)
+/* Shows a connection to others. */
+void
+say_session(struct session *s, const struct conn *c)
 {
 	memset(s, 0, sizeof(*s));
 	s->serial = c->serial;
@@ -143,20 +135,6 @@ session_fill(struct session *s, const struct conn *c)
 	    clock_now() - (c->tunnel.active != 0 ? c->tunnel.active : c->since);
 	cut(s->user, sizeof(s->user), c->user);
 	cut(s->target, sizeof(s->target), c->target);
-}
-
-/*
- * Shows the next connections, at most max of them.  Returns how many; 0: that
- * was all.  One that begins meanwhile may be left out.
- */
-size_t
-say_sessions(struct session *to, size_t max)
-{
-	size_t n = 0;
-
-	while (n < max && (last_said = conn_next(last_said)) != NULL)
-		session_fill(&to[n++], last_said);
-	return n;
 }
 
 /*

@@ -94,8 +94,8 @@ listeners_describe(
 	char at[ADDR_TEXT_SIZE];
 
 	for (size_t i = 0; i < l->n; i++)
-		socket_describe(
-		    h, kind, l->fds[i], addr_text_port(&l->at[i], at));
+		socket_describe(h, l->proxied >> i & 1 ? "proxied" : kind,
+		    l->fds[i], addr_text_port(&l->at[i], at));
 }
 
 static void
@@ -147,6 +147,8 @@ listeners_adopt(struct listeners *l, const char *kind, const struct handover *h)
 			    h->sockets[i].fd, h->sockets[i].at);
 			return -1;
 		}
+		if (strcmp(kind, "proxied") == 0)
+			l->proxied |= UINT64_C(1) << l->n;
 		l->fds[l->n] = h->sockets[i].fd;
 		addr_from_sockaddr(&l->at[l->n++], &ss);
 	}
@@ -161,7 +163,8 @@ sockets_adopt(struct gen *gen, const struct handover *h)
 	for (size_t i = 0; i < h->nsockets; i++)
 		if (strcmp(h->sockets[i].kind, "control") == 0)
 			gen->local = h->sockets[i].fd;
-	if (listeners_adopt(&gen->listeners, "listen", h) != 0)
+	if (listeners_adopt(&gen->listeners, "listen", h) != 0 ||
+	    listeners_adopt(&gen->listeners, "proxied", h) != 0)
 		return -1;
 	return listeners_adopt(&gen->status_at, "status", h);
 }

@@ -32,6 +32,7 @@
 #include "login.h"
 #include "orders.h"
 #include "question.h"
+#include "socket.h"
 #include "sys.h"
 #include "worker.h"
 
@@ -85,7 +86,8 @@ close_gen(struct gen *gen)
 	if (gen->conf == NULL)
 		return;
 	listen_close(&gen->listeners);
-	gen_close_status(gen);
+	listen_close(&gen->status_at);
+	socket_close(&gen->local);
 	links_close(&gen->links);
 	log_close(&gen->logs);
 	login_forget(&gen->conf->logins);
@@ -191,8 +193,7 @@ control_main(struct gen *gen, int control)
 		{ { [10] = 0xff, [11] = 0xff, [12] = 127 }, 104 },
 		{ { [15] = 1 }, 128 }
 	};
-	const struct conf *conf = gen->conf;
-	bool any = conf->status.nallow > 0;
+	bool any = gen->conf->status.nallow > 0;
 	struct control_args args = { .share = gen->share,
 		.board = gen->board,
 		.baton = &gen->links.baton,
@@ -200,16 +201,16 @@ control_main(struct gen *gen, int control)
 		.listeners = gen->status_at.fds,
 		.nlisteners = gen->status_at.n,
 		.local = gen->local,
-		.allow = any ? conf->status.allow : loopback,
-		.nallow = any ? conf->status.nallow : 2,
-		.details = conf->status.details,
-		.upstreams = &conf->upstreams };
+		.allow = any ? gen->conf->status.allow : loopback,
+		.nallow = any ? gen->conf->status.nallow : 2,
+		.details = gen->conf->status.details,
+		.upstreams = &gen->conf->upstreams };
 
 	sys_title("control");
 	links_keep_control(&gen->links);
 	listen_close(&gen->listeners);
 	login_forget(&gen->conf->logins);
-	identity_assume(&gen->identity, conf->chroot);
+	identity_assume(&gen->identity, gen->conf->chroot);
 	control_run(&args);
 }
 
@@ -226,7 +227,8 @@ child_main(struct gen *own, struct child *self, struct gen *all, int control,
 	sigprocmask(SIG_SETMASK, before, NULL);
 	if (self->outside)
 		control_main(own, control);
-	gen_close_status(own);
+	listen_close(&own->status_at);
+	socket_close(&own->local);
 	board_unmap(own->board);
 	if (child_is_desk(own, self))
 		desk_main(own, control);

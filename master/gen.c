@@ -20,7 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "addr.h"
 #include "baton.h"
@@ -39,6 +38,7 @@
 #include "orders.h"
 #include "program.h"
 #include "share.h"
+#include "socket.h"
 #include "sys.h"
 
 enum {
@@ -134,16 +134,6 @@ gen_listen(struct gen *gen, const struct gen *old)
 	    &gen->listeners, &wish, old != NULL ? &old->listeners : NULL);
 }
 
-/* Closes what only the control process has to do with. */
-void
-gen_close_status(struct gen *gen)
-{
-	listen_close(&gen->status_at);
-	if (gen->local >= 0)
-		close(gen->local);
-	gen->local = -1;
-}
-
 /* Closes and frees a generation whose children are all gone. */
 void
 gen_free(struct gen *gen)
@@ -154,7 +144,8 @@ gen_free(struct gen *gen)
 		at = &(*at)->next;
 	*at = gen->next;
 	listen_close(&gen->listeners);
-	gen_close_status(gen);
+	listen_close(&gen->status_at);
+	socket_close(&gen->local);
 	links_close(&gen->links);
 	log_close(&gen->logs);
 	conf_free(gen->conf);
@@ -436,7 +427,8 @@ gen_drain(struct gen *gen, const struct gen *successor, int64_t now)
 	listen_close(&gen->listeners);
 	links_close(&gen->links);
 	if (successor != NULL) {
-		gen_close_status(gen);
+		listen_close(&gen->status_at);
+		socket_close(&gen->local);
 		gen_retire(gen);
 	}
 	gen_continue(gen);

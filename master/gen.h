@@ -91,7 +91,6 @@ bool gen_over(const struct gen *);
 bool gen_empty(const struct gen *);
 struct gen *gen_first(void);
 const struct gen_deaths *gen_deaths(void);
-void gen_close_status(struct gen *);
 void gen_free(struct gen *);
 
 #endif

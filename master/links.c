@@ -10,21 +10,13 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <unistd.h>
 
 #include "baton.h"
 #include "bounds.h"
 #include "links.h"
 #include "question.h"
 #include "share.h"
-
-static void
-end_close(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
+#include "socket.h"
 
 /* Nothing is open yet. */
 void
@@ -67,11 +59,11 @@ void
 links_keep_worker(struct links *links, uint32_t worker)
 {
 	for (int queue = 0; queue < QUEUES; queue++)
-		end_close(&links->queues[queue][1]);
+		socket_close(&links->queues[queue][1]);
 	for (size_t i = 0; i < links->baton.nworkers; i++) {
-		end_close(&links->answers[i][0]);
+		socket_close(&links->answers[i][0]);
 		if (i != worker)
-			end_close(&links->answers[i][1]);
+			socket_close(&links->answers[i][1]);
 	}
 	baton_keep(&links->baton, worker);
 }
@@ -81,9 +73,9 @@ void
 links_keep_desk(struct links *links)
 {
 	for (int queue = 0; queue < QUEUES; queue++)
-		end_close(&links->queues[queue][0]);
+		socket_close(&links->queues[queue][0]);
 	for (size_t i = 0; i < links->baton.nworkers; i++)
-		end_close(&links->answers[i][1]);
+		socket_close(&links->answers[i][1]);
 	baton_close(&links->baton);
 }
 
@@ -92,12 +84,12 @@ void
 links_keep_control(struct links *links)
 {
 	for (int queue = 0; queue < QUEUES; queue++) {
-		end_close(&links->queues[queue][0]);
-		end_close(&links->queues[queue][1]);
+		socket_close(&links->queues[queue][0]);
+		socket_close(&links->queues[queue][1]);
 	}
 	for (size_t i = 0; i < links->baton.nworkers; i++) {
-		end_close(&links->answers[i][0]);
-		end_close(&links->answers[i][1]);
+		socket_close(&links->answers[i][0]);
+		socket_close(&links->answers[i][1]);
 	}
 }
 
@@ -106,12 +98,12 @@ void
 links_close(struct links *links)
 {
 	for (int queue = 0; queue < QUEUES; queue++) {
-		end_close(&links->queues[queue][0]);
-		end_close(&links->queues[queue][1]);
+		socket_close(&links->queues[queue][0]);
+		socket_close(&links->queues[queue][1]);
 	}
 	for (size_t i = 0; i < links->baton.nworkers; i++) {
-		end_close(&links->answers[i][0]);
-		end_close(&links->answers[i][1]);
+		socket_close(&links->answers[i][0]);
+		socket_close(&links->answers[i][1]);
 	}
 	baton_close(&links->baton);
 }
