@@ -238,5 +238,5 @@ adopt_all(
 		if (g->live)
 			live = gen;
 	}
-	return sockets_adopt(live, h) == 0 ? live : NULL;
+	return live != NULL && sockets_adopt(live, h) == 0 ? live : NULL;
 }
