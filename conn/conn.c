@@ -823,6 +823,8 @@ conn_reply(struct conn *c, enum refusal refusal, struct reply *r)
 	c->status = r->status;
 	c->refusal = refusal;
 	stats_refused(refusal);
+	if (c->rule != 0)
+		stats_rule(refusal, c->rule);
 	relay_free(&c->tunnel);
 	c->tunnel.active = clock_now();
 	return reply_send(c, text, len) == 0 ? CONN_LINGER

@@ -50,6 +50,11 @@ stats_init(struct share *share, size_t slot)
 	k.slot = &share->slots[slot];
 	atomic_store(&k.slot->tunnels, 0);
 	atomic_store(&k.slot->parents_down, 0);
+	/* Another generation may have other rules in the same lines. */
+	for (size_t i = 0; i < HITS_MAX; i++) {
+		atomic_store(&k.slot->hits[i].rule, 0);
+		atomic_store(&k.slot->hits[i].count, 0);
+	}
 }
 
 /* Adds one to a counter; does nothing for TALLY_NONE. */
@@ -73,6 +78,29 @@ stats_refused(enum refusal refusal)
 {
 	add(&k.slot->refused[refusal], 1);
 	stats_count(refusal_row(refusal)->tally);
+}
+
+/*
+ * Counts a refusal for the line of the rule that has caused it.  When there are
+ * more rules than places, the one with the fewest gives way, and its count is
+ * a part of what is shown for the next, which is too high then.
+ */
+void
+stats_rule(enum refusal refusal, uint32_t line)
+{
+	uint64_t rule = (uint64_t)refusal << 32 | line;
+	struct share_hit *hits = k.slot->hits, *least = hits;
+
+	for (size_t i = 0; i < HITS_MAX; i++) {
+		if (atomic_load(&hits[i].rule) == rule) {
+			add(&hits[i].count, 1);
+			return;
+		}
+		if (atomic_load(&hits[i].count) < atomic_load(&least->count))
+			least = &hits[i];
+	}
+	atomic_store(&least->rule, rule);
+	add(&least->count, 1);
 }
 
 /* Counts a time by its length. */

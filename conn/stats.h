@@ -19,6 +19,7 @@ void stats_init(struct share *, size_t slot);
 void stats_count(enum tally);
 void stats_add(enum count, uint64_t n);
 void stats_refused(enum refusal);
+void stats_rule(enum refusal, uint32_t line);
 void stats_took(enum span, int64_t ms);
 void stats_tunnels(int change);
 void stats_turn(uint64_t parents_down);

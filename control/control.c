@@ -133,6 +133,7 @@ view_of(int64_t now)
 		.board = k.args->board,
 		.crowd = k.args->details ? &k.crowd : NULL,
 		.upstreams = k.args->upstreams,
+		.filter = k.args->filter,
 		.unready = unready(now),
 		.missed = k.args->details ? gather_missed() : 0 };
 }

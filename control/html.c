@@ -317,6 +317,33 @@ print_refusals(FILE *out, const struct sheet *s)
 	fputs("</section>\n", out);
 }
 
+/* The rules that refuse, with their places. */
+static void
+print_rules(FILE *out, const struct view *v)
+{
+	const struct sheet *s = v->sheet;
+
+	if (s->nrules == 0)
+		return;
+	fputs("<section aria-labelledby=\"rules\"><h2 id=\"rules\">Rules that "
+	      "refuse</h2>\n<table><tr><th scope=\"col\">Rule</th><th "
+	      "scope=\"col\">Reason</th><th scope=\"col\" class=\"n\">Count"
+	      "</th></tr>\n",
+	    out);
+	for (size_t i = 0; i < s->nrules && i < CROWD_SHOWN; i++) {
+		const struct sheet_rule *r = &s->rules[i];
+
+		fputs("<tr><td class=\"w\">", out);
+		text(out, view_file(v, r->refusal));
+		fprintf(out,
+		    ":%u</td><td>%s</td><td class=\"n\">%" PRIu64
+		    "</td></tr>\n",
+		    (unsigned)r->line, refusal_row(r->refusal)->reason,
+		    r->count);
+	}
+	fputs("</table></section>\n", out);
+}
+
 /* The busiest of one kind. */
 static void
 print_sums(FILE *out, const char *title, const struct crowd_list *list)
@@ -538,6 +565,7 @@ html_print(FILE *out, const struct view *v, const struct page_request *r)
 	print_load(out, v);
 	fputs("</div>\n<div class=\"grid\">\n", out);
 	print_refusals(out, v->sheet);
+	print_rules(out, v);
 	if (v->crowd != NULL) {
 		print_sums(out, "Busiest clients", &v->crowd->clients);
 		print_sums(out, "Busiest users", &v->crowd->users);

@@ -9,11 +9,13 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "args.h"
 #include "board.h"
 #include "clock.h"
+#include "refusal.h"
 #include "share.h"
 #include "sheet.h"
 #include "tally.h"
@@ -41,6 +43,35 @@ slot_count(struct sheet *s, const struct share_slot *slot)
 	add_all(s->span_ms, slot->span_ms, SPANS);
 }
 
+/* Adds to a rule's count. */
+static void
+rule_add(struct sheet *s, uint64_t rule, uint64_t count)
+{
+	enum refusal refusal = (enum refusal)(rule >> 32);
+	uint32_t line = (uint32_t)rule;
+	size_t i = 0;
+
+	if (rule == 0 || rule >> 32 >= REFUSALS)
+		return;
+	while (i < s->nrules &&
+	    (s->rules[i].refusal != refusal || s->rules[i].line != line))
+		i++;
+	if (i == SHEET_RULES)
+		return;
+	if (i == s->nrules)
+		s->rules[s->nrules++] =
+		    (struct sheet_rule){ .refusal = refusal, .line = line };
+	s->rules[i].count += count;
+}
+
+static int
+rule_compare(const void *a, const void *b)
+{
+	const struct sheet_rule *x = a, *y = b;
+
+	return x->count < y->count ? 1 : x->count > y->count ? -1 : 0;
+}
+
 /* Adds what the worker has that holds the slot now. */
 static void
 worker_count(struct sheet *s, const struct share_slot *slot,
@@ -65,6 +96,9 @@ worker_count(struct sheet *s, const struct share_slot *slot,
 	s->workers_stopped += worker->stopped;
 	s->workers_ready += worker->ready && !worker->stopped;
 	s->parents_down |= atomic_load(&slot->parents_down);
+	for (size_t i = 0; i < HITS_MAX; i++)
+		rule_add(s, atomic_load(&slot->hits[i].rule),
+		    atomic_load(&slot->hits[i].count));
 }
 
 /* How many connections the live workers may have together. */
@@ -99,6 +133,7 @@ sheet_take(struct sheet *s, const struct control_args *args)
 		if (s->view.workers[i].gen != 0)
 			worker_count(s, &share->slots[i], &s->view.workers[i]);
 	}
+	qsort(s->rules, s->nrules, sizeof(*s->rules), rule_compare);
 	s->limit = limit_of(&s->view);
 }
 

@@ -8,9 +8,19 @@
 #include <stdint.h>
 
 #include "board.h"
+#include "refusal.h"
 #include "tally.h"
 
 struct control_args;
+
+enum { SHEET_RULES = 64 /* that are shown */ };
+
+/* How often a rule of the live generation has refused a request. */
+struct sheet_rule {
+	enum refusal refusal;
+	uint32_t line;
+	uint64_t count;
+};
 
 /* Sums over all workers, beside what the master shows. */
 struct sheet {
@@ -22,7 +32,9 @@ struct sheet {
 	uint64_t tally[TALLIES], count[COUNTS], refused[REFUSALS_MAX];
 	uint64_t span[SPANS][SPAN_STEPS + 1], span_ms[SPANS];
 	uint64_t parents_down; /* for a worker that serves */
-	uint64_t limit;        /* connections at once; 0: not known */
+	size_t nrules;
+	struct sheet_rule rules[SHEET_RULES]; /* the most frequent first */
+	uint64_t limit; /* connections at once; 0: not known */
 };
 
 void sheet_take(struct sheet *, const struct control_args *);

@@ -105,6 +105,15 @@ view_session(FILE *out, const struct gathered *g, uint64_t rate, bool json)
 	    s->up, s->down, rate, s->age, s->idle);
 }
 
+/* The file in which the rule stands that causes a refusal. */
+const char *
+view_file(const struct view *v, enum refusal refusal)
+{
+	if (refusal == REFUSE_FILTERED && v->filter != NULL)
+		return v->filter;
+	return v->sheet->view.file;
+}
+
 static const char *
 phase_word(enum board_phase phase)
 {
@@ -195,6 +204,24 @@ json_refusals(FILE *out, const struct sheet *s)
 }
 
 static void
+json_rules(FILE *out, const struct view *v)
+{
+	const struct sheet *s = v->sheet;
+
+	fprintf(out, "\"rules\":[");
+	for (size_t i = 0; i < s->nrules; i++) {
+		const struct sheet_rule *r = &s->rules[i];
+
+		fprintf(out, "%s{", i > 0 ? "," : "");
+		json_text(out, "reason", refusal_row(r->refusal)->reason);
+		json_text(out, "file", view_file(v, r->refusal));
+		json_number(out, "line", r->line);
+		fprintf(out, "\"count\":%" PRIu64 "}", r->count);
+	}
+	fprintf(out, "],");
+}
+
+static void
 json_sums(FILE *out, const char *key, const struct crowd_list *list)
 {
 	fprintf(out, "\"%s\":[", key);
@@ -249,6 +276,7 @@ view_json(FILE *out, const struct view *v)
 	json_number(out, "lines_lost", s->count[COUNT_LINES_LOST]);
 	json_reload(out, &s->view.reload);
 	json_refusals(out, s);
+	json_rules(out, v);
 	json_gens(out, s);
 	json_workers(out, s);
 	if (v->crowd != NULL)

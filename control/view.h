@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "refusal.h"
+
 struct board;
 struct crowd;
 struct gathered;
@@ -20,10 +22,12 @@ struct view {
 	const struct board *board;
 	const struct crowd *crowd; /* NULL: who goes where is not shown */
 	const struct upstreams *upstreams;
+	const char *filter;  /* the file of Filter, or NULL */
 	const char *unready; /* or NULL */
 	uint64_t missed;     /* workers that did not answer */
 };
 
+const char *view_file(const struct view *, enum refusal);
 void view_json(FILE *, const struct view *);
 void view_lines(FILE *, const struct view *);
 void view_session(FILE *, const struct gathered *, uint64_t rate, bool json);

@@ -54,6 +54,7 @@ struct control_args {
 	size_t nallow;
 	bool details; /* StatusDetails: who goes where is shown */
 	const struct upstreams *upstreams;
+	const char *filter; /* the file of Filter, or NULL */
 };
 
 /* What the desk is given.  Everything stays the caller's. */

@@ -13,6 +13,7 @@
 
 enum {
 	SHARE_VERSION = 1, /* add 1 where a field gets another meaning */
+	HITS_MAX = 32,     /* rules whose refusals a worker tells apart */
 	SLOTS_MAX = 1024,  /* workers, also those that drain */
 	MADE_MAX = 4096    /* connections to servers that are remembered */
 };
@@ -51,6 +52,12 @@ enum share_phase {
 	PHASE_DRAINING
 };
 
+/* How often a rule has refused a request; see stats_rule(). */
+struct share_hit {
+	_Atomic uint64_t rule; /* enum refusal << 32 | line; 0: free */
+	_Atomic uint64_t count;
+};
+
 /* What all processes count together; each slot has one writer. */
 struct share {
 	atomic_uint phase;      /* enum share_phase; the master writes it */
@@ -77,7 +84,8 @@ struct share {
 		_Atomic uint64_t span_ms[SPANS]; /* their sums */
 		/* These are of the worker that has the slot now. */
 		atomic_uint tunnels;
-		atomic_uint beat;              /* turns of its loop */
+		atomic_uint beat; /* turns of its loop */
+		struct share_hit hits[HITS_MAX];
 		_Atomic uint64_t parents_down; /* a bit for each Upstream */
 		_Atomic uint64_t serial; /* connections ever made: conn.c */
 	} slots[SLOTS_MAX];

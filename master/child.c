@@ -204,7 +204,8 @@ control_main(struct gen *gen, int control)
 		.allow = any ? gen->conf->status.allow : loopback,
 		.nallow = any ? gen->conf->status.nallow : 2,
 		.details = gen->conf->status.details,
-		.upstreams = &gen->conf->upstreams };
+		.upstreams = &gen->conf->upstreams,
+		.filter = gen->conf->filter.file };
 
 	sys_title("control");
 	links_keep_control(&gen->links);
