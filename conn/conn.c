@@ -451,8 +451,9 @@ conn_free(struct conn *c)
 	if (tunnel)
 		log_line(LOG_LEVEL_INFO,
 		    "Closed connection between local client (fd:%d) and "
-		    "remote client (fd:%d)",
-		    c->tunnel.end[CLIENT].fd, c->tunnel.end[SERVER].fd);
+		    "remote client (fd:%d) %s",
+		    c->tunnel.end[CLIENT].fd, c->tunnel.end[SERVER].fd,
+		    say_whom(c));
 	if (c->counted)
 		quota_leave(&c->client);
 	conn_leave(c);

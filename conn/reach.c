@@ -344,14 +344,14 @@ log_connected(const struct conn *c)
 	if (u == NULL)
 		log_line(LOG_LEVEL_CONNECT,
 		    "Established connection to host \"%s\" using file "
-		    "descriptor %d.",
-		    c->setup->request.host, fd);
+		    "descriptor %d. %s",
+		    c->setup->request.host, fd, say_whom(c));
 	else
 		log_line(LOG_LEVEL_CONNECT,
 		    "Established connection to %s proxy \"%s\" using file "
-		    "descriptor %d.",
+		    "descriptor %d. %s",
 		    u->kind == UPSTREAM_HTTP ? "upstream" : upstream_kind(u),
-		    u->host, fd);
+		    u->host, fd, say_whom(c));
 }
 
 /*

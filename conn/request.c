@@ -80,11 +80,11 @@ log_request(const struct conn *c, const char *head)
 	log_escape(
 	    target, sizeof(target), head + req->target.at, req->target.len);
 	log_line(LOG_LEVEL_CONNECT,
-	    "Request (file descriptor %d): %.*s %s %.8s",
+	    "Request (file descriptor %d): %.*s %s %.8s %s",
 	    c->tunnel.end[CLIENT].fd,
 	    (int)(req->method.len < 40 ? req->method.len : 40),
 	    head + req->method.at, target,
-	    head + req->target.at + req->target.len + 1);
+	    head + req->target.at + req->target.len + 1, say_whom(c));
 }
 
 static enum conn_state
