@@ -249,6 +249,25 @@ addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *ss)
 	return sizeof(*sin6);
 }
 
+/*
+ * Writes an IPv4 address.  Each line about a connection has some, and
+ * inet_ntop() needs printf(3) for them.
+ */
+static void
+text4(char *to, const unsigned char ip[4])
+{
+	for (int i = 0; i < 4; i++) {
+		if (i > 0)
+			*to++ = '.';
+		if (ip[i] >= 100)
+			*to++ = (char)('0' + ip[i] / 100);
+		if (ip[i] >= 10)
+			*to++ = (char)('0' + ip[i] / 10 % 10);
+		*to++ = (char)('0' + ip[i] % 10);
+	}
+	*to = '\0';
+}
+
 /* Writes the address without port, and IPv6 without brackets.  Returns text. */
 const char *
 addr_text(const struct addr *a, char text[ADDR_TEXT_SIZE])
@@ -256,8 +275,7 @@ addr_text(const struct addr *a, char text[ADDR_TEXT_SIZE])
 	size_t len;
 
 	if (addr_is4(a)) {
-		inet_ntop(
-		    AF_INET, a->ip + sizeof(mapped), text, ADDR_TEXT_SIZE);
+		text4(text, a->ip + sizeof(mapped));
 		return text;
 	}
 	inet_ntop(AF_INET6, a->ip, text, ADDR_TEXT_SIZE);

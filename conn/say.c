@@ -30,7 +30,7 @@ enum {
 	ID_SIZE = 48,      /* bytes of two numbers of 64 bits, with the NUL */
 	TARGET_SIZE = 400, /* bytes of a target, with its NUL */
 	USER_SIZE = 120,   /* bytes of a user, with its NUL */
-	WHOM_SIZE = 240    /* bytes of what say_whom() returns */
+	WHOM_SIZE = 280    /* bytes of what say_whom() returns */
 };
 
 static const struct worker_args *args;
@@ -67,17 +67,35 @@ say_target(const struct conn *c)
 	return text;
 }
 
-/* The user, if one is known, as " user NAME" after a comma. */
-static void
-user_text(char *text, size_t size, const struct conn *c)
-{
-	char user[USER_SIZE];
+/*
+ * These lines are written for each tunnel, so their ends are put together by
+ * hand: printf(3) takes ten times as long.
+ */
 
-	text[0] = '\0';
-	if (c->user == NULL)
-		return;
-	log_escape(user, sizeof(user), c->user, strlen(c->user));
-	snprintf(text, size, ", user %s", user);
+/* Puts a number; returns the end of the text. */
+static char *
+number_put(char *to, int number)
+{
+	char digits[12];
+	size_t at = sizeof(digits);
+	unsigned n = number > 0 ? (unsigned)number : 0;
+
+	do
+		digits[--at] = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	memcpy(to, digits + at, sizeof(digits) - at);
+	return to + sizeof(digits) - at;
+}
+
+/* Puts the user, if one is known, as ", user NAME" and what closes the text. */
+static void
+user_put(char *to, const struct conn *c)
+{
+	if (c->user != NULL) {
+		to = stpcpy(to, ", user ");
+		to += log_escape(to, USER_SIZE, c->user, strlen(c->user));
+	}
+	strcpy(to, ")");
 }
 
 /*
@@ -87,12 +105,10 @@ user_text(char *text, size_t size, const struct conn *c)
 const char *
 say_descriptor(const struct conn *c)
 {
-	static char text[WHOM_SIZE];
-	char user[USER_SIZE + 8];
+	static char text[WHOM_SIZE] = "(file descriptor ";
+	char *at = text + strlen("(file descriptor ");
 
-	user_text(user, sizeof(user), c);
-	snprintf(text, sizeof(text), "(file descriptor %d%s)",
-	    c->tunnel.end[CLIENT].fd, user);
+	user_put(number_put(at, c->tunnel.end[CLIENT].fd), c);
 	return text;
 }
 
@@ -100,12 +116,12 @@ say_descriptor(const struct conn *c)
 const char *
 say_whom(const struct conn *c)
 {
-	static char text[WHOM_SIZE];
-	char user[USER_SIZE + 8], client[ADDR_TEXT_SIZE];
+	static char text[WHOM_SIZE] = "(file descriptor ";
+	char *at = text + strlen("(file descriptor ");
 
-	user_text(user, sizeof(user), c);
-	snprintf(text, sizeof(text), "(file descriptor %d, client %s%s)",
-	    c->tunnel.end[CLIENT].fd, addr_text(&c->client, client), user);
+	at = stpcpy(number_put(at, c->tunnel.end[CLIENT].fd), ", client ");
+	addr_text(&c->client, at);
+	user_put(at + strlen(at), c);
 	return text;
 }
 
