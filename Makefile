@@ -25,8 +25,7 @@ LIBS = `echo 'int main(void) { return 0; }' >try$$$$.c; \
 	echo -lcrypt; rm -f try$$$$ try$$$$.c`
 WARN = -std=c11 -pedantic -Wall -Wextra -Wshadow -Wmissing-prototypes \
 	-Wstrict-prototypes -Wpointer-arith -Wcast-qual -Wconversion
-ROOMS = -Ibase -Iipc -Iio -Ihttp -Ipolicy -Iconf -Iconn -Idesk -Imaster -Icontrol \
-	-Icli
+ROOMS = -Ibase -Iipc -Iio -Ihttp -Ipolicy -Iconf -Iconn -Idesk -Imaster -Icontrol -Icli
 DEFS = -DADIT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLOT_$(LOT) \
 	$(ROOMS)
 
@@ -73,7 +72,8 @@ HEADERS = proxy.h base/*.h ipc/*.h io/*.h http/*.h policy/*.h conf/*.h conn/*.h 
 # since only a package knows where each belongs; etc/debian/build does.
 EXTRAS = adit.init adit.service adit.socket adit.openrc adit.rc \
 	adit.logrotate adit.apparmor kubernetes.yaml compose.yaml fail2ban/filter.d/adit.conf \
-	fail2ban/jail.d/adit.conf
+	fail2ban/jail.d/adit.conf grafana-dashboard.json \
+	prometheus/prometheus.yml prometheus/alerts.yml prometheus/alerts-test.yml
 
 all: adit
 
@@ -113,7 +113,8 @@ install: adit
 	mkdir -p $(DESTDIR)$(SBINDIR) $(DESTDIR)$(SYSCONFDIR) \
 		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
 		$(DESTDIR)$(DATADIR)/fail2ban/filter.d \
-		$(DESTDIR)$(DATADIR)/fail2ban/jail.d
+		$(DESTDIR)$(DATADIR)/fail2ban/jail.d \
+		$(DESTDIR)$(DATADIR)/prometheus
 	cp adit $(DESTDIR)$(SBINDIR)/adit.new
 	chmod 755 $(DESTDIR)$(SBINDIR)/adit.new
 	mv -f $(DESTDIR)$(SBINDIR)/adit.new $(DESTDIR)$(SBINDIR)/adit
@@ -159,6 +160,7 @@ uninstall:
 	rmdir $(DESTDIR)$(SYSCONFDIR) 2>/dev/null || true
 	for f in $(EXTRAS); do rm -f $(DESTDIR)$(DATADIR)/$$f; done
 	rmdir $(DESTDIR)$(DATADIR)/fail2ban/* $(DESTDIR)$(DATADIR)/fail2ban \
+		$(DESTDIR)$(DATADIR)/prometheus \
 		$(DESTDIR)$(DATADIR) 2>/dev/null || true
 
 # Builds a Debian package in this directory, with dpkg-deb.

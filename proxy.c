@@ -535,6 +535,16 @@ prepare(const char *file)
 	return gen;
 }
 
+/* Opens the sockets of the control process. */
+static void
+status_begin(struct gen *gen)
+{
+	int status = steward_open(gen, NULL);
+
+	if (status != 0)
+		quit(status);
+}
+
 static void
 logs_begin(struct gen *gen)
 {
@@ -580,8 +590,9 @@ start(struct gen *gen)
 	steward_own(gen);
 	if (master_init(p.file, p.foreground) != 0)
 		fail(STATUS_SYSTEM, "pipe: %s", strerror(errno));
-	if (gen_listen(gen, NULL) != 0 || steward_open(gen, NULL) != 0)
+	if (gen_listen(gen, NULL) != 0)
 		quit(STATUS_SYSTEM);
+	status_begin(gen);
 	logs_begin(gen);
 	pidfile_write(gen->conf);
 	place_keep();

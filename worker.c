@@ -556,7 +556,7 @@ sessions_begin(int fd, bool kills)
 	w.unsaid = 0;
 	w.kills = kills;
 	w.sessions_until = clock_now() + SAY_TIME;
-	life_sessions_begin();
+	conn_show_begin();
 	worker_watch(OWN_SESSIONS, fd, POLLIN | POLLOUT);
 }
 
@@ -569,7 +569,7 @@ sessions_write(void)
 
 	for (int i = 0; i < BATCHES_MAX && !w.said; i++) {
 		if (n == 0)
-			n = life_sessions(rows, SESSIONS_BATCH);
+			n = conn_show(rows, SESSIONS_BATCH);
 		if (sys_send(w.sessions, rows, n > 0 ? n * sizeof(*rows) : 1,
 			NULL, 0) != 0) {
 			w.unsaid = n;

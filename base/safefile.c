@@ -363,12 +363,18 @@ int
 safefile_directory(const char *path)
 {
 	const char *name;
-	int dir = path_open_dir(path, &name);
+	struct stat st;
+	int dir = path_open_dir(path, &name), result = 0;
 
 	if (dir < 0)
 		return -1;
-	close(dir);
-	return 0;
+	if (fstat(dir, &st) != 0)
+		result = because_errno();
+	else if (!is_trusted(&st))
+		result = because(EACCES,
+		    "other users can write to its directory, and replace it");
+	close_keeping_errno(dir);
+	return result;
 }
 
 /* The descriptor that a path names by itself, or -1. */

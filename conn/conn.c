@@ -42,6 +42,7 @@
 #include "rewrite.h"
 #include "secret.h"
 #include "sender.h"
+#include "session.h"
 #include "share.h"
 #include "socket.h"
 #include "stats.h"
@@ -111,6 +112,63 @@ conn_next(struct conn *c)
 		if (c->state != CONN_FREE)
 			return c;
 	return NULL;
+}
+
+/* What others see of them. */
+
+static struct conn *shown; /* the last of those that were */
+static bool all_shown;
+
+/* Begins to show all connections again. */
+void
+conn_show_begin(void)
+{
+	shown = NULL;
+	all_shown = false;
+}
+
+/* Cuts a text to size, with what is not printable escaped. */
+static void
+session_text(char *to, size_t size, const char *from)
+{
+	if (from != NULL)
+		log_escape(to, size, from, strlen(from));
+}
+
+static void
+session_fill(struct session *s, const struct conn *c)
+{
+	memset(s, 0, sizeof(*s));
+	s->serial = c->serial;
+	s->tunnel = c->state == CONN_RELAY || c->state == CONN_FLUSH;
+	s->client = c->client;
+	s->dialled = c->server;
+	s->up = c->tunnel.flow[CLIENT].bytes;
+	s->down = c->tunnel.flow[SERVER].bytes;
+	s->age = clock_now() - c->began;
+	s->idle =
+	    clock_now() - (c->tunnel.active != 0 ? c->tunnel.active : c->since);
+	session_text(s->user, sizeof(s->user), c->user);
+	session_text(s->target, sizeof(s->target), c->target);
+}
+
+/*
+ * Shows the next connections, at most max of them.  Returns how many; 0: that
+ * was all.  One that begins meanwhile may be left out.
+ */
+size_t
+conn_show(struct session *to, size_t max)
+{
+	size_t n = 0;
+
+	while (n < max && !all_shown) {
+		shown = conn_next(shown);
+		if (shown != NULL)
+			session_fill(&to[n++], shown);
+		else
+			all_shown = true;
+	}
+	return n;
 }
 
 /* From now on no client may keep its connection for a further request. */

@@ -141,6 +141,8 @@ struct conn *conn_new(int fd, const struct addr *client);
 int conn_setup_new(struct conn *);
 void conn_setup_free(struct conn *);
 struct conn *conn_next(struct conn *);
+void conn_show_begin(void);
+size_t conn_show(struct session *, size_t max);
 size_t conn_count(void);
 size_t conn_unsettled(void);
 int64_t conn_ended_at(void);
@@ -180,7 +182,6 @@ const char *say_descriptor(const struct conn *);
 const char *say_whom(const struct conn *);
 void say_connect(struct conn *);
 
-void say_session(struct session *, const struct conn *);
 void say_record(const struct conn *, enum record_event);
 void say_dropped(const struct addr *client, enum refusal);
 

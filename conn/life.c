@@ -37,7 +37,6 @@
 #include "reply.h"
 #include "secret.h"
 #include "self.h"
-#include "session.h"
 #include "share.h"
 #include "stats.h"
 #include "steps.h"
@@ -429,29 +428,4 @@ life_kill(uint64_t serial)
 			return true;
 		}
 	return false;
-}
-
-/* Sessions. */
-
-static struct conn *last_shown; /* of the table that is being written */
-
-/* Begins to show all connections again. */
-void
-life_sessions_begin(void)
-{
-	last_shown = NULL;
-}
-
-/*
- * Shows the next connections, at most max of them.  Returns how many; 0: that
- * was all.  One that begins meanwhile may be left out.
- */
-size_t
-life_sessions(struct session *to, size_t max)
-{
-	size_t n = 0;
-
-	while (n < max && (last_shown = conn_next(last_shown)) != NULL)
-		say_session(&to[n++], last_shown);
-	return n;
 }

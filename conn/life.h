@@ -4,12 +4,10 @@
 #define LIFE_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "conn.h"
 
-struct session;
 struct sockaddr_storage;
 struct tunnel;
 struct worker_args;
@@ -22,8 +20,6 @@ void life_answers(void);
 void life_drain(void);
 bool life_make_room(void);
 void life_tidy(void);
-void life_sessions_begin(void);
-size_t life_sessions(struct session *, size_t max);
 bool life_kill(uint64_t serial);
 void life_end_all(enum ending);
 

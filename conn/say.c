@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Names a connection in lines of the log, gathers what the access logs say of
- * it, and shows all connections to others.  All that a client sent is escaped
- * and cut, so that it can never push what follows it out of a line.  Nothing
- * here changes a connection.
+ * Names a connection in lines of the log, and gathers what the access logs say
+ * of it.  All that a client sent is escaped and cut, so that it can never push
+ * what follows it out of a line.  Nothing here changes a connection.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -21,7 +20,6 @@
 #include "log.h"
 #include "record.h"
 #include "refusal.h"
-#include "session.h"
 #include "tally.h"
 #include "tunnel.h"
 #include "upstream.h"
@@ -123,34 +121,6 @@ say_whom(const struct conn *c)
 	addr_text(&c->client, at);
 	user_put(at + strlen(at), c);
 	return text;
-}
-
-/* Sessions. */
-
-/* Cuts a text to size, with what is not printable escaped. */
-static void
-cut(char *to, size_t size, const char *from)
-{
-	if (from != NULL)
-		log_escape(to, size, from, strlen(from));
-}
-
-/* Shows a connection to others. */
-void
-say_session(struct session *s, const struct conn *c)
-{
-	memset(s, 0, sizeof(*s));
-	s->serial = c->serial;
-	s->tunnel = c->state == CONN_RELAY || c->state == CONN_FLUSH;
-	s->client = c->client;
-	s->dialled = c->server;
-	s->up = c->tunnel.flow[CLIENT].bytes;
-	s->down = c->tunnel.flow[SERVER].bytes;
-	s->age = clock_now() - c->began;
-	s->idle =
-	    clock_now() - (c->tunnel.active != 0 ? c->tunnel.active : c->since);
-	cut(s->user, sizeof(s->user), c->user);
-	cut(s->target, sizeof(s->target), c->target);
 }
 
 /*

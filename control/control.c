@@ -346,9 +346,12 @@ sessions_end(size_t i, int64_t now)
 	}
 	gather_end();
 	if (a->talk.command == COMMAND_KILL) {
-		snprintf(line, sizeof(line), "%c%llu connections ended",
-		    a->told > 0 ? '+' : '-', (unsigned long long)a->told);
+		snprintf(line, sizeof(line), "%c%llu connection%s ended",
+		    a->told > 0 ? '+' : '-', (unsigned long long)a->told,
+		    a->told == 1 ? "" : "s");
 		line_add(i, line);
+		log_line(LOG_LEVEL_NOTICE, "ControlSocket: user %ld: %s",
+		    (long)k.peers[i].uid, line + 1);
 	}
 	line_end(i, a->talk.command == COMMAND_KILL && a->told == 0);
 }
@@ -412,6 +415,26 @@ wish_send(size_t i)
 	*p = (struct peer){ .state = PEER_FREE, .fd = -1 };
 }
 
+/* Answers a command that is not obeyed. */
+static void
+command_refuse(size_t i, int status, const char *why)
+{
+	char line[200];
+
+	log_line(LOG_LEVEL_NOTICE, "ControlSocket: refused to user %ld: %s",
+	    (long)k.peers[i].uid, why);
+	snprintf(line, sizeof(line), "-%s", why);
+	line_add(i, line);
+	line_end(i, status);
+}
+
+/* Whether the peer may end connections; the master asks that again. */
+static bool
+may_kill(const struct peer *p)
+{
+	return p->uid == 0 || p->uid == k.args->owner;
+}
+
 static void
 command_take(size_t i)
 {
@@ -424,12 +447,12 @@ command_take(size_t i)
 	    line, sizeof(line), "%.*s", (int)strcspn(p->in, "\r\n"), p->in);
 	wrong = talk_parse(t, line);
 	if (wrong != NULL) {
-		snprintf(line, sizeof(line), "-%s", wrong);
-		line_add(i, line);
-		line_end(i, 64);
-		log_line(LOG_LEVEL_NOTICE,
-		    "ControlSocket: user %ld sent a wrong command: %s",
-		    (long)p->uid, wrong);
+		command_refuse(i, STATUS_USAGE, wrong);
+		return;
+	}
+	if (t->command == COMMAND_KILL && !may_kill(p)) {
+		command_refuse(i, STATUS_REFUSED,
+		    "only root and the user who has started adit may do that");
 		return;
 	}
 	p->state = PEER_WAITS;
@@ -564,25 +587,51 @@ listener_move(int listener, bool local, int64_t now)
 	}
 }
 
+/* A request that cannot be read is answered with this status. */
+static void
+request_refuse(size_t i, int status, int64_t now)
+{
+	struct peer *p = &k.peers[i];
+
+	k.asked[i] = (struct asked){ .page = { .page = PAGES,
+					 .error = p->denied ? 403 : status } };
+	p->until = now + PEER_TIME;
+	if (p->local)
+		command_refuse(i, STATUS_USAGE,
+		    "a command is one line of text, with a line feed at its "
+		    "end");
+	else
+		p->state = PEER_WAITS;
+}
+
+/* Reads what a peer sends. */
+static void
+request_read(size_t i, int64_t now)
+{
+	struct peer *p = &k.peers[i];
+
+	if (peer_read(p) != 0) {
+		if (p->local && p->in_len > 0)
+			request_refuse(i, 400, now);
+		else
+			peer_close(p);
+	} else if (memchr(p->in, '\0', p->in_len) != NULL)
+		request_refuse(i, 400, now);
+	else if (peer_whole(p))
+		request_take(i, now);
+	else if (p->in_len == PEER_HEAD_MAX)
+		request_refuse(i, 431, now);
+}
+
 /* Handles what has happened at a peer. */
 static void
 peer_move(size_t i, short revents, int64_t now)
 {
 	struct peer *p = &k.peers[i];
 
-	if (p->state == PEER_READS && revents != 0) {
-		if (peer_read(p) != 0 && p->in_len < PEER_HEAD_MAX) {
-			peer_close(p);
-			return;
-		}
-		if (peer_whole(p))
-			request_take(i, now);
-		else if (p->in_len == PEER_HEAD_MAX) {
-			k.asked[i] = (struct asked){ .page = { .page = PAGES,
-							 .error = 431 } };
-			p->state = PEER_WAITS;
-		}
-	} else if (p->state == PEER_WAITS && (revents & (POLLERR | POLLHUP)))
+	if (p->state == PEER_READS && revents != 0)
+		request_read(i, now);
+	else if (p->state == PEER_WAITS && (revents & (POLLERR | POLLHUP)))
 		peer_close(p);
 }
 

@@ -98,7 +98,8 @@ filter_parse(struct talk *t, char *const *words, size_t n)
 		return "write client, user or target before the value";
 	if (strlen(words[1]) >= sizeof(t->text))
 		return "the value is too long";
-	snprintf(t->text, sizeof(t->text), "%s", words[1]);
+	/* As workers write them. */
+	log_escape(t->text, sizeof(t->text), words[1], strlen(words[1]));
 	return NULL;
 }
 
@@ -172,7 +173,10 @@ talk_parse(struct talk *t, char *line)
 	return "unknown command; adit(8) lists all of them";
 }
 
-/* Whether a target is a host with any port, or the host and port. */
+/*
+ * Whether a target is a host with any port, or the host and port.  An IPv6
+ * address may be written without brackets.
+ */
 static bool
 target_matches(const char *target, const char *wanted)
 {
@@ -181,9 +185,11 @@ target_matches(const char *target, const char *wanted)
 
 	if (scheme != NULL)
 		target = scheme + 3;
+	if (target[0] == '[' && wanted[0] != '[')
+		target++;
 	if (strncasecmp(target, wanted, len) != 0)
 		return false;
-	return target[len] == '\0' || target[len] == ':' || target[len] == '/';
+	return strchr("]:/", target[len]) != NULL;
 }
 
 /* Whether a session is among those that a command means. */

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "addr.h"
 #include "board.h"
@@ -297,9 +298,7 @@ view_lines(FILE *out, const struct view *v)
 	    v->unready != NULL ? "; not ready: " : "; ready",
 	    v->unready != NULL ? v->unready : "");
 	fprintf(out, "+master:       %ld, for %" PRId64 " s\n",
-	    (long)s->view.master,
-	    (s->now - (s->view.ngens > 0 ? s->view.gens[0].since : s->now)) /
-		1000);
+	    (long)s->view.master, (int64_t)time(NULL) - s->view.started);
 	fprintf(out, "+generation:   %" PRIu64 ", %zu draining\n", s->view.gen,
 	    s->view.ngens > 0 ? s->view.ngens - 1 : 0);
 	fprintf(out,

@@ -3,6 +3,8 @@
 #ifndef ARGS_H
 #define ARGS_H
 
+#include <sys/types.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -50,6 +52,7 @@ struct control_args {
 	const int *listeners;      /* StatusListen */
 	size_t nlisteners;
 	int local;                 /* ControlSocket, or -1 */
+	uid_t owner;               /* who has started adit */
 	const struct block *allow; /* StatusAllow */
 	size_t nallow;
 	bool details; /* StatusDetails: who goes where is shown */

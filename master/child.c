@@ -36,7 +36,7 @@
 #include "sys.h"
 #include "worker.h"
 
-static int *private[16]; /* descriptors that no child may have */
+static int *private[64]; /* descriptors that no child may have */
 static size_t nprivate;
 
 /*
@@ -78,6 +78,16 @@ child_order(const struct child *child, const struct order_message *order,
 	return sys_send(child->control, order, sizeof(*order), fds, nfds);
 }
 
+/* Closes what only the control process has to do with. */
+void
+child_close_status(struct gen *gen)
+{
+	listen_close(&gen->status_at);
+	if (gen->local >= 0)
+		close(gen->local);
+	gen->local = -1;
+}
+
 /* Closes what another generation has for children of its own. */
 static void
 close_gen(struct gen *gen)
@@ -86,8 +96,7 @@ close_gen(struct gen *gen)
 	if (gen->conf == NULL)
 		return;
 	listen_close(&gen->listeners);
-	listen_close(&gen->status_at);
-	socket_close(&gen->local);
+	child_close_status(gen);
 	links_close(&gen->links);
 	log_close(&gen->logs);
 	login_forget(&gen->conf->logins);
@@ -193,7 +202,8 @@ control_main(struct gen *gen, int control)
 		{ { [10] = 0xff, [11] = 0xff, [12] = 127 }, 104 },
 		{ { [15] = 1 }, 128 }
 	};
-	bool any = gen->conf->status.nallow > 0;
+	const struct conf_status *conf = &gen->conf->status;
+	bool any = conf->nallow > 0;
 	struct control_args args = { .share = gen->share,
 		.board = gen->board,
 		.baton = &gen->links.baton,
@@ -201,9 +211,10 @@ control_main(struct gen *gen, int control)
 		.listeners = gen->status_at.fds,
 		.nlisteners = gen->status_at.n,
 		.local = gen->local,
-		.allow = any ? gen->conf->status.allow : loopback,
-		.nallow = any ? gen->conf->status.nallow : 2,
-		.details = gen->conf->status.details,
+		.owner = geteuid(),
+		.allow = any ? conf->allow : loopback,
+		.nallow = any ? conf->nallow : 2,
+		.details = conf->details,
 		.upstreams = &gen->conf->upstreams,
 		.filter = gen->conf->filter.file };
 
@@ -228,8 +239,7 @@ child_main(struct gen *own, struct child *self, struct gen *all, int control,
 	sigprocmask(SIG_SETMASK, before, NULL);
 	if (self->outside)
 		control_main(own, control);
-	listen_close(&own->status_at);
-	socket_close(&own->local);
+	child_close_status(own);
 	board_unmap(own->board);
 	if (child_is_desk(own, self))
 		desk_main(own, control);

@@ -144,8 +144,7 @@ gen_free(struct gen *gen)
 		at = &(*at)->next;
 	*at = gen->next;
 	listen_close(&gen->listeners);
-	listen_close(&gen->status_at);
-	socket_close(&gen->local);
+	child_close_status(gen);
 	links_close(&gen->links);
 	log_close(&gen->logs);
 	conf_free(gen->conf);
@@ -427,8 +426,7 @@ gen_drain(struct gen *gen, const struct gen *successor, int64_t now)
 	listen_close(&gen->listeners);
 	links_close(&gen->links);
 	if (successor != NULL) {
-		listen_close(&gen->status_at);
-		socket_close(&gen->local);
+		child_close_status(gen);
 		gen_retire(gen);
 	}
 	gen_continue(gen);

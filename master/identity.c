@@ -40,8 +40,9 @@ number_of(const char *name, unsigned long *n)
 	return errno != 0 || *n > INT32_MAX ? -1 : 0;
 }
 
-static int
-group_find(const char *name, gid_t *gid)
+/* Looks up a group by its name or number.  Returns 0, or -1: there is none. */
+int
+identity_group(const char *name, gid_t *gid)
 {
 	const struct group *gr = getgrnam(name);
 	unsigned long n;
@@ -127,7 +128,7 @@ identity_look_up(struct identity *id, const struct identity_names *names)
 		    file, names->user_line, user);
 		return STATUS_NOUSER;
 	}
-	if (group != NULL && group_find(group, &id->gid) != 0) {
+	if (group != NULL && identity_group(group, &id->gid) != 0) {
 		log_line(LOG_LEVEL_ERROR,
 		    "%s:%lu: Group: there is no group \"%s\" on this system",
 		    file, names->group_line, group);

@@ -127,6 +127,7 @@ master_init(const char *file, bool foreground)
 	static const int caught[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1,
 		SIGUSR2, SIGCHLD };
 
+	child_private(&m.upgrader);
 	m.file = file;
 	m.foreground = foreground;
 	if (pipe(signals) != 0)
@@ -421,11 +422,14 @@ master_begin(struct gen *gen)
 {
 	int status = gen_identity(gen);
 
-	if (status != 0)
-		m.status = status;
-	if (status != 0 || gen_listen(gen, m.live) != 0 ||
-	    steward_open(gen, m.live) != 0)
+	if (status == 0 && gen_listen(gen, m.live) != 0)
 		return -1;
+	if (status == 0)
+		status = steward_open(gen, m.live);
+	if (status != 0) {
+		m.status = status;
+		return -1;
+	}
 	master_logs_renew(&gen->logs, gen, m.live);
 	return master_launch();
 }
@@ -828,13 +832,13 @@ is_finished(const struct gen *gen)
 static void
 master_free(struct gen *gen)
 {
-	steward_gone(gen);
 	if (gen == m.live)
 		m.live = NULL;
 	if (gen == m.coming)
 		m.coming = NULL;
 	if (m.live == NULL)
 		master_log_to_stderr();
+	steward_forget(gen);
 	gen_free(gen);
 }
 

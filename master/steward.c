@@ -15,7 +15,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -33,9 +32,11 @@
 #include "conf.h"
 #include "directives.h"
 #include "gen.h"
+#include "identity.h"
 #include "listen.h"
 #include "log.h"
 #include "orders.h"
+#include "program.h"
 #include "safefile.h"
 #include "socket.h"
 #include "steward.h"
@@ -49,7 +50,7 @@ enum {
 	REPLY_SIZE = 700    /* bytes of a line to a peer */
 };
 
-/* Who waits for a reload; owned descriptors. */
+/* Who waits for a reload; owned descriptors, those beyond n are -1. */
 struct clients {
 	size_t n;
 	int fds[CLIENTS_MAX];
@@ -71,6 +72,11 @@ steward_init(void)
 		return -1;
 	s.board->view.started = s.board->view.loaded = time(NULL);
 	child_private(&s.child.control);
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		s.waiting.fds[i] = s.current.fds[i] = -1;
+		child_private(&s.waiting.fds[i]);
+		child_private(&s.current.fds[i]);
+	}
 	return 0;
 }
 
@@ -101,44 +107,50 @@ static bool
 local_is_used(const struct sockaddr_un *un)
 {
 	const void *sa = un;
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	bool used = fd >= 0 && connect(fd, sa, sizeof(*un)) == 0;
+	int fd = sys_socket(AF_UNIX);
+	bool used =
+	    fd >= 0 && (connect(fd, sa, sizeof(*un)) == 0 || errno == EAGAIN);
 
 	if (fd >= 0)
 		close(fd);
 	return used;
 }
 
-/* Removes a socket that no process listens at any more. */
+/*
+ * Whether a socket could be bound at a path, once the one that no process
+ * listens at any more is removed.  Returns 0, or -1 with errno.
+ */
 static int
-local_clear(const struct sockaddr_un *un)
+local_look(const struct sockaddr_un *un)
 {
 	struct stat st;
 
 	if (lstat(un->sun_path, &st) != 0)
 		return errno == ENOENT ? 0 : -1;
-	errno = EADDRINUSE;
-	if (!S_ISSOCK(st.st_mode) || local_is_used(un))
+	errno = S_ISSOCK(st.st_mode) ? EADDRINUSE : EEXIST;
+	return S_ISSOCK(st.st_mode) && !local_is_used(un) ? 0 : -1;
+}
+
+/* Removes such a socket. */
+static int
+local_clear(const struct sockaddr_un *un)
+{
+	if (local_look(un) != 0)
 		return -1;
-	return unlink(un->sun_path);
+	return unlink(un->sun_path) == 0 || errno == ENOENT ? 0 : -1;
 }
 
 /* Gives a socket its mode, and its group if one is set. */
 static int
-local_permit(const char *path, const struct conf_status *conf)
+local_permit(const struct conf_status *conf)
 {
-	const struct group *group;
+	gid_t gid;
 
-	if (conf->group != NULL) {
-		group = getgrnam(conf->group);
-		if (group == NULL) {
-			errno = EINVAL;
-			return -1;
-		}
-		if (chown(path, (uid_t)-1, group->gr_gid) != 0)
-			return -1;
-	}
-	return chmod(path, (mode_t)conf->mode);
+	if (conf->group != NULL &&
+	    (identity_group(conf->group, &gid) != 0 ||
+		chown(conf->socket, (uid_t)-1, gid) != 0))
+		return -1;
+	return chmod(conf->socket, (mode_t)conf->mode);
 }
 
 /* Binds a control socket.  Returns it, or -1 with errno. */
@@ -153,8 +165,7 @@ local_bind(const struct conf_status *conf)
 	if (local_address(&un, conf->socket) == 0 && local_clear(&un) == 0)
 		fd = sys_socket(AF_UNIX);
 	if (fd >= 0 &&
-	    (bind(fd, sa, sizeof(un)) != 0 ||
-		local_permit(conf->socket, conf) != 0 ||
+	    (bind(fd, sa, sizeof(un)) != 0 || local_permit(conf) != 0 ||
 		listen(fd, LOCAL_BACKLOG) != 0)) {
 		error = errno;
 		close(fd);
@@ -165,6 +176,27 @@ local_bind(const struct conf_status *conf)
 	return fd;
 }
 
+/* What errno means for a control socket. */
+static const char *
+local_why(void)
+{
+	static char text[80];
+
+	switch (errno) {
+	case EADDRINUSE:
+		return "another process listens there";
+	case EEXIST:
+		return "there is a file that is no socket";
+	case ENAMETOOLONG:
+		snprintf(text, sizeof(text),
+		    "the path of a socket has at most %zu bytes",
+		    sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1);
+		return text;
+	default:
+		return strerror(errno);
+	}
+}
+
 static bool
 same_path(const struct gen *old, const char *path)
 {
@@ -173,35 +205,73 @@ same_path(const struct gen *old, const char *path)
 	    strcmp(old->conf->status.socket, path) == 0;
 }
 
-/* Opens the control socket, or shares that of the old generation. */
+/* Logs what is wrong with a line of the configuration. */
+static void
+wrong(const struct gen *gen, const char *directive, const char *value,
+    const char *why)
+{
+	log_line(LOG_LEVEL_ERROR, "%s:%lu: %s: %s: %s", gen->conf->file,
+	    directives_line(gen->conf, directive), directive, value, why);
+}
+
+/*
+ * Opens the control socket, or shares that of the old generation.  Returns as
+ * steward_open() does.
+ */
 static int
 local_open(struct gen *gen, const struct gen *old)
 {
 	const struct conf_status *conf = &gen->conf->status;
+	gid_t gid;
 
 	if (conf->socket == NULL)
 		return 0;
-	if (same_path(old, conf->socket)) {
-		gen->local = dup(old->local);
-		return local_permit(conf->socket, conf);
+	if (conf->group != NULL && identity_group(conf->group, &gid) != 0) {
+		wrong(gen, "ControlGroup", conf->group, "no such group");
+		return STATUS_NOUSER;
 	}
+	if (safefile_directory(conf->socket) != 0) {
+		wrong(gen, "ControlSocket", conf->socket, safefile_why());
+		return STATUS_SYSTEM;
+	}
+	if (!same_path(old, conf->socket)) {
+		gen->local = local_bind(conf);
+		gen->local_new = gen->local >= 0;
+	} else if (local_permit(conf) == 0)
+		gen->local = dup(old->local);
+	if (gen->local >= 0)
+		return 0;
+	wrong(gen, "ControlSocket", conf->socket, local_why());
+	return STATUS_SYSTEM;
+}
+
+/*
+ * Finds out for -t what is wrong with ControlSocket; changes nothing.  Returns
+ * NULL if nothing is; *used: some process listens there.
+ */
+const char *
+steward_check(const struct conf_status *conf, bool *used)
+{
+	struct sockaddr_un un;
+
+	*used = false;
 	if (safefile_directory(conf->socket) != 0)
-		log_line(LOG_LEVEL_ERROR, "%s:%lu: ControlSocket %s: %s",
-		    gen->conf->file,
-		    directives_line(gen->conf, "ControlSocket"), conf->socket,
-		    safefile_why());
-	else if ((gen->local = local_bind(conf)) < 0)
-		log_line(LOG_LEVEL_ERROR, "%s:%lu: ControlSocket %s: %s",
-		    gen->conf->file,
-		    directives_line(gen->conf, "ControlSocket"), conf->socket,
-		    errno == EINVAL ? "unknown ControlGroup" : strerror(errno));
-	gen->local_new = gen->local >= 0;
-	return gen->local >= 0 ? 0 : -1;
+		return safefile_why();
+	if (local_address(&un, conf->socket) != 0)
+		return local_why();
+	if (local_look(&un) == 0)
+		return safefile_create_check(conf->socket) == 0 ||
+			errno == EEXIST
+		    ? NULL
+		    : safefile_why();
+	*used = errno == EADDRINUSE;
+	return *used ? NULL : local_why();
 }
 
 /*
  * Opens StatusListen and ControlSocket of a generation; those that the old one
- * (or NULL) has too are shared.  Returns 0, or -1 after a message in the log.
+ * (or NULL) has too are shared.  Returns 0, or after a message in the log the
+ * status to exit with.
  */
 int
 steward_open(struct gen *gen, const struct gen *old)
@@ -218,7 +288,7 @@ steward_open(struct gen *gen, const struct gen *old)
 	if (wish.n > 0 &&
 	    listen_share(&gen->status_at, &wish,
 		old != NULL ? &old->status_at : NULL) != 0)
-		return -1;
+		return STATUS_SYSTEM;
 	return local_open(gen, old);
 }
 
@@ -274,9 +344,9 @@ steward_drop(const struct gen *gen)
 		local_remove(gen, s.gen);
 }
 
-/* A generation ends; the process that serves for it ends with it. */
+/* A generation is about to be freed; with the one in use all ends. */
 void
-steward_gone(const struct gen *gen)
+steward_forget(const struct gen *gen)
 {
 	if (s.gen != gen)
 		return;
@@ -448,7 +518,7 @@ steward_wish(struct wish_message *wish, int *client)
 			return true;
 		}
 		log_line(LOG_LEVEL_NOTICE, "ControlSocket: refused: %s", why);
-		steward_reply(fds[0], 77, why);
+		steward_reply(fds[0], STATUS_REFUSED, why);
 	}
 	return false;
 }
@@ -460,7 +530,8 @@ void
 steward_keep(int client)
 {
 	if (s.waiting.n == CLIENTS_MAX)
-		steward_reply(client, 71, "too many wait for a reload");
+		steward_reply(
+		    client, STATUS_REFUSED, "too many wait for a reload");
 	else
 		s.waiting.fds[s.waiting.n++] = client;
 }
@@ -469,8 +540,14 @@ steward_keep(int client)
 void
 steward_begin(void)
 {
-	for (size_t i = 0; i < s.waiting.n && s.current.n < CLIENTS_MAX; i++)
-		s.current.fds[s.current.n++] = s.waiting.fds[i];
+	for (size_t i = 0; i < s.waiting.n; i++) {
+		if (s.current.n < CLIENTS_MAX)
+			s.current.fds[s.current.n++] = s.waiting.fds[i];
+		else
+			steward_reply(s.waiting.fds[i], STATUS_REFUSED,
+			    "too many wait for a reload");
+		s.waiting.fds[i] = -1;
+	}
 	s.waiting.n = 0;
 	log_hear(s.current.fds, s.current.n);
 }
@@ -480,8 +557,12 @@ void
 steward_done(int status, const char *text)
 {
 	log_hear(NULL, 0);
-	while (s.current.n > 0)
-		steward_reply(s.current.fds[--s.current.n], status, text);
+	while (s.current.n > 0) {
+		int *client = &s.current.fds[--s.current.n];
+
+		steward_reply(*client, status, text);
+		*client = -1;
+	}
 }
 
 /* What is shown. */

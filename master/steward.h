@@ -12,12 +12,14 @@
 #include "board.h"
 #include "orders.h"
 
+struct conf_status;
 struct gen;
 struct pollfd;
 
 int steward_init(void);
 void steward_own(struct gen *);
 int steward_open(struct gen *, const struct gen *old);
+const char *steward_check(const struct conf_status *, bool *used);
 void steward_use(struct gen *, int64_t now);
 void steward_restart(int64_t now);
 int64_t steward_restart_next(void);
@@ -25,7 +27,7 @@ size_t steward_watch(struct pollfd *);
 bool steward_wish(struct wish_message *, int *client);
 bool steward_reap(pid_t, int status, int64_t now);
 void steward_drop(const struct gen *);
-void steward_gone(const struct gen *);
+void steward_forget(const struct gen *);
 
 /* The peers that wait for a reload; see steward_keep(). */
 void steward_keep(int client);

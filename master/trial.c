@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Finds out whether a configuration could be started with, for -t: binds the
- * addresses without listening, opens the logs without creating one, looks where
+ * addresses without listening, looks at the control socket, opens the logs without creating one, looks where
  * the PID file would be, and changes to User and Group in processes that end at
  * once.  It disturbs no adit that runs, and leaves nothing.
  */
@@ -28,6 +28,7 @@
 #include "program.h"
 #include "safefile.h"
 #include "service.h"
+#include "steward.h"
 #include "trial.h"
 
 /* What has been found so far. */
@@ -201,6 +202,33 @@ identity_find_out(struct findings *f, const struct gen *gen)
 		    "this process may not change its root");
 }
 
+/* What the control process needs. */
+static void
+status_try(struct findings *f, const struct gen *gen)
+{
+	const struct conf_status *conf = &gen->conf->status;
+	const char *wrong;
+	bool used;
+	gid_t gid;
+
+	for (size_t i = 0; i < conf->nlisten; i++)
+		if (listen_check(&conf->listen[i], gen->conf->free_bind) != 0)
+			address_found(
+			    f, "StatusListen", i + 1, &conf->listen[i]);
+	if (conf->socket == NULL)
+		return;
+	if (conf->group != NULL && identity_group(conf->group, &gid) != 0)
+		found(f, "ControlGroup", 0, STATUS_NOUSER,
+		    "%.200s: no such group", conf->group);
+	wrong = steward_check(conf, &used);
+	if (wrong != NULL)
+		found(f, "ControlSocket", 0, STATUS_SYSTEM, "%.400s: %s",
+		    conf->socket, wrong);
+	else if (used)
+		found(f, "ControlSocket", 0, 0,
+		    "%.400s is in use, as it is while adit runs", conf->socket);
+}
+
 /*
  * Finds out what a start with the configuration of a generation would meet, in
  * the order of a start.  Returns how many findings there are.
@@ -214,6 +242,7 @@ trial_run(const struct gen *gen, struct finding list[TRIAL_MAX])
 		given_try(&f, gen->conf);
 	else
 		listen_try(&f, gen->conf);
+	status_try(&f, gen);
 	files_try(&f, gen->conf, identity_uid(&gen->identity));
 	identity_find_out(&f, gen);
 	return f.n;

@@ -8,7 +8,7 @@
 struct gen;
 
 enum {
-	TRIAL_MAX = 80, /* findings: those of 64 Listen lines, and some */
+	TRIAL_MAX = 90, /* findings: those of 64 Listen lines, and some */
 	TRIAL_TEXT_SIZE = 900
 };
 

@@ -1013,6 +1013,9 @@ all_set() {
 	ConnectPort 65535
 	ConnectTimeout 31
 	Contact "help@example.com"
+	ControlGroup $(id -gn "$user")
+	ControlMode 0600
+	ControlSocket "$DIR/control"
 	DefaultErrorFile "$DIR/page"
 	DisableViaHeader yes
 	DistrustLoopback yes
@@ -1058,6 +1061,11 @@ all_set() {
 	SendProxy v2 [::1]:1080
 	StatFile "$DIR/page"
 	StatHost "stats.example"
+	StatusAllow 10.0.0.0/8
+	StatusAllow ::1
+	StatusDetails no
+	StatusListen 127.0.0.1 9001
+	StatusListen ::1 9888
 	Syslog yes
 	Timeout 38
 	TunnelTimeout 39
