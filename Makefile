@@ -47,9 +47,9 @@ CONN = worker.o conn/ask.o conn/auth.o conn/carry.o conn/client.o conn/conn.o \
 	conn/reply.o conn/request.o conn/say.o conn/self.o \
 	conn/sender.o conn/stats.o conn/store.o
 DESK = desk/desk.o desk/helper.o desk/hosts.o desk/matter.o
-MASTER = proxy.o master/adopt.o master/budget.o master/child.o master/gen.o \
-	master/guard.o master/handover.o master/identity.o master/links.o \
-	master/listen.o master/master.o master/progress.o master/room.o \
+MASTER = proxy.o master/adopt.o master/budget.o master/child.o master/court.o \
+	master/gen.o master/guard.o master/handover.o master/identity.o master/judge.o master/links.o \
+	master/listen.o master/master.o master/progress.o master/room.o master/ruling.o \
 	master/service.o master/steward.o master/trial.o master/upgrade.o
 CONTROL = control/answer.o control/control.o control/crowd.o control/gather.o \
 	control/html.o control/metrics.o control/peer.o control/sheet.o \

@@ -92,6 +92,7 @@ static struct {
 	bool said;              /* all of it */
 	size_t unsaid;          /* rows that could not be written yet */
 	bool kills;             /* what comes there ends sessions */
+	enum ending ending;     /* for this reason */
 	int64_t sessions_until; /* ms: when that is given up */
 } w;
 
@@ -544,17 +545,41 @@ sessions_end(void)
 	w.sessions = -1;
 }
 
-/* Begins to write the table; a reader of the last one gets no more of it. */
-static void
-sessions_begin(int fd, bool kills)
+/*
+ * Ends the sessions whose serials have come, if the master allows it.  Returns
+ * whether the reader is still there.
+ */
+static bool
+sessions_read(void)
 {
+	struct session_end end;
+	int fds[1];
+	ssize_t n;
+
+	while ((n = sys_receive(w.sessions, &end, sizeof(end), fds, 1)) ==
+	    sizeof(end))
+		if (w.kills)
+			life_kill(end.serial, w.ending);
+	return n < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+/*
+ * Begins to write the table; a reader of the last one gets no more of it, but
+ * what it has asked for is done.
+ */
+static void
+sessions_begin(int fd, const struct order_message *order)
+{
+	if (w.sessions >= 0)
+		sessions_read();
 	sessions_end();
 	if (fd < 0)
 		return;
 	w.sessions = fd;
 	w.said = false;
 	w.unsaid = 0;
-	w.kills = kills;
+	w.kills = order->kill;
+	w.ending = order->judge ? END_JUDGED : END_KILLED;
 	w.sessions_until = clock_now() + SAY_TIME;
 	conn_show_begin();
 	worker_watch(OWN_SESSIONS, fd, POLLIN | POLLOUT);
@@ -581,24 +606,6 @@ sessions_write(void)
 	}
 	if (w.said)
 		watch_set(w.slots[OWN_SESSIONS], POLLIN);
-}
-
-/*
- * Ends the sessions whose serials have come, if the master allows it.  Returns
- * whether the reader is still there.
- */
-static bool
-sessions_read(void)
-{
-	struct session_end end;
-	int fds[1];
-	ssize_t n;
-
-	while ((n = sys_receive(w.sessions, &end, sizeof(end), fds, 1)) ==
-	    sizeof(end))
-		if (w.kills)
-			life_kill(end.serial);
-	return n < 0 && (errno == EAGAIN || errno == EINTR);
 }
 
 static void
@@ -639,7 +646,7 @@ master_ready(void)
 	else if (order.order == ORDER_DRAIN)
 		drain(order.abandoned);
 	else if (order.order == ORDER_SESSIONS)
-		sessions_begin(fds[0], order.kill);
+		sessions_begin(fds[0], &order);
 }
 
 /* Closes the way to the desk when draining, once no connection needs it. */

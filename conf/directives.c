@@ -368,6 +368,25 @@ show_bool(FILE *out, const struct directive *d, const struct conf *conf)
 	return true;
 }
 
+/* ReloadTunnels. */
+static const char *const tunnel_words[] = { "keep", "judge" };
+
+static int
+take_tunnels(struct reader *r, const struct directive *d, char *arg)
+{
+	size_t n = word_number(r, arg, tunnel_words, 2);
+
+	*(bool *)member(r, d) = n == 1;
+	return n < 2 ? 0 : -1;
+}
+
+static bool
+show_tunnels(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	fprintf(out, "%s %s\n", d->name, tunnel_words[conf->judge_tunnels]);
+	return true;
+}
+
 static const char *const filter_types[] = {
 	[FILTER_BRE] = "bre", [FILTER_ERE] = "ere", [FILTER_FNMATCH] = "fnmatch"
 };
@@ -1649,6 +1668,8 @@ static const struct directive directives[] = {
 	{ "ProxyFrom", take_proxy_from, show_proxy_from, .value = NULL },
 	{ "RateLimit", take_number, show_number, AT(rate_limit),
 	    .min = 1024, .max = 1000000000 },
+	{ "ReloadTunnels", take_tunnels, show_tunnels, AT(judge_tunnels),
+	    .value = "keep" },
 	{ "ReverseBaseURL", take_reverse_base, show_string,
 	    AT(reverse.base_url) },
 	{ "ReverseMagic", take_bool, show_bool, AT(reverse.magic),

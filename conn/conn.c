@@ -141,6 +141,7 @@ session_fill(struct session *s, const struct conn *c)
 	memset(s, 0, sizeof(*s));
 	s->serial = c->serial;
 	s->tunnel = c->state == CONN_RELAY || c->state == CONN_FLUSH;
+	s->parent = c->parent != NULL;
 	s->client = c->client;
 	s->dialled = c->server;
 	s->up = c->tunnel.flow[CLIENT].bytes;

@@ -58,6 +58,7 @@ enum ending {
 	END_GAVE_WAY, /* to another client, when all places were taken */
 	END_LIFETIME,
 	END_KILLED, /* by an administrator */
+	END_JUDGED, /* refused by the rules of a reload */
 	END_DRAINED,
 	END_STOPPED
 };

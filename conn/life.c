@@ -416,16 +416,23 @@ life_end_all(enum ending ending)
 		life_go(c, conn_end(c, ending));
 }
 
-/* Ends the connection with this serial.  Returns whether there is one. */
+/*
+ * Ends the connection with this serial.  Returns whether there is one.  Serials
+ * often come in the order of life_sessions(), so it is looked for from the last
+ * one on.
+ */
 bool
-life_kill(uint64_t serial)
+life_kill(uint64_t serial, enum ending ending)
 {
-	struct conn *c = NULL;
+	static struct conn *last;
+	struct conn *c = last;
 
-	while ((c = conn_next(c)) != NULL)
-		if (c->serial == serial) {
-			life_go(c, conn_end(c, END_KILLED));
-			return true;
-		}
+	for (int rounds = 0; rounds < 2; rounds++, c = NULL)
+		while ((c = conn_next(c)) != NULL)
+			if (c->serial == serial) {
+				last = c;
+				life_go(c, conn_end(c, ending));
+				return true;
+			}
 	return false;
 }

@@ -20,7 +20,7 @@ void life_answers(void);
 void life_drain(void);
 bool life_make_room(void);
 void life_tidy(void);
-bool life_kill(uint64_t serial);
+bool life_kill(uint64_t serial, enum ending);
 void life_end_all(enum ending);
 
 #endif

@@ -156,6 +156,7 @@ ending_word(enum ending ending)
 		[END_GAVE_WAY] = "gave_way",
 		[END_LIFETIME] = "lifetime",
 		[END_KILLED] = "killed",
+		[END_JUDGED] = "judged",
 		[END_DRAINED] = "drained",
 		[END_STOPPED] = "stopped" };
 

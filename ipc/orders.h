@@ -33,7 +33,8 @@ struct order_message {
 	enum record_format formats[ACCESS_LOGS_MAX];
 	/* ORDER_DRAIN: a bit for each listener that no other worker serves. */
 	uint64_t abandoned;
-	bool kill; /* ORDER_SESSIONS: what comes back ends some of them */
+	/* ORDER_SESSIONS: what comes back ends some of them, as new rules say. */
+	bool kill, judge;
 };
 
 _Static_assert(LISTEN_MAX <= 64, "each listener has a bit");

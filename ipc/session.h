@@ -11,14 +11,15 @@
 #include "bounds.h"
 
 enum {
-	SESSION_TARGET_SIZE = HOST_SIZE + 8, /* bytes of host:port, with NUL */
-	SESSIONS_BATCH = 24                  /* in one message */
+	SESSION_TARGET_SIZE = HOST_SIZE + 16, /* bytes of host:port, with NUL */
+	SESSIONS_BATCH = 24                   /* in one message */
 };
 
 /* What stands in a column of its own. */
 struct session {
 	uint64_t serial; /* with the worker's slot it is an id */
 	bool tunnel;     /* established; else on the way, or plain HTTP */
+	bool parent;     /* dialled is that of a parent proxy */
 	struct addr client;
 	struct addr dialled; /* port 0: none yet */
 	uint64_t up, down;   /* bytes */

@@ -26,6 +26,7 @@
 #include "desk.h"
 #include "gen.h"
 #include "identity.h"
+#include "judge.h"
 #include "links.h"
 #include "listen.h"
 #include "log.h"
@@ -226,6 +227,18 @@ control_main(struct gen *gen, int control)
 	control_run(&args);
 }
 
+/* The judge writes to the log, and needs nothing else of its generation. */
+static _Noreturn void
+judge_main(struct gen *gen, const struct gen *all, int control)
+{
+	sys_title("judge");
+	links_close(&gen->links);
+	listen_close(&gen->listeners);
+	login_forget(&gen->conf->logins);
+	identity_assume(&gen->identity, gen->conf->chroot);
+	judge_run(gen, all, control);
+}
+
 /* The child's life; before holds the signals that it may get. */
 static _Noreturn void
 child_main(struct gen *own, struct child *self, struct gen *all, int control,
@@ -237,10 +250,12 @@ child_main(struct gen *own, struct child *self, struct gen *all, int control,
 	close_others(all, own, self);
 	ignore_signals();
 	sigprocmask(SIG_SETMASK, before, NULL);
-	if (self->outside)
+	if (self->outside && !self->judges)
 		control_main(own, control);
 	child_close_status(own);
 	board_unmap(own->board);
+	if (self->judges)
+		judge_main(own, all, control);
 	if (child_is_desk(own, self))
 		desk_main(own, control);
 	worker_main(own, self, control);

@@ -18,7 +18,8 @@ struct child {
 	int control; /* the master's end */
 	size_t slot; /* workers: in the share */
 	bool ready, drained;
-	bool outside; /* of its generation: the control process */
+	bool outside; /* of its generation: the control process, or a judge */
+	bool judges;
 	bool stopped; /* by a signal, and not yet continued */
 	unsigned restarts;
 	int64_t due;                 /* ms: when it must have said so, or 0 */

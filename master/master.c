@@ -26,6 +26,7 @@
 #include "child.h"
 #include "clock.h"
 #include "conf.h"
+#include "court.h"
 #include "gen.h"
 #include "guard.h"
 #include "identity.h"
@@ -132,6 +133,7 @@ master_init(const char *file, bool foreground)
 	m.foreground = foreground;
 	if (pipe(signals) != 0)
 		return -1;
+	court_init();
 	for (int i = 0; i < 2; i++) {
 		fcntl(signals[i], F_SETFL, O_NONBLOCK);
 		child_private(&signals[i]);
@@ -393,6 +395,7 @@ master_take_over(struct gen *gen)
 	steward_done(0, text);
 	gen_drain(old, gen, clock_ms());
 	room_limit(gen->conf->max_draining, clock_ms());
+	court_begin(gen, clock_ms());
 }
 
 /*
@@ -618,10 +621,14 @@ master_check_upgrade(int64_t now)
 	enum upgrade state = upgrade_state(now);
 
 	if (state == UPGRADE_RIGHT) {
+		bool judged = court_end();
+
 		log_line(LOG_LEVEL_NOTICE, "Upgrading");
 		log_flush();
 		upgrader_reply(0, "the new program takes over");
 		upgrade_run(m.file, now);
+		if (judged)
+			court_begin(m.live, now);
 	}
 	if (state != UPGRADE_RIGHT && state != UPGRADE_FAILED)
 		return false;
@@ -637,6 +644,7 @@ master_stop(void)
 
 	log_line(LOG_LEVEL_NOTICE, "Shutting down.");
 	upgrade_end();
+	court_end();
 	service_stopping();
 	master_phase(STOPPING);
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
@@ -759,7 +767,8 @@ master_reap(int64_t now)
 
 	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) >
 	    0) {
-		if (upgrade_reap(pid, status) || steward_reap(pid, status, now))
+		if (upgrade_reap(pid, status) ||
+		    steward_reap(pid, status, now) || court_reap(pid, status))
 			continue;
 		for (struct gen *gen = gen_first(); gen != NULL;
 		     gen = gen->next)
@@ -908,6 +917,7 @@ master_sleep_time(int64_t now)
 	until = clock_earlier(until, upgrade_next());
 	until = clock_earlier(until, progress_next());
 	until = clock_earlier(until, steward_restart_next());
+	until = clock_earlier(until, court_next());
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next) {
 		until = clock_earlier(until, gen->kill_at);
 		until = clock_earlier(until, gen_restart_next(gen));
@@ -921,12 +931,13 @@ master_sleep_time(int64_t now)
 static void
 master_sleep(void)
 {
-	static struct pollfd pfds[2 + 2 * SLOTS_MAX + 2 * CHILDREN_MAX];
+	static struct pollfd pfds[3 + 2 * SLOTS_MAX + 2 * CHILDREN_MAX];
 	size_t n = 1;
 	char bytes[64];
 
 	pfds[0] = (struct pollfd){ .fd = signals[0], .events = POLLIN };
 	n += steward_watch(pfds + n);
+	n += court_watch(pfds + n);
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
 		if (n + CHILDREN_MAX <= sizeof(pfds) / sizeof(*pfds))
 			n += gen_watch(gen, pfds + n);
@@ -1030,6 +1041,8 @@ master_turn(void)
 	while (master_step(now))
 		;
 	steward_restart(now);
+	court_serve(now);
+	court_check(now);
 	master_show();
 	if (m.phase == DRAINING)
 		progress_look(now);
@@ -1077,6 +1090,7 @@ master_run(void)
 {
 	while (gen_first() != NULL)
 		master_turn();
+	court_end();
 	if (m.phase == DRAINING)
 		service_stopping();
 }

@@ -1052,6 +1052,7 @@ all_set() {
 	ProxyFrom 10.0.0.0/8
 	ProxyFrom 2001:db8::5
 	RateLimit 1037
+	ReloadTunnels judge
 	ReverseBaseURL "https://h.example/a/"
 	ReverseMagic yes
 	ReverseOnly yes
