@@ -129,11 +129,11 @@
 /* cli: what -t and -s say */
 #include "explain.h"
 #include "hints.h"
-#include "line.h"
 #include "near.h"
 #include "quote.h"
 #include "steer.h"
 #include "table.h"
 #include "top.h"
+#include "wire.h"
 
 #endif

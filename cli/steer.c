@@ -16,12 +16,12 @@
 #include <string.h>
 #include <strings.h>
 
-#include "line.h"
 #include "program.h"
 #include "quote.h"
 #include "steer.h"
 #include "table.h"
 #include "top.h"
+#include "wire.h"
 
 enum {
 	STATUS_AWAY = 3 /* adit does not run */
@@ -56,7 +56,7 @@ path_find(const struct steer *s)
 
 /* Adds a word to a command.  Returns 0, or -1: it cannot be sent. */
 static int
-word_add(char command[LINE_COMMAND], const char *word)
+word_add(char command[WIRE_COMMAND], const char *word)
 {
 	size_t len = strlen(command);
 
@@ -66,7 +66,7 @@ word_add(char command[LINE_COMMAND], const char *word)
 		    program, word);
 		return -1;
 	}
-	snprintf(command + len, LINE_COMMAND - len, "%s%s", len > 0 ? " " : "",
+	snprintf(command + len, WIRE_COMMAND - len, "%s%s", len > 0 ? " " : "",
 	    word);
 	return 0;
 }
@@ -97,14 +97,14 @@ line_take(char *line, struct table *table)
 static int
 ask(const char *path, const char *command, struct table *table)
 {
-	int fd = line_open(path), status = LINE_LOST;
+	int fd = wire_open(path), status = WIRE_LOST;
 	char *line;
 
-	if (fd < 0 || line_send(fd, command) != 0)
+	if (fd < 0 || wire_send(fd, command) != 0)
 		return away_say(path);
-	while (status < 0 && (line = line_next(fd)) != NULL)
+	while (status < 0 && (line = wire_next(fd)) != NULL)
 		status = line_take(line, table);
-	line_close(fd);
+	wire_close(fd);
 	if (status >= 0)
 		return status;
 	fprintf(stderr, "%s: %s: the answer is incomplete\n", program, path);
@@ -169,7 +169,7 @@ usage_say(void)
 int
 steer_run(const struct steer *s, int n, char **words)
 {
-	char command[LINE_COMMAND] = "", *path;
+	char command[WIRE_COMMAND] = "", *path;
 	bool sessions, top;
 	int order = TABLE_BYTES, status;
 

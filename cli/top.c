@@ -17,11 +17,11 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "line.h"
 #include "program.h"
 #include "sys.h"
 #include "table.h"
 #include "top.h"
+#include "wire.h"
 
 enum {
 	EVERY = 2000,   /* ms */
@@ -59,21 +59,21 @@ static int
 part_take(struct view_of *v, const char *path, const char *command)
 {
 	bool rows = strcmp(command, "sessions") == 0;
-	int fd = line_open(path);
+	int fd = wire_open(path);
 	char *line;
 
 	if (fd < 0)
 		return -1;
-	if (line_send(fd, command) != 0) {
-		line_close(fd);
+	if (wire_send(fd, command) != 0) {
+		wire_close(fd);
 		return -1;
 	}
-	while ((line = line_next(fd)) != NULL && line[0] != '=')
+	while ((line = wire_next(fd)) != NULL && line[0] != '=')
 		if (line[0] == '+' && rows)
 			table_add(&v->table, line + 1);
 		else
 			fact_add(v, line + 1);
-	line_close(fd);
+	wire_close(fd);
 	return 0;
 }
 

@@ -308,7 +308,7 @@ fetch() {
 	peer_start ECHO server echo
 	client tunnel "localhost:$ECHO_PORT" rtt 1 9 shut eof
 	log_wait 'Connect \(file descriptor [0-9]+\): 127\.0\.0\.1$'
-	log_wait "Request \\(file descriptor [0-9]+\\): CONNECT localhost:$ECHO_PORT HTTP/1\\.1\$"
+	log_wait "Request \\(file descriptor [0-9]+\\): CONNECT localhost:$ECHO_PORT HTTP/1\\.1 \\(file descriptor [0-9]+, client 127\\.0\\.0\\.1\\)\$"
 	log_wait 'Established connection to host "localhost" using file descriptor [0-9]+\. \(file descriptor [0-9]+, client 127\.0\.0\.1\)$'
 	log_wait 'Closed connection between local client \(fd:[0-9]+\) and remote client \(fd:[0-9]+\) \(file descriptor [0-9]+, client 127\.0\.0\.1\)$'
 }

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "line.h"
+#include "wire.h"
 
 static FILE *in; /* of the connection that is open */
 static char *text;
@@ -22,7 +22,7 @@ static size_t size;
 
 /* Connects to a socket.  Returns a descriptor, or -1 with errno. */
 int
-line_open(const char *path)
+wire_open(const char *path)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	const void *sa = &un;
@@ -46,9 +46,9 @@ line_open(const char *path)
 
 /* Sends a command.  Returns 0, or -1 with errno. */
 int
-line_send(int fd, const char *command)
+wire_send(int fd, const char *command)
 {
-	char whole[LINE_COMMAND];
+	char whole[WIRE_COMMAND];
 	int len = snprintf(whole, sizeof(whole), "%s\n", command);
 
 	if (len < 0 || (size_t)len >= sizeof(whole)) {
@@ -63,7 +63,7 @@ line_send(int fd, const char *command)
 
 /* Returns the next line, without its end, until the next call; or NULL. */
 char *
-line_next(int fd)
+wire_next(int fd)
 {
 	ssize_t len;
 
@@ -76,7 +76,7 @@ line_next(int fd)
 }
 
 void
-line_close(int fd)
+wire_close(int fd)
 {
 	if (in != NULL)
 		fclose(in);
