@@ -46,15 +46,15 @@ static const char style[] =
     "header p{margin:.2rem 0 1rem;color:var(--dim)}"
     "section{background:var(--box);border:1px solid var(--line);"
     "border-radius:.5rem;padding:1rem;margin:0 0 1rem;overflow-x:auto}"
-    ".grid{display:grid;gap:1rem;"
-    "grid-template-columns:repeat(auto-fit,minmax(15rem,1fr))}"
+    ".grid{display:grid;gap:1rem;grid-template-columns:"
+    "repeat(auto-fit,minmax(min(100%,21rem),1fr))}"
     ".grid section{margin:0}.grid{margin:0 0 1rem}"
     "dl{display:grid;grid-template-columns:auto 1fr;gap:.15rem .8rem;"
     "margin:0}dt{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere}"
     "table{border-collapse:collapse;width:100%;font-variant-numeric:"
     "tabular-nums}th,td{text-align:left;padding:.25rem .6rem .25rem 0;"
     "border-bottom:1px solid var(--line);white-space:nowrap}"
-    "td.w{white-space:normal;overflow-wrap:anywhere;min-width:10rem}"
+    "td.w{white-space:normal;overflow-wrap:anywhere;min-width:6rem}"
     "th{font-weight:600;color:var(--dim)}"
     ".n{text-align:right}.good{color:var(--good)}.bad{color:var(--bad)}"
     "a{color:var(--mark)}a:focus-visible{outline:2px solid var(--mark)}"
@@ -62,7 +62,14 @@ static const char style[] =
     "svg{display:block;width:100%;height:4rem}"
     "polyline{fill:none;stroke:var(--mark);stroke-width:2;"
     "vector-effect:non-scaling-stroke}.big{font-size:1.6rem}"
-    ".none{color:var(--dim)}\n"
+    ".none{color:var(--dim)}td meter{min-width:5rem}"
+    "@media(max-width:50rem){.cards th{display:none}"
+    ".cards tr{display:grid;grid-template-columns:auto 1fr;gap:0 .8rem;"
+    "padding:.5rem 0;border-bottom:1px solid var(--line)}"
+    ".cards tr:first-child{display:none}"
+    ".cards td{display:contents;text-align:left}"
+    ".cards td::before{content:attr(data-l);color:var(--dim)}"
+    ".cards td>span{overflow-wrap:anywhere;white-space:normal}}\n"
     "</style>\n";
 
 /* Prints a string as the text of an element or the value of an attribute. */
@@ -224,6 +231,10 @@ print_curve(FILE *out, const struct board *board, int which, const char *label)
 		}
 		last = s;
 	}
+	if (n < 2) {
+		fputs("<p class=\"none\">a curve comes in a moment</p>\n", out);
+		return;
+	}
 	fprintf(out,
 	    "<svg viewBox=\"0 0 %d %d\" preserveAspectRatio=\"none\" "
 	    "role=\"img\" aria-label=\"%s in the last %zu minutes, at most "
@@ -232,7 +243,7 @@ print_curve(FILE *out, const struct board *board, int which, const char *label)
 	    (n * HISTORY_STEP / 1000 + 59) / 60, most);
 	for (size_t i = 0; i < n; i++)
 		fprintf(out, "%.1f,%.1f ",
-		    (double)i * CURVE_WIDTH / (n > 1 ? (double)(n - 1) : 1),
+		    (double)i * CURVE_WIDTH / (double)(n - 1),
 		    CURVE_HEIGHT - 2 -
 			(most > 0 ? rates[i] / most * (CURVE_HEIGHT - 4) : 0));
 	fputs("\"/></svg>\n", out);
@@ -355,7 +366,7 @@ print_sums(FILE *out, const char *title, const struct crowd_list *list)
 	}
 	fputs("<table><tr><th scope=\"col\">Name</th><th scope=\"col\" "
 	      "class=\"n\">Open</th><th scope=\"col\" class=\"n\">Bytes</th>"
-	      "<th scope=\"col\" class=\"n\">In a second</th></tr>\n",
+	      "<th scope=\"col\" class=\"n\">Rate</th></tr>\n",
 	    out);
 	for (size_t i = 0; i < list->n && i < CROWD_SHOWN; i++) {
 		fputs("<tr><td class=\"w\">", out);
@@ -366,36 +377,63 @@ print_sums(FILE *out, const char *title, const struct crowd_list *list)
 		bytes(out, list->sums[i].bytes);
 		fputs("</td><td class=\"n\">", out);
 		bytes(out, list->sums[i].rate);
-		fputs("</td></tr>\n", out);
+		fputs("/s</td></tr>\n", out);
 	}
 	fputs("</table></section>\n", out);
+}
+
+/* Begins a cell; the label stands in it where there is no heading. */
+static void
+cell(FILE *out, const char *label, const char *class)
+{
+	fprintf(out, "<td class=\"%s\" data-l=\"%s\"><span>", class, label);
+}
+
+static void
+text_cell(FILE *out, const char *label, const char *from)
+{
+	cell(out, label, "w");
+	text(out, from[0] != '\0' ? from : "-");
+	fputs("</span></td>", out);
+}
+
+static void
+number_cell(FILE *out, const char *label, uint64_t n, const char *after)
+{
+	cell(out, label, "n");
+	bytes(out, n);
+	fprintf(out, "%s</span></td>", after);
+}
+
+static void
+time_cell(FILE *out, const char *label, int64_t ms)
+{
+	cell(out, label, "n");
+	duration(out, ms);
+	fputs("</span></td>", out);
 }
 
 static void
 print_row(FILE *out, const struct crowd_row *row)
 {
 	const struct session *s = &row->of.session;
-	char client[ADDR_TEXT_SIZE], dialled[ADDR_TEXT_SIZE];
+	char client[ADDR_TEXT_SIZE], dialled[ADDR_TEXT_SIZE] = "";
 
-	fprintf(out, "<tr><td>%u.%" PRIu64 "</td><td>", (unsigned)row->of.slot,
+	if (s->dialled.port != 0)
+		addr_text_port(&s->dialled, dialled);
+	fputs("<tr>", out);
+	cell(out, "Id", "");
+	fprintf(out, "%u.%" PRIu64 "</span></td>", (unsigned)row->of.slot,
 	    s->serial);
-	text(out, addr_text(&s->client, client));
-	fputs("</td><td class=\"w\">", out);
-	text(out, s->user[0] != '\0' ? s->user : "-");
-	fputs("</td><td class=\"w\">", out);
-	text(out, s->target[0] != '\0' ? s->target : "-");
-	fputs("</td><td>", out);
-	text(out,
-	    s->dialled.port != 0 ? addr_text_port(&s->dialled, dialled) : "-");
-	fputs("</td><td class=\"n\">", out);
-	bytes(out, s->up + s->down);
-	fputs("</td><td class=\"n\">", out);
-	bytes(out, row->rate);
-	fputs("</td><td class=\"n\">", out);
-	duration(out, s->age);
-	fputs("</td><td class=\"n\">", out);
-	duration(out, s->idle);
-	fputs("</td></tr>\n", out);
+	text_cell(out, "Client", addr_text(&s->client, client));
+	text_cell(out, "User", s->user);
+	text_cell(out, "Target", s->target);
+	text_cell(out, "Address", dialled);
+	number_cell(out, "Bytes", s->up + s->down, "");
+	number_cell(out, "Rate", row->rate, "/s");
+	time_cell(out, "Open", s->age);
+	time_cell(out, "Idle", s->idle);
+	fputs("</tr>\n", out);
 }
 
 static void
@@ -423,12 +461,13 @@ print_sessions(FILE *out, const struct view *v, char sort)
 		    "; <span class=\"bad\">%" PRIu64
 		    " workers did not answer</span>",
 		    v->missed);
-	fputs("</p>\n<table><tr><th scope=\"col\">Id</th><th scope=\"col\">"
-	      "Client</th><th scope=\"col\">User</th><th scope=\"col\">Target"
-	      "</th><th scope=\"col\">Address</th><th scope=\"col\" "
-	      "class=\"n\">Bytes</th><th scope=\"col\" class=\"n\">In a second"
-	      "</th><th scope=\"col\" class=\"n\">Open</th><th scope=\"col\" "
-	      "class=\"n\">Idle</th></tr>\n",
+	fputs(
+	    "</p>\n<table class=\"cards\"><tr><th scope=\"col\">Id</th><th scope=\"col\">"
+	    "Client</th><th scope=\"col\">User</th><th scope=\"col\">Target"
+	    "</th><th scope=\"col\">Address</th><th scope=\"col\" "
+	    "class=\"n\">Bytes</th><th scope=\"col\" class=\"n\">Rate"
+	    "</th><th scope=\"col\" class=\"n\">Open</th><th scope=\"col\" "
+	    "class=\"n\">Idle</th></tr>\n",
 	    out);
 	for (size_t i = 0; i < c->nrows; i++)
 		print_row(out, &c->rows[i]);
@@ -448,22 +487,46 @@ print_gens(FILE *out, const struct sheet *s)
 	for (size_t i = 0; i < s->view.ngens; i++) {
 		const struct board_gen *gen = &s->view.gens[i];
 
-		fprintf(out, "<tr><td>%" PRIu64 "</td><td>%s ", gen->number,
+		fprintf(out, "<tr><td>%" PRIu64 "</td><td class=\"w\">%s ",
+		    gen->number,
 		    gen->draining ? "draining for" : "serving for");
 		duration(out, s->now - gen->since);
+		if (gen->draining && s->gen_clients[i] > 0)
+			fprintf(out, ", waits for %" PRIu64 " connections",
+			    s->gen_clients[i]);
 		if (gen->draining && gen->kill_at > s->now) {
-			fputs(", ends in ", out);
+			fputs(", at most ", out);
 			duration(out, gen->kill_at - s->now);
 		}
 		fprintf(out,
 		    "</td><td class=\"n\">%u</td><td class=\"n\">%" PRIu64
 		    "</td><td><meter min=\"0\" max=\"%" PRIu64
-		    "\" value=\"%" PRIu64 "\">%" PRIu64 "</meter></td></tr>\n",
+		    "\" value=\"%" PRIu64 "\" aria-label=\"share of all "
+		    "connections\">%" PRIu64 "</meter></td></tr>\n",
 		    (unsigned)gen->workers, s->gen_tunnels[i],
 		    s->clients > 0 ? s->clients : 1, s->gen_clients[i],
 		    s->gen_clients[i]);
 	}
 	fputs("</table></section>\n", out);
+}
+
+/* A row for the worker of a slot, with a bar for its connections. */
+static void
+print_worker(FILE *out, const struct sheet *s, size_t slot)
+{
+	const struct board_worker *w = &s->view.workers[slot];
+	bool bad = w->pid < 0 || w->stopped;
+
+	fprintf(out,
+	    "<tr><td>%u</td><td>%" PRIu64 "</td><td>%ld</td><td%s>%s</td>"
+	    "<td class=\"n\">%u</td><td class=\"n\">%u</td><td><meter "
+	    "min=\"0\" max=\"%" PRIu64
+	    "\" value=\"%u\" aria-label=\"share of all "
+	    "connections\">%u</meter></td></tr>\n",
+	    (unsigned)w->index, w->gen, (long)w->pid,
+	    bad ? " class=\"bad\"" : "", sheet_worker(s, slot), w->restarts,
+	    s->slot_clients[slot], s->clients > 0 ? s->clients : 1,
+	    s->slot_clients[slot], s->slot_clients[slot]);
 }
 
 static void
@@ -473,26 +536,12 @@ print_workers(FILE *out, const struct sheet *s)
 	      "</h2>\n<table><tr><th scope=\"col\">Worker</th><th "
 	      "scope=\"col\">Generation</th><th scope=\"col\">Process</th><th "
 	      "scope=\"col\">State</th><th scope=\"col\" class=\"n\">Restarts"
-	      "</th></tr>\n",
+	      "</th><th scope=\"col\" class=\"n\">Connections</th><th "
+	      "scope=\"col\">Share</th></tr>\n",
 	    out);
-	for (size_t i = 0; i < SLOTS_MAX; i++) {
-		const struct board_worker *w = &s->view.workers[i];
-		bool bad = w->pid < 0 || w->stopped;
-
-		if (w->gen == 0)
-			continue;
-		fprintf(out,
-		    "<tr><td>%u</td><td>%" PRIu64
-		    "</td><td>%ld</td><td%s>%s</td><td class=\"n\">%u</td>"
-		    "</tr>\n",
-		    (unsigned)w->index, w->gen, (long)w->pid,
-		    bad ? " class=\"bad\"" : "",
-		    w->pid < 0       ? "dead"
-			: w->stopped ? "stopped"
-			: w->ready   ? "ready"
-				     : "starting",
-		    w->restarts);
-	}
+	for (size_t i = 0; i < SLOTS_MAX; i++)
+		if (s->view.workers[i].gen != 0)
+			print_worker(out, s, i);
 	fputs("</table></section>\n", out);
 }
 
@@ -560,11 +609,12 @@ void
 html_print(FILE *out, const struct view *v, const struct page_request *r)
 {
 	print_head(out, v, r);
-	print_about(out, v);
 	fputs("<div class=\"grid\">\n", out);
+	print_about(out, v);
+	print_refusals(out, v->sheet);
+	fputs("</div>\n<div class=\"grid\">\n", out);
 	print_load(out, v);
 	fputs("</div>\n<div class=\"grid\">\n", out);
-	print_refusals(out, v->sheet);
 	print_rules(out, v);
 	if (v->crowd != NULL) {
 		print_sums(out, "Busiest clients", &v->crowd->clients);

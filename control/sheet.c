@@ -77,8 +77,9 @@ static void
 worker_count(struct sheet *s, const struct share_slot *slot,
     const struct board_worker *worker)
 {
-	uint64_t clients = atomic_load(&slot->clients);
-	uint64_t tunnels = atomic_load(&slot->tunnels);
+	size_t place = (size_t)(worker - s->view.workers);
+	unsigned clients = atomic_load(&slot->clients);
+	unsigned tunnels = atomic_load(&slot->tunnels);
 
 	if (worker->pid < 0) {
 		s->workers_dead += worker->gen == s->view.gen;
@@ -86,6 +87,8 @@ worker_count(struct sheet *s, const struct share_slot *slot,
 	}
 	s->clients += clients;
 	s->tunnels += tunnels;
+	s->slot_clients[place] = clients;
+	s->slot_tunnels[place] = tunnels;
 	for (size_t i = 0; i < s->view.ngens; i++)
 		if (s->view.gens[i].number == worker->gen) {
 			s->gen_clients[i] += clients;
@@ -169,4 +172,19 @@ sheet_refusals(const struct sheet *s)
 {
 	return s->tally[TALLY_BAD] + s->tally[TALLY_DENIED] +
 	    s->tally[TALLY_REFUSED];
+}
+
+/* What the worker of a slot does, in a word. */
+const char *
+sheet_worker(const struct sheet *s, size_t slot)
+{
+	const struct board_worker *w = &s->view.workers[slot];
+
+	if (w->pid < 0)
+		return "dead";
+	if (w->stopped)
+		return "stopped";
+	if (w->gen != s->view.gen)
+		return "draining";
+	return w->ready ? "ready" : "starting";
 }

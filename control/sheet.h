@@ -28,6 +28,7 @@ struct sheet {
 	struct board_view view;
 	uint64_t clients, tunnels;
 	uint64_t gen_clients[BOARD_GENS], gen_tunnels[BOARD_GENS];
+	unsigned slot_clients[SLOTS_MAX], slot_tunnels[SLOTS_MAX];
 	uint64_t workers_ready, workers_stopped, workers_dead;
 	uint64_t tally[TALLIES], count[COUNTS], refused[REFUSALS_MAX];
 	uint64_t span[SPANS][SPAN_STEPS + 1], span_ms[SPANS];
@@ -39,6 +40,7 @@ struct sheet {
 
 void sheet_take(struct sheet *, const struct control_args *);
 const char *sheet_unready(const struct sheet *);
+const char *sheet_worker(const struct sheet *, size_t slot);
 uint64_t sheet_refusals(const struct sheet *);
 
 #endif

@@ -174,11 +174,10 @@ json_workers(FILE *out, const struct sheet *s)
 		json_number(out, "index", w->index);
 		json_number(out, "generation", w->gen);
 		json_number(out, "restarts", w->restarts);
+		json_number(out, "connections", s->slot_clients[i]);
+		json_number(out, "tunnels", s->slot_tunnels[i]);
 		fprintf(out, "\"pid\":%ld,\"state\":\"%s\"}", (long)w->pid,
-		    w->pid < 0       ? "dead"
-			: w->stopped ? "stopped"
-			: w->ready   ? "ready"
-				     : "starting");
+		    sheet_worker(s, i));
 	}
 	fprintf(out, "],");
 }

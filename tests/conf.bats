@@ -349,7 +349,7 @@ bool_directive() {
 }
 
 @test "conf: CR LF ends a line as LF does" {
-	takes 'Timeout 5\r\n\r\n# x\r\n  \r\nLogFile "/tmp/x"\r\nSyslog no\r\n'
+	takes 'Timeout 5\r\n\r\n# x\r\n  \r\nLogFile "'$DIR/x'"\r\nSyslog no\r\n'
 	refuses Timeout 'Timeout x\r\n'
 	refuses_line 'Timeout 5\r\r\n'
 	refuses_line 'Timeout 5\rTimeout 6\n'

@@ -222,3 +222,19 @@ fuzz() {
 	    >"$DIR/corpus/baked"
 	fuzz forward
 }
+
+@test "units: what is asked of the control process, and what it sums up" {
+	driver control_test
+	"$DRIVER"
+}
+
+@test "units: random bytes to the control process are a request, a command, or refused" {
+	mkdir "$DIR/corpus"
+	printf 'GET /status?sort=rate&refresh=5 HTTP/1.1\r\nHost: x\r\n\r\n' \
+	    >"$DIR/corpus/page"
+	printf -- '-j sessions client 10.0.0.0/8' >"$DIR/corpus/client"
+	printf 'kill target [2001:db8::1]:443' >"$DIR/corpus/target"
+	printf 'sessions 3.1207' >"$DIR/corpus/id"
+	printf 'log warning' >"$DIR/corpus/log"
+	fuzz control
+}
