@@ -404,7 +404,7 @@ wish_send(size_t i)
 	struct peer *p = &k.peers[i];
 
 	if (sys_send(k.args->master, &wish, sizeof(wish), &p->fd, 1) != 0) {
-		line_add(i, "-the master does not listen");
+		line_add(i, "-a reload has just ended: try again");
 		line_end(i, 1);
 		return;
 	}

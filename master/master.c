@@ -374,6 +374,8 @@ master_started(struct gen *gen)
 	log_line(LOG_LEVEL_INFO, "Starting main loop. Accepting connections.");
 }
 
+static void master_wishes(void);
+
 /* A new generation is ready: the old one leaves the sockets to it. */
 static void
 master_take_over(struct gen *gen)
@@ -388,6 +390,8 @@ master_take_over(struct gen *gen)
 	gen->since = clock_ms();
 	guard_begin(gen);
 	master_use_logs(&gen->logs);
+	/* What the old control process has asked for is not lost. */
+	master_wishes();
 	steward_use(gen, clock_ms());
 	steward_reloaded(true, "");
 	snprintf(text, sizeof(text), "generation %llu serves",
