@@ -679,21 +679,23 @@ strings_end(char *from, char **strings)
 static int
 environ_move(void)
 {
-	size_t n = 0;
+	static char *text; /* of all strings, one after the other */
+	size_t n = 0, size = 0, at = 0;
 	char **copy;
 
-	while (environ != NULL && environ[n] != NULL)
-		n++;
+	for (; environ != NULL && environ[n] != NULL; n++)
+		size += strlen(environ[n]) + 1;
 	copy = calloc(n + 1, sizeof(*copy));
-	if (copy == NULL)
+	text = malloc(size + 1);
+	if (copy == NULL || text == NULL) {
+		free(copy);
+		free(text);
 		return -1;
-	for (size_t i = 0; i < n; i++)
-		if ((copy[i] = strdup(environ[i])) == NULL) {
-			while (i-- > 0)
-				free(copy[i]);
-			free(copy);
-			return -1;
-		}
+	}
+	for (size_t i = 0; i < n; i++) {
+		copy[i] = strcpy(text + at, environ[i]);
+		at += strlen(environ[i]) + 1;
+	}
 	environ = copy;
 	return 0;
 }
