@@ -413,11 +413,8 @@ client_logged() {
 
 	control_start
 	for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
-		sleep 30 3>&- | nc -U "$SOCK" >/dev/null 3>&- &
+		nc -U "$SOCK" <>"$NAP" >/dev/null 2>&1 3>&- &
 		own_pid $!
 	done
 	asked 0 status
-	for i in $(jobs -p); do
-		kill "$i" 2>/dev/null || true
-	done
 }
