@@ -356,8 +356,7 @@ rc_subr() {
 	assert set(all) == {"ConfigMap", "Deployment", "Service",
 	    "PodDisruptionBudget"}
 	text = all["ConfigMap"]["data"]["adit.conf"]
-	open(conf, "w").write("".join(line + "\n" for line in
-	    text.splitlines() if not line.startswith("Status")))
+	open(conf, "w").write(text)
 	said = dict(line.split(None, 1) for line in text.splitlines()
 	    if line and not line.startswith("#"))
 	spec = all["Deployment"]["spec"]
