@@ -9,6 +9,8 @@
  *       |
  *       +-- worker x N   worker.c
  *       |
+ *       +-- control      control/control.c, with StatusListen or ControlSocket
+ *       |
  *       +-- desk         desk/desk.c
  *             |
  *             +-- helper x M   desk/helper.c

@@ -102,7 +102,7 @@ ask(const char *path, const char *command, struct table *table)
 
 	if (fd < 0 || wire_send(fd, command) != 0)
 		return away_say(path);
-	while (status < 0 && (line = wire_next(fd)) != NULL)
+	while (status < 0 && (line = wire_next()) != NULL)
 		status = line_take(line, table);
 	wire_close(fd);
 	if (status >= 0)

@@ -68,7 +68,7 @@ part_take(struct view_of *v, const char *path, const char *command)
 		wire_close(fd);
 		return -1;
 	}
-	while ((line = wire_next(fd)) != NULL && line[0] != '=')
+	while ((line = wire_next()) != NULL && line[0] != '=')
 		if (line[0] == '+' && rows)
 			table_add(&v->table, line + 1);
 		else

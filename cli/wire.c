@@ -63,12 +63,10 @@ wire_send(int fd, const char *command)
 
 /* Returns the next line, without its end, until the next call; or NULL. */
 char *
-wire_next(int fd)
+wire_next(void)
 {
-	ssize_t len;
+	ssize_t len = getline(&text, &size, in);
 
-	(void)fd;
-	len = getline(&text, &size, in);
 	if (len <= 0)
 		return NULL;
 	text[strcspn(text, "\n")] = '\0';

@@ -13,7 +13,7 @@ enum {
 
 int wire_open(const char *path);
 int wire_send(int fd, const char *command);
-char *wire_next(int fd);
+char *wire_next(void);
 void wire_close(int fd);
 
 #endif

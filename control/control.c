@@ -202,7 +202,7 @@ page_answer(size_t i, int64_t now)
 	int status = r->error;
 
 	sheet_take(&k.sheet, k.args);
-	if (page == NULL || (out = peer_print(&k.peers[i])) == NULL) {
+	if (page == NULL || (out = peer_print()) == NULL) {
 		peer_close(&k.peers[i]);
 		return;
 	}
@@ -221,7 +221,7 @@ page_answer(size_t i, int64_t now)
 static void
 line_add(size_t i, const char *line)
 {
-	FILE *out = peer_print(&k.peers[i]);
+	FILE *out = peer_print();
 
 	if (out != NULL)
 		fprintf(out, "%s\n", line);
@@ -250,7 +250,7 @@ local_answer(size_t i, int64_t now)
 	sheet_take(&k.sheet, k.args);
 	view = view_of(now);
 	view.crowd = NULL;
-	out = peer_print(&k.peers[i]);
+	out = peer_print();
 	if (out == NULL) {
 		peer_close(&k.peers[i]);
 		return;
@@ -374,7 +374,7 @@ sessions_move(int64_t now)
 	if (k.peers[i].out_len - k.peers[i].sent > OUT_MAX)
 		return;
 	if (k.peers[i].local)
-		out = peer_print(&k.peers[i]);
+		out = peer_print();
 	for (int n = 0; n < ROWS && gather_next(&g); n++)
 		if (!k.peers[i].local)
 			crowd_add(&k.crowd, &g, now);

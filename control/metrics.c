@@ -53,8 +53,8 @@ print_process(FILE *out, const struct sheet *s)
 	    "When the master was started, in seconds since 1970.",
 	    (uint64_t)v->started);
 	single(out, "adit_ready", "gauge",
-	    "Whether new clients are welcome, as /ready says, but for whether "
-	    "the workers move.",
+	    "Whether new clients are welcome, as far as the master knows; "
+	    "/ready also asks the workers.",
 	    sheet_unready(s) == NULL);
 	single(out, "adit_generation", "gauge",
 	    "The number of the configuration in use; it grows with each "

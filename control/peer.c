@@ -54,9 +54,8 @@ peer_whole(const struct peer *p)
 
 /* Returns a stream for what is to be sent, or NULL with ENOMEM. */
 FILE *
-peer_print(struct peer *p)
+peer_print(void)
 {
-	(void)p;
 	printed.text = NULL;
 	return open_memstream(&printed.text, &printed.len);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Somebody who asks the control process. */
+/* A peer of the control process: one connection, one question. */
 #ifndef PEER_H
 #define PEER_H
 
@@ -41,7 +41,7 @@ struct peer {
 
 int peer_read(struct peer *);
 bool peer_whole(const struct peer *);
-FILE *peer_print(struct peer *);
+FILE *peer_print(void);
 void peer_printed(struct peer *, FILE *);
 int peer_write(struct peer *);
 void peer_close(struct peer *);

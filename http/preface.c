@@ -3,7 +3,7 @@
  * The PROXY protocol, versions 1 and 2 (haproxy's doc/proxy-protocol.txt): reads
  * the header that stands before all else on a connection of a load balancer,
  * and writes one for a parent.  Pure like parse.c.  The header is read in the
- * strictest way, and its length is bounded: whoever writes it decides which
+ * strictest way, and its length is bounded: its writer decides which
  * rules hold.
  */
 #define _POSIX_C_SOURCE 200809L

@@ -41,7 +41,7 @@ _Static_assert(LISTEN_MAX <= 64, "each listener has a bit");
 
 /* What the control process wants of the master. */
 enum wish {
-	/* With the descriptor of the one who asks, which the master answers. */
+	/* With the descriptor of the peer, which the master answers. */
 	WISH_RELOAD,
 	WISH_REOPEN,
 	WISH_DRAIN,

@@ -44,7 +44,7 @@ struct stats {
 	uint64_t tally[TALLIES];
 };
 
-/* What the whole proxy does, as it tells those who ask whether it is ready. */
+/* The phase of the whole proxy; health checks are answered by it. */
 enum share_phase {
 	PHASE_STARTING,
 	PHASE_SERVING,

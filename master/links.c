@@ -97,13 +97,6 @@ links_keep_control(struct links *links)
 void
 links_close(struct links *links)
 {
-	for (int queue = 0; queue < QUEUES; queue++) {
-		socket_close(&links->queues[queue][0]);
-		socket_close(&links->queues[queue][1]);
-	}
-	for (size_t i = 0; i < links->baton.nworkers; i++) {
-		socket_close(&links->answers[i][0]);
-		socket_close(&links->answers[i][1]);
-	}
+	links_keep_control(links);
 	baton_close(&links->baton);
 }

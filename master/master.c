@@ -347,7 +347,7 @@ master_reopen_logs(struct gen *gen)
 
 /* Start and reload. */
 
-/* Goes to another phase, and tells those who ask whether it is ready. */
+/* Goes to another phase, which health checks are answered by. */
 static void
 master_phase(enum phase phase)
 {
