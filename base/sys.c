@@ -679,14 +679,15 @@ strings_end(char *from, char **strings)
 static int
 environ_move(void)
 {
-	static char *text; /* of all strings, one after the other */
 	size_t n = 0, size = 0, at = 0;
-	char **copy;
+	char **copy, *text; /* all strings, one after the other */
 
 	for (; environ != NULL && environ[n] != NULL; n++)
 		size += strlen(environ[n]) + 1;
+	if (n == 0)
+		return 0;
 	copy = calloc(n + 1, sizeof(*copy));
-	text = malloc(size + 1);
+	text = malloc(size);
 	if (copy == NULL || text == NULL) {
 		free(copy);
 		free(text);
