@@ -82,6 +82,53 @@ static const struct block local[] = {
 	{ { 0xfe, 0x80 }, 10 }
 };
 
+/* The same, of RFC 3879. */
+static const struct block site[] = {
+	{ { 0xfe, 0xc0 }, 10 }
+};
+
+/* The same: where clouds give a machine its keys, without asking who it is. */
+static const struct block metadata[] = {
+	{ V4(169, 254, 169, 254), 128 }, /* nearly all of them */
+	{ V4(169, 254, 170, 2), 128 },   /* Amazon, for containers */
+	{ V4(169, 254, 170, 23), 128 },
+	{ V4(169, 254, 42, 42), 128 },   /* Scaleway */
+	{ V4(169, 254, 0, 23), 128 },    /* Tencent */
+	{ V4(168, 63, 129, 16), 128 },   /* Azure */
+	{ V4(100, 100, 100, 200), 128 }, /* Alibaba */
+	{ V4(192, 0, 0, 192), 128 },     /* Oracle */
+	{ { 0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, 0x54 }, 128 }, /* Amazon */
+	{ { 0xfd, 0x00, 0x0e, 0xc2, [15] = 0x23 }, 128 },
+	{ { 0xfd, 0x20, 0x00, 0xce, [14] = 0x02, 0x54 }, 128 }, /* Google */
+	{ { 0xfd, 0x00, 0x00, 0xc1, [12] = 0xa9, 0xfe, 0xa9, 0xfe },
+	    128 }, /* Oracle */
+	{ { 0xfd, 0x00, 0x00, 0x42, [15] = 0x42 }, 128 }, /* Scaleway */
+	{ { 0xfd, 0x00, 0xa9, 0xfe, 0xa9, 0xfe, [15] = 1 },
+	    128 }, /* Akamai */
+	{ { 0xfe, 0x80, [12] = 0xa9, 0xfe, 0xa9, 0xfe }, 128 } /* OpenStack */
+};
+
+/* All blocks of one kind, and what the floor says of them. */
+static const struct floor {
+	const struct block *blocks;
+	size_t n;
+	const char *why;      /* to clients elsewhere */
+	const char *distrust; /* with DistrustLoopback, to all */
+} floors[] = {
+	{ metadata, sizeof(metadata) / sizeof(*metadata),
+	    "the metadata addresses of clouds are for clients on loopback",
+	    "with DistrustLoopback the metadata addresses of clouds are "
+	    "refused to everybody" },
+	{ local, sizeof(local) / sizeof(*local),
+	    "loopback and link-local addresses are for clients on loopback",
+	    "with DistrustLoopback loopback and link-local addresses are "
+	    "refused to everybody" },
+	{ site, sizeof(site) / sizeof(*site),
+	    "site-local addresses are for clients on loopback",
+	    "with DistrustLoopback site-local addresses are refused to "
+	    "everybody" }
+};
+
 /* Clients on this machine. */
 static const struct block loopback[] = {
 	{ V4(127, 0, 0, 0), 96 + 8 },
@@ -111,8 +158,10 @@ static const struct embedding {
 };
 /* clang-format on */
 
-/* At most one of each kind, and the one of ISATAP. */
-enum { EMBEDDED_MAX = sizeof(embeddings) / sizeof(*embeddings) + 1 };
+/* At most one of each kind, the one of ISATAP, and those of NAT64Prefix. */
+enum {
+	EMBEDDED_MAX = sizeof(embeddings) / sizeof(*embeddings) + 1 + NAT64_MAX
+};
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 #define IN(a, blocks) addr_in_blocks(a, blocks, COUNT(blocks))
@@ -141,12 +190,10 @@ floor_of(const struct addr *target, bool client_is_local, bool distrust)
 	if (IN(target, never))
 		return "unspecified, broadcast and multicast addresses are "
 		       "refused to everybody";
-	if (client_is_local || !IN(target, local))
-		return NULL;
-	return distrust ? "with DistrustLoopback loopback and link-local "
-			  "addresses are refused to everybody"
-			: "loopback and link-local addresses are for clients "
-			  "on loopback";
+	for (size_t i = 0; i < COUNT(floors) && !client_is_local; i++)
+		if (addr_in_blocks(target, floors[i].blocks, floors[i].n))
+			return distrust ? floors[i].distrust : floors[i].why;
+	return NULL;
 }
 
 /*
@@ -199,11 +246,71 @@ embedded_take(struct addr *inner, const struct addr *a,
 }
 
 /*
+ * Where an address of a NAT64 prefix has its IPv4 address, RFC 6052 2.2: right
+ * after the prefix, but never in byte 8.  Returns NULL if no prefix has so many
+ * bits.
+ */
+static const unsigned char *
+nat64_at(unsigned bits)
+{
+	static const struct {
+		unsigned bits;
+		unsigned char at[4];
+	} places[] = { { 32, { 4, 5, 6, 7 } }, { 40, { 5, 6, 7, 9 } },
+		{ 48, { 6, 7, 9, 10 } }, { 56, { 7, 9, 10, 11 } },
+		{ 64, { 9, 10, 11, 12 } }, { 96, { 12, 13, 14, 15 } } };
+
+	for (size_t i = 0; i < COUNT(places); i++)
+		if (places[i].bits == bits)
+			return places[i].at;
+	return NULL;
+}
+
+/*
+ * Adds the block of a NAT64Prefix.  Returns NULL, or what is wrong with it.
+ */
+const char *
+acl_nat64_add(struct acl *acl, const struct block *block)
+{
+	static const unsigned char mapped[16] = { [10] = 0xff, 0xff };
+
+	if (nat64_at(block->bits) == NULL)
+		return "the prefix must have 32, 40, 48, 56, 64 or 96 bits, as "
+		       "in 2001:db8:64::/96";
+	if (block->bits == 96 && memcmp(block->net, mapped, 12) == 0)
+		return "the prefix must be of IPv6, as in 2001:db8:64::/96";
+	if (block->net[8] != 0)
+		return "bits 64 to 71 of the prefix must be zero (RFC 6052)";
+	if (acl->nnat64 == NAT64_MAX)
+		return "there may be at most 16 such lines";
+	acl->nat64[acl->nnat64++] = *block;
+	return NULL;
+}
+
+/* Stores the addresses that are behind the NAT64 of a NAT64Prefix. */
+static size_t
+embedded_nat64(
+    const struct acl *acl, struct addr *inner, const struct addr *target)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < acl->nnat64; i++) {
+		const struct block *b = &acl->nat64[i];
+
+		if (addr_in_net(target, b->net, b->bits))
+			embedded_take(
+			    &inner[n++], target, nat64_at(b->bits), 0);
+	}
+	return n;
+}
+
+/*
  * Stores the IPv4 addresses that an IPv6 address contains, with its port.
  * Returns how many.
  */
 static size_t
-embedded_all(struct addr inner[EMBEDDED_MAX], const struct addr *target)
+embedded_all(const struct acl *acl, struct addr inner[EMBEDDED_MAX],
+    const struct addr *target)
 {
 	static const unsigned char last[4] = { 12, 13, 14, 15 };
 	const struct embedding *e = embeddings;
@@ -216,25 +323,38 @@ embedded_all(struct addr inner[EMBEDDED_MAX], const struct addr *target)
 			embedded_take(&inner[n++], target, e->at, e->flip);
 	if (is_isatap(target))
 		embedded_take(&inner[n++], target, last, 0);
+	n += embedded_nat64(acl, inner + n, target);
 	for (size_t i = 0; i < n; i++)
 		inner[i].port = target->port;
 	return n;
 }
 
-/* Returns whether a rule is only for addresses within one local block. */
+/* Returns whether a block is within one of n blocks. */
+static bool
+is_within(
+    const struct addr *net, unsigned bits, const struct block *blocks, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (bits >= blocks[i].bits &&
+		    addr_in_net(net, blocks[i].net, blocks[i].bits))
+			return true;
+	return false;
+}
+
+/* Returns whether a rule is only for addresses within one block of a floor. */
 static bool
 lifts_floor(const struct target_rule *rule)
 {
 	struct addr net = { .scope = 0 };
+	bool lifts = false;
 
 	if (rule == NULL || rule->kind != RULE_NET || rule->wholesale)
 		return false;
 	memcpy(net.ip, rule->net, sizeof(net.ip));
-	for (size_t i = 0; i < COUNT(local); i++)
-		if (rule->bits >= local[i].bits &&
-		    addr_in_net(&net, local[i].net, local[i].bits))
-			return true;
-	return false;
+	for (size_t i = 0; i < COUNT(floors) && !lifts; i++)
+		lifts =
+		    is_within(&net, rule->bits, floors[i].blocks, floors[i].n);
+	return lifts;
 }
 
 /*
@@ -246,7 +366,7 @@ acl_floor(const struct acl *acl, const struct addr *target,
     const struct asker *asker, const struct target_rule *rule)
 {
 	struct addr inner[EMBEDDED_MAX];
-	size_t n = embedded_all(inner, target);
+	size_t n = embedded_all(acl, inner, target);
 	bool is_local = is_local_client(acl, asker->client);
 	bool distrust = acl->distrust_loopback;
 	const char *floor = floor_of(
@@ -261,8 +381,9 @@ acl_floor(const struct acl *acl, const struct addr *target,
  * Returns whether the asker may have this address, with its port, for a target
  * asked for by name (or NULL).  The rules for targets decide, and after them
  * the floors.  The unspecified address, broadcast and multicast are refused to
- * everybody.  Loopback and link-local are for clients on loopback, unless
- * these are distrusted, and for others only if an AllowTo for just these addresses or a ReversePath for just
+ * everybody.  Loopback, link-local, site-local and the metadata addresses of
+ * clouds are for clients on loopback, unless these are distrusted, and for
+ * others only if an AllowTo for just these addresses or a ReversePath for just
  * this target lets them.  An IPv6 address that contains an IPv4 address is
  * denied if the IPv4 address is.  *rule becomes the rule that decided, or NULL.
  */
@@ -271,7 +392,7 @@ acl_target(const struct acl *acl, const char *name, const struct addr *target,
     const struct asker *asker, const struct target_rule **rule)
 {
 	struct addr inner[EMBEDDED_MAX];
-	size_t n = embedded_all(inner, target);
+	size_t n = embedded_all(acl, inner, target);
 	const struct target_rule *r;
 
 	if (target_addr(&acl->targets, name, target, asker, rule) !=

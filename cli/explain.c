@@ -460,10 +460,8 @@ say_address(const struct addr *addr, bool allowed)
 	    !addr_in_net(addr, rule->net, rule->bits))
 		say_line(
 		    "refused, for the IPv4 address inside it, by", rule->line);
-	else if (!allowed && !denied &&
-	    (rule != NULL || !e.conf->acl.targets.has_allow))
-		printf("refused by a floor: %s\n",
-		    acl_floor(&e.conf->acl, addr, &d->asker, rule));
+	else if (d->floor != NULL)
+		printf("refused by a floor: %s\n", d->floor);
 	else
 		say_target(allowed, rule);
 }

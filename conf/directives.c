@@ -1267,6 +1267,34 @@ show_deny_to(FILE *out, const struct directive *d, const struct conf *conf)
 	return conf->acl.targets.n > 0;
 }
 
+/* The prefix of a NAT64. */
+static int
+take_nat64(struct reader *r, const struct directive *d, char *arg)
+{
+	struct block block;
+	const char *wrong;
+
+	(void)d;
+	doubts_blocks(r, arg);
+	if (!who_block(&block, arg))
+		return FAIL(r,
+		    "\"%.60s\" is not a prefix, as in 2001:db8:64::/96", arg);
+	wrong = acl_nat64_add(&r->conf->acl, &block);
+	return wrong == NULL ? 0 : FAIL(r, "%s", wrong);
+}
+
+static bool
+show_nat64(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	char text[ADDR_TEXT_SIZE];
+
+	for (size_t i = 0; i < conf->acl.nnat64; i++)
+		fprintf(out, "%s %s\n", d->name,
+		    addr_text_block(
+			conf->acl.nat64[i].net, conf->acl.nat64[i].bits, text));
+	return conf->acl.nnat64 > 0;
+}
+
 static int
 take_upstream(struct reader *r, const struct directive *d, char *arg)
 {
@@ -1660,6 +1688,7 @@ static const struct directive directives[] = {
 	{ "MaxRequestsPerChild", take_obsolete, NULL, .max = NUMBER_MAX },
 	{ "MaxSpareServers", take_obsolete, NULL, .max = NUMBER_MAX },
 	{ "MinSpareServers", take_obsolete, NULL, .max = NUMBER_MAX },
+	{ "NAT64Prefix", take_nat64, show_nat64, .value = NULL },
 	{ "PacFile", take_pac, show_page, AT(pac) },
 	{ "PerHostNetBlockSize", take_block_size, show_block_size,
 	    AT(per_host.block), .value = "32:64" },

@@ -119,6 +119,14 @@ decision_parent(struct decision *d)
 	    : REFUSE_TARGET;
 }
 
+/* Whether the rules for targets alone allow what was decided on. */
+static bool
+rule_allows(const struct decision *d)
+{
+	return d->rule != NULL ? d->rule->allow
+			       : !d->conf->acl.targets.has_allow;
+}
+
 /*
  * Decides, for CHECK_ADDRESS, whether this request may be connected to an
  * address and port.
@@ -131,5 +139,8 @@ decision_address(struct decision *d, const struct addr *addr)
 	    req->literal ? NULL : req->host, addr, &d->asker, &d->rule);
 
 	d->own = allowed && self_socket(addr);
+	d->floor = !allowed && rule_allows(d)
+	    ? acl_floor(&d->conf->acl, addr, &d->asker, d->rule)
+	    : NULL;
 	return allowed && !d->own ? REFUSE_NOTHING : REFUSE_ADDRESS;
 }

@@ -49,6 +49,7 @@ struct decision {
 	const char *filtered; /* CHECK_FILTER: the text that was matched */
 	enum verdict verdict; /* by name; ACL_ASK: not decided by name */
 	const struct target_rule *rule; /* the one that decides, or NULL */
+	const char *floor; /* CHECK_ADDRESS: the one that refuses, or NULL */
 	bool own; /* CHECK_ADDRESS: this proxy listens on the address */
 };
 

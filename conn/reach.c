@@ -219,9 +219,10 @@ reach_refuse(struct conn *c, enum refusal refusal, const struct decision *d)
 		log_line(LOG_LEVEL_NOTICE, "%s %s: line %lu of %.200s %s", what,
 		    say_target(c), d->rule->line, conf->file, say_whom(c));
 	else
-		log_line(LOG_LEVEL_NOTICE,
-		    "%s %s: not a target for this client %s", what,
-		    say_target(c), say_whom(c));
+		log_line(LOG_LEVEL_NOTICE, "%s %s: %s %s", what, say_target(c),
+		    d->floor != NULL ? d->floor
+				     : "not a target for this client",
+		    say_whom(c));
 	return conn_refuse(c, refusal);
 }
 

@@ -14,6 +14,8 @@
 struct addr;
 struct asker;
 
+enum { NAT64_MAX = 16 /* lines of NAT64Prefix */ };
+
 /* One BasicAuth; both strings are padded with NULs for acl_user(). */
 struct user {
 	char name[CREDENTIAL_SIZE];
@@ -31,11 +33,14 @@ struct acl {
 	bool has_ports;         /* there is a ConnectPort */
 	bool distrust_loopback; /* clients on loopback are like all others */
 	unsigned char ports[65536 / 8];
+	struct block nat64[NAT64_MAX]; /* NAT64Prefix */
+	size_t nnat64;
 };
 
 enum verdict acl_client(
     const struct acl *, const struct addr *client, size_t *rule);
 enum verdict acl_answer(const struct rule *, bool matches, bool failed);
+const char *acl_nat64_add(struct acl *, const struct block *);
 bool acl_port(const struct acl *, uint16_t port);
 bool acl_name(const struct acl *, const char *name, const struct addr *client);
 bool acl_is_loopback(const struct addr *, unsigned bits);

@@ -30,13 +30,15 @@
 
 /*
  * What "private" stands for: the special-purpose blocks of RFC 6890 and of the
- * IANA registries that it began, and multicast.  64:ff9b::/96 is not among
+ * IANA registries that it began, multicast, and 168.63.129.16, where Azure has
+ * its metadata: other clouds have theirs in these blocks.  64:ff9b::/96 is not among
  * them, because every IPv4 address can be reached through it; the IPv4 address
  * inside decides.
  */
 static const struct block private[] = {
 	V4(0, 0, 0, 0, 8), V4(10, 0, 0, 0, 8), V4(100, 64, 0, 0, 10),
 	V4(127, 0, 0, 0, 8), V4(169, 254, 0, 0, 16), V4(172, 16, 0, 0, 12),
+	V4(168, 63, 129, 16, 32),
 	V4(192, 0, 0, 0, 24), V4(192, 0, 2, 0, 24), V4(192, 31, 196, 0, 24),
 	V4(192, 52, 193, 0, 24), V4(192, 88, 99, 0, 24),
 	V4(192, 168, 0, 0, 16), V4(192, 175, 48, 0, 24),

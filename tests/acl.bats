@@ -265,12 +265,14 @@ target_refused() {
 	    '[fe80::1]' '[::ffff:127.0.0.1]' '[::127.0.0.1]' \
 	    '[64:ff9b::7f00:1]' '[2002:7f00:1::]' \
 	    '[2001:0:c000:201:8000:63bf:80ff:fffe]' '[fd00::5efe:127.0.0.1]' \
-	    '[64:ff9b::169.254.169.254]'; do
+	    '[64:ff9b::169.254.169.254]' 168.63.129.16; do
 		"$PEER" client -b "$own" "$own" "$PORT" \
 		    send "CONNECT $target:$srv_PORT HTTP/1.1\r\n\r\n" \
 		    refused 403 >"$DIR/reply"
 		grep -qi 'error=destination_ip_prohibited' "$DIR/reply"
 	done
+	log_wait 'Refused address of 127.9.9.9:.*: loopback and link-local addresses are for clients on loopback '
+	log_wait 'Refused address of 168.63.129.16:.*: the metadata addresses of clouds are for clients on loopback '
 }
 
 @test "acl: DenyTo and AllowTo refuse targets by address, block and port" {

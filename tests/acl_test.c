@@ -134,6 +134,18 @@ target_read(struct row *row, struct targets *targets)
 		row_die(row, wrong);
 }
 
+static void
+nat64_read(const struct row *row, struct acl *acl)
+{
+	const char *wrong = "not a block";
+	struct block block;
+
+	if (addr_parse_block(&block, row->word[1]) == 0)
+		wrong = acl_nat64_add(acl, &block);
+	if (wrong != NULL)
+		row_die(row, wrong);
+}
+
 /* A line of acl.rules. */
 static void
 set_read(struct row *row)
@@ -154,6 +166,8 @@ set_read(struct row *row)
 	} else if (strcmp(row->word[0], "ConnectPort") == 0) {
 		acl->has_ports = true;
 		acl->ports[port / 8] |= (unsigned char)(1U << port % 8);
+	} else if (strcmp(row->word[0], "NAT64Prefix") == 0) {
+		nat64_read(row, acl);
 	} else if (strcmp(row->word[0], "BasicAuth") == 0) {
 		user = &set->users[acl->nusers++];
 		snprintf(user->name, CREDENTIAL_SIZE, "%s", row->word[1]);
@@ -297,6 +311,20 @@ rule_test(const struct row *row)
 	target_free(&targets);
 }
 
+/* nat64 good|bad PREFIX */
+static void
+nat64_test(const struct row *row)
+{
+	static struct acl acl;
+	struct block block;
+	const char *wrong = "bits after the prefix";
+
+	if (addr_parse_block(&block, row->word[2]) == 0)
+		wrong = acl_nat64_add(&acl, &block);
+	row_check(row, (strcmp(row->word[1], "good") == 0) == (wrong == NULL),
+	    wrong == NULL ? "good" : wrong);
+}
+
 static bool
 addr_round_trip(const struct addr *addr)
 {
@@ -355,6 +383,8 @@ verdict_test(struct row *row)
 		to_test(row);
 	else if (strcmp(kind, "rule") == 0)
 		rule_test(row);
+	else if (strcmp(kind, "nat64") == 0)
+		nat64_test(row);
 	else if (strcmp(kind, "addr") == 0)
 		addr_test(row);
 	else if (strcmp(kind, "name") == 0)

@@ -499,6 +499,11 @@ meant() {
 	says 'Listen *' 'for all addresses leave this line out'
 	says 'Listen 127.0.0.1:8888' 'the port to listen on belongs to Port'
 	says 'Listen localhost' 'write 127.0.0.1'
+	says 'NAT64Prefix 2001:db8::/33' 'must have 32, 40, 48, 56, 64 or 96 bits'
+	says 'NAT64Prefix 10.0.0.0/8' 'must have 32, 40, 48, 56, 64 or 96 bits'
+	says 'NAT64Prefix ::ffff:0:0/96' 'is not a prefix, as in 2001:db8:64::/96'
+	says 'NAT64Prefix 2001:db8::x/96' 'is not a prefix, as in 2001:db8:64::/96'
+	says 'NAT64Prefix 2001:db8:0:0:ff00::/96' 'bits 64 to 71 of the prefix must be zero'
 	checked 'BasicAuth alice pw\nAllowTo * user alcie\n' || true
 	grep -q 'there is no user "alcie"; did you mean "alice"?$' "$DIR/err"
 }
@@ -1045,6 +1050,8 @@ all_set() {
 	MaxClientsPerHost 34
 	MaxDraining 5
 	MaxRatePerHost 35
+	NAT64Prefix 2001:db8:64::/96
+	NAT64Prefix 2600:64::/32
 	PacFile "$DIR/page"
 	PerHostNetBlockSize 24:56
 	PidFile "$DIR/pid"

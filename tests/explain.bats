@@ -211,20 +211,29 @@ conf() {
 @test "explain: floors are called floors, and an IPv4 address inside an IPv6 one is judged" {
 	local floor="refused by a floor: loopback and link-local addresses are for clients on loopback"
 
-	conf "AllowTo 127.0.0.1" "AllowTo 169.254.0.0/16:80" "DenyTo 10.0.0.0/8" "AllowTo *"
+	conf "AllowTo 127.0.0.1" "AllowTo 169.254.0.0/16:80" "DenyTo 10.0.0.0/8" "AllowTo *" "NAT64Prefix 2600:64::/96"
 	explains 0 192.0.2.7 - 127.0.0.1:443
 	explains 1 192.0.2.7 - 127.0.0.2:443
 	says "address 127.0.0.2: $floor"
 	explains 0 127.0.0.1 - 127.0.0.2:443
 	explains 1 192.0.2.7 - 169.254.169.254:443
-	says "address 169.254.169.254: $floor"
+	says "address 169.254.169.254: refused by a floor: the metadata addresses of clouds are for clients on loopback"
+	explains 1 192.0.2.7 - 169.254.169.253:443
+	says "address 169.254.169.253: $floor"
 	explains 0 192.0.2.7 - 169.254.169.254:80
+	explains 1 192.0.2.7 - '[fec0::1]:80'
+	says "address fec0::1: refused by a floor: site-local addresses are for clients on loopback"
 	explains 1 192.0.2.7 - '[64:ff9b::7f00:1]:443'
 	says "address 64:ff9b::7f00:1: $floor"
 	explains 1 127.0.0.1 - '[2002:e000:1::]:443'
 	says "address 2002:e000:1::: refused by a floor: unspecified, broadcast and multicast addresses are refused to everybody"
 	explains 1 192.0.2.7 - '[64:ff9b::a00:1]:443'
 	says "address 64:ff9b::a00:1: refused, for the IPv4 address inside it, by line 5: DenyTo 10.0.0.0/8"
+	explains 1 192.0.2.7 - '[2600:64::a00:1]:443'
+	says "address 2600:64::a00:1: refused, for the IPv4 address inside it, by line 5: DenyTo 10.0.0.0/8"
+	explains 1 192.0.2.7 - '[2600:64::7f00:1]:443'
+	says "address 2600:64::7f00:1: $floor"
+	explains 0 192.0.2.7 - '[2600:64::808:808]:443'
 	explains 1 192.0.2.7 - 0.0.0.0:443
 	says "address 0.0.0.0: refused by a floor: unspecified, broadcast and multicast addresses are refused to everybody"
 }
