@@ -32,6 +32,7 @@
 #include <unistd.h>
 
 #include "addr.h"
+#include "batch.h"
 #include "bounds.h"
 #include "child.h"
 #include "clock.h"
@@ -66,7 +67,8 @@ struct options {
 	struct steer asked;
 	int nwords;
 	char **words;
-	char **request; /* client, user and target to explain, or NULL */
+	char **request;   /* client, user and target to explain, or NULL */
+	const char *list; /* -f: a file of such requests, or NULL */
 };
 
 static struct {
@@ -175,9 +177,13 @@ usage(FILE *f)
 	fprintf(f,
 	    "usage: %s [-dhTtUv] [-c file]\n"
 	    "       %s -t [-c file] client user target\n"
+	    "       %s -t [-c file] -f file\n"
 	    "       %s -s [-j] [-S path] [-c file] command [argument ...]\n"
 	    "  -c file  read this configuration file\n"
 	    "  -d       stay in the foreground\n"
+	    "  -f file  judge the requests in this file (- is the standard\n"
+	    "           input); each line has client, user, target and, if\n"
+	    "           you like, the verdict that it must have\n"
 	    "  -h       show this help, as --help does\n"
 	    "  -s       ask a running adit, or steer it: status, ready,\n"
 	    "           sessions, top, kill, reload, reopen, drain, stop,\n"
@@ -190,7 +196,7 @@ usage(FILE *f)
 	    "  -U       check as -t does, for an upgrade of a running adit\n"
 	    "  -v       show the version, as --version does\n"
 	    "The default file is %s; see adit(8).\n",
-	    program, program, program, program_conf);
+	    program, program, program, program, program_conf);
 }
 
 static _Noreturn void
@@ -242,6 +248,10 @@ operands_take(struct options *o, int n, char **operands)
 	o->nwords = n;
 	if (o->steer)
 		return;
+	if (o->list != NULL && (!o->test || o->print || o->upgrade))
+		usage_fail("-f goes with -t: ", o->list);
+	if (o->list != NULL && n > 0)
+		usage_fail("with -f there is no other request: ", operands[0]);
 	if (n == 3 && o->test && !o->print)
 		o->request = operands;
 	else if (n > 3 && o->test && !o->print)
@@ -260,13 +270,16 @@ options_parse(struct options *o, int argc, char **argv)
 	int c;
 
 	*o = (struct options){ .file = NULL };
-	while ((c = getopt(argc, argv, "+c:dhjS:sTtUv-:")) != -1)
+	while ((c = getopt(argc, argv, "+c:df:hjS:sTtUv-:")) != -1)
 		switch (c) {
 		case 'c':
 			o->file = optarg;
 			break;
 		case 'd':
 			o->foreground = true;
+			break;
+		case 'f':
+			o->list = optarg;
 			break;
 		case 'j':
 			o->asked.json = true;
@@ -650,26 +663,21 @@ try(const struct gen *gen)
  * is CLIENT@SENDER.  Returns the exit status.
  */
 static int
-explain_request(const struct conf *conf, char **request)
+explain_request(char **request)
 {
-	char *at = strchr(request[0], '@');
-	struct addr client, sender;
+	struct asked asked = { .user = request[1], .target = request[2] };
+	const char *wrong = explain_client(&asked, &request[0]);
 
-	if (at != NULL)
-		*at++ = '\0';
-	if (addr_parse(&client, request[0]) != 0)
+	if (wrong != NULL && strcmp(wrong, "client") == 0)
 		fail(STATUS_USAGE,
 		    "client \"%s\" is not an IPv4 or IPv6 address%s",
 		    request[0], near_client(request));
-	if (at != NULL && addr_parse(&sender, at) != 0)
+	if (wrong != NULL)
 		fail(STATUS_USAGE,
 		    "sender \"%s\" is not an IPv4 or IPv6 address; write "
 		    "CLIENT@SENDER, such as 192.0.2.7@10.0.0.5",
-		    at);
-	return explain(conf, &client, at != NULL ? &sender : NULL, request[1],
-		   request[2])
-	    ? 0
-	    : STATUS_REFUSED;
+		    request[0]);
+	return explain(&asked) ? 0 : STATUS_REFUSED;
 }
 
 /* What the program that asks with -U goes by, before all that -t says. */
@@ -694,6 +702,9 @@ test(const struct options *o, const struct gen *gen)
 		fail(STATUS_SYSTEM, "standard output: %s", strerror(errno));
 	if (o->print)
 		return 0;
+	explain_use(conf);
+	if (o->list != NULL)
+		return batch_run(o->list);
 	if (o->request == NULL) {
 		hints_print(conf);
 		status = try(gen);
@@ -704,7 +715,7 @@ test(const struct options *o, const struct gen *gen)
 		    status != 0 ? " would fail" : "");
 		return status;
 	}
-	return explain_request(conf, o->request);
+	return explain_request(o->request);
 }
 
 /* The shared memory of the program before; *same: it has the same layout. */

@@ -7,7 +7,8 @@
 enum {
 	STATUS_REFUSED = 1, /* -t explained that a request is refused */
 	STATUS_USAGE = 64,
-	STATUS_DATA = 65,   /* EX_DATAERR: a bad filter */
+	STATUS_DATA = 65,   /* EX_DATAERR: a bad filter, or list of requests */
+	STATUS_INPUT = 66,  /* EX_NOINPUT: no such list */
 	STATUS_NOUSER = 67, /* User or Group */
 	STATUS_CONF = 70,   /* EX_SOFTWARE, as in tinyproxy */
 	STATUS_SYSTEM = 71,

@@ -48,9 +48,12 @@ static struct {
 	const struct conf *conf;
 	struct decision decision;
 	struct request request;
-	const char *user; /* as given */
-	char *head;       /* of a plain request */
-	bool answered;    /* the answer is printed: no check follows */
+	const char *user;      /* as given */
+	char *head;            /* of a plain request */
+	bool answered;         /* the answer is printed: no check follows */
+	bool briefly;          /* one of many: only the outcome is wanted */
+	const struct addr *at; /* instead of those of the name, or NULL */
+	struct outcome outcome;
 	char client[ADDR_TEXT_SIZE], target[SHOWN_SIZE]; /* to be printed */
 } e;
 
@@ -62,6 +65,7 @@ refuse(enum refusal refusal)
 {
 	const struct refusal_row *row = refusal_row(refusal);
 
+	e.outcome.refusal = refusal;
 	printf("answer: %d %s, %s\n", row->status, refusal_phrase(row->status),
 	    row->type);
 	return false;
@@ -76,6 +80,7 @@ answer(enum refusal refusal, const char *what)
 {
 	int status = refusal_row(refusal)->status;
 
+	e.outcome.refusal = refusal;
 	printf("answer: %d %s, %s\n", status, refusal_phrase(status), what);
 	e.answered = true;
 	return true;
@@ -86,7 +91,7 @@ static void
 say_line(const char *what, unsigned long line)
 {
 	char text[QUOTE_SIZE];
-	bool found = quote_line(e.conf->file, line, text);
+	bool found = !e.briefly && quote_line(e.conf->file, line, text);
 
 	if (e.conf->file == NULL)
 		printf("%s the built-in %s\n", what, text);
@@ -95,10 +100,18 @@ say_line(const char *what, unsigned long line)
 		    "%s line %lu%s%s\n", what, line, found ? ": " : "", text);
 }
 
+/* Returns the number of the last line with a directive, if that is shown. */
+static unsigned long
+line_of(const char *directive, const char *word)
+{
+	return e.briefly ? 0 : quote_find(e.conf->file, directive, word);
+}
+
 /* Prints which rule for targets decides; rule is NULL if none matches. */
 static void
 say_target(bool allowed, const struct target_rule *rule)
 {
+	e.outcome.line = rule != NULL ? rule->line : 0;
 	if (rule != NULL)
 		say_line(allowed ? "allowed by" : "refused by", rule->line);
 	else if (!allowed)
@@ -117,7 +130,7 @@ refuse_target(enum refusal refusal, const struct addr *addr)
 	bool floor =
 	    d->rule != NULL ? d->rule->allow : !e.conf->acl.targets.has_allow;
 
-	if (!floor)
+	if (!floor && !e.briefly)
 		near_target(&e.conf->acl, e.conf->file, &e.request, &d->asker,
 		    addr, d->rule);
 	return refuse(refusal);
@@ -135,18 +148,21 @@ say_way(const char *way)
 	if (e.conf->rate_limit != 0)
 		say_line(plain ? "limit: the content is slowed down by"
 			       : "limit: the tunnel is slowed down by",
-		    quote_find(e.conf->file, "RateLimit", NULL));
+		    line_of("RateLimit", NULL));
 	printf("answer: %s %s ",
 	    plain ? "the server's, by a connection" : "200, a tunnel", way);
 	e.answered = true;
 }
 
-/* Looks up a name in a worker's order: the hosts file, then name servers. */
+/*
+ * Looks up a name in a worker's order: the hosts file, then name servers.  One
+ * of many requests asks no name server.
+ */
 static void
 ask(const struct question *q, struct answer *a)
 {
 	memset(a, 0, sizeof(*a));
-	if (!hosts_answer(q, a))
+	if (!hosts_answer(q, a) && !e.briefly)
 		helper_answer(q, a);
 }
 
@@ -162,11 +178,11 @@ limits_say(void)
 	if (e.conf->per_host.clients != 0)
 		say_line(
 		    "limit: 503 if the client has more connections than allowed by",
-		    quote_find(e.conf->file, "MaxClientsPerHost", NULL));
+		    line_of("MaxClientsPerHost", NULL));
 	if (e.conf->per_host.rate != 0)
 		say_line(
 		    "limit: 503 if the client connects more often than allowed by",
-		    quote_find(e.conf->file, "MaxRatePerHost", NULL));
+		    line_of("MaxRatePerHost", NULL));
 }
 
 /* Returns the verdict of a rule with a name; ACL_ASK: it does not match. */
@@ -203,6 +219,8 @@ client_goes(void)
 	    (verdict = client_ask(&e.conf->acl.rules[at])) == ACL_ASK)
 		at++;
 	printf("client %s: ", e.client);
+	e.outcome.line =
+	    at < e.conf->acl.nrules ? e.conf->acl.rules[at].line : 0;
 	if (at < e.conf->acl.nrules)
 		say_line(verdict == ACL_ALLOW ? "allowed by" : "refused by",
 		    e.conf->acl.rules[at].line);
@@ -278,11 +296,12 @@ user_goes(void)
 	if (!given || !conf_has_user(e.conf, user)) {
 		puts(given ? "refused: unknown user"
 			   : "refused: credentials are required");
-		near_user(shown, conf_near_user(e.conf, user));
+		if (!e.briefly)
+			near_user(shown, conf_near_user(e.conf, user));
 		return refuse(REFUSE_CREDENTIALS);
 	}
 	e.decision.asker.user = user;
-	line = quote_find(e.conf->file, "BasicAuth", user);
+	line = line_of("BasicAuth", user);
 	login = login_find(&e.conf->logins, user);
 	if (line != 0)
 		say_line("allowed with the password of", line);
@@ -345,8 +364,7 @@ mapping_say(enum refusal refusal)
 	} else {
 		printf("no ReversePath is for a %s, ",
 		    req->plain ? "URL" : "CONNECT");
-		say_line("refused by",
-		    quote_find(e.conf->file, "ReverseOnly", NULL));
+		say_line("refused by", line_of("ReverseOnly", NULL));
 	}
 	return refuse(refusal);
 }
@@ -359,7 +377,7 @@ statistics_say(enum refusal refusal)
 
 	if (refusal == REFUSE_NOTHING)
 		return true;
-	line = quote_find(e.conf->file, "StatHost", NULL);
+	line = line_of("StatHost", NULL);
 	printf("target %s: ", e.target);
 	if (line != 0)
 		say_line("the host of the statistics by", line);
@@ -378,14 +396,14 @@ port_say(enum refusal refusal)
 	printf("port %s: ", port);
 	if (refusal != REFUSE_NOTHING) {
 		puts("refused: no ConnectPort names it");
-		near_port(&e.conf->acl, &e.request);
+		if (!e.briefly)
+			near_port(&e.conf->acl, &e.request);
 		return refuse(refusal);
 	}
 	if (e.request.plain)
 		puts("allowed: ConnectPort is for CONNECT alone");
 	else if (e.conf->acl.has_ports)
-		say_line("allowed by",
-		    quote_find(e.conf->file, "ConnectPort", port));
+		say_line("allowed by", line_of("ConnectPort", port));
 	else
 		puts("allowed: no ConnectPort is configured");
 	return true;
@@ -399,9 +417,13 @@ filter_say(enum refusal refusal)
 	const char *verdict = refusal != REFUSE_NOTHING ? "refused" : "allowed";
 	char text[QUOTE_SIZE];
 
+	if (refusal != REFUSE_NOTHING) {
+		e.outcome.file = line != 0 ? f->file : NULL;
+		e.outcome.line = line;
+	}
 	if (f->file == NULL) {
 		puts("filter: none is configured");
-	} else if (line != 0) {
+	} else if (line != 0 && !e.briefly) {
 		quote_pattern(f, line, text);
 		printf("filter: %s by line %lu of %s: %s\n", verdict, line,
 		    f->file, text);
@@ -454,6 +476,7 @@ say_address(const struct addr *addr, bool allowed)
 	const struct target_rule *rule = d->rule;
 	bool denied = rule != NULL && !rule->allow;
 
+	e.outcome.line = denied ? rule->line : 0;
 	if (d->own)
 		puts("refused by a floor: adit listens on this address");
 	else if (denied && rule->kind == RULE_NET &&
@@ -486,6 +509,7 @@ static bool
 addresses_go(const struct addr *addrs, size_t n)
 {
 	struct addr allowed[ADDRS_MAX];
+	unsigned long line = 0;
 	size_t nallowed = 0;
 	struct race race;
 	char text[ADDR_TEXT_SIZE];
@@ -494,11 +518,14 @@ addresses_go(const struct addr *addrs, size_t n)
 		struct addr addr = addrs[i];
 
 		addr.port = e.request.port;
-		if (address_goes(&addr))
+		if (address_goes(&addr)) {
 			allowed[nallowed++] = addr;
+			line = e.outcome.line;
+		}
 	}
 	if (nallowed == 0)
 		return refuse_target(REFUSE_ADDRESS, &addrs[0]);
+	e.outcome.line = line;
 	race_init(&race, allowed, nallowed, 0);
 	say_way("to");
 	for (unsigned i = 0; i < race.naddrs; i++)
@@ -518,6 +545,24 @@ lookup_failed(int error, int64_t ms)
 	return refuse(error == EAI_NONAME ? REFUSE_NO_NAME : REFUSE_LOOKUP);
 }
 
+/*
+ * One of many requests, with a name that the hosts file does not have: it is
+ * judged as if its addresses were in no block of a rule.
+ */
+static bool
+name_goes(void)
+{
+	enum refusal refusal = decision_parent(&e.decision);
+
+	printf("target %s: ", e.target);
+	say_target(e.decision.verdict == ACL_ALLOW, e.decision.rule);
+	if (refusal != REFUSE_NOTHING)
+		return refuse_target(refusal, NULL);
+	say_way("to");
+	puts(e.request.host);
+	return true;
+}
+
 static bool
 direct_goes(void)
 {
@@ -530,8 +575,12 @@ direct_goes(void)
 	    e.request.mapping != NULL && e.request.mapping->named;
 	if (e.request.literal)
 		return addresses_go(&e.request.addr, 1);
+	if (e.at != NULL)
+		return addresses_go(e.at, 1);
 	strcpy(q.text, e.request.host);
 	ask(&q, &a);
+	if (e.briefly && a.naddrs == 0)
+		return name_goes();
 	if (a.error != 0 || a.naddrs == 0)
 		return lookup_failed(a.error, clock_ms() - began);
 	return addresses_go(a.addrs, a.naddrs);
@@ -630,8 +679,8 @@ sender_goes(const struct addr *sender, const struct addr *client)
 	if (i == conf->nproxy_from) {
 		puts("refused: no ProxyFrom has its address");
 	} else {
-		say_line(
-		    "trusted by", quote_nth(conf->file, "ProxyFrom", i + 1));
+		say_line("trusted by",
+		    e.briefly ? 0 : quote_nth(conf->file, "ProxyFrom", i + 1));
 		if (preface_fits(client))
 			return true;
 		printf("client %s: refused: no client of a load balancer has "
@@ -639,6 +688,7 @@ sender_goes(const struct addr *sender, const struct addr *client)
 		    e.client);
 	}
 	puts("answer: none, the connection is reset");
+	e.outcome.reset = true;
 	return false;
 }
 
@@ -648,6 +698,7 @@ check_goes(enum check check)
 {
 	struct decision *d = &e.decision;
 
+	e.outcome = (struct outcome){ .refusal = REFUSE_NOTHING };
 	switch (check) {
 	case CHECK_CLIENT:
 		return client_goes();
@@ -677,33 +728,87 @@ check_goes(enum check check)
 	return true;
 }
 
-/*
- * Prints, check by check, how a request of a client would be decided, and what
- * the answer would be.  A target of the form host:port makes it a CONNECT, a
- * URL or a path a GET.  A user ("-": no credentials) is taken to have sent the
- * right password.  With a sender (not NULL), a load balancer names the client in
- * a PROXY header.  Blocks while name servers are asked.  Returns false if the
- * request is refused.
- */
-bool
-explain(const struct conf *conf, const struct addr *client,
-    const struct addr *sender, const char *user, const char *target)
+static bool
+asked_goes(const struct asked *asked)
 {
-	static struct addr listening[LISTEN_MAX];
-
-	self_use(listening, conf_addresses(conf, listening), NULL);
-	e.conf = conf;
-	e.user = user;
-	e.decision = (struct decision){ .conf = conf,
+	e.user = asked->user;
+	e.answered = false;
+	e.request = (struct request){ .literal = false };
+	e.outcome = (struct outcome){ .refusal = REFUSE_NOTHING };
+	e.decision = (struct decision){ .conf = e.conf,
 		.request = &e.request,
-		.target = target,
-		.asker = { .client = client } };
-	addr_text(client, e.client);
-	target_keep(target);
-	if (sender != NULL && !sender_goes(sender, client))
+		.target = asked->target,
+		.asker = { .client = &asked->client } };
+	addr_text(&asked->client, e.client);
+	target_keep(asked->target);
+	if (asked->sent && !sender_goes(&asked->sender, &asked->client))
 		return false;
 	for (enum check check = 0; check < CHECKS && !e.answered; check++)
 		if (!check_goes(check))
 			return false;
 	return true;
+}
+
+/* Must be called before anything is explained; conf stays the caller's. */
+void
+explain_use(const struct conf *conf)
+{
+	static struct addr listening[LISTEN_MAX];
+
+	self_use(listening, conf_addresses(conf, listening), NULL);
+	e.conf = conf;
+}
+
+/*
+ * Reads a client as it is written on the command line: its address, after a
+ * load balancer CLIENT@SENDER.  Changes the text.  Returns NULL; or which part
+ * is no address, "client" or "sender", with *text set to it.
+ */
+const char *
+explain_client(struct asked *asked, char **text)
+{
+	char *at = strchr(*text, '@');
+
+	asked->sent = at != NULL;
+	if (at != NULL)
+		*at++ = '\0';
+	if (addr_parse(&asked->client, *text) != 0)
+		return "client";
+	if (at == NULL || addr_parse(&asked->sender, at) == 0)
+		return NULL;
+	*text = at;
+	return "sender";
+}
+
+/*
+ * Prints, check by check, how a request of a client would be decided, and what
+ * the answer would be.  A target of the form host:port makes it a CONNECT, a
+ * URL or a path a GET.  A user ("-": no credentials) is taken to have sent the
+ * right password.  With a sender, a load balancer names the client in a PROXY
+ * header.  Blocks while name servers are asked.  Returns false if the request
+ * is refused.
+ */
+bool
+explain(const struct asked *asked)
+{
+	return asked_goes(asked);
+}
+
+/*
+ * Does the same for one of many requests, and returns the outcome; what is
+ * printed is not meant to be read.  No name server is asked: a name that the
+ * hosts file does not have, and for which there is no address in at (not
+ * NULL), is judged as if no rule for blocks matched its addresses.
+ */
+struct outcome
+explain_briefly(const struct asked *asked, const struct addr *at)
+{
+	const char *file = e.conf->file != NULL ? e.conf->file : "built-in";
+
+	e.briefly = true;
+	e.at = at;
+	asked_goes(asked);
+	if (e.outcome.file == NULL)
+		e.outcome.file = file;
+	return e.outcome;
 }

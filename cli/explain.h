@@ -5,10 +5,31 @@
 
 #include <stdbool.h>
 
-struct addr;
+#include "addr.h"
+#include "refusal.h"
+
 struct conf;
 
-bool explain(const struct conf *, const struct addr *client,
-    const struct addr *sender, const char *user, const char *target);
+/* A request to explain; the texts stay the caller's. */
+struct asked {
+	struct addr client;
+	bool sent; /* by a load balancer: it names the client */
+	struct addr sender;
+	const char *user; /* or "-" */
+	const char *target;
+};
+
+/* What would become of a request. */
+struct outcome {
+	enum refusal refusal; /* or REFUSE_NOTHING */
+	bool reset;           /* the load balancer is refused */
+	const char *file;     /* of the rule that decides */
+	unsigned long line;   /* of that rule; 0: there is none */
+};
+
+void explain_use(const struct conf *);
+const char *explain_client(struct asked *, char **text);
+bool explain(const struct asked *);
+struct outcome explain_briefly(const struct asked *, const struct addr *at);
 
 #endif

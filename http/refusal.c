@@ -170,3 +170,28 @@ refusal_phrase(int status)
 			return phrases[i].text;
 	return status < 500 ? "Request Refused" : "Server Error";
 }
+
+/*
+ * Returns what rules and limits say with an answer of this proxy, in a word:
+ * "allow", "deny", "407", "limit", or "answer" if that is no refusal.
+ */
+const char *
+refusal_verdict(enum refusal refusal)
+{
+	switch (refusal) {
+	case REFUSE_NOTHING:
+		return "allow";
+	case REFUSE_CREDENTIALS:
+		return "407";
+	case REFUSE_LIMIT:
+	case REFUSE_GUESSES:
+		return "limit";
+	case REFUSE_REDIRECTED:
+	case REFUSE_STATISTICS:
+	case REFUSE_HEALTH:
+	case REFUSE_PAC:
+		return "answer";
+	default:
+		return "deny";
+	}
+}

@@ -85,5 +85,6 @@ struct refusal_row {
 
 const struct refusal_row *refusal_row(enum refusal);
 const char *refusal_phrase(int status);
+const char *refusal_verdict(enum refusal);
 
 #endif

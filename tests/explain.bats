@@ -662,3 +662,96 @@ asked() {
 	    "AllowTo .ok.test" "AllowTo localhost" "AllowTo 8.8.8.8" "AllowTo .test:443"
 	occurred 200 400 403 502
 }
+
+# judges STATUS [OPTION...]: judges the requests of standard input; the output
+# is in $DIR/said, standard error in $DIR/said.err.
+judges() {
+	local expected=$1 status=0
+
+	shift
+	"${ADIT_WRAP[@]}" "$ADIT" -t -c "$CONF" "$@" \
+	    >"$DIR/said" 2>"$DIR/said.err" || status=$?
+	[ "$status" = "$expected" ] || {
+		echo "status $status"
+		cat "$DIR/said" "$DIR/said.err"
+		return 1
+	}
+}
+
+@test "explain: a list of requests is judged, and each verdict that is not expected is told" {
+	printf '%s\n' '^bad$' '^evil\.' >"$DIR/filter"
+	conf "Allow 192.0.2.0/24" "Allow 10.0.0.5" "BasicAuth alice secret1" \
+	    "BasicAuth bob secret2" "ConnectPort 443" "ConnectPort 8443" \
+	    "DenyTo private" "AllowTo .example.test:443 user alice" \
+	    "AllowTo www.example.test client 192.0.2.7" "AllowTo *:8443" \
+	    "Filter \"$DIR/filter\"" "FilterType ere" "MaxClientsPerHost 9" \
+	    "ListenProxy 127.0.0.1" "ProxyFrom 10.0.0.5"
+	printf '%s\n' '# client user target verdict' '' \
+	    '192.0.2.7  alice a.example.test:443 allow' \
+	    '  192.0.2.7 "alice" a.example.test:443 Allow # the same' \
+	    '192.0.2.7 bob   a.example.test:443 TARGET_RULE' \
+	    '192.0.2.7 -     a.example.test:443 407' \
+	    '192.0.2.7 carol a.example.test:443 credentials' \
+	    '192.0.2.7 alice a.example.test:443 at 10.1.1.1 target_address' \
+	    '192.0.2.7 alice a.example.test:443 at 1.1.1.1 allow' \
+	    '192.0.2.7 alice a.example.test:22 port' \
+	    '192.0.2.7 alice http://evil.example.test/ filtered' \
+	    '192.0.2.7@10.0.0.5 bob http://www.example.test/ allow' \
+	    '192.0.2.7@10.0.0.6 bob http://www.example.test/ sender' \
+	    '198.51.100.1 bob www.example.test:443 client_rule' \
+	    '10.0.0.5 bob 192.168.1.1:8443 403' \
+	    '10.0.0.5 bob 224.0.0.1:8443 deny' \
+	    '10.0.0.5 bob https://www.example.test/ malformed' \
+	    '10.0.0.5 bob tinyproxy.stats:80 answer' \
+	    '10.0.0.5 bob 8.8.8.8:8443' >"$DIR/rules"
+	judges 0 -f rules
+	diff -u - "$DIR/said" <<-EOF
+	rules:3: allow - $CONF:10 192.0.2.7 alice a.example.test:443
+	rules:4: allow - $CONF:10 192.0.2.7 alice a.example.test:443
+	rules:5: deny target_rule - 192.0.2.7 bob a.example.test:443
+	rules:6: 407 credentials - 192.0.2.7 - a.example.test:443
+	rules:7: 407 credentials - 192.0.2.7 carol a.example.test:443
+	rules:8: deny target_address $CONF:9 192.0.2.7 alice a.example.test:443
+	rules:9: allow - $CONF:10 192.0.2.7 alice a.example.test:443
+	rules:10: deny port - 192.0.2.7 alice a.example.test:22
+	rules:11: deny filtered $DIR/filter:2 192.0.2.7 alice http://evil.example.test/
+	rules:12: allow - $CONF:11 192.0.2.7@10.0.0.5 bob http://www.example.test/
+	rules:13: deny sender - 192.0.2.7@10.0.0.6 bob http://www.example.test/
+	rules:14: deny client_rule - 198.51.100.1 bob www.example.test:443
+	rules:15: deny target_address $CONF:9 10.0.0.5 bob 192.168.1.1:8443
+	rules:16: deny target_address $CONF:9 10.0.0.5 bob 224.0.0.1:8443
+	rules:17: deny malformed - 10.0.0.5 bob https://www.example.test/
+	rules:18: answer statistics - 10.0.0.5 bob tinyproxy.stats:80
+	rules:19: allow - $CONF:12 10.0.0.5 bob 8.8.8.8:8443
+	EOF
+	fails test -s "$DIR/said.err"
+	# Without a name server ten thousand names take no longer than the file.
+	for ((i = 0; i < 10000; i++)); do
+		echo "192.0.2.7 bob n$i.example.test:443 allow"
+	done | judges 1 -f -
+	says "stdin:10000: deny target_rule - 192.0.2.7 bob n9999.example.test:443, but expected: allow"
+	has_line "$DIR/said.err" \
+	    "stdin: 10000 of 10000 verdicts are not as expected"
+}
+
+@test "explain: a list that cannot be read is refused, with file and line" {
+	conf "ConnectPort 1" "DenyTo private"
+	printf '%s\n' '192.0.2.7 -' '192.0.2.300 - x:1' '192.0.2.7 - x:1 alow' \
+	    '192.0.2.7 - x:1 at' '192.0.2.7 - x:1 at 1.1.1.1 deny more' \
+	    '192.0.2.7 - x:1 deny more' '192.0.2.7@x - x:1' \
+	    '192.0.2.7 - x:1 at x' '192.0.2.7 - x:1 299' \
+	    '192.0.2.7 - 192.0.2.1:1 allow' >"$DIR/rules"
+	printf '192.0.2.7 - x:1\0 deny\n' >>"$DIR/rules"
+	judges 65 -f rules
+	cut -d' ' -f 2- "$DIR/said.err" >"$DIR/what"
+	diff -u - <(cut -d' ' -f1 "$DIR/said.err") \
+	    < <(printf 'rules:%s\n' {1..9}: 11: | sed '$a rules:')
+	has_line "$DIR/what" '"alow" is no verdict; did you mean "allow"?'
+	has_line "$DIR/what" 'sender "x" is not an IPv4 or IPv6 address'
+	says "rules:10: deny target_address $CONF:4 192.0.2.7 - 192.0.2.1:1, but expected: allow"
+	judges 66 -f "$DIR/none"
+	judges 66 -f "$DIR"
+	judges 64 -f rules 192.0.2.7 - x:1
+	judges 64 -f rules -T
+	judges 0 -f - </dev/null
+}
