@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "program.h"
 #include "quote.h"
@@ -24,7 +25,7 @@
 #include "wire.h"
 
 enum {
-	STATUS_AWAY = 3 /* adit does not run */
+	STATUS_AWAY = 3 /* adit does not run, or has no socket */
 };
 
 /* Says that nobody answers, and why.  Returns the exit status. */
@@ -38,20 +39,28 @@ away_say(const char *path)
 	return away ? STATUS_AWAY : STATUS_REFUSED;
 }
 
-/* The path of the socket, which the caller frees, or NULL after a message. */
-static char *
-path_find(const struct steer *s)
+/*
+ * Finds the path of the socket, which the caller frees.  Returns 0, or the exit
+ * status after a message.
+ */
+static int
+path_find(const struct steer *s, char **path)
 {
-	char *path;
-
 	if (s->socket != NULL)
-		return strdup(s->socket);
-	path = quote_value(s->file, "ControlSocket");
-	if (path == NULL)
-		fprintf(stderr,
-		    "%s: %s has no ControlSocket; add one, or use -S path\n",
-		    program, s->file);
-	return path;
+		*path = strdup(s->socket);
+	else
+		*path = quote_value(s->file, "ControlSocket");
+	if (*path != NULL)
+		return 0;
+	if (access(s->file, R_OK) != 0) {
+		fprintf(
+		    stderr, "%s: %s: %s\n", program, s->file, strerror(errno));
+		return STATUS_CONF;
+	}
+	fprintf(stderr,
+	    "%s: %s has no ControlSocket; add one, or use -S path\n", program,
+	    s->file);
+	return STATUS_AWAY;
 }
 
 /* Adds a word to a command.  Returns 0, or -1: it cannot be sent. */
@@ -184,9 +193,9 @@ steer_run(const struct steer *s, int n, char **words)
 	for (int i = 0; i < n; i++)
 		if (word_add(command, words[i]) != 0)
 			return STATUS_USAGE;
-	path = path_find(s);
-	if (path == NULL)
-		return STATUS_CONF;
+	status = path_find(s, &path);
+	if (status != 0)
+		return status;
 	if (top && n > 1)
 		status = usage_say();
 	else if (top)

@@ -165,6 +165,10 @@ newer() {
 	need_root
 	installed
 	tunnel_inside t 8888
+	# A process of a version that is too old for an upgrade in place.
+	inside sed -i 's/^knows() {/&\n\treturn 1/' /etc/init.d/adit
+	inside sed -i '/^ControlSocket/d' /etc/adit/adit.conf
+	inside /etc/init.d/adit reload >/dev/null
 	inside /etc/init.d/adit restart >/dev/null
 	[ "$(inside pgrep -c -x -u root adit)" = 2 ]
 	inside dpkg -r --no-triggers adit >"$DIR/remove.out" 2>&1

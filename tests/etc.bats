@@ -14,7 +14,7 @@ ECONF=/usr/local/etc/adit/adit.conf
 # installed: installs adit in a throw-away machine where the scripts look for
 # it, with a configuration for them and an echo server.
 installed() {
-	root_start
+	root_start "${ROOT_KIND:-}"
 	stderr_expected 'warning: '
 	inside mkdir -p /usr/local/etc/adit /usr/local/sbin /var/log/adit
 	inside cp "$ADIT" /usr/local/sbin/adit
@@ -28,6 +28,12 @@ installed() {
 # there.
 script() {
 	inside install -D -m 755 "$(cd "$ETC" && pwd)/$1" /etc/init.d/adit
+}
+
+# old_way: from now on the script takes the process for one that is too old for an
+# upgrade in place.
+old_way() {
+	inside sed -i 's/^knows() {/&\n\treturn 1/' /etc/init.d/adit
 }
 
 # does ACTION [STATUS]: runs the script, which must return that status.
@@ -69,6 +75,16 @@ logged() {
 	[ "$(inside pgrep -c -x -u root adit)" = 1 ]
 	does reload
 	wait_for logged 'Reloading config file finished'
+	# From now on a reload is asked for at the socket, which tells how it went.
+	inside sh -c "echo 'ControlSocket \"/run/adit/control\"' >>$ECONF"
+	does reload
+	wait_for inside_is test -S /run/adit/control
+	inside sh -c "echo 'Listen 192.0.2.77' >>$ECONF"
+	does reload 1
+	grep -q 'cannot listen on 192.0.2.77' "$DIR/does.out"
+	inside sed -i '/192.0.2.77/d' "$ECONF"
+	does reload
+	does restart
 	does stop
 	fails runs
 	does stop
@@ -126,6 +142,14 @@ logged() {
 	installed
 	script adit.init
 	does restart
+	first=$(master)
+	tunnel_inside s 8888
+	does restart
+	does restart
+	does try-restart
+	[ "$(master)" = "$first" ]
+	serves_inside 8888
+	old_way
 	tunnel_inside t 8888
 	first=$(master)
 	does restart
@@ -139,6 +163,7 @@ logged() {
 	inside_is kill -0 "$first"
 	inside_is kill -0 "$second"
 	touch "$DIR/go"
+	peer_wait s | grep -qx whole
 	peer_wait t | grep -qx whole
 	peer_wait u | grep -qx whole
 	wait_for fails inside_is kill -0 "$first"
@@ -160,6 +185,7 @@ logged() {
 	script adit.init
 	does start
 	for i in 1 2 3; do
+		[ "$i" != 2 ] || old_way
 		does restart
 		# The script has returned, and the service works.
 		serves_inside 8888
@@ -177,6 +203,7 @@ logged() {
 	serves_inside 8888
 	wait_for logged 'Established connection'
 	tunnel_inside t 8888
+	old_way
 	does restart
 	inside logrotate -f -s /run/state /etc/logrotate.d/adit
 	wait_for logged 'Reloading config file finished'
@@ -201,7 +228,7 @@ unit() {
 	run systemd-analyze verify --man=no "$DIR/unit/adit.service" \
 	    "$DIR/unit/adit.socket"
 	fails grep -E 'adit\.(service|socket)' <<<"$output"
-	systemd-analyze security --offline=true --threshold=12 \
+	systemd-analyze security --offline=true --threshold=27 \
 	    "$DIR/unit/adit.service" >"$DIR/security" 2>&1 || {
 		! grep -qE 'unrecognized option|requires|Unknown' "$DIR/security" ||
 			skip "systemd-analyze is too old"
@@ -210,17 +237,75 @@ unit() {
 	}
 }
 
-@test "etc: the command lines of the systemd unit start, check, reload and stop it as an ordinary user" {
-	local main check hup
+# unit_joined KEY: the same of a line that goes on in the next.
+unit_joined() {
+	sed -e :again -e '/\\$/{N;s/\\\n[[:blank:]]*//;bagain' -e '}' \
+	    "$ETC/adit.service" | sed -n "s/^$1=//p" | sed 's/\$\$/$/g'
+}
 
+# unit_rights: prints the rights of the unit as setpriv(1) takes them.
+unit_rights() {
+	unit CapabilityBoundingSet | tr ' ' '\n' |
+		sed 's/^CAP_\(.*\)/,+\1/' | tr 'A-Z' 'a-z' | tr -d '\n'
+}
+
+# users: makes a user and an AuthFile that only root can read, and adds lines
+# that need each right of the unit.
+users() {
+	inside useradd -r -M -s /usr/sbin/nologin adit
+	inside sh -c "umask 077; cat >/usr/local/etc/adit/users" <<-END
+	alice:\$6\$salt\$$(printf %s "$WONDERLAND")
+	END
+	inside mkdir -p /var/empty
+	inside install -d -o adit -m 750 /srv/adit
+	inside install -m 600 -o adit /dev/null /srv/adit/filter
+	inside sed -i 's/^Port .*/Port 88/; s/^User .*/User adit/' "$ECONF"
+	printf '%s\n' 'AuthFile "/usr/local/etc/adit/users"' \
+	    'Chroot "/var/empty"' 'ControlSocket "/run/adit/control"' \
+	    'ControlGroup adm' 'Filter "/srv/adit/filter"' |
+		inside sh -c "cat >>$ECONF"
+}
+
+# The hash of "wonderland" with the salt "salt".
+WONDERLAND=aYIgyX7fqH6ghwzyVAOL2sIqJqBdlT3dY0FxMfoqr0L.komU5a6cj5ZoT6kcJ7ZeimiTDLJNlOOcsXrwSZjsv.
+
+# alice PASSWORD ACTION...: what happens to her CONNECT.
+alice() {
+	local plain
+
+	plain=$(printf 'alice:%s' "$1" | base64)
+	shift
+	inside "$PEER" client 127.0.0.1 88 send \
+	    "CONNECT 127.0.0.1:$ECHO_PORT HTTP/1.1\r\nProxy-Authorization: Basic $plain\r\n\r\n" \
+	    "$@"
+}
+
+# alice_served: whether her password is taken, and no other.
+alice_served() {
+	alice wonderland skip '\r\n\r\n' rtt 1 5 shut eof &&
+		alice looking-glass refused 407
+}
+
+# rights_are PID USER: whether a process is of that user, and without any right
+# unless it is root.
+rights_are() {
+	inside ps -o user= -p "$1" | grep -qx "$2" || return 1
+	[ "$2" = root ] || inside grep -q 'CapPrm:[[:blank:]]*0*$' "/proc/$1/status"
+}
+
+@test "etc: the command lines and the rights of the systemd unit start, check, reload and stop it" {
+	local main
+
+	need_command setpriv
 	[ "$(unit Type)" = notify ]
 	installed
-	# The directories of RuntimeDirectory= and LogsDirectory=; User= is
-	# nobody here.
-	inside install -d -o nobody "/run/$(unit RuntimeDirectory)" \
+	users
+	# The directories of RuntimeDirectory= and LogsDirectory=.
+	inside mkdir -p "/run/$(unit RuntimeDirectory)" \
 	    "/var/log/$(unit LogsDirectory)"
 	# shellcheck disable=SC2046
-	"${INSIDE[@]}" setpriv --reuid nobody --regid nogroup --clear-groups \
+	"${INSIDE[@]}" setpriv --no-new-privs --inh-caps=-all \
+	    --bounding-set="-all$(unit_rights)" \
 	    "$BUILD/manager" -o "/run/adit/notes" -s /run/adit/notify \
 	    sh -c 'echo $$ >/run/adit/main; exec "$@"' - $(unit ExecStart) \
 	    >>"$LOG" 2>>"$STDERR" </dev/null 3>&- &
@@ -229,22 +314,75 @@ unit() {
 	wait_for inside_is grep -q READY=1 /run/adit/notes
 	main=$(inside cat /run/adit/main)
 	inside grep -q "MAINPID=$main" /run/adit/notes
-	serves_inside 8888
-	check=$(unit ExecReload | sed -n 1p)
-	hup=$(unit ExecReload | sed -n 2p)
-	inside setpriv --reuid nobody --regid nogroup --clear-groups \
-	    sh -c "$check" >/dev/null 2>&1
-	inside env MAINPID="$main" setpriv --reuid nobody --regid nogroup \
-	    --clear-groups sh -c "$hup"
-	wait_for inside_is grep -q RELOADING=1 /run/adit/notes
-	wait_for logged 'Reloading config file finished'
-	serves_inside 8888
-	inside sh -c "echo 'Nonsense 1' >>$ECONF"
-	fails inside sh -c "$check" >/dev/null 2>&1
+	alice_served
+	inside sh -c "$(unit_joined ExecReload)" >"$DIR/reload.out" 2>&1
+	inside grep -q RELOADING=1 /run/adit/notes
+	logged 'Reloading config file finished'
+	inside sed -i 's/^AuthFile/Nonsense 1\n&/' "$ECONF"
+	fails inside sh -c "$(unit_joined ExecReload)" >"$DIR/reload.out" 2>&1
+	grep -q 'Nonsense: unknown directive' "$DIR/reload.out"
+	# Without a ControlSocket it is checked, and told by a signal.
+	inside sed -i '/^ControlSocket/d; /^ControlGroup/d' "$ECONF"
+	fails inside env MAINPID="$main" sh -c "$(unit_joined ExecReload)" \
+	    >"$DIR/reload.out" 2>&1
+	grep -q 'Nonsense: unknown directive' "$DIR/reload.out"
+	inside sed -i '/^Nonsense/d' "$ECONF"
+	inside env MAINPID="$main" sh -c "$(unit_joined ExecReload)" \
+	    >"$DIR/reload.out" 2>&1
+	wait_for inside_is test ! -e /run/adit/control
+	alice_served
 	# KillMode=mixed, and no KillSignal=: TERM to the main process.
 	inside kill -TERM "$main"
 	wait "$UNIT_PID"
 	wait_for fails runs
+}
+
+# installed_unit: installs the unit in a throw-away machine with systemd.
+installed_unit() {
+	ROOT_KIND=systemd
+	installed
+	users
+	inside cp "$(cd "$ETC" && pwd)/adit.service" /etc/systemd/system
+	inside systemctl daemon-reload
+}
+
+# journal: prints what systemd and adit have written there.
+journal() {
+	inside journalctl -q --no-pager -o cat -u adit
+}
+
+@test "etc: under a real systemd the master alone is root and reads the AuthFile; reload and upgrade tell how they went" {
+	local main pid
+
+	installed_unit
+	inside systemctl start adit || {
+		journal
+		return 1
+	}
+	main=$(master)
+	rights_are "$main" root
+	for pid in $(inside pgrep -P "$main"); do
+		rights_are "$pid" adit
+	done
+	alice_served
+	[ "$(inside stat -c %U:%G /run/adit/control)" = root:adm ]
+	inside systemctl reload adit
+	logged 'Reloading config file finished'
+	inside sed -i 's/^AuthFile/Nonsense 1\n&/' "$ECONF"
+	fails inside systemctl reload adit 2>"$DIR/reload.err"
+	journal | grep -q 'Nonsense: unknown directive'
+	inside systemctl show -p StatusText adit | grep -q 'Reload failed'
+	inside sed -i '/^Nonsense/d' "$ECONF"
+	inside sh -c 'cp /usr/local/sbin/adit /usr/local/sbin/adit.new
+	    mv /usr/local/sbin/adit.new /usr/local/sbin/adit'
+	inside adit -s upgrade
+	wait_for logged 'Upgraded to adit'
+	[ "$(inside systemctl show -p MainPID --value adit)" = "$main" ]
+	inside systemctl --quiet is-active adit
+	wait_for alice_served
+	inside systemctl stop adit
+	fails runs
+	inside systemctl show -p Result adit | grep -qx Result=success
 }
 
 # Other systems.
@@ -315,9 +453,8 @@ rc_subr() {
 			check && $start_precmd && $command $command_args
 			;;
 		stop) kill -TERM "$(cat "$pidfile")" ;;
-		reload) $reload_precmd && kill -HUP "$(cat "$pidfile")" ;;
 		*)
-			case " $extra_commands " in
+			case " $extra_commands reload " in
 			*" $1 "*) eval "\$${1}_cmd" ;;
 			*) return 64 ;;
 			esac

@@ -7,16 +7,29 @@
 # After root_start, `inside COMMAND...` runs there as root.  $DIR and the files
 # of this project are the same there.
 
-# root_start: starts it and waits until it is ready, or skips the test.
+# root_start [systemd]: starts it and waits until it is ready, or skips the
+# test.  Its first process waits for the others, or is systemd.
 root_start() {
+	local spaces=(-m -p -n -u -i)
+
 	need_root
 	need_command unshare nsenter ip start-stop-daemon
 	ROOT_PID=
+	ROOT_GROUPS=()
 	mkdir "$DIR/space"
-	unshare -m -p -n -u -i --fork --kill-child true 2>/dev/null ||
+	unshare "${spaces[@]}" --fork --kill-child true 2>/dev/null ||
 		skip "needs namespaces"
-	root_script >"$DIR/space.sh"
-	unshare -m -p -n -u -i --fork --kill-child sh "$DIR/space.sh" \
+	if [ "${1:-}" = systemd ]; then
+		root_groups
+		spaces+=(-C)
+	fi
+	root_script "${1:-}" >"$DIR/space.sh"
+	sh -c 'for d in $1; do
+	    echo $$ >"$d/cgroup.procs" || true
+	done 2>/dev/null
+	shift
+	exec "$@"' - "${ROOT_GROUPS[*]}" \
+	    unshare "${spaces[@]}" --fork --kill-child sh "$DIR/space.sh" \
 	    >"$DIR/space.out" 2>"$DIR/space.err" </dev/null 3>&- &
 	ROOT_KEEPER=$!
 	own_pid "$ROOT_KEEPER"
@@ -26,6 +39,30 @@ root_start() {
 	ROOT_PID=$(child_pids "$ROOT_KEEPER")
 	INSIDE=(nsenter -t "$ROOT_PID" -m -p -n -u -i -r -w env
 	    PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
+	[ "${1:-}" != systemd ] || root_systemd_wait
+}
+
+# root_groups: makes a control group for systemd in each hierarchy, so that it
+# makes its own below them; sets ROOT_GROUPS.
+root_groups() {
+	local d name=adit-test.$$.$RANDOM
+
+	[ -x /lib/systemd/systemd ] || skip "needs systemd"
+	for d in /sys/fs/cgroup /sys/fs/cgroup/*; do
+		if [ -w "$d/cgroup.procs" ] && [ ! -L "$d" ] &&
+		    mkdir "$d/$name" 2>/dev/null; then
+			ROOT_GROUPS+=("$d/$name")
+			[ "$d" != /sys/fs/cgroup ] || break
+		fi
+	done
+	[ "${#ROOT_GROUPS[@]}" -gt 0 ] || skip "needs control groups"
+}
+
+root_systemd_wait() {
+	wait_for inside_is systemctl --quiet is-active sockets.target || {
+		tail -n 5 "$DIR/space.out"
+		skip "systemd does not start here"
+	}
 }
 
 root_ready_or_dead() {
@@ -38,6 +75,19 @@ root_end() {
 		kill -KILL "$ROOT_PID" 2>/dev/null || true
 		ROOT_PID=
 	fi
+	if [ "${#ROOT_GROUPS[@]}" -gt 0 ]; then
+		wait_for -t 5 root_groups_end || true
+	fi
+}
+
+# root_groups_end: whether its control groups could be removed.
+root_groups_end() {
+	local d
+
+	find "${ROOT_GROUPS[@]}" -depth -type d -exec rmdir {} + 2>/dev/null
+	for d in "${ROOT_GROUPS[@]}"; do
+		[ ! -e "$d" ] || return 1
+	done
 }
 
 teardown() {
@@ -45,8 +95,13 @@ teardown() {
 	common_teardown
 }
 
-# Its first process: it waits for the others, so that none stays a zombie.
+# Its first process: sh waits for the others, so that none stays a zombie.
 root_script() {
+	local init="exec chroot root sh -c 'while :; do sleep 1; done'"
+
+	if [ "$1" = systemd ]; then
+		init=$(root_systemd)
+	fi
 	cat <<-END
 	set -e
 	mount --make-rprivate /
@@ -69,7 +124,41 @@ root_script() {
 	chmod 755 root/usr/sbin/runlevel
 	ip link set lo up
 	echo ready
-	exec chroot root sh -c 'while :; do sleep 1; done'
+	$init
+	END
+}
+
+# root_systemd: prints what starts systemd there, with its journal and nothing
+# else.
+root_systemd() {
+	cat <<-'END'
+	mount -t sysfs -o ro none root/sys
+	if [ -e /sys/fs/cgroup/systemd ]; then
+		mount -t tmpfs -o mode=755 none root/sys/fs/cgroup
+		mkdir root/sys/fs/cgroup/systemd
+		mount -t cgroup -o none,name=systemd none \
+		    root/sys/fs/cgroup/systemd
+	else
+		mount -t cgroup2 none root/sys/fs/cgroup
+	fi
+	rm -f root/etc/fstab root/etc/systemd/system/*.wants/*
+	find root/lib/systemd/system/sysinit.target.wants \
+	    root/lib/systemd/system/sockets.target.wants \
+	    ! -name '*journald*' ! -type d -delete
+	# Its sockets leave links in /dev.
+	umount -l root/dev
+	mount -t tmpfs -o mode=755 none root/dev
+	mkdir root/dev/shm root/dev/pts
+	for d in null zero full random urandom tty; do
+		touch root/dev/$d
+		mount --bind /dev/$d root/dev/$d
+	done
+	ln -s pts/ptmx root/dev/ptmx
+	rm -f root/etc/machine-id
+	echo 0123456789abcdef0123456789abcdef >root/etc/machine-id
+	exec chroot root env -i container=other \
+	    PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+	    /lib/systemd/systemd --unit=basic.target --log-target=journal
 	END
 }
 
