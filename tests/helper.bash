@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2119,SC2120
-# Shared by the .bats files; each begins with `load helper`.
+# Shared by the .bats files; each begins with `load helper`.  tests/each runs
+# them, or bats.
 #
 # setup() and teardown() are defined here.  A file that needs more defines its
 # own and calls common_setup or common_teardown in it.  Do not use `run` for
@@ -85,14 +86,16 @@ common_teardown() {
 setup() { common_setup; }
 teardown() { common_teardown; }
 
-# Prints the end of each log of a failed test.
+# Prints the end of each log of a failed test; lines that repeat the one before
+# are only counted.
 evidence_show() {
 	local f
 
 	for f in "$CONF" "$LOG" "$STDERR" "$DIR"/*.err; do
 		[ -s "$f" ] || continue
 		echo "--- ${f##*/}"
-		tail -n 30 "$f" | cut -c 1-400
+		uniq -c "$f" | sed 's/^ *1 //; s/^ *\([0-9]*\) /(\1 times) /' |
+			tail -n 30 | cut -c 1-400
 	done
 }
 
