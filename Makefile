@@ -25,7 +25,7 @@ LIBS = `echo 'int main(void) { return 0; }' >try$$$$.c; \
 	echo -lcrypt; rm -f try$$$$ try$$$$.c`
 WARN = -std=c11 -pedantic -Wall -Wextra -Wshadow -Wmissing-prototypes \
 	-Wstrict-prototypes -Wpointer-arith -Wcast-qual -Wconversion
-ROOMS = -Ibase -Iipc -Iio -Ihttp -Ipolicy -Iconf -Iconn -Idesk -Imaster -Icontrol -Icli
+ROOMS = -Ibase -Iipc -Iio -Ihttp -Itls -Ipolicy -Iconf -Iconn -Idesk -Imaster -Icontrol -Icli
 DEFS = -DADIT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLOT_$(LOT) \
 	$(ROOMS)
 
@@ -37,15 +37,16 @@ IPC = ipc/baton.o ipc/board.o ipc/question.o ipc/share.o ipc/turns.o
 IO = io/loop.o io/lot.o io/pipe.o io/race.o io/relay.o
 HTTP = parse.o http/fields.o http/front.o http/http.o http/page.o \
 	http/preface.o http/refusal.o http/reverse.o http/rewrite.o http/stranger.o http/via.o
+TLS = tls/flight.o tls/hello.o
 POLICY = acl.o policy/authcache.o policy/cover.o policy/filter.o \
 	policy/login.o policy/quota.o policy/target.o policy/upstream.o \
 	policy/who.o
 CONF = conf/conf.o conf/directives.o conf/doubts.o conf/reader.o
 CONN = worker.o conn/ask.o conn/auth.o conn/carry.o conn/client.o conn/conn.o \
-	conn/decision.o conn/exchange.o conn/forward.o conn/life.o \
+	conn/decision.o conn/exchange.o conn/forward.o conn/head.o conn/life.o \
 	conn/namecache.o conn/parent.o conn/parking.o conn/reach.o \
 	conn/reply.o conn/request.o conn/say.o conn/self.o \
-	conn/sender.o conn/stats.o conn/store.o
+	conn/sender.o conn/stats.o conn/store.o conn/vet.o
 DESK = desk/desk.o desk/helper.o desk/hosts.o desk/matter.o
 MASTER = proxy.o master/adopt.o master/budget.o master/child.o master/court.o \
 	master/gen.o master/guard.o master/handover.o master/identity.o master/judge.o master/links.o \
@@ -58,15 +59,15 @@ CLI = cli/batch.o cli/explain.o cli/hints.o cli/near.o cli/quote.o \
 	cli/steer.o cli/table.o cli/top.o cli/wire.o
 
 # program.o is apart: the program tinyproxy has tinyproxy.o in its place.
-PARTS = $(BASE) $(IPC) $(IO) $(HTTP) $(POLICY) $(CONF) $(CONN) $(DESK) \
+PARTS = $(BASE) $(IPC) $(IO) $(HTTP) $(TLS) $(POLICY) $(CONF) $(CONN) $(DESK) \
 	$(MASTER) $(CONTROL) $(CLI)
 OBJS = $(PARTS) base/program.o
 
-SOURCES = *.c base/*.c ipc/*.c io/*.c http/*.c policy/*.c conf/*.c conn/*.c \
+SOURCES = *.c base/*.c ipc/*.c io/*.c http/*.c tls/*.c policy/*.c conf/*.c conn/*.c \
 	desk/*.c master/*.c control/*.c cli/*.c
 
-HEADERS = proxy.h base/*.h ipc/*.h io/*.h http/*.h policy/*.h conf/*.h conn/*.h \
-	desk/*.h master/*.h control/*.h cli/*.h
+HEADERS = proxy.h base/*.h ipc/*.h io/*.h http/*.h tls/*.h policy/*.h conf/*.h \
+	conn/*.h desk/*.h master/*.h control/*.h cli/*.h
 
 # Files for init systems and other programs.  They are installed as examples,
 # since only a package knows where each belongs; etc/debian/build does.

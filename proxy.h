@@ -55,6 +55,10 @@
 #include "stranger.h"
 #include "via.h"
 
+/* tls: what a TLS handshake says in the clear */
+#include "flight.h"
+#include "hello.h"
+
 /* policy: who may do what: rules, users, limits, parents */
 #include "acl.h"
 #include "authcache.h"
@@ -79,6 +83,7 @@
 #include "conn.h"
 #include "decision.h"
 #include "forward.h"
+#include "head.h"
 #include "life.h"
 #include "namecache.h"
 #include "parent.h"
@@ -89,6 +94,7 @@
 #include "stats.h"
 #include "steps.h"
 #include "store.h"
+#include "vet.h"
 #include "worker.h"
 
 /* desk: what blocks: names and passwords */

@@ -11,6 +11,7 @@ enum {
 	CREDENTIAL_SIZE = 256, /* bytes of a user or password, with its NUL */
 	LISTEN_BACKLOG = 4096, /* clients waiting to be accepted */
 	PIPES_MAX = 32,        /* pipes of a worker, for what it relays */
+	METHOD_SIZE = 16,      /* bytes of a method in a log, with its NUL */
 	TOKEN_SIZE = 17        /* bytes of the token in Via, with its NUL */
 };
 

@@ -670,6 +670,7 @@ add_what(struct line *l, const struct record *r)
 	add_string(l, "target", r->target, LONG_TARGET_MAX);
 	add_part(l, "host", site.host, HOST_MAX);
 	add_count(l, "port", site.port);
+	add_string(l, "server_name", r->server_name, HOST_MAX);
 	add_string(l, "dialled", dialled_text(r, text), USER_MAX);
 	add_parent(l, r);
 }

@@ -30,11 +30,12 @@ enum record_event { RECORD_END, RECORD_START, RECORD_OPEN };
 struct record {
 	enum record_event event;
 	const struct addr *client;
-	const struct addr *via;     /* that has sent a PROXY header, or NULL */
-	const char *user;           /* or NULL */
-	const char *method;         /* or NULL: no request was read */
-	const char *target;         /* as the client wrote it, or NULL */
-	char minor;                 /* of the HTTP version, a digit */
+	const struct addr *via;  /* that has sent a PROXY header, or NULL */
+	const char *user;        /* or NULL */
+	const char *method;      /* or NULL: no request was read */
+	const char *target;      /* as the client wrote it, or NULL */
+	const char *server_name; /* in a TLS hello that was refused, or NULL */
+	char minor;              /* of the HTTP version, a digit */
 	const struct addr *dialled; /* port 0: nothing was connected to */
 	const char *parent;         /* host of the parent proxy, or NULL */
 	uint16_t parent_port;

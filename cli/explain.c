@@ -468,6 +468,24 @@ say_lifted(const struct addr *addr, const struct target_rule *rule)
 	say_line("no floor, by", e.request.mapping->line);
 }
 
+/*
+ * Prints what the tunnel must be by the rule that allows an address, unless that
+ * was printed last.
+ */
+static void
+say_duty(const struct target_rule *rule)
+{
+	static const struct target_rule *said;
+
+	if (rule == NULL || !rule->tls || rule == said)
+		return;
+	said = rule;
+	printf("tls: the tunnel must begin with a TLS handshake for %s%s%s\n",
+	    e.request.literal ? "no name" : "the name ",
+	    e.request.literal ? "" : e.request.host,
+	    rule->noech ? ", without ECH" : "");
+}
+
 /* Prints which rule or floor decides on an address. */
 static void
 say_address(const struct addr *addr, bool allowed)
@@ -499,8 +517,10 @@ address_goes(const struct addr *addr)
 
 	printf("address %s: ", addr_text(addr, text));
 	say_address(addr, allowed);
-	if (allowed)
+	if (allowed) {
 		say_lifted(addr, d->rule);
+		say_duty(d->rule);
+	}
 	return allowed;
 }
 
@@ -623,6 +643,8 @@ parent_takes_name(void)
 			  "use names of loopback");
 	else
 		say_target(allowed, e.decision.rule);
+	if (refusal == REFUSE_NOTHING)
+		say_duty(e.decision.rule);
 	return refusal == REFUSE_NOTHING || refuse_target(refusal, NULL);
 }
 

@@ -38,7 +38,8 @@ enum difference {
 	DIFFERS_BELOW = 8,     /* the host is below the name of the rule */
 	DIFFERS_ITSELF = 16,   /* the rule is for names below the host */
 	DIFFERS_SPELLING = 32, /* the names differ in a letter or two */
-	DIFFERS_MUCH = 64
+	DIFFERS_TUNNEL = 64,   /* the rule is for tunnels alone */
+	DIFFERS_MUCH = 128
 };
 
 /* What of the words on the command line is wrong. */
@@ -212,7 +213,8 @@ rule_differs(const struct target_rule *rule, const struct request *req,
 	    : DIFFERS_PORT;
 
 	return place_differs(rule, req, addr) | port |
-	    who_differs(rule->who, asker);
+	    who_differs(rule->who, asker) |
+	    (rule->tls && req->plain ? DIFFERS_TUNNEL : 0u);
 }
 
 /* Returns what a rule is for, in words, or NULL if it is not close. */
@@ -238,6 +240,8 @@ difference_text(unsigned differs)
 		return "is for names below this one, not for the name itself";
 	case DIFFERS_SPELLING:
 		return "is for a name that is spelt differently";
+	case DIFFERS_TUNNEL:
+		return "is for tunnels, since it asks for TLS";
 	case DIFFERS_NOT:
 		return "would allow this, but it comes too late";
 	default:

@@ -2,7 +2,8 @@
 /*
  * The steps that only move bytes: an established tunnel, the rest that a lost
  * side has left for the other, and a reply that the client still reads.
- * Nothing here looks into the bytes.
+ * Nothing here looks into the bytes; vet.c does, at the beginning of a tunnel
+ * that must be TLS.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -10,17 +11,24 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
 
 #include "clock.h"
 #include "conn.h"
+#include "log.h"
 #include "parking.h"
 #include "record.h"
 #include "relay.h"
 #include "reply.h"
+#include "socket.h"
 #include "stats.h"
 #include "steps.h"
 #include "tally.h"
+#include "target.h"
 #include "tunnel.h"
+#include "vet.h"
 
 enum { WASTE_SIZE = 16384 /* bytes to throw away at once */ };
 
@@ -53,6 +61,108 @@ established_send(struct conn *c)
 		   MSG_NOSIGNAL) == (ssize_t)reply_established_len
 	    ? 0
 	    : -1;
+}
+
+/*
+ * Ends a tunnel of which nothing more goes to the server, for which this is no
+ * error.  The client gets the last bytes, if there are any.
+ */
+static enum conn_state
+vet_end(struct conn *c, const char *last, size_t len)
+{
+	relay_drop(&c->tunnel, CLIENT);
+	socket_linger(c->tunnel.end[SERVER].fd, true);
+	return conn_close(c, last, len);
+}
+
+/* Refuses a tunnel, and logs why. */
+static enum conn_state
+vet_refused(struct conn *c, const struct vet_refusal *r)
+{
+	const struct target_rule *rule = c->setup->duty;
+
+	c->refusal = r->refusal;
+	c->rule = (uint32_t)rule->line;
+	stats_refused(r->refusal);
+	stats_rule(r->refusal, c->rule);
+	log_line(LOG_LEVEL_NOTICE, "Refused tunnel to %s: %s; line %lu %s",
+	    say_target(c), r->why, rule->line, say_whom(c));
+	if (r->name != NULL)
+		c->offered = strndup(r->name, r->name_len);
+	return vet_end(c, r->alert, r->alert_len);
+}
+
+/* Returns the state that follows from the outcome of vet.c. */
+static enum conn_state
+vetted(struct conn *c, enum vet_state state, const struct vet_refusal *r)
+{
+	switch (state) {
+	case VET_GOES_ON:
+		break;
+	case VET_GREETED:
+		return CONN_RELAY;
+	case VET_ENDED:
+		return conn_end(c, END_CLOSED);
+	case VET_LAST:
+		conn_record(c, END_CLOSED);
+		return vet_end(c, NULL, 0);
+	case VET_REFUSED:
+		return vet_refused(c, r);
+	case VET_CLIENT_LOST:
+		return conn_end(c, END_CLIENT_RESET);
+	case VET_SERVER_LOST:
+		return conn_lost(c, SERVER);
+	}
+	return c->setup->up.hellos > 0 ? CONN_GREETED : CONN_HELLO;
+}
+
+/*
+ * CONN_HELLO begins: sends the client a 200, and looks at what it has sent
+ * already.
+ */
+enum conn_state
+carry_hello(struct conn *c)
+{
+	struct vet_refusal r;
+
+	c->setup->deaf = false;
+	c->setup->left_at = 0;
+	c->tunnel.active = clock_now();
+	if (established_send(c) != 0)
+		return conn_end(c, END_CLIENT_RESET);
+	return vetted(c, vet_begin(&c->tunnel, c->setup, &r), &r);
+}
+
+/* Handles an event at one side of a tunnel that must be TLS. */
+enum conn_state
+carry_vetted(struct conn *c, enum side side, short revents)
+{
+	struct vet_refusal r;
+
+	return vetted(
+	    c, vet_ready(&c->tunnel, c->setup, side, revents, &r), &r);
+}
+
+/* Handles a deadline: HeaderTimeout, or the end of a pause by RateLimit. */
+enum conn_state
+carry_late(struct conn *c)
+{
+	struct vet_refusal r;
+
+	if (!conn_is_late(c))
+		return c->state;
+	if (c->state == CONN_GREETED)
+		return conn_end(c, END_IDLE);
+	return vetted(c, vet_late(c->setup, &r), &r);
+}
+
+/* Refuses a hello that is too large for the memory that there is. */
+enum conn_state
+carry_crowded(struct conn *c)
+{
+	struct vet_refusal r;
+
+	return vetted(c, vet_crowded(c->setup, &r), &r);
 }
 
 /*

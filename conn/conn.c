@@ -336,12 +336,20 @@ is_under_way(enum conn_state state)
 	    state == CONN_PARENT;
 }
 
+/* Whether a tunnel in this state is not known yet to be what it must be. */
+static bool
+is_vetted(enum conn_state state)
+{
+	return state == CONN_HELLO || state == CONN_GREETED;
+}
+
 /* Whether a connection in this state may still need its setup. */
 static bool
 is_unsettled(enum conn_state state)
 {
 	return state == CONN_PREFACE || state == CONN_RULE ||
-	    state == CONN_REQUEST || state == CONN_USER || is_under_way(state);
+	    state == CONN_REQUEST || state == CONN_USER ||
+	    is_under_way(state) || is_vetted(state);
 }
 
 /* Whether a connection in this state uses its socket to the server. */
@@ -349,7 +357,7 @@ static bool
 has_server(enum conn_state state)
 {
 	return state == CONN_PARENT || state == CONN_FORWARD ||
-	    state == CONN_RELAY || state == CONN_FLUSH;
+	    is_vetted(state) || state == CONN_RELAY || state == CONN_FLUSH;
 }
 
 /* Whether one side of a connection in use has ended its data. */
@@ -370,6 +378,7 @@ conn_spare(const struct conn *c)
 	switch (c->state) {
 	case CONN_PREFACE:
 	case CONN_REQUEST:
+	case CONN_HELLO:
 		return SPARE_HEAD;
 	case CONN_IDLE:
 		return SPARE_IDLE;
@@ -381,6 +390,7 @@ conn_spare(const struct conn *c)
 	case CONN_RESOLVE:
 	case CONN_CONNECT:
 	case CONN_PARENT:
+	case CONN_GREETED:
 	case CONN_FLUSH:
 	case CONN_LINGER:
 	case CONN_FREE:
@@ -457,6 +467,8 @@ conn_leave(struct conn *c)
 		lot_leave(&c->tunnel);
 		break;
 	case CONN_REQUEST:
+	case CONN_HELLO:
+	case CONN_GREETED:
 	case CONN_FLUSH:
 	case CONN_LINGER:
 	case CONN_FREE:
@@ -500,7 +512,8 @@ is_silent(const struct conn *c)
 static void
 conn_free(struct conn *c)
 {
-	bool tunnel = c->state == CONN_RELAY || c->state == CONN_FLUSH;
+	bool tunnel = c->state == CONN_RELAY || c->state == CONN_FLUSH ||
+	    is_vetted(c->state);
 	bool reset =
 	    (tunnel || c->state == CONN_FORWARD || c->state == CONN_PREFACE) &&
 	    c->ending != END_CLOSED;
@@ -524,6 +537,8 @@ conn_free(struct conn *c)
 	ends_close(c, reset);
 	free(c->target);
 	c->target = NULL;
+	free(c->offered);
+	c->offered = NULL;
 	c->state = CONN_FREE;
 	c->next_free = k.free;
 	k.free = c;
@@ -621,6 +636,13 @@ conn_is_old(const struct conn *c)
 	return life != 0 && clock_now() - c->since >= life;
 }
 
+/* Whether a hello has not come within HeaderTimeout. */
+bool
+conn_is_late(const struct conn *c)
+{
+	return clock_now() - c->since >= k.conf->header_timeout * INT64_C(1000);
+}
+
 /* Whether it is time for a line about an open tunnel, AccessLogInterval. */
 bool
 conn_is_reported(const struct conn *c)
@@ -689,6 +711,11 @@ conn_deadline(const struct conn *c)
 	case CONN_REQUEST:
 	case CONN_IDLE:
 		return c->began + k.conf->header_timeout * INT64_C(1000);
+	case CONN_HELLO:
+	case CONN_GREETED:
+		return earliest(
+		    c->since + k.conf->header_timeout * INT64_C(1000),
+		    conn_has_rate() ? relay_resumes(&c->tunnel) : INT64_MAX);
 	case CONN_USER:
 		return user_deadline(c);
 	case CONN_CONNECT:
@@ -739,6 +766,11 @@ conn_events(const struct conn *c, enum side side)
 		if (c->state == CONN_FORWARD && side == CLIENT &&
 		    !(events & POLLIN) && !t->end[side].ended)
 			events |= sys_poll_end();
+		return events == 0 && t->end[side].hung_up ? -1 : events;
+	}
+	if (is_vetted(c->state)) {
+		short events = relay_events(t, side);
+
 		return events == 0 && t->end[side].hung_up ? -1 : events;
 	}
 	if (c->state == CONN_FLUSH && side == c->lost)
@@ -838,23 +870,40 @@ request_text(const struct conn *c)
 }
 
 /*
- * Sends a reply and an end of file.  What the socket does not take at once is
+ * Sends the last bytes and an end of file.  What the socket does not take at once is
  * kept, as if a server had sent it and closed.  Returns 0, or -1.
  */
 static int
-reply_send(struct conn *c, const char *reply, size_t len)
+last_send(struct conn *c, const char *last, size_t len)
 {
 	int fd = c->tunnel.end[CLIENT].fd;
-	ssize_t n = send(fd, reply, len, MSG_NOSIGNAL);
+	ssize_t n = relay_holds(&c->tunnel, SERVER)
+	    ? 0
+	    : send(fd, last, len, MSG_NOSIGNAL);
 
-	if (n == (ssize_t)len)
+	if (n == (ssize_t)len && !relay_holds(&c->tunnel, SERVER))
 		return shutdown(fd, SHUT_WR);
 	if (n < 0 && !socket_is_passing(errno))
 		return -1;
 	if (n < 0)
 		n = 0;
 	c->tunnel.flow[SERVER].eof = true;
-	return relay_keep(&c->tunnel, SERVER, reply + n, len - (size_t)n);
+	return n == (ssize_t)len
+	    ? 0
+	    : relay_keep(&c->tunnel, SERVER, last + n, len - (size_t)n);
+}
+
+/*
+ * Sends the last bytes on this connection, of which there may be none, and gives
+ * the client time to read them.  Returns CONN_LINGER, or CONN_FREE if the client
+ * is gone.
+ */
+enum conn_state
+conn_close(struct conn *c, const char *last, size_t len)
+{
+	c->tunnel.active = clock_now();
+	return last_send(c, last, len) == 0 ? CONN_LINGER
+					    : conn_end(c, END_REFUSED);
 }
 
 /*
@@ -886,9 +935,7 @@ conn_reply(struct conn *c, enum refusal refusal, struct reply *r)
 	if (c->rule != 0)
 		stats_rule(refusal, c->rule);
 	relay_free(&c->tunnel);
-	c->tunnel.active = clock_now();
-	return reply_send(c, text, len) == 0 ? CONN_LINGER
-					     : conn_end(c, END_REFUSED);
+	return conn_close(c, text, len);
 }
 
 /* Answers with a refusal as its row has it.  Returns as conn_reply(). */

@@ -8,6 +8,8 @@
 #include <stdint.h>
 
 #include "addr.h"
+#include "bounds.h"
+#include "flight.h"
 #include "parse.h"
 #include "question.h"
 #include "race.h"
@@ -23,12 +25,9 @@ struct list;
 struct parent;
 struct reply;
 struct session;
+struct target_rule;
 struct upstream;
 struct worker_args;
-
-enum {
-	METHOD_SIZE = 16 /* bytes of a method in a log, with its NUL */
-};
 
 enum conn_state {
 	CONN_FREE,
@@ -41,6 +40,8 @@ enum conn_state {
 	CONN_PARENT,  /* a parent proxy is asked for a tunnel */
 	CONN_FORWARD, /* a plain request is passed on, and its answer back */
 	CONN_IDLE,    /* between two requests of a client */
+	CONN_HELLO,   /* a tunnel's client must begin with a TLS hello */
+	CONN_GREETED, /* and its server answer that */
 	CONN_RELAY,   /* the tunnel is established */
 	CONN_FLUSH,   /* one side is lost; the rest goes to the other side */
 	CONN_LINGER   /* the last answer is sent; the client may still read */
@@ -83,7 +84,9 @@ struct setup {
 	uint64_t tried;                  /* a bit for each Upstream tried */
 	int64_t give_up_at;    /* ms: when to try the next parent, or 0 */
 	struct parent *parent; /* owned: CONN_PARENT */
-	char *via;             /* owned: the Via field for it, or NULL */
+	const struct target_rule *duty; /* CONN_HELLO: the rule asks for TLS */
+	struct flight up, down;         /* what has come of the handshake */
+	char *via; /* owned: the Via field for it, or NULL */
 	struct race race;
 };
 
@@ -117,6 +120,7 @@ struct conn {
 	struct setup *setup;
 	struct exchange *exchange; /* owned: plain HTTP */
 	char *target;              /* as asked */
+	char *offered;    /* owned: the name in a refused TLS hello, or NULL */
 	const char *user; /* belongs to the configuration; NULL: not known */
 	int64_t began, since; /* start of the request; of the state */
 	struct conn *next_free;
@@ -164,6 +168,7 @@ size_t conn_spares(enum spare);
 bool conn_is_idle(const struct conn *);
 void conn_quiet(struct conn *);
 bool conn_is_old(const struct conn *);
+bool conn_is_late(const struct conn *);
 bool conn_is_reported(const struct conn *);
 bool conn_has_rate(void);
 
@@ -171,6 +176,7 @@ bool conn_has_rate(void);
 enum conn_state conn_end(struct conn *, enum ending);
 enum conn_state conn_lost(struct conn *, enum side lost);
 enum conn_state conn_refuse(struct conn *, enum refusal);
+enum conn_state conn_close(struct conn *, const char *last, size_t);
 enum conn_state conn_reply(struct conn *, enum refusal, struct reply *);
 enum conn_state conn_fail(struct conn *, const struct upstream *parent,
     enum refusal, const char *task, struct reply *);
@@ -182,7 +188,6 @@ const char *say_target(const struct conn *);
 const char *say_descriptor(const struct conn *);
 const char *say_whom(const struct conn *);
 void say_connect(struct conn *);
-
 void say_record(const struct conn *, enum record_event);
 void say_dropped(const struct addr *client, enum refusal);
 

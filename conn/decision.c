@@ -56,6 +56,7 @@ name_decide(struct decision *d)
 	d->verdict = ACL_ASK;
 	if (req->literal)
 		return REFUSE_NOTHING;
+	d->asker.plain = req->plain;
 	d->verdict = target_name(
 	    &d->conf->acl.targets, req->host, req->port, &d->asker, &d->rule);
 	return d->verdict == ACL_DENY ? REFUSE_TARGET : REFUSE_NOTHING;
@@ -110,6 +111,7 @@ decision_parent(struct decision *d)
 	const struct request *req = d->request;
 
 	d->rule = NULL;
+	d->asker.plain = req->plain;
 	d->verdict = target_unresolved(
 	    &d->conf->acl.targets, req->host, req->port, &d->asker, &d->rule);
 	if (d->verdict != ACL_ALLOW)
@@ -135,8 +137,11 @@ enum refusal
 decision_address(struct decision *d, const struct addr *addr)
 {
 	const struct request *req = d->request;
-	bool allowed = acl_target(&d->conf->acl,
-	    req->literal ? NULL : req->host, addr, &d->asker, &d->rule);
+	bool allowed;
+
+	d->asker.plain = req->plain;
+	allowed = acl_target(&d->conf->acl, req->literal ? NULL : req->host,
+	    addr, &d->asker, &d->rule);
 
 	d->own = allowed && self_socket(addr);
 	d->floor = !allowed && rule_allows(d)

@@ -6,13 +6,14 @@
  * does, it can end its own connection but not the worker.
  *
  * PREFACE -> RULE -> REQUEST -> USER -> RESOLVE -> CONNECT -> (PARENT) -> RELAY -> FLUSH
- *                ^                                              -> FORWARD
+ *                ^                        -> HELLO -> GREETED -> RELAY
+ *                |                                              -> FORWARD
  *               IDLE <-------------------------------------------- |
  *                  any but RELAY and FLUSH -> LINGER; any -> FREE
  *
  * The steps are in client.c (PREFACE, RULE), request.c (REQUEST, USER, IDLE), reach.c
- * (RESOLVE, CONNECT, PARENT), exchange.c (FORWARD) and carry.c (RELAY, FLUSH,
- * LINGER).
+ * (RESOLVE, CONNECT, PARENT), exchange.c (FORWARD) and carry.c (HELLO,
+ * GREETED, RELAY, FLUSH, LINGER).
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -99,10 +100,13 @@ life_enter(struct conn *c)
 		return reach_parent(c);
 	case CONN_FORWARD:
 		return exchange_enter(c);
+	case CONN_HELLO:
+		return carry_hello(c);
 	case CONN_RELAY:
 		return carry_enter(c);
 	case CONN_RULE:
 	case CONN_USER:
+	case CONN_GREETED:
 	case CONN_IDLE:
 	case CONN_FLUSH:
 	case CONN_LINGER:
@@ -159,6 +163,9 @@ event_step(struct conn *c, unsigned which, short revents)
 				       : reach_event(c, which, revents);
 	case CONN_FORWARD:
 		return exchange_event(c, (enum side)which, revents);
+	case CONN_HELLO:
+	case CONN_GREETED:
+		return carry_vetted(c, (enum side)which, revents);
 	case CONN_RELAY:
 		return carry_event(c, (enum side)which, revents);
 	case CONN_FLUSH:
@@ -204,6 +211,9 @@ expire_step(struct conn *c)
 		return exchange_expire(c);
 	case CONN_IDLE:
 		return conn_end(c, END_CLOSED);
+	case CONN_HELLO:
+	case CONN_GREETED:
+		return carry_late(c);
 	case CONN_RELAY:
 		return carry_expire(c);
 	case CONN_FLUSH:
@@ -383,6 +393,15 @@ life_make_room(void)
 	return n > 0;
 }
 
+/* Whether a connection keeps an incomplete head or hello of at least so much. */
+static bool
+is_large(const struct conn *c, size_t size)
+{
+	return (c->state == CONN_REQUEST || c->state == CONN_HELLO ||
+		   c->state == CONN_GREETED) &&
+	    c->setup->head_size >= size;
+}
+
 /*
  * Refuses the largest of the incomplete heads if there is too much in memory.
  * Must be called once in each turn of the loop.
@@ -397,13 +416,16 @@ life_tidy(void)
 		return;
 	at = clock_now() + TIDY_PAUSE;
 	for (struct conn *c = NULL; (c = conn_next(c)) != NULL;)
-		if (c->state == CONN_REQUEST && c->setup->head_size > largest)
+		if (is_large(c, largest + 1))
 			largest = c->setup->head_size;
 	if (largest == STORE_SHARE)
 		return;
 	for (struct conn *c = NULL; (c = conn_next(c)) != NULL;)
-		if (c->state == CONN_REQUEST && c->setup->head_size == largest)
-			life_go(c, conn_refuse(c, REFUSE_HEAD_SIZE));
+		if (is_large(c, largest))
+			life_go(c,
+			    c->state == CONN_REQUEST
+				? conn_refuse(c, REFUSE_HEAD_SIZE)
+				: carry_crowded(c));
 }
 
 /* Ends all connections. */

@@ -42,6 +42,7 @@
 #include "stats.h"
 #include "steps.h"
 #include "tally.h"
+#include "target.h"
 #include "tunnel.h"
 #include "upstream.h"
 
@@ -394,11 +395,33 @@ header_send(const struct conn *c)
 	return n == (ssize_t)len ? 0 : -1;
 }
 
+/*
+ * Returns the rule that allows what was connected to, if the tunnel must be TLS
+ * by it, or NULL.
+ */
+static const struct target_rule *
+reach_duty(const struct conn *c)
+{
+	struct decision d;
+
+	if (!conf->acl.targets.has_tls)
+		return NULL;
+	d = reach_decision(c);
+	if (c->parent != NULL)
+		parent_permits(c, &d);
+	else
+		decision_address(&d, &c->server);
+	return d.rule != NULL && d.rule->tls ? d.rule : NULL;
+}
+
 /* The server is reached.  Returns the state that follows. */
 static enum conn_state
 reached(struct conn *c)
 {
-	return c->exchange != NULL ? CONN_FORWARD : CONN_RELAY;
+	if (c->exchange != NULL)
+		return CONN_FORWARD;
+	c->setup->duty = reach_duty(c);
+	return c->setup->duty != NULL ? CONN_HELLO : CONN_RELAY;
 }
 
 /* Goes on after the outcome of a call for the race. */

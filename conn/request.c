@@ -29,6 +29,7 @@
 #include "directives.h"
 #include "forward.h"
 #include "front.h"
+#include "head.h"
 #include "log.h"
 #include "parse.h"
 #include "question.h"
@@ -49,12 +50,10 @@
 #include "tunnel.h"
 #include "via.h"
 
-enum { HEAD_SIZE_MIN = 1024 /* bytes first allocated to keep a head */ };
-
 static const struct conf *conf;
 static bool front_root;    /* "/" belongs to a ReversePath */
 static uint32_t port_line; /* of the last ConnectPort, which refuses a port */
-static char head_buffer[HEAD_MAX + 1];
+static char head_buffer[HEAD_MAX + 1]; /* at most so many are kept */
 
 /* Must be called once, before the first request is read. */
 void
@@ -399,53 +398,6 @@ request_decide(struct conn *c, char *head, size_t len)
 	return request_identify(c, head);
 }
 
-/* How much memory an incomplete head of len bytes takes, with room for more. */
-static size_t
-head_room(const struct setup *s, size_t len)
-{
-	size_t size = s->head_size == 0 ? HEAD_SIZE_MIN : s->head_size;
-
-	while (size <= len)
-		size *= 2;
-	return size < sizeof(head_buffer) ? size : sizeof(head_buffer);
-}
-
-/* Wipes and frees the head that a setup keeps, if it does. */
-static void
-head_drop(struct setup *s)
-{
-	if (s->head != NULL)
-		secret_wipe(s->head, s->head_len);
-	store_free(s->head, s->head_size);
-	s->head = NULL;
-	s->head_len = s->head_size = 0;
-}
-
-/*
- * Keeps an incomplete head, with room for more.  Most heads come in one piece
- * and never get here.  Old copies are wiped, since a head may hold
- * credentials.  Returns 0, or -1 with ENOMEM.
- */
-static int
-head_keep(struct setup *s, char *head, size_t len)
-{
-	size_t size = head_room(s, len);
-	char *grown;
-
-	if (size != s->head_size) {
-		grown = store_new(size);
-		if (grown == NULL)
-			return -1;
-		memcpy(grown, head, len);
-		secret_wipe(head, len);
-		head_drop(s);
-		s->head = grown;
-		s->head_size = size;
-	}
-	s->head_len = len;
-	return 0;
-}
-
 /* Keeps the request target without userinfo, for logs and pages. */
 static int
 target_keep(struct conn *c, const char *head)
@@ -547,10 +499,9 @@ request_head(struct conn *c, char *head, size_t len)
 		return request_bad(c, head, len);
 	if (result == PARSE_OK)
 		return request_whole(c, head, len);
-	if (head_room(s, len) > s->head_size &&
-	    !store_permits(head_room(s, len)))
+	if (!head_permits(s, len, sizeof(head_buffer)))
 		return conn_refuse(c, REFUSE_HEAD_SIZE);
-	if (head_keep(s, head, len) != 0)
+	if (head_keep(s, head, len, sizeof(head_buffer)) != 0)
 		return conn_refuse(c, REFUSE_MEMORY);
 	return CONN_REQUEST;
 }
@@ -562,7 +513,9 @@ request_head(struct conn *c, char *head, size_t len)
 int
 request_keep(struct conn *c, char *bytes, size_t len)
 {
-	return conn_setup_new(c) != 0 ? -1 : head_keep(c->setup, bytes, len);
+	return conn_setup_new(c) != 0
+	    ? -1
+	    : head_keep(c->setup, bytes, len, sizeof(head_buffer));
 }
 
 /* CONN_REQUEST begins: parses what was kept, or reads. */

@@ -202,6 +202,7 @@ say_record(const struct conn *c, enum record_event event)
 		.user = c->user,
 		.method = method_of(c),
 		.target = c->target,
+		.server_name = c->offered,
 		.minor = c->minor,
 		.dialled = &c->server,
 		.status = c->status,

@@ -52,7 +52,11 @@ enum conn_state exchange_enter(struct conn *);
 enum conn_state exchange_event(struct conn *, enum side, short revents);
 enum conn_state exchange_expire(struct conn *);
 
-/* carry.c: CONN_RELAY, CONN_FLUSH and CONN_LINGER. */
+/* carry.c: CONN_HELLO, CONN_GREETED, CONN_RELAY, CONN_FLUSH and CONN_LINGER. */
+enum conn_state carry_hello(struct conn *);
+enum conn_state carry_vetted(struct conn *, enum side, short revents);
+enum conn_state carry_late(struct conn *);
+enum conn_state carry_crowded(struct conn *);
 enum conn_state carry_enter(struct conn *);
 enum conn_state carry_event(struct conn *, enum side, short revents);
 enum conn_state carry_expire(struct conn *);

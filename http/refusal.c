@@ -120,6 +120,12 @@ static const struct refusal_row rows[] = {
 	    "The content of the request is malformed.", false, TALLY_BAD },
 	[REFUSE_SLOW_CONTENT] = { 408, "content_timeout", "http_request_error",
 	    "The content of the request did not come in time.", false, TALLY_BAD },
+	[REFUSE_NOT_TLS] = { 200, "not_tls", "not_tls",
+	    "The tunnel does not begin with a TLS handshake.", false, TALLY_DENIED },
+	[REFUSE_OTHER_NAME] = { 200, "other_name", "other_name",
+	    "The TLS handshake names another server.", false, TALLY_DENIED },
+	[REFUSE_ECH] = { 200, "ech", "ech",
+	    "The TLS handshake may hide the name of the server.", false, TALLY_DENIED },
 	[REFUSE_MEMORY] = { 500, "no_memory", "proxy_internal_error",
 	    "The proxy has no memory left.", false, TALLY_NONE }
 };

@@ -69,6 +69,10 @@ enum refusal {
 	REFUSE_SILENCE,
 	REFUSE_CONTENT,
 	REFUSE_SLOW_CONTENT,
+	/* A tunnel, after its 200. */
+	REFUSE_NOT_TLS,
+	REFUSE_OTHER_NAME,
+	REFUSE_ECH,
 	/* This proxy. */
 	REFUSE_MEMORY,
 	REFUSALS

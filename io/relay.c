@@ -96,6 +96,15 @@ relay_charge(struct tunnel *t, enum side side, size_t got)
 	    (uint32_t)(clock_now() * 1000 + side_rest(t, side) + (int64_t)us);
 }
 
+/* Counts bytes that were read from a side, and accounts for them. */
+void
+relay_count(struct tunnel *t, enum side side, size_t got)
+{
+	t->flow[side].bytes += (uint64_t)got;
+	moved[side] += (uint64_t)got;
+	relay_charge(t, side, got);
+}
+
 /*
  * Returns when the first resting side may be read again, in ms, or INT64_MAX.
  */
@@ -165,20 +174,20 @@ relay_events(const struct tunnel *t, enum side side)
 }
 
 /*
- * Keeps a copy of bytes from a side until the other side takes them; the flow
- * must keep none yet.  Returns 0, or -1 with ENOMEM.
+ * Keeps a copy of bytes from a side until the other side takes them, after those
+ * that are kept already; a pipe must hold none.  Returns 0, or -1 with ENOMEM.
  */
 int
 relay_keep(struct tunnel *t, enum side side, const char *bytes, size_t len)
 {
 	struct flow *f = &t->flow[side];
+	char *grown = realloc(f->kept, f->len + len);
 
-	f->kept = malloc(len);
-	if (f->kept == NULL)
+	if (grown == NULL)
 		return -1;
-	memcpy(f->kept, bytes, len);
-	f->at = 0;
-	f->len = (uint32_t)len;
+	f->kept = grown;
+	memcpy(f->kept + f->len, bytes, len);
+	f->len += (uint32_t)len;
 	kept_total += len;
 	return 0;
 }
@@ -367,9 +376,7 @@ flow_copy(struct tunnel *t, enum side side, enum side *lost)
 		f->eof = true;
 		return flow_end(t, side);
 	}
-	f->bytes += (uint64_t)got;
-	moved[side] += (uint64_t)got;
-	relay_charge(t, side, (size_t)got);
+	relay_count(t, side, (size_t)got);
 	if (relay_pass(t, side, buffer, (size_t)got) != 0) {
 		if (errno != ENOMEM)
 			*lost = other(side);
@@ -392,9 +399,7 @@ flow_splice(struct tunnel *t, enum side side, struct pipe *p, enum side *lost)
 	    rate_size < SPLICE_SIZE ? rate_size : SPLICE_SIZE);
 
 	if (got > 0) {
-		f->bytes += (uint64_t)got;
-		moved[side] += (uint64_t)got;
-		relay_charge(t, side, (size_t)got);
+		relay_count(t, side, (size_t)got);
 		f->pipe = p;
 		if (got < READ_MIN)
 			flow_restart(f);

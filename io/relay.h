@@ -26,6 +26,7 @@ enum relay_state relay_flush(struct tunnel *, enum side, enum side *lost);
 size_t relay_most(size_t);
 bool relay_rests(const struct tunnel *, enum side);
 void relay_charge(struct tunnel *, enum side, size_t got);
+void relay_count(struct tunnel *, enum side, size_t got);
 int relay_pass(struct tunnel *, enum side, const char *bytes, size_t);
 void relay_drop(struct tunnel *, enum side);
 int relay_keep(struct tunnel *, enum side, const char *bytes, size_t);

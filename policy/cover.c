@@ -78,7 +78,8 @@ place_in(const struct target_rule *other, const struct target_rule *rule)
 bool
 cover_target(const struct target_rule *rule, const struct target_rule *other)
 {
-	return place_in(other, rule) && rule->port_min <= other->port_min &&
+	return place_in(other, rule) && (!rule->tls || other->tls) &&
+	    rule->port_min <= other->port_min &&
 	    rule->port_max >= other->port_max &&
 	    (rule->who == NULL ||
 		(other->who != NULL && who_covers(rule->who, other->who)));

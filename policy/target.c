@@ -126,7 +126,7 @@ static bool
 same_net_kind(const struct target_rule *a, const struct target_rule *b)
 {
 	return a->allow == b->allow && a->port_min == b->port_min &&
-	    a->port_max == b->port_max && a->who == b->who;
+	    a->port_max == b->port_max && a->who == b->who && a->tls == b->tls;
 }
 
 static bool
@@ -186,6 +186,7 @@ target_index(struct targets *t)
 			t->first_net = (uint32_t)i;
 		}
 		t->has_allow = t->has_allow || r->allow;
+		t->has_tls = t->has_tls || r->tls;
 	}
 	net_kinds_index(t);
 	return 0;
@@ -339,6 +340,37 @@ add_target(struct targets *t, struct target_rule *rule, char *text)
 }
 
 /*
+ * Takes the words "tls" and "noech" out of those after a target, and leaves
+ * blanks in their place.  The first word after "user" is a name.  Returns NULL;
+ * or what is wrong, with *at set to the word that is.
+ */
+static const char *
+duties_take(struct target_rule *rule, char *text, const char **at)
+{
+	bool name = false;
+
+	for (char *word = text; *(word += strspn(word, " \t")) != '\0';) {
+		size_t len = strcspn(word, " \t");
+		bool tls = len == 3 && strncasecmp(word, "tls", len) == 0;
+		bool noech = len == 5 && strncasecmp(word, "noech", len) == 0;
+
+		*at = word;
+		if (!name && (tls || noech)) {
+			if (!rule->allow)
+				return "only an AllowTo can ask for TLS";
+			rule->tls = rule->tls || tls;
+			rule->noech = rule->noech || noech;
+			memset(word, ' ', len);
+		}
+		name = len == 4 && strncasecmp(word, "user", len) == 0 && !name;
+		word += len;
+	}
+	if (rule->noech && !rule->tls)
+		return *at = "noech", "it is for a rule with tls";
+	return NULL;
+}
+
+/*
  * Adds the rule of an AllowTo or DenyTo: a target, and for whom the rule is.
  * Changes the text.  Returns NULL; or what is wrong, with *at set to the word
  * of the text that is wrong.
@@ -354,6 +386,10 @@ target_add(struct targets *t, bool allow, unsigned long line, char *text,
 	const char *wrong;
 
 	text[len] = '\0';
+	wrong = duties_take(&rule, who, at);
+	if (wrong != NULL)
+		return wrong;
+	who += strspn(who, " \t");
 	if (*who != '\0') {
 		wrong = who_add(&t->whos, who, at);
 		if (wrong != NULL)
@@ -373,11 +409,15 @@ struct query {
 	const struct asker *asker;
 };
 
-/* Returns whether a rule is for the port and for the asker. */
+/*
+ * Returns whether a rule is for the port and for the asker.  One that asks for
+ * TLS is for tunnels.
+ */
 static bool
 rule_holds(const struct target_rule *rule, const struct query *q)
 {
 	return rule->port_min <= q->port && q->port <= rule->port_max &&
+	    !(rule->tls && q->asker->plain) &&
 	    (rule->who == NULL || who_holds(rule->who, q->asker));
 }
 

@@ -21,6 +21,8 @@ enum {
 struct target_rule {
 	bool allow;
 	bool wholesale; /* one of the blocks of "private" */
+	bool tls;       /* the tunnel must be TLS, for the name asked for */
+	bool noech;     /* and must not hide another name */
 	uint16_t port_min, port_max;
 	enum rule_kind kind;
 	unsigned bits;         /* RULE_NET: 0 to 128 */
@@ -37,6 +39,7 @@ struct targets {
 	size_t n;
 	struct who *whos; /* owned: all that rules refer to */
 	bool has_allow;
+	bool has_tls;
 	bool bits[129];     /* prefix lengths that occur */
 	uint32_t any;       /* first RULE_ANY, or UINT32_MAX */
 	uint32_t first_net; /* first RULE_NET, or UINT32_MAX */

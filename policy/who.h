@@ -24,6 +24,7 @@ struct asker {
 	const struct addr *client;
 	const char *user; /* or NULL: no credentials */
 	bool named;       /* a ReversePath names this very target */
+	bool plain;       /* it asks for no tunnel */
 };
 
 const char *who_add(struct who **list, char *text, const char **at);

@@ -184,6 +184,21 @@ fuzz() {
 	fuzz preface
 }
 
+@test "units: a TLS hello in any pieces is read in one way, and only its own name is found in it" {
+	driver flight_test
+	"$DRIVER"
+}
+
+@test "units: random bytes are no TLS hello, or one whose name is found within it" {
+	mkdir "$DIR/corpus"
+	driver flight_test
+	for hello in 'good.test ech' 'a big' '- ssl3' 'b.test twice' '- retry'; do
+		# shellcheck disable=SC2086
+		printf "$("$DRIVER" $hello)" >"$DIR/corpus/${hello// /-}"
+	done
+	fuzz flight
+}
+
 @test "units: random bytes of a client do not break a line of an access log" {
 	mkdir "$DIR/corpus"
 	printf 'http://u@[::1]:80/\303\274\377"\\\n' >"$DIR/corpus/url"
