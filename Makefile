@@ -38,7 +38,9 @@ IO = io/loop.o io/lot.o io/pipe.o io/race.o io/relay.o
 HTTP = parse.o http/fields.o http/front.o http/http.o http/page.o \
 	http/preface.o http/refusal.o http/reverse.o http/rewrite.o http/stranger.o http/via.o
 TLS = tls/flight.o tls/hello.o
-POLICY = acl.o policy/authcache.o policy/cover.o policy/filter.o \
+POLICY = acl.o policy/authcache.o policy/automaton.o policy/backtrack.o \
+	policy/bracket.o policy/code.o policy/cover.o policy/filter.o \
+	policy/machine.o policy/pattern.o policy/patterns.o policy/suffix.o \
 	policy/login.o policy/quota.o policy/target.o policy/upstream.o \
 	policy/who.o
 CONF = conf/conf.o conf/directives.o conf/doubts.o conf/reader.o

@@ -1,63 +1,36 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The filter: a file of patterns, each compiled once, when the configuration is
- * read, and the verdict on a target by its name or URL.  A verdict looks up no
- * name, uses no descriptor, and takes a bounded time of the processor; if a
- * pattern cannot be tried, the verdict is to refuse.
+ * The filter: a file of patterns, read with the configuration, and the verdict
+ * on a target by its name or URL.  A verdict looks up no name, uses no
+ * descriptor, and takes a bounded time of the processor; if that is not enough,
+ * the verdict is to refuse.
  */
 #define _POSIX_C_SOURCE 200809L
 
 #include <sys/stat.h>
-#include <sys/types.h>
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
-#include <regex.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "addr.h"
-#include "array.h"
-#include "clock.h"
 #include "compiler.h"
 #include "filter.h"
 #include "log.h"
 #include "parse.h"
+#include "pattern.h"
+#include "patterns.h"
 #include "text.h"
 
 enum {
 	TOLD_MAX = 10, /* reported errors of a file, and warnings */
 	SHOWN_MAX = 60 /* bytes of a pattern in a message */
-};
-
-/* What a verdict may cost. */
-enum {
-	TIME_MAX = 20000,  /* us of the processor */
-	TIME_CHECK = 16,   /* expressions that are tried before it is read */
-	GRAM = 3,          /* bytes of a gram: see grams_take() */
-	GRAMS = 64 * 1024, /* bits */
-	GRAMS_FROM = 64    /* bytes of a subject for which they are worth it */
-};
-
-/*
- * A pattern of any type.  Most regular expressions in such files are plain:
- * letters and dots, perhaps with an anchor.  These are not given to regcomp(),
- * which would take kilobytes for each and be ten times as slow.
- */
-struct pattern {
-	unsigned long line;
-	regex_t *regex; /* owned, or NULL: text is used */
-	char *text; /* owned: for fnmatch(), or plain, where '?' is any byte */
-	size_t len; /* of a plain text */
-	bool begin, end;       /* anchored there */
-	struct pattern *exact; /* owned: the same with its case, or NULL */
 };
 
 /* The state of reading a file. */
@@ -102,158 +75,28 @@ fold(char *text)
 			*text = (char)(*text + ('a' - 'A'));
 }
 
-/*
- * Makes a pattern plain, if it needs no regcomp() and means the same in both
- * syntaxes.  Returns whether it does.
- */
-static bool
-plain_make(struct pattern *p)
-{
-	char *to = p->text, *from = to;
-
-	p->begin = *from == '^';
-	for (from += p->begin; *from != '\0' && !p->end; from++) {
-		if (*from == '.')
-			*to++ = '?';
-		else if (from[0] == '\\' && from[1] == '.')
-			*to++ = *++from;
-		else if (from[0] == '$' && from[1] == '\0')
-			p->end = true;
-		else if (strchr("abcdefghijklmnopqrstuvwxyz0123456789-_:/"
-				"ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-			     *from) != NULL)
-			*to++ = *from;
-		else
-			return false;
-	}
-	*to = '\0';
-	p->len = (size_t)(to - p->text);
-	return true;
-}
-
-/* Compiles a regular expression.  Returns 0, or -1 after a message. */
-static int
-regex_make(struct source *s, struct pattern *p, const char *text, bool exact)
-{
-	int flags = REG_NOSUB | (exact ? 0 : REG_ICASE), error;
-	char why[128];
-
-	if (text[0] == '*')
-		say(s, LOG_LEVEL_WARNING,
-		    "pattern \"%.*s\": the first * matches only itself; "
-		    "FilterType fnmatch is for such patterns",
-		    SHOWN_MAX, text);
-	if (s->filter->type == FILTER_ERE)
-		flags |= REG_EXTENDED;
-	p->regex = malloc(sizeof(*p->regex));
-	if (p->regex == NULL) {
-		say(s, LOG_LEVEL_ERROR, "%s", strerror(ENOMEM));
-		return -1;
-	}
-	error = regcomp(p->regex, text, flags);
-	if (error == 0)
-		return 0;
-	regerror(error, p->regex, why, sizeof(why));
-	say(s, LOG_LEVEL_ERROR, "pattern \"%.*s\": %s", SHOWN_MAX, text, why);
-	free(p->regex);
-	p->regex = NULL;
-	return -1;
-}
-
-/*
- * Prepares a pattern for fnmatch() that is compared with text in lower case,
- * where [:upper:] would never match.  Returns 0, or -1 after a message.
- */
-static int
-fnmatch_make(struct source *s, const struct pattern *p, const char *text)
-{
-	size_t len = strlen(text), backslashes = 0;
-	char *upper = p->text;
-
-	while (backslashes < len && text[len - 1 - backslashes] == '\\')
-		backslashes++;
-	if (backslashes % 2 != 0) {
-		say(s, LOG_LEVEL_ERROR, "pattern \"%.*s\": Trailing backslash",
-		    SHOWN_MAX, text);
-		return -1;
-	}
-	while ((upper = strstr(upper, "[:upper:]")) != NULL)
-		memcpy(upper, "[:lower:]", strlen("[:lower:]"));
-	return 0;
-}
-
-/*
- * Compiles a pattern; exact: with regard to case.  Returns 0, or -1 after a
- * message.
- */
-static int
-pattern_make(struct source *s, struct pattern *p, const char *text, bool exact)
-{
-	p->line = s->line;
-	p->text = strdup(text);
-	if (p->text == NULL) {
-		say(s, LOG_LEVEL_ERROR, "%s", strerror(ENOMEM));
-		return -1;
-	}
-	if (s->filter->type == FILTER_FNMATCH && exact)
-		return 0;
-	if (!exact)
-		fold(p->text);
-	if (s->filter->type == FILTER_FNMATCH)
-		return fnmatch_make(s, p, text);
-	if (plain_make(p))
-		return 0;
-	free(p->text);
-	p->text = NULL;
-	return regex_make(s, p, text, exact);
-}
-
-static void
-pattern_free(struct pattern *p)
-{
-	if (p->regex != NULL) {
-		regfree(p->regex);
-		free(p->regex);
-	}
-	free(p->text);
-	if (p->exact != NULL)
-		pattern_free(p->exact);
-	free(p->exact);
-}
-
-/*
- * Adds the form of a pattern for URLs, if case matters there.  Returns 0 or -1.
- */
-static int
-exact_make(struct source *s, struct pattern *p, const char *text)
-{
-	if (!s->filter->urls || !s->filter->case_sensitive)
-		return 0;
-	p->exact = calloc(1, sizeof(*p->exact));
-	if (p->exact == NULL) {
-		say(s, LOG_LEVEL_ERROR, "%s", strerror(ENOMEM));
-		return -1;
-	}
-	return pattern_make(s, p->exact, text, true);
-}
-
 static void
 pattern_add(struct source *s, const char *text)
 {
 	struct filter *f = s->filter;
-	struct pattern p = { 0 };
-	struct pattern *grown = array_room(f->patterns, f->n, sizeof(*grown));
+	char doubt[DOUBT_SIZE];
+	const char *why;
 
-	if (grown == NULL) {
-		say(s, LOG_LEVEL_ERROR, "%s", strerror(errno));
-		return;
-	}
-	f->patterns = grown;
-	if (pattern_make(s, &p, text, false) == 0 &&
-	    exact_make(s, &p, text) == 0)
-		f->patterns[f->n++] = p;
-	else
-		pattern_free(&p);
+	if (f->type != FILTER_FNMATCH && text[0] == '*')
+		say(s, LOG_LEVEL_WARNING,
+		    "pattern \"%.*s\": the first * matches only itself; "
+		    "FilterType fnmatch is for such patterns",
+		    SHOWN_MAX, text);
+	why = patterns_add(&f->folded, f->type, text, true, s->line, doubt);
+	if (why == NULL && f->urls && f->case_sensitive)
+		why = patterns_add(
+		    &f->exact, f->type, text, false, s->line, doubt);
+	if (why != NULL)
+		say(s, LOG_LEVEL_ERROR, "pattern \"%.*s\": %s", SHOWN_MAX, text,
+		    why);
+	else if (doubt[0] != '\0')
+		say(s, LOG_LEVEL_WARNING, "pattern \"%.*s\": %s", SHOWN_MAX,
+		    text, doubt);
 }
 
 /* The file. */
@@ -360,6 +203,9 @@ filter_read(struct filter *filter,
 		return -1;
 	lines_read(&s, f);
 	fclose(f);
+	if (patterns_ready(&filter->folded) != 0 ||
+	    patterns_ready(&filter->exact) != 0)
+		say(&s, LOG_LEVEL_ERROR, "%s", strerror(ENOMEM));
 	return s.errors == 0 ? 0 : -1;
 }
 
@@ -367,116 +213,12 @@ filter_read(struct filter *filter,
 void
 filter_free(struct filter *f)
 {
-	for (size_t i = 0; i < f->n; i++)
-		pattern_free(&f->patterns[i]);
-	free(f->patterns);
+	patterns_free(&f->folded);
+	patterns_free(&f->exact);
 	free(f->file);
 }
 
 /* The verdict. */
-
-static bool
-plain_at(const char *text, const char *s)
-{
-	for (; *text != '\0'; text++, s++)
-		if (*s == '\0' || (*text != *s && *text != '?'))
-			return false;
-	return true;
-}
-
-static bool
-plain_matches(const struct pattern *p, const char *subject, size_t len)
-{
-	const char *last;
-
-	if (p->len > len || (p->begin && p->end && p->len != len))
-		return false;
-	last = subject + len - p->len;
-	if (p->begin || p->end)
-		return plain_at(p->text, p->begin ? subject : last);
-	for (; subject <= last; subject++)
-		if (plain_at(p->text, subject))
-			return true;
-	return false;
-}
-
-/*
- * Which sequences of three bytes there are in the subject at hand, a bit for
- * each hash.  A plain pattern with one that is missing need not be searched for,
- * and that is nearly every one that does not match.
- */
-static unsigned char grams[GRAMS / 8];
-static bool grams_used;
-
-static unsigned
-gram_hash(const char *at)
-{
-	unsigned long a = (unsigned char)at[0], b = (unsigned char)at[1],
-		      c = (unsigned char)at[2];
-
-	return (unsigned)((a | b << 8 | c << 16) * 2654435761UL >> 12) % GRAMS;
-}
-
-/* Takes the grams of a subject; a short one is searched as it is. */
-static void
-grams_take(const char *subject, size_t len)
-{
-	grams_used = len >= GRAMS_FROM;
-	if (!grams_used)
-		return;
-	memset(grams, 0, sizeof(grams));
-	for (size_t i = 0; i + GRAM <= len; i++) {
-		unsigned hash = gram_hash(subject + i);
-
-		grams[hash / 8] |= (unsigned char)(1 << hash % 8);
-	}
-}
-
-/* Whether the subject has the grams of a plain text, as far as they tell. */
-static bool
-grams_allow(const char *text, size_t len)
-{
-	unsigned hash;
-
-	for (size_t i = 0; grams_used && i + GRAM <= len; i += GRAM) {
-		if (memchr(text + i, '?', GRAM) != NULL)
-			continue;
-		hash = gram_hash(text + i);
-		if (!(grams[hash / 8] >> hash % 8 & 1))
-			return false;
-	}
-	return true;
-}
-
-enum match { MATCH_NO, MATCH_YES, MATCH_FAILED };
-
-/* Whether a pattern has to be tried by a function of the library. */
-static bool
-is_expression(const struct pattern *p, enum filter_type type)
-{
-	return type == FILTER_FNMATCH || p->regex != NULL;
-}
-
-static enum match
-pattern_try(const struct pattern *p, enum filter_type type, const char *subject,
-    size_t len)
-{
-	int result;
-
-	if (type == FILTER_FNMATCH) {
-		result = fnmatch(p->text, subject, 0);
-		return result == 0          ? MATCH_YES
-		    : result == FNM_NOMATCH ? MATCH_NO
-					    : MATCH_FAILED;
-	}
-	if (p->regex == NULL)
-		return grams_allow(p->text, p->len) &&
-		    plain_matches(p, subject, len);
-	result = regexec(p->regex, subject, 0, NULL, 0);
-	return result == 0          ? MATCH_YES
-	    : result == REG_NOMATCH ? MATCH_NO
-				    : MATCH_FAILED;
-}
 
 /*
  * Writes what patterns are compared with for a target: the host as parsed, an
@@ -499,43 +241,17 @@ target_write(
 	snprintf(text, URL_SIZE, form, host, (unsigned)req->port);
 }
 
-/* Whether the time of a verdict is over; the first call begins it, at 0. */
-static bool
-time_over(int64_t *until)
-{
-	if (*until != 0)
-		return clock_used() > *until;
-	*until = clock_used() + TIME_MAX;
-	return false;
-}
-
 /*
- * Returns whether patterns refuse a subject, by their exact forms if exact.
- * Stores the line of the pattern that decides, if any.  A pattern that cannot
- * be tried refuses, and so does the one at which the time is over.
+ * Returns whether patterns refuse a subject.  Stores the line of the pattern
+ * that decides, if any.  When it takes too long, the verdict is to refuse.
  */
 static bool
-judge(const struct filter *f, const char *subject, bool exact,
-    unsigned long *line)
+judge(const struct filter *f, const struct patterns *patterns,
+    const char *subject, unsigned long *line)
 {
-	enum match match = MATCH_NO;
-	size_t len = strlen(subject);
-	int64_t until = 0;
-	unsigned tried = 0;
+	bool over = patterns_match(patterns, subject, line) != 0;
 
-	grams_take(subject, len);
-	for (size_t i = 0; i < f->n && match == MATCH_NO; i++) {
-		const struct pattern *p = &f->patterns[i];
-
-		match =
-		    pattern_try(exact ? p->exact : p, f->type, subject, len);
-		if (match == MATCH_NO && is_expression(p, f->type) &&
-		    ++tried % TIME_CHECK == 0 && time_over(&until))
-			match = MATCH_FAILED;
-		if (match != MATCH_NO)
-			*line = p->line;
-	}
-	return match == MATCH_FAILED || (match == MATCH_YES) != f->default_deny;
+	return over || (*line != 0) != f->default_deny;
 }
 
 /* URLs. */
@@ -649,10 +365,10 @@ judge_url(const struct filter *f, const char *url, unsigned long *line)
 	static char folded[URL_SIZE];
 
 	if (f->case_sensitive)
-		return judge(f, url, true, line);
+		return judge(f, &f->exact, url, line);
 	snprintf(folded, sizeof(folded), "%s", url);
 	fold(folded);
-	return judge(f, folded, false, line);
+	return judge(f, &f->folded, folded, line);
 }
 
 /*
@@ -674,5 +390,5 @@ filter_refuses(const struct filter *f, const struct request *req,
 		return judge_url(f, text, line);
 	}
 	target_write(f, req, text);
-	return judge(f, text, false, line);
+	return judge(f, &f->folded, text, line);
 }

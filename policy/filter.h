@@ -7,24 +7,23 @@
 #include <stddef.h>
 
 #include "log.h"
+#include "pattern.h"
+#include "patterns.h"
 
-struct pattern;
 struct request;
 
 enum {
 	URL_SIZE = 26 * 1024 /* bytes of a URL in which every byte is escaped */
 };
 
-enum filter_type { FILTER_BRE, FILTER_ERE, FILTER_FNMATCH };
-
 /* Filter and the directives that belong to it. */
 struct filter {
 	char *file; /* owned, or NULL: no Filter */
 	enum filter_type type;
 	bool urls, default_deny;
-	bool case_sensitive;      /* for URLs */
-	struct pattern *patterns; /* owned; in the order of the file */
-	size_t n;
+	bool case_sensitive;    /* for URLs */
+	struct patterns folded; /* without regard to case, */
+	struct patterns exact;  /* and with regard to it, for URLs, or none */
 };
 
 int filter_read(struct filter *,

@@ -34,6 +34,15 @@ driver() {
 	"$DRIVER" "$DIR"
 }
 
+@test "units: patterns mean what they mean in glibc, one by one and many at once" {
+	local status=0
+
+	driver pattern_test
+	"$DRIVER" 1500 || status=$?
+	[ "$status" != 77 ] || skip "needs glibc"
+	[ "$status" = 0 ]
+}
+
 @test "units: the index of the target rules gives the same verdicts as trying them one by one" {
 	driver target_test
 	"$DRIVER" model
