@@ -74,7 +74,7 @@ HEADERS = proxy.h base/*.h ipc/*.h io/*.h http/*.h tls/*.h policy/*.h conf/*.h \
 # Files for init systems and other programs.  They are installed as examples,
 # since only a package knows where each belongs; etc/debian/build does.
 EXTRAS = adit.init adit.service adit.socket adit.openrc adit.rc \
-	adit.logrotate adit.apparmor kubernetes.yaml compose.yaml fail2ban/filter.d/adit.conf \
+	adit.logrotate adit.apparmor adit.lnav.json kubernetes.yaml compose.yaml fail2ban/filter.d/adit.conf \
 	fail2ban/jail.d/adit.conf grafana-dashboard.json \
 	prometheus/prometheus.yml prometheus/alerts.yml prometheus/alerts-test.yml
 
@@ -134,6 +134,11 @@ install: adit
 			etc/$$f >$(DESTDIR)$(DATADIR)/$$f && \
 		chmod 644 $(DESTDIR)$(DATADIR)/$$f || exit 1; \
 	done
+	@case `./adit -h 2>/dev/null` in \
+	*' $(SYSCONFDIR)/adit.conf;'* | '') ;; \
+	*) echo 'warning: this adit was built with another SYSCONFDIR, and' \
+		'looks for adit.conf there; run make clean first' >&2 ;; \
+	esac
 
 # Installs no configuration: tinyproxy has left one, or the administrator
 # writes one.

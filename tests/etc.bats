@@ -520,6 +520,9 @@ rc_subr() {
 	assert port["targetPort"] in ports
 	service = yaml.safe_load(open(etc + "/compose.yaml"))["services"]["adit"]
 	assert service["stop_signal"] == "SIGQUIT"
+	assert service["read_only"] and service["user"] == "65534:65534"
+	assert service["tmpfs"] == ["/run/adit:uid=65534,gid=65534,mode=0755"]
+	assert 'ControlSocket "/run/adit/control"' in open(etc + "/docker.conf").read()
 	END
 	if [ "$EUID" = 0 ]; then
 		echo "User nobody" >>"$DIR/adit.conf"

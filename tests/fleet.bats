@@ -30,7 +30,9 @@ fleet() {
 		part adit | sed -e "s/^\(ListenProxy 10.0.0.1\).*/\1$n/" \
 		    -e "s/^ConnectPort .*/ConnectPort $srv_PORT/" >"$DIR/$n.conf"
 		printf '%s\n' "AllowTo 127.0.0.1" \
-		    "AccessLog \"$DIR/access$n\"" >>"$DIR/$n.conf"
+		    "AccessLog \"$DIR/access$n\"" \
+		    "StatusListen 10.0.0.1$n 9888" "StatusAllow 10.0.0.0/24" \
+		    >>"$DIR/$n.conf"
 		"${INSIDE[@]}" "$ADIT" -d -c "$DIR/$n.conf" >"$DIR/log$n" \
 		    2>"$DIR/err$n" 3>&- &
 		own_pid $!
@@ -214,4 +216,143 @@ checks_up() {
 	wait_for checks_up
 	[ ! -s "$DIR/access" ]
 	fails grep 'Refused\|Connect (' "$DIR/log1"
+}
+
+# prometheus_start: starts Prometheus with the configuration and the rules in
+# etc/, except that it looks often.
+prometheus_start() {
+	local etc=$BATS_TEST_DIRNAME/../etc/prometheus
+
+	sed -e 's/\(_interval:\) 15s/\1 200ms/' \
+	    -e 's/- 127.0.0.1:9888/- 10.0.0.11:9888\n          - 10.0.0.12:9888\n          - 10.0.0.13:9888/' \
+	    "$etc/prometheus.yml" >"$DIR/prometheus.yml"
+	sed 's/for: 1m/for: 200ms/' "$etc/alerts.yml" >"$DIR/alerts.yml"
+	"${INSIDE[@]}" prometheus --config.file="$DIR/prometheus.yml" \
+	    --storage.tsdb.path="$DIR/tsdb" \
+	    --web.listen-address=10.0.0.5:9090 >"$DIR/prometheus" 2>&1 3>&- &
+	own_pid $!
+	wait_for -t 60 metric_is 'count(up{job="adit"} == 1)' 3
+}
+
+# asks_prometheus PATH [OPTION...]: prints what its HTTP API answers.
+asks_prometheus() {
+	local path=$1
+
+	shift
+	"${INSIDE[@]}" curl -sS -m 10 -G "http://10.0.0.5:9090/api/v1/$path" \
+	    "$@" 2>>"$DIR/curl.out"
+}
+
+# metric EXPRESSION: sets METRIC to the value, or to nothing.
+metric() {
+	METRIC=$(asks_prometheus query --data-urlencode "query=$1" |
+		sed -n 's/.*"value":\[[0-9.]*,"\([^"]*\)"\].*/\1/p')
+}
+
+metric_is() {
+	metric "$1"
+	[ "$METRIC" = "$2" ]
+}
+
+metric_is_more() {
+	metric "$1"
+	[ "${METRIC:-0}" -gt "$2" ]
+}
+
+# fires ALERT INSTANCE: whether Prometheus says so.
+fires() {
+	metric_is "count(ALERTS{alertname=\"$1\",alertstate=\"firing\",instance=\"$2\"})" 1
+}
+
+@test "fleet: Prometheus finds all three with the files in etc/, sees their counters grow, and alerts when one dies" {
+	local i before
+
+	need_command prometheus
+	fleet
+	prometheus_start
+	wait_for metric_is 'count(adit_ready == 1)' 3
+	wait_for metric_is_more 'sum(adit_requests_total)' 0
+	metric 'sum(adit_requests_total)'
+	before=$METRIC
+	for i in {1..6}; do
+		asks "192.0.2.$i"
+	done
+	wait_for metric_is_more 'sum(adit_requests_total)' $((before + 5))
+	[ "$(asks_prometheus rules | grep -o '"health":"ok"' | wc -l)" -ge 10 ]
+	asks_prometheus alerts >"$DIR/alerts"
+	fails grep '"state":"firing"' "$DIR/alerts"
+	CRASH_OK=yes
+	kill -KILL "${ADITS[2]}"
+	wait_for fires AditDown 10.0.0.12:9888
+	wait_for metric_is 'sum(up{job="adit"})' 2
+}
+
+# machine NAME ADDRESS: starts a machine with that address on the bridge of the
+# network; sets NAME_PID.
+machine() {
+	unshare -n sleep 1000 3>&- &
+	own_pid $!
+	printf -v "$1_PID" %s $!
+	"${INSIDE[@]}" ip link add "$1" type veth peer name eth0 netns "$!"
+	"${INSIDE[@]}" ip link set "$1" master bridge up
+	nsenter -t "$!" -n sh -c "ip link set lo up && ip link set eth0 up &&
+	    ip addr add $2/24 dev eth0"
+}
+
+# keeper NAME PID: starts adit and keepalived on that machine; sets ADIT_PID.
+keeper() {
+	mkdir -m 755 "$DIR/$1"
+	printf '%s\n' "Port 8888" "User nobody" "Allow 10.0.0.0/24" \
+	    "ConnectPort 443" "Workers 1" 'HealthPath "/healthz"' \
+	    "ControlSocket \"$DIR/$1/control\"" >"$DIR/$1.conf"
+	nsenter -t "$2" -n "$ADIT" -d -c "$DIR/$1.conf" >"$DIR/$1.log" \
+	    2>"$DIR/$1.err" 3>&- &
+	own_pid $!
+	ADIT_PID=$!
+	wait_for grep -q 'Starting main loop' "$DIR/$1.log"
+	part keepalived | sed -e '/enable_script_security/d' \
+	    -e "s,/usr/local/sbin/adit -s,$ADIT -s -c $DIR/$1.conf," \
+	    -e 's/nopreempt/&\n    advert_int 0.3/' \
+	    -e 's/global_defs {/&\n    vrrp_version 3/' >"$DIR/$1.keepalived"
+	nsenter -t "$2" -n keepalived -n -l -P -f "$DIR/$1.keepalived" \
+	    -p "$DIR/$1.pid" -r "$DIR/$1.vrrp" >"$DIR/$1.kept" 2>&1 3>&- &
+	own_pid $!
+}
+
+# has_address PID: whether that machine has the address that moves.
+has_address() {
+	nsenter -t "$1" -n ip -4 -o addr show dev eth0 >"$DIR/addresses"
+	grep -q ' 10\.0\.0\.5/' "$DIR/addresses"
+}
+
+# healthy: whether an adit answers at that address.
+healthy() {
+	"${INSIDE[@]}" curl -sS -m 2 -o "$DIR/curl" \
+	    http://10.0.0.5:8888/healthz 2>"$DIR/curl.out"
+}
+
+@test "fleet: keepalived moves the address when adit is not ready, and not back" {
+	local worker
+
+	need_command keepalived
+	"${INSIDE[@]}" sh -c 'ip addr flush dev lo
+	    ip link add bridge type bridge && ip link set bridge up &&
+	    ip addr add 10.0.0.1/24 dev bridge' || skip "needs a bridge"
+	machine one 10.0.0.11
+	machine two 10.0.0.12
+	keeper one "$one_PID"
+	worker=$(pgrep -P "$ADIT_PID" -f 'adit: worker')
+	wait_for has_address "$one_PID"
+	keeper two "$two_PID"
+	wait_for healthy
+	fails has_address "$two_PID"
+	kill -STOP "$worker"
+	wait_for has_address "$two_PID"
+	wait_for fails has_address "$one_PID"
+	wait_for healthy
+	kill -CONT "$worker"
+	wait_for "$ADIT" -s -c "$DIR/one.conf" ready
+	healthy
+	fails has_address "$one_PID"
+	ADIT_PID=
 }

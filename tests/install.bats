@@ -45,6 +45,13 @@ files() {
 	[ -z "$(files)" ]
 }
 
+@test "install: a program that was built for another SYSCONFDIR is installed with a warning" {
+	install install SYSCONFDIR=/etc/adit
+	grep -q 'warning: .* another SYSCONFDIR' "$DIR/make.out"
+	install install
+	fails grep warning "$DIR/make.out"
+}
+
 @test "install: a changed configuration survives install and uninstall" {
 	mkdir -p "$DIR/root/etc/adit"
 	echo "Port 3128" >"$DIR/root/etc/adit/adit.conf"

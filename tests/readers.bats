@@ -68,3 +68,31 @@ goaccess_takes() {
 	[ "$(HOME=$DIR lnav -n -N -c ';SELECT count(*) AS n FROM access_log' \
 	    -c ':write-csv-to -' "$DIR/combined" | tail -n 1)" = 5 ]
 }
+
+# lnav_says SQL: prints what lnav finds in the json format with the definition
+# in etc/.
+lnav_says() {
+	HOME=$DIR lnav -n -N -c ";$1" -c ':write-csv-to -' "$DIR/json" \
+	    2>>"$DIR/lnav.err"
+}
+
+@test "readers: lnav reads the json format by the definition in etc/, and knows each of its keys" {
+	need_command lnav jq
+	access_made
+	HOME=$DIR lnav -i "$BATS_TEST_DIRNAME/../etc/adit.lnav.json" \
+	    >"$DIR/lnav.out" 2>"$DIR/lnav.err"
+	fails grep -i 'error\|warning' "$DIR/lnav.out" "$DIR/lnav.err"
+	[ "$(lnav_says 'SELECT count(*) AS n, sum(bytes_up) AS up FROM adit_json' |
+	    tail -n 1)" = 5,15 ]
+	[ "$(lnav_says "SELECT reason FROM adit_json WHERE log_level = 'warning' AND status = 403" |
+	    tail -n 1)" = port ]
+	lnav_says 'SELECT * FROM adit_json LIMIT 1' | head -n 1 | tr , '\n' |
+		sort >"$DIR/columns"
+	# lnav has the time as its own column log_time.
+	jq -r 'keys[]' "$DIR/json" | sort -u | grep -vx time |
+		comm -23 - "$DIR/columns" >"$DIR/unknown"
+	fails grep . "$DIR/unknown"
+	# A line as it is shown.
+	HOME=$DIR lnav -n "$DIR/json" >"$DIR/shown" 2>>"$DIR/lnav.err"
+	grep -q ' end   403 127.0.0.1 .* CONNECT h:1 up 0 .* port ' "$DIR/shown"
+}
