@@ -236,3 +236,72 @@ login() {
 	log_has "the new rules refuse 1 open tunnel"
 }
 
+@test "judge: tunnels through a parent are judged by their target, not by the address of the parent" {
+	local ok='HTTP/1.1 200 OK\r\n\r\n'
+
+	peer_start http server head send "$ok" echo
+	peer_start socks server skip '\x05\x01\x00' send '\x05\x00' \
+	    expect '\x05\x01\x00\x03' skip '\x01\xbb' \
+	    send '\x05\x00\x00\x01\x7f\x00\x00\x01\x12\x34' echo
+	start "Upstream http 127.0.0.1:$http_PORT" \
+	    "Upstream socks5 127.0.0.1:$socks_PORT \".example\""
+	tunnel name "host.test:443"
+	tunnel literal "9.9.9.9:443"
+	tunnel socks "deep.example:443"
+	# Nothing is looked up, and these are no addresses of the targets.
+	rules "DenyTo 127.0.0.0/8" "DenyTo private"
+	reload 0
+	stands name literal socks
+	rules "DenyTo 9.9.0.0/16"
+	reload 1
+	cut_off literal
+	stands name socks
+	rules "DenyTo .example"
+	reload 1
+	cut_off socks
+	rules "DenyTo host.test"
+	reload 1
+	cut_off name
+	log_has "ReloadTunnels: refused \\(target[a-z_]*\\): line [0-9]+ of $CONF: 1 tunnel; the first: client 127.0.0.1, target host.test:443"
+}
+
+# judge_found: sets JUDGE to the process number of the judge.
+judge_found() {
+	local pid
+
+	for pid in $(child_pids); do
+		if grep -qas '^adit: judge' "/proc/$pid/cmdline"; then
+			JUDGE=$pid
+			know_pid "$pid"
+			return
+		fi
+	done
+	return 1
+}
+
+@test "judge: one that dies or stops cuts nothing and holds nothing up, and the next reload judges again" {
+	need_proc
+	need_linux
+	peer_start srv server echo
+	start
+	CRASH_OK=1
+	tunnel a "127.0.0.1:$srv_PORT"
+	# The judge waits for this request to become a tunnel.
+	client_start late 127.0.0.1 "$PORT" send "CONNECT 127.0.0.1:" say begun \
+	    wait "$DIR/go"
+	wait_for peer_said late begun
+	reload 0
+	wait_for judge_found
+	kill -KILL "$JUDGE"
+	log_wait "ReloadTunnels: the judge \\(pid $JUDGE\\) died from signal 9; open tunnels may go on unjudged"
+	reload 0
+	wait_for judge_found
+	kill -STOP "$JUDGE"
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	stands a
+	rules "DenyTo 127.0.0.0/8"
+	reload 1
+	cut_off a
+	wait_for dead "$JUDGE"
+	touch "$DIR/go"
+}

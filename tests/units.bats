@@ -131,6 +131,11 @@ driver() {
 	"$DRIVER"
 }
 
+@test "units: a judge of tunnels that hangs or dies is replaced or killed, and the log says so" {
+	driver court_test
+	"$DRIVER"
+}
+
 @test "units: adit(8) lists exactly the errors that the proxy can answer with" {
 	driver refusal_test
 	"$DRIVER" | sort -u >"$DIR/table"
