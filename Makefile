@@ -1,10 +1,11 @@
 .POSIX:
 .SUFFIXES: .c .o
 
-# make, make run, make check, make bench, make install, make install-tinyproxy;
+# make, make run, make check, make soak, make bench, make install, make install-tinyproxy;
 # see README.md.
 # make LOT=poll waits for quiet tunnels with poll(), as on every POSIX system.
 # make check TESTS='acl.bats auth.bats' runs only these files of tests.
+# make soak SOAK=600 fuzzes each parser for so many seconds, 60 unless given.
 
 VERSION = 0.1.0
 
@@ -19,6 +20,7 @@ TINYPROXYDIR = /etc/tinyproxy
 CC = cc
 CFLAGS = -O2 -g
 LOT = auto
+SOAK = 60
 # crypt(3) is in a library of its own on some systems, and in libc on others.
 LIBS = `echo 'int main(void) { return 0; }' >try$$$$.c; \
 	$(CC) $(LDFLAGS) -o try$$$$ try$$$$.c -lcrypt 2>/dev/null && \
@@ -102,6 +104,11 @@ run: adit
 check: adit tinyproxy
 	@CC='$(CC)' ROOMS='$(ROOMS)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' LIBS="$(LIBS)" sh tests/run $(TESTS)
 
+# What takes minutes and need not run each time: random bytes for each parser.
+soak: adit tinyproxy
+	@ADIT_TEST_SOAK='$(SOAK)' BATS_TEST_TIMEOUT=$$(($(SOAK) + 300)) \
+		CC='$(CC)' ROOMS='$(ROOMS)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' LIBS="$(LIBS)" sh tests/run units.bats
+
 bench: adit
 	@CC='$(CC)' ROOMS='$(ROOMS)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' sh tests/bench
 
@@ -182,5 +189,5 @@ clean:
 	rm -rf adit tinyproxy $(OBJS) tinyproxy.o tests/build \
 		adit-$(VERSION).tar.gz adit_$(VERSION)_*.deb
 
-.PHONY: all run check bench lint install install-tinyproxy uninstall \
+.PHONY: all run check soak bench lint install install-tinyproxy uninstall \
 	uninstall-tinyproxy deb dist clean

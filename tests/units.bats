@@ -6,6 +6,7 @@ load helper
 # driver NAME: prints the path of the program, or skips the test.
 driver() {
 	DRIVER=${ADIT_TEST_BUILD:-$BATS_TEST_DIRNAME/build}/$1
+	[ -z "${ADIT_TEST_SOAK:-}" ] || skip "make check runs it"
 	[ -x "$DRIVER" ] || skip "needs $1, which sh tests/run builds"
 }
 
@@ -144,15 +145,15 @@ driver() {
 	diff "$DIR/table" "$DIR/manual"
 }
 
-# fuzz NAME: runs NAME_fuzz.c under libFuzzer, with the files that a line in it
-# names, starting from $DIR/corpus.
+# fuzz NAME: runs NAME_fuzz.c under libFuzzer for as long as ADIT_TEST_SOAK says,
+# with the files that a line in it names, starting from $DIR/corpus.
 fuzz() {
 	local top=$BATS_TEST_DIRNAME/.. source=$BATS_TEST_DIRNAME/$1_fuzz.c
 	local files rooms
 
 	read -ra files < <(sed -n 's,^/\* LINK: \(.*\) \*/$,\1,p' "$source")
 	read -ra rooms < <(sed -n 's/^ROOMS = //p' "$top/Makefile")
-	[ "${ADIT_TEST_FUZZ:-}" != no ] || skip "fuzzed in another run"
+	[ -n "${ADIT_TEST_SOAK:-}" ] || skip "make soak fuzzes"
 	command -v clang >/dev/null || skip "needs clang"
 	echo 'int LLVMFuzzerTestOneInput(const char *p, unsigned long n)' \
 	    '{ return p == 0 && n != 0; }' >"$DIR/try.c"
@@ -162,7 +163,7 @@ fuzz() {
 	    -fno-sanitize-recover=all -o "$DIR/fuzz" \
 	    "${rooms[@]/#-I/-I$top/}" "$source" "${files[@]/#/$top/}"
 	unset ASAN_OPTIONS UBSAN_OPTIONS
-	"$DIR/fuzz" -runs=200000 -max_total_time=20 -max_len=512 -seed=1 \
+	"$DIR/fuzz" -max_total_time="$ADIT_TEST_SOAK" -max_len=512 -seed=1 \
 	    "$DIR/corpus" >"$DIR/fuzz.err" 2>&1
 }
 
