@@ -4,12 +4,6 @@
 
 load helper
 
-# basic TEXT: the field that carries these credentials (printf's escapes).
-basic() {
-	printf 'Proxy-Authorization: Basic %s' \
-	    "$(printf '%b' "$1" | base64 | tr -d '\n')"
-}
-
 # lets_in FIELD..., keeps_out FIELD...: a CONNECT with these fields.
 lets_in() {
 	client send "$(request "$@")" \
@@ -22,8 +16,8 @@ keeps_out() {
 	TRIES=$((TRIES + 1))
 	"$PEER" client -b "127.0.2.$TRIES" 127.0.0.1 "$PORT" \
 	    send "$(request "$@")" refused 407 >"$DIR/reply"
-	grep -qi '^Proxy-Authenticate: Basic realm="' "$DIR/reply"
-	grep -qi '^Proxy-Status: adit; error=http_request_denied' "$DIR/reply"
+	file_says '^Proxy-Authenticate: Basic realm="' "$DIR/reply"
+	file_says '^Proxy-Status: adit; error=http_request_denied' "$DIR/reply"
 }
 
 request() {

@@ -666,6 +666,32 @@ adit_stop() {
 	wait "$ADIT_PID" 2>/dev/null || STATUS=$?
 }
 
+# basic USER:PASSWORD: prints the field of a request with these credentials,
+# which may have escapes of printf %b.
+basic() {
+	local LC_ALL=C text i n a b c code=
+	local digits=ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/
+
+	if [[ $1 == *'\0'* ]]; then
+		code=$(printf '%b' "$1" | base64 -w 0)
+	else
+		printf -v text '%b' "$1"
+		for ((i = 0; i < ${#text}; i += 3)); do
+			printf -v a %d "'${text:i:1}"
+			printf -v b %d "'${text:i + 1:1}"
+			printf -v c %d "'${text:i + 2:1}"
+			n=$(((a & 255) << 16 | (b & 255) << 8 | (c & 255)))
+			code+=${digits:n >> 18:1}${digits:n >> 12 & 63:1}
+			code+=${digits:n >> 6 & 63:1}${digits:n & 63:1}
+		done
+		case $((${#text} % 3)) in
+		1) code=${code%??}== ;;
+		2) code=${code%?}= ;;
+		esac
+	fi
+	printf 'Proxy-Authorization: Basic %s' "$code"
+}
+
 # log_has REGEX: whether a line of adit's standard output matches (grep -E).
 log_has() {
 	file_says "$1" "$LOG"
@@ -678,7 +704,17 @@ log_wait() {
 
 # log_count REGEX: prints how many lines match.
 log_count() {
-	grep -caE -e "$1" "$LOG" || true
+	local line lines n=0
+
+	mapfile -t -n 500 lines <"$LOG"
+	if [ "${#lines[@]}" = 500 ]; then
+		grep -caE -e "$1" "$LOG" || true
+		return 0
+	fi
+	for line in "${lines[@]}"; do
+		[[ ! $line =~ $1 ]] || n=$((n + 1))
+	done
+	echo "$n"
 }
 
 # access_lines N: whether the access log, $DIR/access, has N lines; for
