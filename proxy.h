@@ -65,6 +65,7 @@
 #include "cover.h"
 #include "filter.h"
 #include "login.h"
+#include "pins.h"
 #include "quota.h"
 #include "rule.h"
 #include "target.h"

@@ -29,6 +29,7 @@
 #include "login.h"
 #include "near.h"
 #include "parse.h"
+#include "pins.h"
 #include "preface.h"
 #include "question.h"
 #include "quote.h"
@@ -583,6 +584,19 @@ name_goes(void)
 	return true;
 }
 
+/* Prints which line of a HostsFile has the addresses of a name, if any has. */
+static void
+say_pinned(const char *name)
+{
+	size_t n;
+	const struct pin *pin = hosts_pinned(name, &n);
+
+	if (pin != NULL)
+		printf("name %s: its %s line %lu of %s\n", name,
+		    n == 1 ? "address is in" : "addresses begin in",
+		    (unsigned long)pin->line, e.conf->hosts_files[pin->file]);
+}
+
 static bool
 direct_goes(void)
 {
@@ -598,6 +612,7 @@ direct_goes(void)
 	if (e.at != NULL)
 		return addresses_go(e.at, 1);
 	strcpy(q.text, e.request.host);
+	say_pinned(q.text);
 	ask(&q, &a);
 	if (e.briefly && a.naddrs == 0)
 		return name_goes();
@@ -778,6 +793,7 @@ explain_use(const struct conf *conf)
 	static struct addr listening[LISTEN_MAX];
 
 	self_use(listening, conf_addresses(conf, listening), NULL);
+	hosts_use(&conf->pins);
 	e.conf = conf;
 }
 

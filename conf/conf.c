@@ -21,6 +21,7 @@
 #include "filter.h"
 #include "log.h"
 #include "login.h"
+#include "pins.h"
 #include "program.h"
 #include "reader.h"
 #include "reverse.h"
@@ -278,11 +279,31 @@ senders_check(struct reader *r)
 		    "are there");
 }
 
+/* Of a name with more addresses some would never be used. */
+static void
+pins_check(struct reader *r)
+{
+	struct pins *pins = &r->conf->pins;
+	const struct pin *excess = pins_index(pins);
+	struct reader file = { .tell = r->tell };
+
+	if (excess == NULL)
+		return;
+	file.file = r->conf->hosts_files[excess->file];
+	file.line = excess->line;
+	reader_say(&file, LOG_LEVEL_ERROR,
+	    "\"%.60s\" has more than %d addresses in all HostsFiles; take some "
+	    "of them out",
+	    pins_name(pins, excess), ADDRS_MAX);
+	r->status = file.status;
+}
+
 static void
 conf_check(struct reader *r)
 {
 	if (!r->lacks_users)
 		targets_check(r);
+	pins_check(r);
 	reverse_check(r);
 	listen_check_clashes(r);
 	senders_check(r);

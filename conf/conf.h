@@ -15,6 +15,7 @@
 #include "log.h"
 #include "login.h"
 #include "page.h"
+#include "pins.h"
 #include "quota.h"
 #include "reverse.h"
 #include "rewrite.h"
@@ -86,6 +87,9 @@ struct conf {
 	char **auth_files; /* paths: AuthFile */
 	size_t nauth_files;
 	struct logins logins; /* the users in them */
+	char **hosts_files;   /* paths: HostsFile */
+	size_t nhosts_files;
+	struct pins pins; /* the names in them */
 };
 
 struct conf *conf_read(const char *file,

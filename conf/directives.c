@@ -29,6 +29,7 @@
 #include "name.h"
 #include "page.h"
 #include "parse.h"
+#include "pins.h"
 #include "reader.h"
 #include "record.h"
 #include "reverse.h"
@@ -1175,6 +1176,26 @@ show_auth_files(FILE *out, const struct directive *d, const struct conf *conf)
 	return show_strings(out, d, conf->auth_files, conf->nauth_files);
 }
 
+static int
+take_hosts_file(struct reader *r, const struct directive *d, char *arg)
+{
+	struct conf *conf = r->conf;
+	uint32_t number = (uint32_t)conf->nhosts_files;
+	char *path = absolute(r, arg);
+
+	(void)d;
+	if (path == NULL ||
+	    add_string(r, &conf->hosts_files, &conf->nhosts_files, path) != 0)
+		return -1;
+	return reader_pins(r, path, number);
+}
+
+static bool
+show_hosts_files(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	return show_strings(out, d, conf->hosts_files, conf->nhosts_files);
+}
+
 /* Targets and parents. */
 
 /* AllowTo or DenyTo. */
@@ -1669,6 +1690,7 @@ static const struct directive directives[] = {
 	{ "HealthPath", take_health_path, show_string, AT(health_path) },
 	{ "HeaderTimeout", take_number, show_number, AT(header_timeout),
 	    .value = "30", .min = 1, .max = 86400 },
+	{ "HostsFile", take_hosts_file, show_hosts_files, .value = NULL },
 	{ "Listen", take_listen, show_listen, .value = NULL },
 	{ "ListenProxy", take_listen_proxy, show_listen_proxy,
 	    .min = 1, .max = 65535 },
@@ -1962,6 +1984,8 @@ directives_free(struct conf *conf)
 	acl_free(&conf->acl);
 	strings_free(conf->auth_files, conf->nauth_files);
 	login_free(&conf->logins);
+	strings_free(conf->hosts_files, conf->nhosts_files);
+	pins_free(&conf->pins);
 	upstream_free(&conf->upstreams);
 	headers_free(&conf->headers);
 	filter_free(&conf->filter);

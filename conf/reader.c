@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,12 +23,16 @@
 #include "conf.h"
 #include "log.h"
 #include "login.h"
+#include "pins.h"
 #include "program.h"
 #include "reader.h"
 #include "secret.h"
 #include "text.h"
 
-enum { LINE_SIZE = 4096 /* bytes of a line, to begin with */ };
+enum {
+	LINE_SIZE = 4096, /* bytes of a line, to begin with */
+	TOLD_MAX = 10     /* errors of one file of names */
+};
 
 /* What a message of a level begins with, after its place. */
 static const char *
@@ -188,11 +193,11 @@ users_check(struct reader *r, size_t before)
 }
 
 /*
- * Opens a user file.  Returns NULL with errno; EINVAL: it is not a regular
+ * Opens a file that the configuration names.  Returns NULL with errno; EINVAL: it is not a regular
  * file, but perhaps a FIFO, which could make us wait for ever.
  */
 static FILE *
-users_open(const char *path)
+named_open(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), error = EINVAL;
 	struct stat st;
@@ -243,6 +248,15 @@ users_take(struct reader *r)
 	}
 }
 
+/* Says why a file that the configuration names cannot be read. */
+static int
+named_fail(struct reader *r, const char *path)
+{
+	reader_say(r, LOG_LEVEL_ERROR, "%.400s: %s", path,
+	    errno == EINVAL ? "not a regular file" : strerror(errno));
+	return -1;
+}
+
 /*
  * Reads a user file into the configuration of a reader.  Its errors have their
  * place in that file.  Returns 0, or -1 after an error.
@@ -254,19 +268,48 @@ reader_users(struct reader *r, const char *path)
 	struct reader file = { .conf = r->conf,
 		.file = path,
 		.tell = r->tell,
-		.f = users_open(path) };
+		.f = named_open(path) };
 	size_t before = r->conf->logins.n;
 
-	if (file.f == NULL) {
-		reader_say(r, LOG_LEVEL_ERROR, "%.400s: %s", path,
-		    errno == EINVAL ? "not a regular file" : strerror(errno));
-		return -1;
-	}
+	if (file.f == NULL)
+		return named_fail(r, path);
 	setvbuf(file.f, buffer, _IOFBF, sizeof(buffer));
 	users_take(&file);
 	fclose(file.f);
 	secret_wipe(buffer, sizeof(buffer));
 	users_check(&file, before);
+	if (file.status == 0)
+		return 0;
+	r->status = STATUS_CONF;
+	return -1;
+}
+
+/*
+ * Reads a HostsFile, the one of that number, into the configuration of a
+ * reader.  Its errors have their place in that file.  Returns 0, or -1 after an
+ * error.
+ */
+int
+reader_pins(struct reader *r, const char *path, uint32_t number)
+{
+	struct reader file = {
+		.file = path, .tell = r->tell, .f = named_open(path)
+	};
+	const char *wrong;
+	unsigned told = 0;
+	char *line;
+
+	if (file.f == NULL)
+		return named_fail(r, path);
+	while (told < TOLD_MAX && (line = reader_next(&file)) != NULL) {
+		wrong = pins_add(&r->conf->pins, number, file.line, line);
+		if (wrong == NULL)
+			continue;
+		reader_say(&file, LOG_LEVEL_ERROR, "%s", wrong);
+		told++;
+	}
+	free(file.text);
+	fclose(file.f);
 	if (file.status == 0)
 		return 0;
 	r->status = STATUS_CONF;

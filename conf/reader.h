@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "compiler.h"
@@ -31,5 +32,6 @@ void reader_say(struct reader *, enum log_level, const char *, ...)
 char *reader_next(struct reader *);
 char *reader_split(char *line, char **arg);
 int reader_users(struct reader *, const char *path);
+int reader_pins(struct reader *, const char *path, uint32_t file);
 
 #endif

@@ -584,6 +584,7 @@ desk_run(const struct desk_args *args)
 
 	d.args = args;
 	matter_init(args);
+	hosts_use(args->pins);
 	staff_init();
 	for (size_t i = 0; i < args->nworkers; i++)
 		setsockopt(args->answers[i], SOL_SOCKET, SO_SNDBUF, &room,

@@ -22,8 +22,10 @@
 #include "bounds.h"
 #include "clock.h"
 #include "helper.h"
+#include "hosts.h"
 #include "login.h"
 #include "name.h"
+#include "pins.h"
 #include "program.h"
 #include "question.h"
 #include "sys.h"
@@ -67,14 +69,30 @@ name_answer(const char *name, struct answer *answer)
 		freeaddrinfo(list);
 }
 
+/* Whether an address is one of those that the HostsFiles have for a name. */
+static bool
+pin_has(const struct pin *first, size_t n, const struct addr *wanted)
+{
+	for (size_t i = 0; i < n; i++)
+		if (addr_same_ip(&first[i].addr, wanted))
+			return true;
+	return false;
+}
+
 /* Whether an address is one of a name's. */
 static bool
 name_has(const char *name, const struct addr *wanted, int *error)
 {
-	struct addrinfo *list = look_up(name, error), *ai;
+	size_t n;
+	const struct pin *first = hosts_pinned(name, &n);
+	struct addrinfo *list, *ai;
 	bool found = false;
 	struct addr addr;
 
+	*error = 0;
+	if (first != NULL)
+		return pin_has(first, n, wanted);
+	list = look_up(name, error);
 	for (ai = list; ai != NULL && !found; ai = ai->ai_next) {
 		addr_of(&addr, ai);
 		found = addr_same_ip(&addr, wanted);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The hosts file, hosts(5): it is kept in memory, sorted by name, and read
+ * The names of the HostsFiles, which come first, and the hosts file of the
+ * system, hosts(5): it is kept in memory, sorted by name, and read
  * again when it has changed.  The library would look there too, but might ask a
  * name server as well; this never waits.
  */
@@ -20,6 +21,7 @@
 #include "bounds.h"
 #include "hosts.h"
 #include "name.h"
+#include "pins.h"
 #include "question.h"
 
 #define HOSTS_FILE "/etc/hosts"
@@ -34,6 +36,25 @@ struct host {
 static struct host *hosts;
 static size_t nhosts, hosts_size;
 static struct stat hosts_stat;
+
+static const struct pins *pins;
+
+/* Must be called once, before the first answer.  They stay the caller's. */
+void
+hosts_use(const struct pins *all)
+{
+	pins = all;
+}
+
+/*
+ * Returns the first of the *n addresses that the HostsFiles have for a name, or
+ * NULL.
+ */
+const struct pin *
+hosts_pinned(const char *name, size_t *n)
+{
+	return pins_find(pins, name, n);
+}
 
 static int
 host_compare(const void *a, const void *b)
@@ -129,22 +150,40 @@ hosts_name(const char *name, struct answer *answer)
 	answer->error = answer->naddrs > 0 ? 0 : EAI_NONAME;
 }
 
+/* The HostsFiles say all there is about a name, or nothing. */
+static bool
+pins_name_answer(const char *name, struct answer *answer)
+{
+	size_t n;
+	const struct pin *first = hosts_pinned(name, &n);
+
+	for (size_t i = 0; i < n; i++)
+		answer->addrs[answer->naddrs++] = first[i].addr;
+	return first != NULL;
+}
+
 /* A line of the file counts for both ways, from the name and back to it. */
 static void
 hosts_client(const char *rule, const struct addr *client, struct answer *answer)
 {
+	for (size_t i = 0; i < pins->n && !answer->matches; i++)
+		answer->matches = addr_same_ip(&pins->list[i].addr, client) &&
+		    name_matches(rule, pins_name(pins, &pins->list[i]));
 	for (size_t i = 0; i < nhosts && !answer->matches; i++)
 		answer->matches = addr_same_ip(&hosts[i].addr, client) &&
 		    name_matches(rule, hosts[i].name);
 }
 
 /*
- * Puts into an empty answer what the hosts file says to a question about a name
- * or a client.  Returns whether it says anything.
+ * Puts into an empty answer what the files say to a question about a name or a
+ * client.  Returns whether it says anything.
  */
 bool
 hosts_answer(const struct question *q, struct answer *answer)
 {
+	if (!question_traits(q->kind)->about_client &&
+	    pins_name_answer(q->text, answer))
+		return true;
 	hosts_refresh();
 	if (question_traits(q->kind)->about_client) {
 		hosts_client(q->text, &q->client, answer);

@@ -18,6 +18,7 @@ struct block;
 struct board;
 struct conf;
 struct logins;
+struct pins;
 struct share;
 struct upstreams;
 
@@ -69,6 +70,7 @@ struct desk_args {
 	struct netblock block;    /* what is one client */
 	unsigned connect_timeout; /* s: a client waits no longer */
 	struct logins *logins;    /* for helpers that check passwords */
+	const struct pins *pins;  /* names that no name server is asked for */
 };
 
 #endif

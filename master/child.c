@@ -179,7 +179,8 @@ desk_main(struct gen *gen, int control)
 		.nworkers = gen->nworkers,
 		.block = gen->conf->per_host.block,
 		.connect_timeout = gen->conf->connect_timeout,
-		.logins = &gen->conf->logins };
+		.logins = &gen->conf->logins,
+		.pins = &gen->conf->pins };
 
 	for (size_t i = 0; i < gen->nworkers; i++)
 		answers[i] = gen->links.answers[i][0];

@@ -1039,6 +1039,8 @@ all_set() {
 	HalfClosedTimeout 40
 	HealthPath "/healthz"
 	HeaderTimeout 32
+	HostsFile "$DIR/hosts"
+	HostsFile "$DIR/more hosts"
 	Listen ::1
 	Listen 127.0.0.1
 	ListenProxy 127.0.0.1 37
@@ -1094,7 +1096,8 @@ all_set() {
 	local d
 
 	echo page >"$DIR/page"
-	touch "$DIR/filter"
+	touch "$DIR/filter" "$DIR/more hosts"
+	echo '192.0.2.7 pinned.example' >"$DIR/hosts"
 	printf 'carol:%s\n' '$2b$05$GZPu3/CEEBPr74Vr/yCgKOvbOltHUaxxn9TNF0qptRVyySQSNvqGC' \
 	    >"$DIR/users"
 	printf 'dave:%s\n' '$2b$05$GZPu3/CEEBPr74Vr/yCgKOvbOltHUaxxn9TNF0qptRVyySQSNvqGC' \

@@ -107,6 +107,11 @@ driver() {
 	[ "$status" = 0 ]
 }
 
+@test "units: each line of a HostsFile is read or refused, and each name found" {
+	driver pins_test
+	"$DRIVER"
+}
+
 @test "units: the end of an answer and of content is found in one way, whole or in pieces" {
 	driver http_test
 	"$DRIVER"
