@@ -64,6 +64,7 @@
 #include "authcache.h"
 #include "cover.h"
 #include "filter.h"
+#include "group.h"
 #include "login.h"
 #include "pins.h"
 #include "quota.h"

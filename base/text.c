@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Text that somebody has written: how far a word is from another one, and which
- * one was probably meant, so that a message can ask; and the byte order mark
- * that some editors put at the start of a file.
+ * one was probably meant, so that a message can ask; its words; and the byte
+ * order mark that some editors put at the start of a file.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -15,6 +15,23 @@
 #include "text.h"
 
 enum { SHORT_WORD = 6 /* letters; shorter words may differ in one only */ };
+
+/*
+ * Takes the next word off a text, which is changed.  Returns NULL at its end.
+ */
+char *
+text_word(char **text)
+{
+	char *word = *text + strspn(*text, " \t");
+	size_t len = strcspn(word, " \t");
+
+	if (len == 0)
+		return NULL;
+	*text = word + len;
+	if (**text != '\0')
+		*(*text)++ = '\0';
+	return word;
+}
 
 /* Returns how many bytes the byte order mark of a file's first line has. */
 size_t

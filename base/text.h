@@ -9,6 +9,7 @@ enum {
 	TEXT_WORD_SIZE = 32 /* bytes of a word that is compared, with its NUL */
 };
 
+char *text_word(char **text);
 size_t text_mark(const char *line);
 unsigned text_distance(const char *, const char *);
 unsigned text_limit(const char *word);

@@ -278,6 +278,18 @@ request_goes(const char *target)
 	return refuse(REFUSE_MALFORMED);
 }
 
+/* Prints which NoAuth lets the client in without credentials, if any does. */
+static bool
+exempt_goes(void)
+{
+	const struct exempt *exempt =
+	    conf_exempts(e.conf, e.decision.asker.client);
+
+	if (exempt != NULL)
+		say_line("no credentials are required, by", exempt->line);
+	return exempt != NULL;
+}
+
 static bool
 user_goes(void)
 {
@@ -294,6 +306,8 @@ user_goes(void)
 		    given ? ", and no rule sees the name" : "");
 		return true;
 	}
+	if (!given && exempt_goes())
+		return true;
 	if (!given || !conf_has_user(e.conf, user)) {
 		puts(given ? "refused: unknown user"
 			   : "refused: credentials are required");

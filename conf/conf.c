@@ -19,6 +19,7 @@
 #include "directives.h"
 #include "doubts.h"
 #include "filter.h"
+#include "group.h"
 #include "log.h"
 #include "login.h"
 #include "pins.h"
@@ -47,6 +48,18 @@ bool
 conf_wants_users(const struct conf *conf)
 {
 	return conf->acl.nusers > 0 || conf->logins.wanted;
+}
+
+/*
+ * Returns the NoAuth for a client, which then needs no credentials; or NULL.
+ */
+const struct exempt *
+conf_exempts(const struct conf *conf, const struct addr *client)
+{
+	for (size_t i = 0; i < conf->nno_auth; i++)
+		if (addr_in_blocks(client, &conf->no_auth[i].clients, 1))
+			return &conf->no_auth[i];
+	return NULL;
 }
 
 /* Whether there is a user of this name, in BasicAuth or an AuthFile. */
@@ -126,28 +139,84 @@ is_given(const struct reader *r, const char *directive)
 	return directives_line(r->conf, directive) != 0;
 }
 
-/* A rule for users of whom one does not exist would not do what it says. */
+/* A rule for a user who does not exist would not do what it says. */
+static void
+user_check(struct reader *r, const char *name)
+{
+	const char *near;
+
+	if (conf_has_user(r->conf, name))
+		return;
+	near = conf_near_user(r->conf, name);
+	if (near != NULL)
+		reader_say(r, LOG_LEVEL_ERROR,
+		    "there is no user \"%.60s\"; did you mean \"%.60s\"?", name,
+		    near);
+	else
+		reader_say(r, LOG_LEVEL_ERROR,
+		    "there is no user \"%.60s\"; add a BasicAuth or a line in "
+		    "an AuthFile",
+		    name);
+}
+
+static void
+group_check(struct reader *r, const char *name)
+{
+	const struct groups *groups = &r->conf->groups;
+	const char *near;
+
+	if (group_find(groups, name) != NULL)
+		return;
+	near = group_near(groups, name);
+	if (near != NULL)
+		reader_say(r, LOG_LEVEL_ERROR,
+		    "there is no group \"@%.60s\"; did you mean \"@%.60s\"?",
+		    name, near);
+	else
+		reader_say(r, LOG_LEVEL_ERROR,
+		    "there is no group \"@%.60s\"; add a UserGroup %.60s with "
+		    "its users",
+		    name, name);
+}
+
+/* All users that a rule names. */
 static void
 users_check(struct reader *r, const struct target_rule *rule)
 {
-	const char *name = rule->who->users, *near;
+	const char *name = rule->who->users;
 
 	place(r, rule->line, rule->allow ? "AllowTo" : "DenyTo");
 	for (size_t i = 0; i < rule->who->nusers; i++) {
-		bool missing = !conf_has_user(r->conf, name);
-
-		near = missing ? conf_near_user(r->conf, name) : NULL;
-		if (near != NULL)
-			reader_say(r, LOG_LEVEL_ERROR,
-			    "there is no user \"%.60s\"; did you mean "
-			    "\"%.60s\"?",
-			    name, near);
-		else if (missing)
-			reader_say(r, LOG_LEVEL_ERROR,
-			    "there is no user \"%.60s\"; add a BasicAuth or a "
-			    "line in an AuthFile",
-			    name);
+		if (name[0] != '@')
+			user_check(r, name);
 		name += strlen(name) + 1;
+	}
+}
+
+/* All groups that a rule names. */
+static void
+groups_check(struct reader *r, const struct target_rule *rule)
+{
+	const char *name = rule->who->users;
+
+	place(r, rule->line, rule->allow ? "AllowTo" : "DenyTo");
+	for (size_t i = 0; i < rule->who->nusers; i++) {
+		if (name[0] == '@')
+			group_check(r, name + 1);
+		name += strlen(name) + 1;
+	}
+}
+
+/* The users of all groups. */
+static void
+members_check(struct reader *r)
+{
+	const struct group *group = r->conf->groups.first;
+
+	for (; group != NULL; group = group->next) {
+		place(r, group->line, "UserGroup");
+		for (size_t i = 0; i < group->n; i++)
+			user_check(r, group->users[i]);
 	}
 }
 
@@ -161,9 +230,26 @@ targets_check(struct reader *r)
 	for (size_t i = 0; i < t->n; i++)
 		if (t->rules[i].who != checked) {
 			checked = t->rules[i].who;
-			if (checked != NULL)
+			if (checked == NULL)
+				continue;
+			groups_check(r, &t->rules[i]);
+			if (!r->lacks_users)
 				users_check(r, &t->rules[i]);
 		}
+	if (!r->lacks_users)
+		members_check(r);
+}
+
+/* NoAuth is for nothing where nobody needs credentials. */
+static void
+exempt_check(struct reader *r)
+{
+	place_at(r, "NoAuth");
+	if (r->conf->nno_auth > 0 && !conf_wants_users(r->conf) &&
+	    !r->lacks_users)
+		reader_say(r, LOG_LEVEL_WARNING,
+		    "no effect, since no client needs credentials; add a "
+		    "BasicAuth or an AuthFile");
 }
 
 /* ReverseOnly refuses everything that no ReversePath is for. */
@@ -301,8 +387,11 @@ pins_check(struct reader *r)
 static void
 conf_check(struct reader *r)
 {
-	if (!r->lacks_users)
-		targets_check(r);
+	group_index(&r->conf->groups);
+	if (who_join(r->conf->acl.targets.whos, &r->conf->groups) != 0)
+		reader_say(r, LOG_LEVEL_ERROR, "%s", strerror(errno));
+	targets_check(r);
+	exempt_check(r);
 	pins_check(r);
 	reverse_check(r);
 	listen_check_clashes(r);

@@ -12,6 +12,7 @@
 #include "addr.h"
 #include "bounds.h"
 #include "filter.h"
+#include "group.h"
 #include "log.h"
 #include "login.h"
 #include "page.h"
@@ -38,6 +39,12 @@ struct conf_status {
 	bool details;
 	char *socket, *group; /* owned, or NULL */
 	unsigned mode;
+};
+
+/* Clients that need no credentials. */
+struct exempt {
+	struct block clients;
+	unsigned long line;
 };
 
 /* A configuration; it owns all it points to.  Times are in seconds. */
@@ -86,8 +93,11 @@ struct conf {
 	struct conf_status status;
 	char **auth_files; /* paths: AuthFile */
 	size_t nauth_files;
-	struct logins logins; /* the users in them */
-	char **hosts_files;   /* paths: HostsFile */
+	struct logins logins;   /* the users in them */
+	struct groups groups;   /* UserGroup */
+	struct exempt *no_auth; /* owned: NoAuth */
+	size_t nno_auth;
+	char **hosts_files; /* paths: HostsFile */
 	size_t nhosts_files;
 	struct pins pins; /* the names in them */
 };
@@ -98,6 +108,7 @@ struct conf *conf_builtin(void);
 void conf_free(struct conf *);
 size_t conf_addresses(const struct conf *, struct addr at[LISTEN_MAX]);
 bool conf_wants_users(const struct conf *);
+const struct exempt *conf_exempts(const struct conf *, const struct addr *);
 bool conf_has_user(const struct conf *, const char *name);
 const char *conf_near_user(const struct conf *, const char *name);
 FILE *conf_open(const char *file);

@@ -24,6 +24,7 @@
 #include "doubts.h"
 #include "fields.h"
 #include "filter.h"
+#include "group.h"
 #include "log.h"
 #include "login.h"
 #include "name.h"
@@ -1176,6 +1177,66 @@ show_auth_files(FILE *out, const struct directive *d, const struct conf *conf)
 	return show_strings(out, d, conf->auth_files, conf->nauth_files);
 }
 
+/* A group of users, and some of them. */
+static int
+take_group(struct reader *r, const struct directive *d, char *arg)
+{
+	const char *at, *wrong = group_add(&r->conf->groups, r->line, arg, &at);
+
+	(void)d;
+	return wrong == NULL ? 0 : FAIL(r, "\"%.60s\": %s", at, wrong);
+}
+
+static bool
+show_groups(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	const struct group *group = conf->groups.first;
+
+	for (; group != NULL; group = group->next) {
+		fprintf(out, "%s %s", d->name, group->name);
+		for (size_t i = 0; i < group->n; i++)
+			fprintf(out, " %s", group->users[i]);
+		fputc('\n', out);
+	}
+	return conf->groups.first != NULL;
+}
+
+/* Clients that need no credentials. */
+static int
+take_no_auth(struct reader *r, const struct directive *d, char *arg)
+{
+	struct conf *conf = r->conf;
+	struct exempt *list =
+	    grow(r, conf->no_auth, conf->nno_auth, sizeof(*list));
+
+	(void)d;
+	if (list == NULL)
+		return -1;
+	conf->no_auth = list;
+	doubts_blocks(r, arg);
+	list += conf->nno_auth;
+	list->line = r->line;
+	if (!who_block(&list->clients, arg))
+		return FAIL(r,
+		    "\"%.60s\" is not an address or a block (a.b.c.d/0 to /32, "
+		    "or IPv6 with /0 to /128)%s",
+		    arg, doubts_host(arg));
+	conf->nno_auth++;
+	return 0;
+}
+
+static bool
+show_no_auth(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	char net[ADDR_TEXT_SIZE];
+
+	for (size_t i = 0; i < conf->nno_auth; i++)
+		fprintf(out, "%s %s\n", d->name,
+		    addr_text_block(conf->no_auth[i].clients.net,
+			conf->no_auth[i].clients.bits, net));
+	return conf->nno_auth > 0;
+}
+
 static int
 take_hosts_file(struct reader *r, const struct directive *d, char *arg)
 {
@@ -1711,6 +1772,7 @@ static const struct directive directives[] = {
 	{ "MaxSpareServers", take_obsolete, NULL, .max = NUMBER_MAX },
 	{ "MinSpareServers", take_obsolete, NULL, .max = NUMBER_MAX },
 	{ "NAT64Prefix", take_nat64, show_nat64, .value = NULL },
+	{ "NoAuth", take_no_auth, show_no_auth, .value = NULL },
 	{ "PacFile", take_pac, show_page, AT(pac) },
 	{ "PerHostNetBlockSize", take_block_size, show_block_size,
 	    AT(per_host.block), .value = "32:64" },
@@ -1746,6 +1808,7 @@ static const struct directive directives[] = {
 	    .value = "0", .min = 0, .max = SECONDS_MAX },
 	{ "Upstream", take_upstream, show_upstreams, .value = NULL },
 	{ "User", take_word, show_word, AT(user) },
+	{ "UserGroup", take_group, show_groups, .value = NULL },
 	{ "ViaProxyName", take_via_name, show_string, AT(via_name),
 	    .value = "\"adit\"" },
 	{ "Workers", take_workers, show_workers, AT(workers),
@@ -1984,6 +2047,8 @@ directives_free(struct conf *conf)
 	acl_free(&conf->acl);
 	strings_free(conf->auth_files, conf->nauth_files);
 	login_free(&conf->logins);
+	group_free(&conf->groups);
+	free(conf->no_auth);
 	strings_free(conf->hosts_files, conf->nhosts_files);
 	pins_free(&conf->pins);
 	upstream_free(&conf->upstreams);

@@ -267,13 +267,25 @@ credentials_wipe(const struct conn *c, char *head)
 	secret_wipe(head + s->at, s->len);
 }
 
+/*
+ * Whether a client must say who it is.  One that need not, but does, is judged
+ * by that, as all are.
+ */
+static bool
+user_wanted(const struct conn *c)
+{
+	return conf_wants_users(conf) &&
+	    (c->setup->request.has_credentials ||
+		conf_exempts(conf, &c->client) == NULL);
+}
+
 /* Identifies the user, if users are configured. */
 static enum conn_state
 request_identify(struct conn *c, char *head)
 {
 	const struct request *req = &c->setup->request;
 	const struct slice *s = &req->credentials;
-	bool wanted = conf_wants_users(conf);
+	bool wanted = user_wanted(c);
 	enum verdict verdict = ACL_ALLOW;
 
 	if (wanted && !req->has_credentials)

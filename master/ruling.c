@@ -111,6 +111,8 @@ user_rule(struct plea *p, const struct gen *gen, const struct session *s)
 {
 	if (!conf_wants_users(gen->conf))
 		return REFUSE_NOTHING;
+	if (s->user[0] == '\0' && conf_exempts(gen->conf, &s->client) != NULL)
+		return REFUSE_NOTHING;
 	unescape(p->user, s->user);
 	if (strlen(s->user) >= sizeof(s->user) - 1 - CUT)
 		p->decision.asker.user = user_cut(gen, s->user);

@@ -19,6 +19,7 @@
 #include "bounds.h"
 #include "name.h"
 #include "pins.h"
+#include "text.h"
 
 enum { TEXT_SIZE = 4096 /* bytes of all names, to begin with */ };
 
@@ -72,21 +73,6 @@ name_add(struct pins *p, const struct pin *pin, char *name)
 	return NULL;
 }
 
-/* Takes the next word off the text; returns NULL at its end. */
-static char *
-word_take(char **text)
-{
-	char *word = *text + strspn(*text, " \t");
-	size_t len = strcspn(word, " \t");
-
-	if (len == 0)
-		return NULL;
-	*text = word + len;
-	if (**text != '\0')
-		*(*text)++ = '\0';
-	return word;
-}
-
 /*
  * Adds the names of one line of a file, "address name ... # comment"; changes
  * the text.  Returns NULL, or what is wrong with the line.
@@ -100,7 +86,7 @@ pins_add(struct pins *p, uint32_t file, unsigned long line, char *text)
 	size_t before = p->n;
 
 	text[strcspn(text, "#")] = '\0';
-	word = word_take(&text);
+	word = text_word(&text);
 	if (word == NULL)
 		return NULL;
 	if (strchr(word, '%') != NULL)
@@ -109,7 +95,7 @@ pins_add(struct pins *p, uint32_t file, unsigned long line, char *text)
 	if (addr_parse(&pin.addr, word) != 0)
 		return "the line must begin with an address, as in "
 		       "192.0.2.7 www.example.com";
-	while (wrong == NULL && (word = word_take(&text)) != NULL)
+	while (wrong == NULL && (word = text_word(&text)) != NULL)
 		wrong = name_add(p, &pin, word);
 	if (wrong == NULL && p->n == before)
 		return "a name must follow the address, as in "

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * For whom a rule for targets is: users, blocks of client addresses, or both.
+ * For whom a rule for targets is: users, some by the names of their groups,
+ * blocks of client addresses, or both.
  * Nothing here knows the rules or which users exist, and nothing is allocated
  * after the configuration has been read.
  */
@@ -15,6 +16,8 @@
 
 #include "addr.h"
 #include "array.h"
+#include "group.h"
+#include "text.h"
 #include "who.h"
 
 /* What the next words after a target are. */
@@ -24,14 +27,19 @@ static const char *
 user_add(struct who *who, const char *name)
 {
 	size_t len = strlen(name) + 1;
-	char *users = realloc(who->users, who->users_len + len);
+	char *users;
 
+	if (strcmp(name, "@") == 0)
+		return "the name of a group must follow the @";
+	users = realloc(who->users, who->users_len + len);
 	if (users == NULL)
 		return strerror(ENOMEM);
 	memcpy(users + who->users_len, name, len);
 	who->users = users;
 	who->users_len += len;
 	who->nusers++;
+	if (name[0] == '@')
+		who->ngroups++;
 	return NULL;
 }
 
@@ -64,21 +72,6 @@ client_add(struct who *who, const char *text)
 	return NULL;
 }
 
-/* Takes the next word off the text; returns NULL at its end. */
-static char *
-word_take(char **text)
-{
-	char *word = *text + strspn(*text, " \t");
-	size_t len = strcspn(word, " \t");
-
-	if (len == 0)
-		return NULL;
-	*text = word + len;
-	if (**text != '\0')
-		*(*text)++ = '\0';
-	return word;
-}
-
 /*
  * Adds a word.  The first one after "user" is always a name, even if it is
  * "client".
@@ -108,7 +101,7 @@ who_read(struct who *who, char *text, const char **at)
 	const char *wrong = NULL;
 	char *word;
 
-	while (wrong == NULL && (word = word_take(&text)) != NULL) {
+	while (wrong == NULL && (word = text_word(&text)) != NULL) {
 		*at = word;
 		wrong = word_add(who, &part, word);
 	}
@@ -154,6 +147,42 @@ who_add(struct who **list, char *text, const char **at)
 	return NULL;
 }
 
+/*
+ * Finds the groups that the rules of a list name.  One that does not exist has
+ * no users.  The groups stay the caller's, and must have been sorted.  Returns
+ * 0, or -1 with ENOMEM.
+ */
+int
+who_join(struct who *list, const struct groups *groups)
+{
+	for (struct who *who = list; who != NULL; who = who->next) {
+		const char *name = who->users;
+		size_t at = 0;
+
+		if (who->ngroups == 0)
+			continue;
+		who->groups = calloc(who->ngroups, sizeof(*who->groups));
+		if (who->groups == NULL)
+			return -1;
+		for (size_t i = 0; i < who->nusers; i++) {
+			if (name[0] == '@')
+				who->groups[at++] =
+				    group_find(groups, name + 1);
+			name += strlen(name) + 1;
+		}
+	}
+	return 0;
+}
+
+static bool
+in_groups(const struct who *who, const char *user)
+{
+	for (size_t i = 0; who->groups != NULL && i < who->ngroups; i++)
+		if (who->groups[i] != NULL && group_has(who->groups[i], user))
+			return true;
+	return false;
+}
+
 static bool
 has_user(const struct who *who, const char *user)
 {
@@ -162,11 +191,11 @@ has_user(const struct who *who, const char *user)
 	if (user == NULL)
 		return false;
 	for (size_t i = 0; i < who->nusers; i++) {
-		if (strcmp(name, user) == 0)
+		if (name[0] != '@' && strcmp(name, user) == 0)
 			return true;
 		name += strlen(name) + 1;
 	}
-	return false;
+	return in_groups(who, user);
 }
 
 /*
@@ -181,15 +210,32 @@ who_holds(const struct who *who, const struct asker *asker)
 		addr_in_blocks(asker->client, who->clients, who->nclients));
 }
 
+/* Returns whether all users of a group are users of a rule, or some. */
+static bool
+group_in(const struct group *group, const struct who *who, bool all)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < group->n; i++)
+		if (has_user(who, group->users[i]))
+			found++;
+	return all ? found == group->n : found > 0;
+}
+
 /* Returns whether all users of one rule are users of another one, or some. */
 static bool
 users_in(const struct who *other, const struct who *who, bool all)
 {
 	const char *name = other->users;
-	size_t found = 0;
+	size_t found = 0, at = 0;
 
 	for (size_t i = 0; i < other->nusers; i++) {
-		if (has_user(who, name))
+		const struct group *group = NULL;
+
+		if (name[0] == '@' && other->groups != NULL)
+			group = other->groups[at++];
+		if (group != NULL ? group_in(group, who, all)
+				  : has_user(who, name))
 			found++;
 		name += strlen(name) + 1;
 	}
@@ -251,6 +297,7 @@ who_free(struct who *list)
 		struct who *next = list->next;
 
 		free(list->users);
+		free(list->groups);
 		free(list->clients);
 		free(list);
 		list = next;

@@ -8,12 +8,17 @@
 
 struct addr;
 struct block;
+struct group;
+struct groups;
 
 /* For whom a rule is that is not for everybody.  It owns what it points to. */
 struct who {
-	char *users;      /* names, each with its NUL */
+	char *users;      /* names, each with its NUL; a group has an '@' */
 	size_t nusers;    /* 0: any user, or none */
 	size_t users_len; /* bytes */
+	/* For each '@' in users, once who_join() was called; or NULL. */
+	const struct group **groups;
+	size_t ngroups;
 	struct block *clients;
 	size_t nclients; /* 0: any client */
 	struct who *next;
@@ -28,6 +33,7 @@ struct asker {
 };
 
 const char *who_add(struct who **list, char *text, const char **at);
+int who_join(struct who *list, const struct groups *);
 bool who_block(struct block *, const char *text);
 bool who_holds(const struct who *, const struct asker *);
 bool who_covers(const struct who *, const struct who *other);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: acl.c base/addr.c policy/cover.c policy/target.c policy/who.c parse.c base/secret.c base/name.c http/refusal.c base/array.c */
+/* LINK: acl.c base/addr.c policy/cover.c policy/target.c policy/who.c policy/group.c base/text.c parse.c base/secret.c base/name.c http/refusal.c base/array.c */
 /*
  * Judges the rows of acl.verdicts with the rules in acl.rules, and with the
  * floors, which need no rule.
@@ -26,6 +26,7 @@ struct set {
 	struct acl acl;
 	struct rule rules[RULES_MAX];
 	struct user users[RULES_MAX];
+	struct groups groups;
 };
 
 struct row {
@@ -146,6 +147,18 @@ nat64_read(const struct row *row, struct acl *acl)
 		row_die(row, wrong);
 }
 
+static void
+group_read(const struct row *row, struct set *set)
+{
+	char text[LINE_SIZE];
+	const char *at, *wrong;
+
+	row_rest(row, 1, text);
+	wrong = group_add(&set->groups, row->number, text, &at);
+	if (wrong != NULL)
+		row_die(row, wrong);
+}
+
 /* A line of acl.rules. */
 static void
 set_read(struct row *row)
@@ -172,6 +185,8 @@ set_read(struct row *row)
 		user = &set->users[acl->nusers++];
 		snprintf(user->name, CREDENTIAL_SIZE, "%s", row->word[1]);
 		snprintf(user->password, CREDENTIAL_SIZE, "%s", row->word[2]);
+	} else if (strcmp(row->word[0], "UserGroup") == 0) {
+		group_read(row, set);
 	} else if (strstr(row->word[0], "To") != NULL) {
 		target_read(row, &acl->targets);
 	} else {
@@ -428,12 +443,19 @@ main(int argc, char *argv[])
 		return 2;
 	}
 	file_read(argv[1], set_read);
-	for (size_t i = 0; i < nsets; i++)
-		if (target_index(&sets[i].acl.targets) != 0)
+	for (size_t i = 0; i < nsets; i++) {
+		struct targets *targets = &sets[i].acl.targets;
+
+		group_index(&sets[i].groups);
+		if (target_index(targets) != 0 ||
+		    who_join(targets->whos, &sets[i].groups) != 0)
 			return 2;
+	}
 	file_read(argv[2], verdict_test);
-	for (size_t i = 0; i < nsets; i++)
+	for (size_t i = 0; i < nsets; i++) {
 		target_free(&sets[i].acl.targets);
+		group_free(&sets[i].groups);
+	}
 	printf("%u passed, %u failed\n", passed, failed);
 	return failed == 0 && passed > 0 ? 0 : 1;
 }

@@ -499,6 +499,12 @@ meant() {
 	says 'Listen *' 'for all addresses leave this line out'
 	says 'Listen 127.0.0.1:8888' 'the port to listen on belongs to Port'
 	says 'Listen localhost' 'write 127.0.0.1'
+	says 'NoAuth office.example' 'is not an address or a block'
+	says 'NoAuth "10.0.0.1"' 'write it without quotes'
+	says 'UserGroup ci' 'the users of the group must follow'
+	says 'UserGroup @ci alice' 'without @ here'
+	says 'UserGroup ci alice @ops' 'a group has users alone'
+	says 'AllowTo * user @' 'the name of a group must follow the @'
 	says 'NAT64Prefix 2001:db8::/33' 'must have 32, 40, 48, 56, 64 or 96 bits'
 	says 'NAT64Prefix 10.0.0.0/8' 'must have 32, 40, 48, 56, 64 or 96 bits'
 	says 'NAT64Prefix ::ffff:0:0/96' 'is not a prefix, as in 2001:db8:64::/96'
@@ -506,6 +512,10 @@ meant() {
 	says 'NAT64Prefix 2001:db8:0:0:ff00::/96' 'bits 64 to 71 of the prefix must be zero'
 	checked 'BasicAuth alice pw\nAllowTo * user alcie\n' || true
 	grep -q 'there is no user "alcie"; did you mean "alice"?$' "$DIR/err"
+	checked 'BasicAuth alice pw\nUserGroup build alice bob\nAllowTo * user @biuld @x\n' || true
+	grep -q ':4: UserGroup: there is no user "bob"; add a BasicAuth' "$DIR/err"
+	grep -q ':5: AllowTo: there is no group "@biuld"; did you mean "@build"?$' "$DIR/err"
+	grep -q ':5: AllowTo: there is no group "@x"; add a UserGroup x' "$DIR/err"
 }
 
 # says LINE TEXT: the line is an error whose message has the text.
@@ -568,6 +578,9 @@ doubts() {
 	    '5: warning: AllowTo: no effect, since DenyTo in line 4 '
 	doubts 'AllowTo .a.example\nDenyTo bad.a.example:80\n' \
 	    '5: warning: DenyTo: no effect'
+	doubts 'BasicAuth alice pw\nBasicAuth bob pw\nUserGroup ci alice bob\nDenyTo * user @ci\nAllowTo a.example user bob\n' \
+	    '8: warning: AllowTo: no effect, since DenyTo in line 7 '
+	doubts 'NoAuth 10.0.0.0/8\n' '4: warning: NoAuth: no effect, since no client'
 	doubts "$(printf 'Deny 10.1.0.%d\\n' 0 0 0 0 0 0 0 0 0 0 0 0 0)" \
 	    {5..14}': warning: Deny: no effect' ' warning: 2 more lines '
 }
@@ -1054,6 +1067,8 @@ all_set() {
 	MaxRatePerHost 35
 	NAT64Prefix 2001:db8:64::/96
 	NAT64Prefix 2600:64::/32
+	NoAuth 10.2.0.0/16
+	NoAuth ::1
 	PacFile "$DIR/page"
 	PerHostNetBlockSize 24:56
 	PidFile "$DIR/pid"
@@ -1085,6 +1100,8 @@ all_set() {
 	Upstream none "."
 	Upstream none "2001:db8::/32"
 	User $user
+	UserGroup ci alice carol
+	UserGroup ops carol
 	ViaProxyName "via"
 	Workers 40
 	XTinyproxy yes

@@ -73,3 +73,45 @@ answers() {
 	log_wait "$DIR/hosts:2: the address has a zone"
 	answers 403 "one.test:$srv_PORT"
 }
+
+# request [USER:PASSWORD] TARGET: a CONNECT, for send.
+request() {
+	local credentials=
+
+	if [ $# = 2 ]; then
+		credentials="Proxy-Authorization: Basic $(printf %s "$1" | base64)\\r\\n"
+		shift
+	fi
+	printf '%s' "CONNECT $1 HTTP/1.1\\r\\nHost: a\\r\\n$credentials\\r\\n"
+}
+
+established='HTTP/1.1 200 Connection established\r\n\r\n'
+
+@test "who: a group stands for its users in a rule, and a client of NoAuth needs no password but is whom it says" {
+	local target
+
+	peer_start srv server echo
+	target=127.0.0.1:$srv_PORT
+	adit_start "BasicAuth alice secret" "BasicAuth bob secret" \
+	    "BasicAuth carol secret" "AllowTo $target user @ci" \
+	    "AllowTo 127.0.0.1:1-1024" "UserGroup ci alice" "UserGroup ci bob" \
+	    "NoAuth 127.0.0.2" "NoAuth 127.0.1.0/24"
+	client send "$(request alice:secret "$target")" expect "$established" rtt 1 5 shut eof
+	client send "$(request bob:secret "$target")" expect "$established" rtt 1 5 shut eof
+	client send "$(request carol:secret "$target")" refused 403
+	client send "$(request "$target")" refused 407
+	# A client of NoAuth: nobody, or the user that it says.
+	client -b 127.0.0.2 send "$(request "$target")" refused 403
+	client -b 127.0.1.9 send "$(request 127.0.0.1:1)" refused 502
+	client -b 127.0.0.2 send "$(request alice:secret "$target")" expect "$established" rtt 1 5 shut eof
+	client -b 127.0.0.2 send "$(request alice:wrong 127.0.0.1:1)" refused 407
+	client -b 127.0.0.3 send "$(request 127.0.0.1:1)" refused 407
+	log_has 'Failed auth attempt .*127\.0\.0\.2$'
+	t_says 1 127.0.0.2 - "$target" \
+	    "user -: no credentials are required, by line $(grep -n 'NoAuth 127.0.0.2' "$CONF" | cut -d: -f1): NoAuth 127.0.0.2"
+	t_says 0 127.0.0.2 - 127.0.0.1:22
+	t_says 1 127.0.0.3 - 127.0.0.1:22 \
+	    "user -: refused: credentials are required"
+	t_says 0 127.0.0.2 alice "$target"
+	t_says 1 127.0.0.2 nobody "$target" "user nobody: refused: unknown user"
+}
