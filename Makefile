@@ -32,7 +32,7 @@ DEFS = -DADIT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLOT_$(LOT)
 	$(ROOMS)
 
 # The rooms of the source; proxy.h says what each is for.
-BASE = base/addr.o base/array.o base/clock.o base/log.o base/memo.o \
+BASE = base/addr.o base/array.o base/clock.o base/intern.o base/log.o base/memo.o \
 	base/name.o base/record.o base/safefile.o base/secret.o \
 	base/socket.o base/sys.o base/tally.o base/text.o
 IPC = ipc/baton.o ipc/board.o ipc/question.o ipc/share.o ipc/turns.o
@@ -40,18 +40,18 @@ IO = io/loop.o io/lot.o io/pipe.o io/race.o io/relay.o
 HTTP = parse.o http/fields.o http/front.o http/http.o http/page.o \
 	http/preface.o http/refusal.o http/reverse.o http/rewrite.o http/stranger.o http/via.o
 TLS = tls/flight.o tls/hello.o
-POLICY = acl.o policy/authcache.o policy/automaton.o policy/backtrack.o \
-	policy/bracket.o policy/code.o policy/cover.o policy/filter.o \
-	policy/group.o policy/login.o policy/machine.o policy/pattern.o \
-	policy/patterns.o policy/pins.o policy/quota.o policy/suffix.o \
-	policy/target.o policy/upstream.o policy/who.o
+POLICY = acl.o policy/authcache.o policy/authhelper.o policy/automaton.o \
+	policy/backtrack.o policy/bracket.o policy/code.o policy/cover.o \
+	policy/filter.o policy/group.o policy/login.o policy/machine.o \
+	policy/pattern.o policy/patterns.o policy/pins.o policy/quota.o \
+	policy/suffix.o policy/target.o policy/upstream.o policy/who.o
 CONF = conf/conf.o conf/directives.o conf/doubts.o conf/reader.o
 CONN = worker.o conn/ask.o conn/auth.o conn/carry.o conn/client.o conn/conn.o \
 	conn/decision.o conn/exchange.o conn/forward.o conn/head.o conn/life.o \
 	conn/namecache.o conn/parent.o conn/parking.o conn/reach.o \
 	conn/reply.o conn/request.o conn/say.o conn/self.o \
 	conn/sender.o conn/stats.o conn/store.o conn/vet.o
-DESK = desk/desk.o desk/helper.o desk/hosts.o desk/matter.o
+DESK = desk/checker.o desk/desk.o desk/helper.o desk/hosts.o desk/matter.o
 MASTER = proxy.o master/adopt.o master/budget.o master/child.o master/court.o \
 	master/gen.o master/guard.o master/handover.o master/identity.o master/judge.o master/links.o \
 	master/listen.o master/master.o master/progress.o master/room.o master/ruling.o \

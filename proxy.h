@@ -62,6 +62,7 @@
 /* policy: who may do what: rules, users, limits, parents */
 #include "acl.h"
 #include "authcache.h"
+#include "authhelper.h"
 #include "cover.h"
 #include "filter.h"
 #include "group.h"

@@ -387,10 +387,19 @@ sys_drop(uid_t uid, gid_t gid)
 		errno = EPERM;
 		return -1;
 	}
+	return 0;
+}
+
+/*
+ * Makes sure that no program which this process starts has more rights than it
+ * has, where the system can do that.
+ */
+void
+sys_confine(void)
+{
 #ifdef PR_SET_NO_NEW_PRIVS
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 #endif
-	return 0;
 }
 
 /*

@@ -30,6 +30,7 @@ short sys_poll_end(void);
 int sys_pipe(int fds[2], int size);
 ssize_t sys_splice(int from, int to, size_t len);
 int sys_drop(uid_t, gid_t);
+void sys_confine(void);
 int sys_chroot(const char *dir);
 int sys_syslog_open(void);
 int sys_syslog_connect(int fd);

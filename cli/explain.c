@@ -17,10 +17,12 @@
 
 #include "acl.h"
 #include "addr.h"
+#include "authhelper.h"
 #include "bounds.h"
 #include "clock.h"
 #include "conf.h"
 #include "decision.h"
+#include "directives.h"
 #include "explain.h"
 #include "filter.h"
 #include "helper.h"
@@ -290,6 +292,23 @@ exempt_goes(void)
 	return exempt != NULL;
 }
 
+/* An AuthHelper decides on a user, and is not asked here. */
+static bool
+helper_goes(const char *user)
+{
+	const char *name = who_spelling(e.conf->acl.targets.whos, user);
+
+	e.decision.asker.user = name != NULL ? name : user;
+	if (!authhelper_takes(user)) {
+		puts("refused: no AuthHelper is asked for a name with such "
+		     "blanks");
+		return refuse(REFUSE_CREDENTIALS);
+	}
+	say_line("allowed with a password that is right for",
+	    directives_line(e.conf, "AuthHelper"));
+	return true;
+}
+
 static bool
 user_goes(void)
 {
@@ -308,6 +327,8 @@ user_goes(void)
 	}
 	if (!given && exempt_goes())
 		return true;
+	if (given && !conf_has_user(e.conf, user) && e.conf->auth_helper.n > 0)
+		return helper_goes(user);
 	if (!given || !conf_has_user(e.conf, user)) {
 		puts(given ? "refused: unknown user"
 			   : "refused: credentials are required");

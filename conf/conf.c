@@ -47,7 +47,8 @@ conf_free(struct conf *conf)
 bool
 conf_wants_users(const struct conf *conf)
 {
-	return conf->acl.nusers > 0 || conf->logins.wanted;
+	return conf->acl.nusers > 0 || conf->logins.wanted ||
+	    conf->auth_helper.n > 0;
 }
 
 /*
@@ -70,6 +71,13 @@ conf_has_user(const struct conf *conf, const char *name)
 		if (strcmp(conf->acl.users[i].name, name) == 0)
 			return true;
 	return login_name(&conf->logins, name) != NULL;
+}
+
+/* The same, or an AuthHelper may know it, which knows any number of them. */
+bool
+conf_may_have_user(const struct conf *conf, const char *name)
+{
+	return conf->auth_helper.n > 0 || conf_has_user(conf, name);
 }
 
 /*
@@ -145,7 +153,7 @@ user_check(struct reader *r, const char *name)
 {
 	const char *near;
 
-	if (conf_has_user(r->conf, name))
+	if (conf_may_have_user(r->conf, name))
 		return;
 	near = conf_near_user(r->conf, name);
 	if (near != NULL)

@@ -10,6 +10,7 @@
 
 #include "acl.h"
 #include "addr.h"
+#include "authhelper.h"
 #include "bounds.h"
 #include "filter.h"
 #include "group.h"
@@ -93,9 +94,10 @@ struct conf {
 	struct conf_status status;
 	char **auth_files; /* paths: AuthFile */
 	size_t nauth_files;
-	struct logins logins;   /* the users in them */
-	struct groups groups;   /* UserGroup */
-	struct exempt *no_auth; /* owned: NoAuth */
+	struct logins logins;          /* the users in them */
+	struct authhelper auth_helper; /* AuthHelper */
+	struct groups groups;          /* UserGroup */
+	struct exempt *no_auth;        /* owned: NoAuth */
 	size_t nno_auth;
 	char **hosts_files; /* paths: HostsFile */
 	size_t nhosts_files;
@@ -110,6 +112,7 @@ size_t conf_addresses(const struct conf *, struct addr at[LISTEN_MAX]);
 bool conf_wants_users(const struct conf *);
 const struct exempt *conf_exempts(const struct conf *, const struct addr *);
 bool conf_has_user(const struct conf *, const char *name);
+bool conf_may_have_user(const struct conf *, const char *name);
 const char *conf_near_user(const struct conf *, const char *name);
 FILE *conf_open(const char *file);
 

@@ -6,6 +6,8 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <sys/stat.h>
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,6 +20,7 @@
 #include "acl.h"
 #include "addr.h"
 #include "array.h"
+#include "authhelper.h"
 #include "bounds.h"
 #include "conf.h"
 #include "directives.h"
@@ -1171,6 +1174,48 @@ take_auth_file(struct reader *r, const struct directive *d, char *arg)
 	return reader_users(r, path);
 }
 
+/* The program must be there, or all passwords would be wrong. */
+static int
+program_check(struct reader *r, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return FAIL(r, "%.400s: %s", path, strerror(errno));
+	if (!S_ISREG(st.st_mode) || (st.st_mode & 0111) == 0)
+		return FAIL(r, "%.400s is not a program", path);
+	return 0;
+}
+
+static int
+take_auth_helper(struct reader *r, const struct directive *d, char *arg)
+{
+	struct authhelper *command = member(r, d);
+	char *text = unquote(arg);
+	const char *wrong;
+
+	if (text == NULL)
+		return FAIL(r,
+		    "the value must be a command in double quotes, with single "
+		    "quotes around a word that has blanks: \"/path -b "
+		    "'ou=a b'\"");
+	authhelper_free(command);
+	wrong = authhelper_read(command, text);
+	if (wrong != NULL)
+		return FAIL(r, "%s", wrong);
+	return program_check(r, command->words[0]);
+}
+
+static bool
+show_auth_helper(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	const struct authhelper *command = value_of(conf, d);
+
+	if (command->n > 0)
+		fprintf(out, "%s \"%s\"\n", d->name, command->text);
+	return command->n > 0;
+}
+
 static bool
 show_auth_files(FILE *out, const struct directive *d, const struct conf *conf)
 {
@@ -1704,6 +1749,7 @@ static const struct directive directives[] = {
 	{ "AllowTo", take_target, show_targets, .value = NULL },
 	{ "Anonymous", take_anonymous, show_anonymous, .value = NULL },
 	{ "AuthFile", take_auth_file, show_auth_files, .value = NULL },
+	{ "AuthHelper", take_auth_helper, show_auth_helper, AT(auth_helper) },
 	{ "BasicAuth", take_basic_auth, show_users, .value = NULL },
 	{ "BasicAuthRealm", take_realm, show_string, AT(realm),
 	    .value = "\"adit\"" },
@@ -1904,7 +1950,7 @@ value_take(struct reader *r, const struct directive *d, char *arg)
 		    comment);
 	else if (d->take(r, d, arg) != 0)
 		r->lacks_users = r->lacks_users || d->take == take_basic_auth ||
-		    d->take == take_auth_file;
+		    d->take == take_auth_file || d->take == take_auth_helper;
 	else if (d->offset != 0 && *line != 0)
 		reader_say(r, LOG_LEVEL_WARNING,
 		    "this line replaces line %lu; only the last %s counts",
@@ -2047,6 +2093,7 @@ directives_free(struct conf *conf)
 	acl_free(&conf->acl);
 	strings_free(conf->auth_files, conf->nauth_files);
 	login_free(&conf->logins);
+	authhelper_free(&conf->auth_helper);
 	group_free(&conf->groups);
 	free(conf->no_auth);
 	strings_free(conf->hosts_files, conf->nhosts_files);

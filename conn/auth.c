@@ -18,15 +18,18 @@
 #include "ask.h"
 #include "auth.h"
 #include "authcache.h"
+#include "authhelper.h"
 #include "bounds.h"
 #include "clock.h"
 #include "conn.h"
+#include "intern.h"
 #include "login.h"
 #include "parse.h"
 #include "question.h"
 #include "quota.h"
 #include "rule.h"
 #include "secret.h"
+#include "who.h"
 
 /*
  * Each wrong password adds FAILURE_COST seconds to the debt of its client in
@@ -46,16 +49,19 @@ enum {
 static struct {
 	const struct acl *acl;
 	const struct logins *logins;
+	bool asks;        /* an AuthHelper knows other users */
 	int64_t patience; /* ms that a check may take */
 } k;
 
 /*
- * Must be called in a worker before anything else here.  A check may take
- * timeout seconds.  The users stay the caller's.
+ * Must be called in a worker before anything else here.  With asks, there is an
+ * AuthHelper for users that are not here.  A check may take timeout seconds.  The users stay the caller's.
  */
 void
-auth_use(const struct acl *acl, const struct logins *logins, unsigned timeout)
+auth_use(const struct acl *acl, const struct logins *logins, bool asks,
+    unsigned timeout)
 {
+	k.asks = asks;
 	k.acl = acl;
 	k.logins = logins;
 	k.patience = timeout * INT64_C(1000);
@@ -222,6 +228,30 @@ failure_count(const struct conn *c)
 	last.at = clock_now();
 }
 
+/* Whether a BasicAuth names a user. */
+static bool
+is_basic(const char *name)
+{
+	for (size_t i = 0; i < k.acl->nusers; i++)
+		if (strcmp(k.acl->users[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Whether the desk can know credentials that no BasicAuth has.  An AuthHelper
+ * is not asked for a user that the configuration has itself.
+ */
+static bool
+desk_may_know(const struct credentials *p)
+{
+	if (p->password[0] == '\0')
+		return false;
+	if (!k.asks || login_find(k.logins, p->user) != NULL)
+		return k.logins->wanted;
+	return !is_basic(p->user) && authhelper_takes(p->user);
+}
+
 /*
  * Checks the kept credentials as far as that needs no password hash.  Returns
  * ACL_ALLOW, and sets the connection's user; ACL_DENY; or ACL_ASK: the desk
@@ -241,10 +271,27 @@ auth_check(struct conn *c)
 		authcache_put(&p->digest, c->user, clock_now());
 		return ACL_ALLOW;
 	}
-	if (k.logins->wanted && p->password[0] != '\0')
+	if (desk_may_know(p))
 		return ACL_ASK;
 	failure_count(c);
 	return ACL_DENY;
+}
+
+/*
+ * The name of a user whose password is right: as an AuthFile has it, else as
+ * the rules have it, since directories do not tell "Alice" from "alice"; else
+ * as it was sent.  Returns NULL for want of memory.
+ */
+static const char *
+user_name(const char *sent)
+{
+	const char *name = login_name(k.logins, sent);
+
+	if (name == NULL && k.asks) {
+		name = who_spelling(k.acl->targets.whos, sent);
+		name = name != NULL ? name : intern(sent);
+	}
+	return name;
 }
 
 /*
@@ -257,7 +304,7 @@ auth_end(struct conn *c, const struct answer *answer)
 	const struct credentials *p = c->setup->credentials;
 
 	if (answer->error == 0 && answer->matches)
-		c->user = login_name(k.logins, p->user);
+		c->user = user_name(p->user);
 	if (c->user == NULL) {
 		if (answer->error == 0)
 			failure_count(c);

@@ -29,7 +29,8 @@ struct credentials {
 /* When credentials may be checked; see auth_delay(). */
 enum auth_wait { AUTH_NOW, AUTH_LATER, AUTH_NEVER };
 
-void auth_use(const struct acl *, const struct logins *, unsigned timeout);
+void auth_use(
+    const struct acl *, const struct logins *, bool asks, unsigned timeout);
 enum verdict auth_begin(struct conn *, const char *value, size_t len);
 enum auth_wait auth_delay(struct conn *);
 enum verdict auth_check(struct conn *);

@@ -71,8 +71,8 @@ life_init(const struct worker_args *args)
 	relay_limit(args->conf->rate_limit);
 	reply_use(&args->conf->pages, args->conf->realm, args->conf->contact);
 	forward_use(&args->conf->headers, &args->conf->reverse);
-	auth_use(
-	    &args->conf->acl, &args->conf->logins, args->conf->connect_timeout);
+	auth_use(&args->conf->acl, &args->conf->logins,
+	    args->conf->auth_helper.n > 0, args->conf->connect_timeout);
 	ask_init(args, args->conf->logins.key, args->conf->connect_timeout);
 	client_init(args);
 	request_init(args);

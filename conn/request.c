@@ -198,8 +198,7 @@ user_unchecked(struct conn *c)
 {
 	char client[ADDR_TEXT_SIZE];
 
-	log_line(LOG_LEVEL_WARNING,
-	    "Could not check the password of \"%s\" in time %s",
+	log_line(LOG_LEVEL_WARNING, "Could not check the password of \"%s\" %s",
 	    addr_text(&c->client, client), say_descriptor(c));
 	return conn_refuse(c, REFUSE_UNCHECKED);
 }

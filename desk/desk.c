@@ -28,6 +28,7 @@
 #include "args.h"
 #include "authcache.h"
 #include "bounds.h"
+#include "checker.h"
 #include "clock.h"
 #include "desk.h"
 #include "helper.h"
@@ -44,6 +45,7 @@
 enum {
 	NAMERS_MAX = 128,  /* helpers for names at once */
 	ADMIT_MAX = 16,    /* of these, for clients that no rule has let in */
+	CHECKERS_ASK = 16, /* for passwords, if they ask an AuthHelper */
 	CHECKERS_MAX = 64, /* for passwords, or one per processor */
 	HELPERS_MAX = NAMERS_MAX + CHECKERS_MAX,
 	HELPERS_KEPT = 1,         /* of each, when there is nothing to do */
@@ -189,7 +191,6 @@ desk_close(void)
 		close(d.args->answers[i]);
 	for (int queue = 0; queue < QUEUES; queue++)
 		close(d.args->queues[queue]);
-	close(d.args->master);
 }
 
 /* A helper's beginning: it keeps no more than it needs. */
@@ -198,14 +199,33 @@ helper_begin(int desk, enum helper_kind kind)
 {
 	struct logins *logins = d.args->logins;
 
+	bool asks = kind == HELPER_PASSWORDS && d.args->command != NULL;
+
 	desk_close();
 	if (kind != HELPER_PASSWORDS) {
 		login_forget(logins);
 		logins = NULL;
 	}
+	if (asks) {
+		/* So that helper_kill() ends the AuthHelper too. */
+		(void)setpgid(0, 0);
+		checker_use(d.args->command, d.args->master);
+	} else {
+		sys_confine();
+		close(d.args->master);
+	}
 	sys_title(
 	    "helper, %s", kind == HELPER_PASSWORDS ? "passwords" : "names");
 	helper_run(desk, kind, logins);
+}
+
+/* Kills a helper, and the AuthHelper that it may have started. */
+static void
+helper_kill(const struct helper *h)
+{
+	kill(h->pid, SIGKILL);
+	if (d.args->command != NULL && h->kind == HELPER_PASSWORDS)
+		kill(-h->pid, SIGKILL);
 }
 
 /* Forks a helper.  Returns NULL when there are enough, or it must wait. */
@@ -278,6 +298,17 @@ helper_done(struct helper *h, struct answer *answer)
 	h->matter = NULL;
 }
 
+/* An AuthHelper, or what runs in its place, has not answered in time. */
+static void
+slow_say(const struct helper *h)
+{
+	struct note_message note = { .note = NOTE_SAYS,
+		.pid = h->pid,
+		.text = "no answer in time; it was ended" };
+
+	sys_send(d.args->master, &note, sizeof(note), NULL, 0);
+}
+
 /*
  * A helper has had its question for so long that the clients have been told so.
  * It is killed, since it might hang for ever.
@@ -287,8 +318,10 @@ helper_abandon(struct helper *h)
 {
 	struct answer answer = { .error = EAI_AGAIN, .late = true };
 
+	if (d.args->command != NULL && h->kind == HELPER_PASSWORDS)
+		slow_say(h);
 	helper_leave(h);
-	kill(h->pid, SIGKILL);
+	helper_kill(h);
 	helper_done(h, &answer);
 }
 
@@ -299,7 +332,7 @@ helper_gone(struct helper *h)
 	struct note_message note = { .note = NOTE_HELPER, .pid = h->pid };
 
 	/* It has closed its socket; killing it makes sure that it ends. */
-	kill(h->pid, SIGKILL);
+	helper_kill(h);
 	while (waitpid(h->pid, &note.status, 0) < 0 && errno == EINTR)
 		;
 	if (note.status != 0 && !h->leaving)
@@ -459,7 +492,7 @@ static _Noreturn void
 desk_leave(void)
 {
 	for (size_t i = 0; i < d.nhelpers; i++)
-		kill(d.helpers[i].pid, SIGKILL);
+		helper_kill(&d.helpers[i]);
 	_exit(0);
 }
 
@@ -567,6 +600,9 @@ staff_init(void)
 {
 	size_t processors = sys_processors();
 
+	/* Mostly it waits for somebody else. */
+	if (d.args->command != NULL && processors < CHECKERS_ASK)
+		processors = CHECKERS_ASK;
 	d.staff_max[HELPER_NAMES] = NAMERS_MAX;
 	d.staff_max[HELPER_PASSWORDS] =
 	    processors < CHECKERS_MAX ? processors : CHECKERS_MAX;

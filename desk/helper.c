@@ -20,6 +20,7 @@
 
 #include "addr.h"
 #include "bounds.h"
+#include "checker.h"
 #include "clock.h"
 #include "helper.h"
 #include "hosts.h"
@@ -160,12 +161,14 @@ client_answer(
 static void
 user_answer(const struct question *q, struct answer *answer)
 {
-	bool failed;
+	const char *password = question_password(q);
+	bool failed, known = login_find(logins, q->text) != NULL;
 
-	answer->matches =
-	    login_check(logins, q->text, question_password(q), &failed);
+	answer->matches = checker_used() && !known
+	    ? checker_ask(q->text, password, &failed)
+	    : login_check(logins, q->text, password, &failed);
 	if (failed)
-		answer->error = EAI_MEMORY;
+		answer->error = known ? EAI_MEMORY : EAI_FAIL;
 }
 
 /*
@@ -205,6 +208,7 @@ helper_run(int desk, enum helper_kind kind, const struct logins *users)
 	if (kind == HELPER_PASSWORDS && nice(NICENESS) == -1)
 		errno = 0;
 	for (;;) {
+		checker_wait(desk);
 		n = recv(desk, &q, sizeof(q), 0);
 		if (n < 0 && errno == EINTR)
 			continue;

@@ -16,6 +16,7 @@
 struct baton;
 struct block;
 struct board;
+struct authhelper;
 struct conf;
 struct logins;
 struct pins;
@@ -67,10 +68,11 @@ struct desk_args {
 	int queues[QUEUES]; /* where questions come from */
 	const int *answers; /* where answers go, for each worker */
 	size_t nworkers;
-	struct netblock block;    /* what is one client */
-	unsigned connect_timeout; /* s: a client waits no longer */
-	struct logins *logins;    /* for helpers that check passwords */
-	const struct pins *pins;  /* names that no name server is asked for */
+	struct netblock block;            /* what is one client */
+	unsigned connect_timeout;         /* s: a client waits no longer */
+	struct logins *logins;            /* for helpers that check passwords */
+	const struct authhelper *command; /* AuthHelper, or NULL */
+	const struct pins *pins; /* names that no name server is asked for */
 };
 
 #endif

@@ -21,7 +21,9 @@ enum order {
 	ORDER_DRAIN,
 	ORDER_SESSIONS /* with a socket to write them to: session.h */
 };
-enum note { NOTE_READY, NOTE_DRAINED, NOTE_HELPER };
+enum note { NOTE_READY, NOTE_DRAINED, NOTE_HELPER, NOTE_SAYS };
+
+enum { NOTE_TEXT_SIZE = 256 /* bytes of NOTE_SAYS, with its NUL */ };
 
 struct order_message {
 	enum order order;
@@ -64,6 +66,7 @@ struct note_message {
 	/* NOTE_HELPER: which one has died, and its status of waitpid(). */
 	pid_t pid;
 	int status;
+	char text[NOTE_TEXT_SIZE]; /* NOTE_SAYS: of an AuthHelper */
 };
 
 #endif

@@ -181,6 +181,7 @@ desk_main(struct gen *gen, int control)
 		.connect_timeout = gen->conf->connect_timeout,
 		.logins = &gen->conf->logins,
 		.pins = &gen->conf->pins };
+	bool asks = gen->conf->auth_helper.n > 0;
 
 	for (size_t i = 0; i < gen->nworkers; i++)
 		answers[i] = gen->links.answers[i][0];
@@ -190,7 +191,11 @@ desk_main(struct gen *gen, int control)
 	links_keep_desk(&gen->links);
 	listen_close(&gen->listeners);
 	log_close(&gen->logs);
-	identity_assume(&gen->identity, NULL);
+	args.command = asks ? &gen->conf->auth_helper : NULL;
+	if (asks)
+		identity_drop(&gen->identity);
+	else
+		identity_assume(&gen->identity, NULL);
 	log_detach();
 	desk_run(&args);
 }

@@ -583,6 +583,23 @@ log_helper_death(const struct note_message *note)
 	    LOG_LEVEL_ERROR, "Helper (pid %ld) %s", (long)note->pid, cause);
 }
 
+/* What is to be said of an AuthHelper, perhaps in its own words. */
+static void
+log_said(const struct note_message *note)
+{
+	char text[NOTE_TEXT_SIZE];
+	size_t len = 0;
+
+	for (; len < sizeof(text) - 1 && note->text[len] != '\0'; len++) {
+		char c = note->text[len];
+
+		text[len] = (char)(c >= 0x20 && c < 0x7f ? c : '?');
+	}
+	text[len] = '\0';
+	log_line(LOG_LEVEL_WARNING, "AuthHelper (pid %ld): %s", (long)note->pid,
+	    text);
+}
+
 /* At once the first time, and slower each time that it dies soon again. */
 static void
 restart_plan(struct child *child, int64_t now)
@@ -677,6 +694,8 @@ note_take(
 		log_helper_death(note);
 		deaths.helpers++;
 	}
+	if (note->note == NOTE_SAYS)
+		log_said(note);
 	if (note->note != NOTE_READY)
 		return;
 	child->ready = true;

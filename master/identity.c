@@ -184,16 +184,28 @@ identity_fail(int status, const char *what)
 }
 
 /*
+ * In a child: gives up the rights of root.  It may still start a program that
+ * runs as the owner of its file.  If that fails, the child ends.
+ */
+void
+identity_drop(const struct identity *id)
+{
+	if (id->drop && sys_drop(id->uid, id->gid) != 0)
+		identity_fail(STATUS_NOPERM, "cannot change to User and Group");
+}
+
+/*
  * In a child: makes root (or NULL) the root directory, and gives up the rights
- * of root.  If that fails, the child ends.
+ * of root for good.  If that fails, the child ends.
  */
 void
 identity_assume(const struct identity *id, const char *root)
 {
 	if (root != NULL && sys_chroot(root) != 0)
 		identity_fail(STATUS_SYSTEM, "Chroot");
-	if (id->drop && sys_drop(id->uid, id->gid) != 0)
-		identity_fail(STATUS_NOPERM, "cannot change to User and Group");
+	identity_drop(id);
+	if (id->drop)
+		sys_confine();
 }
 
 /* In a child: what identity_assume() does, without messages. */

@@ -25,6 +25,7 @@ int identity_find(struct identity *, const struct identity_names *);
 uid_t identity_uid(const struct identity *);
 bool identity_reads(const struct identity *, const char *path);
 int identity_try(const struct identity *, const char *root);
+void identity_drop(const struct identity *);
 void identity_assume(const struct identity *, const char *root);
 
 #endif

@@ -116,7 +116,7 @@ user_rule(struct plea *p, const struct gen *gen, const struct session *s)
 	unescape(p->user, s->user);
 	if (strlen(s->user) >= sizeof(s->user) - 1 - CUT)
 		p->decision.asker.user = user_cut(gen, s->user);
-	else if (s->user[0] != '\0' && conf_has_user(gen->conf, p->user))
+	else if (s->user[0] != '\0' && conf_may_have_user(gen->conf, p->user))
 		p->decision.asker.user = p->user;
 	return p->decision.asker.user != NULL ? REFUSE_NOTHING
 					      : REFUSE_CREDENTIALS;

@@ -210,6 +210,42 @@ who_holds(const struct who *who, const struct asker *asker)
 		addr_in_blocks(asker->client, who->clients, who->nclients));
 }
 
+/* Returns the user of a rule or of its groups with this name, or NULL. */
+static const char *
+spelling_in(const struct who *who, const char *user,
+    int compare(const char *, const char *))
+{
+	const char *name = who->users;
+
+	for (size_t i = 0; i < who->nusers; i++) {
+		if (name[0] != '@' && compare(name, user) == 0)
+			return name;
+		name += strlen(name) + 1;
+	}
+	for (size_t i = 0; who->groups != NULL && i < who->ngroups; i++)
+		for (size_t j = 0;
+		     who->groups[i] != NULL && j < who->groups[i]->n; j++)
+			if (compare(who->groups[i]->users[j], user) == 0)
+				return who->groups[i]->users[j];
+	return NULL;
+}
+
+/*
+ * Returns how the rules of a list spell a user, if need be in other cases of
+ * letters; or NULL if none names it.
+ */
+const char *
+who_spelling(const struct who *list, const char *user)
+{
+	const char *name = NULL;
+
+	for (const struct who *w = list; w != NULL && name == NULL; w = w->next)
+		name = spelling_in(w, user, strcmp);
+	for (const struct who *w = list; w != NULL && name == NULL; w = w->next)
+		name = spelling_in(w, user, strcasecmp);
+	return name;
+}
+
 /* Returns whether all users of a group are users of a rule, or some. */
 static bool
 group_in(const struct group *group, const struct who *who, bool all)

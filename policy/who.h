@@ -36,6 +36,7 @@ const char *who_add(struct who **list, char *text, const char **at);
 int who_join(struct who *list, const struct groups *);
 bool who_block(struct block *, const char *text);
 bool who_holds(const struct who *, const struct asker *);
+const char *who_spelling(const struct who *list, const char *user);
 bool who_covers(const struct who *, const struct who *other);
 bool who_meets(const struct who *, const struct who *other);
 void who_free(struct who *list);

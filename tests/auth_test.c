@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: conn/auth.c base/secret.c policy/authcache.c base/memo.c parse.c base/addr.c base/name.c http/refusal.c */
+/* LINK: conn/auth.c base/secret.c policy/authcache.c base/memo.c base/intern.c base/text.c base/array.c policy/authhelper.c policy/group.c policy/who.c parse.c base/addr.c base/name.c http/refusal.c */
 /*
  * Delays credentials for every debt that a client can have, to the
  * millisecond.  The end of a wait must be in the future: a deadline that is now
@@ -79,6 +79,13 @@ acl_user(const struct acl *acl, const char name[CREDENTIAL_SIZE],
 	return NULL;
 }
 
+const struct login *
+login_find(const struct logins *logins, const char *name)
+{
+	(void)logins, (void)name;
+	return NULL;
+}
+
 const char *
 login_name(const struct logins *logins, const char *name)
 {
@@ -155,7 +162,7 @@ main(void)
 	static const struct acl acl;
 	static const struct logins logins;
 
-	auth_use(&acl, &logins, 30);
+	auth_use(&acl, &logins, false, 30);
 	debts();
 	net_debts();
 	meetings();

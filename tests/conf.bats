@@ -499,11 +499,17 @@ meant() {
 	says 'Listen *' 'for all addresses leave this line out'
 	says 'Listen 127.0.0.1:8888' 'the port to listen on belongs to Port'
 	says 'Listen localhost' 'write 127.0.0.1'
+	says 'AuthHelper /bin/sh' 'must be a command in double quotes'
+	says 'AuthHelper "sh -c"' 'must begin with an absolute path'
+	says "AuthHelper \"/bin/sh 'a\"" 'a single quote has no end'
+	says 'AuthHelper "/nonexistent/helper x"' '/nonexistent/helper: No such file'
+	says 'AuthHelper "/bin"' '/bin is not a program'
+	takes 'AuthHelper "/bin/sh"\nAllowTo * user anybody\nUserGroup ci alice\n'
 	says 'NoAuth office.example' 'is not an address or a block'
 	says 'NoAuth "10.0.0.1"' 'write it without quotes'
 	says 'UserGroup ci' 'the users of the group must follow'
 	says 'UserGroup @ci alice' 'without @ here'
-	says 'UserGroup ci alice @ops' 'a group has users alone'
+	says 'UserGroup ci @ops' 'a group has users alone'
 	says 'AllowTo * user @' 'the name of a group must follow the @'
 	says 'NAT64Prefix 2001:db8::/33' 'must have 32, 40, 48, 56, 64 or 96 bits'
 	says 'NAT64Prefix 10.0.0.0/8' 'must have 32, 40, 48, 56, 64 or 96 bits'
@@ -513,9 +519,9 @@ meant() {
 	checked 'BasicAuth alice pw\nAllowTo * user alcie\n' || true
 	grep -q 'there is no user "alcie"; did you mean "alice"?$' "$DIR/err"
 	checked 'BasicAuth alice pw\nUserGroup build alice bob\nAllowTo * user @biuld @x\n' || true
-	grep -q ':4: UserGroup: there is no user "bob"; add a BasicAuth' "$DIR/err"
-	grep -q ':5: AllowTo: there is no group "@biuld"; did you mean "@build"?$' "$DIR/err"
-	grep -q ':5: AllowTo: there is no group "@x"; add a UserGroup x' "$DIR/err"
+	grep -Eq ':[0-9]+: UserGroup: there is no user "bob"; add a BasicAuth' "$DIR/err"
+	grep -Eq ':[0-9]+: AllowTo: there is no group "@biuld"; did you mean "@build"?$' "$DIR/err"
+	grep -Eq ':[0-9]+: AllowTo: there is no group "@x"; add a UserGroup x' "$DIR/err"
 }
 
 # says LINE TEXT: the line is an error whose message has the text.
@@ -1019,6 +1025,7 @@ all_set() {
 	Anonymous "A"
 	AuthFile "$DIR/users"
 	AuthFile "$DIR/more users"
+	AuthHelper "/bin/sh -c 'a b'"
 	BasicAuth alice ***
 	BasicAuth bob ***
 	BasicAuthRealm "a realm, with blanks"

@@ -112,6 +112,11 @@ driver() {
 	"$DRIVER"
 }
 
+@test "units: an AuthHelper is started with the words of its line, asked in one line, and believed only word for word" {
+	driver authhelper_test
+	"$DRIVER"
+}
+
 @test "units: the end of an answer and of content is found in one way, whole or in pieces" {
 	driver http_test
 	"$DRIVER"

@@ -115,3 +115,98 @@ established='HTTP/1.1 200 Connection established\r\n\r\n'
 	t_says 0 127.0.0.2 alice "$target"
 	t_says 1 127.0.0.2 nobody "$target" "user nobody: refused: unknown user"
 }
+
+# helper_write: a program for AuthHelper, in which the user says what it does.
+helper_write() {
+	cat >"$DIR/helper" <<-'END'
+	#!/bin/bash
+	echo "ready with $# words: $2, $(printf '\33')[31m" >&2
+	while read -r user password; do
+		case $user in
+		alice) [ "$password" = "s%20p" ] && echo "OK x=y" || echo ERR ;;
+		dies) exit 3 ;;
+		echo) echo "$user $password" ;;
+		broken) echo "BH the server is away" ;;
+		stray) echo OK; echo OK ;;
+		big) head -c 10000000 /dev/zero | tr '\0' x ;;
+		wordy) yes noise | head -n 100000 >&2; echo OK ;;
+		silent) exec sleep 1000 ;;
+		*) echo OK ;;
+		esac
+	done
+	END
+	chmod 755 "$DIR/helper"
+}
+
+# tries STATUS USER:PASSWORD: what is answered to these credentials.
+tries() {
+	client send "$(request "$2" 127.0.0.1:1)" refused "$1" >"$DIR/reply"
+}
+
+@test "who: an AuthHelper lets in those whom it knows, and nobody when it dies, is silent or talks nonsense" {
+	helper_write
+	adit_start "AuthHelper \"$DIR/helper -b 'a b'\"" "BasicAuth local secret" \
+	    "ConnectTimeout 3" "UserGroup ci Alice" "AllowTo 127.0.0.1:1" \
+	    "NoAuth 127.0.0.3" "AllowTo 127.0.0.1:2 user @ci"
+	tries 502 "alice:s p"
+	log_wait 'AuthHelper \(pid [0-9]+\): ready with 2 words: a b, \?\[31m'
+	log_wait ', user Alice\)$'
+	tries 407 "alice:s%20p"
+	tries 407 "local:other"
+	tries 502 "local:secret"
+	tries 407 "alice:"
+	tries 407 " bob:x"
+	tries 503 "broken:x"
+	log_wait 'AuthHelper .*: could not check a password: BH the server is away$'
+	tries 503 "dies:x"
+	log_wait 'AuthHelper .*: exited with status 3$'
+	tries 502 "bob:1"
+	tries 503 "echo:hushhush"
+	log_wait 'AuthHelper .*: gave an answer that is not OK, ERR or BH; it was ended$'
+	tries 502 "bob:2"
+	tries 503 "big:x"
+	log_wait 'AuthHelper .*: gave an answer that is too long; it was ended$'
+	tries 502 "wordy:x"
+	[ "$(log_count 'AuthHelper .*: noise$')" -lt 11 ]
+	tries 503 "silent:x"
+	log_wait 'AuthHelper .*: no answer in time; it was ended$'
+	tries 502 "bob:3"
+	fails log_has 'hushhush|s%20p'
+	t_says 0 127.0.0.1 ALICE 127.0.0.1:2 \
+	    "user ALICE: allowed with a password that is right for line $(grep -n AuthHelper "$CONF" | cut -d: -f1): AuthHelper \"$DIR/helper -b 'a b'\""
+	t_says 1 127.0.0.1 bob 127.0.0.1:2
+	# A reload starts new ones, and ends the old.
+	pids=$(pgrep -f "^/bin/bash $DIR/helper")
+	reload
+	wait_for ended $pids
+	tries 502 "bob:4"
+	know_pid $(pgrep -f "^/bin/bash $DIR/helper")
+	helpers=$(pgrep -f "^/bin/bash $DIR/helper")
+	adit_stop
+	wait_for ended $helpers
+}
+
+# ended PID...: for wait_for.
+ended() {
+	local pid
+
+	for pid; do
+		[ ! -e "/proc/$pid" ] || return 1
+	done
+}
+
+@test "who: Squid's own helpers work as an AuthHelper" {
+	local squid=/usr/lib/squid
+
+	[ -x $squid/basic_ncsa_auth ] && [ -x $squid/basic_fake_auth ] ||
+		skip "needs squid's helpers, /usr/lib/squid/basic_*"
+	echo "dave:$(openssl passwd -apr1 'a %41:b')" >"$DIR/passwd"
+	chmod 644 "$DIR/passwd"
+	adit_start "AuthHelper \"$squid/basic_ncsa_auth $DIR/passwd\""
+	tries 502 'dave:a %41:b'
+	tries 407 'dave:a A:b'
+	tries 407 'erin:a %41:b'
+	sed -i "s,^AuthHelper.*,AuthHelper \"$squid/basic_fake_auth\"," "$CONF"
+	reload
+	tries 502 'erin:anything'
+}
