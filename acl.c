@@ -348,7 +348,8 @@ lifts_floor(const struct target_rule *rule)
 	struct addr net = { .scope = 0 };
 	bool lifts = false;
 
-	if (rule == NULL || rule->kind != RULE_NET || rule->wholesale)
+	if (rule == NULL || rule->kind != RULE_NET || rule->wholesale ||
+	    rule->report)
 		return false;
 	memcpy(net.ip, rule->net, sizeof(net.ip));
 	for (size_t i = 0; i < COUNT(floors) && !lifts; i++)

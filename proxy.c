@@ -564,11 +564,14 @@ static void
 logs_begin(struct gen *gen)
 {
 	const struct conf *conf = gen->conf;
-	const char *path = master_logs_open(&gen->logs, gen);
+	const char *path = master_logs_open(&gen->logs, gen), *directive;
+	size_t nth;
 
 	for (size_t i = 0; i < conf->naccess; i++)
-		if (path == conf->access[i].path)
-			fail_at("AccessLog", i + 1, "%s: %s", path, log_why());
+		if (path == conf->access[i].path) {
+			directive = conf_access(conf, i, &nth);
+			fail_at(directive, nth, "%s: %s", path, log_why());
+		}
 	if (path != NULL)
 		fail_at("LogFile", 0, "%s: %s", path, log_why());
 	if (!p.foreground && conf->logfile == NULL && !conf->syslog)

@@ -92,6 +92,7 @@
 #include "parent.h"
 #include "parking.h"
 #include "reply.h"
+#include "say.h"
 #include "self.h"
 #include "sender.h"
 #include "stats.h"

@@ -52,7 +52,7 @@ enum {
 	PAUSE_TIME = 100,  /* ms a listener rests when all is full */
 	ACCEPTS_MAX = 8,   /* in one turn of the loop */
 	EXPIRE_MAX = 256,  /* deadlines in one turn of the loop */
-	LOG_FDS = 1 + ACCESS_LOGS_MAX, /* that come with ORDER_LOGS */
+	LOG_FDS = 1 + RECORD_LOGS_MAX, /* that come with ORDER_LOGS */
 	ASIDE_TIME = 2,                /* ms after the end of a connection */
 	TELL_TIME = 100,               /* ms until the master is told again */
 	SAY_TIME = 2000, /* ms for a reader of sessions to go on */

@@ -62,8 +62,8 @@ struct sink {
 };
 
 static struct sink log_sink = { .fd = -1 };
-static struct sink access_sinks[ACCESS_LOGS_MAX];
-static enum record_format formats[ACCESS_LOGS_MAX];
+static struct sink access_sinks[RECORD_LOGS_MAX];
+static enum record_format formats[RECORD_LOGS_MAX];
 static size_t naccess; /* of both */
 static bool batching;
 static uint64_t lost;    /* lines that could not be written */
@@ -684,14 +684,17 @@ log_escape(char *out, size_t size, const char *text, size_t len)
 	return n;
 }
 
-/* Whether there is an access log: otherwise nothing need be recorded. */
+/* Whether some log has lines of an event: otherwise it need not be recorded. */
 bool
-log_records(void)
+log_records(enum record_event event)
 {
-	return naccess > 0;
+	for (size_t i = 0; i < naccess; i++)
+		if (record_wanted(formats[i], event))
+			return true;
+	return false;
 }
 
-/* Writes the lines of a connection; adit(8) lists their fields. */
+/* Writes the lines of a record; adit(8) lists their fields. */
 void
 log_access(const struct record *r)
 {

@@ -14,8 +14,10 @@
 #include "record.h"
 
 enum {
-	LOG_LINE_SIZE = 1024, /* bytes of a log line */
-	ACCESS_LOGS_MAX = 4   /* files of AccessLog */
+	LOG_LINE_SIZE = 1024,  /* bytes of a log line */
+	ACCESS_LOGS_MAX = 4,   /* files of AccessLog */
+	DECISION_LOGS_MAX = 1, /* of DecisionLog */
+	RECORD_LOGS_MAX = ACCESS_LOGS_MAX + DECISION_LOGS_MAX
 };
 
 enum log_level {
@@ -30,7 +32,7 @@ enum log_level {
 /* How the log writes the time: LogTime. */
 enum log_time { LOG_TIME_CLASSIC, LOG_TIME_RFC3339 };
 
-/* An access log that is configured. */
+/* An access log, or the DecisionLog, that is configured. */
 struct access_path {
 	char *path;
 	enum record_format format;
@@ -54,7 +56,7 @@ struct logs {
 	struct access_log {
 		int fd;
 		enum record_format format;
-	} access[ACCESS_LOGS_MAX];
+	} access[RECORD_LOGS_MAX];
 	size_t naccess;
 	bool syslog;
 	enum log_level level;
@@ -88,7 +90,7 @@ void log_hear(const int *fds, size_t n);
 bool log_wants(enum log_level);
 uint64_t log_lost(void);
 void log_watch(char *first, size_t size);
-bool log_records(void);
+bool log_records(enum record_event);
 void log_access(const struct record *);
 size_t log_escape(char *out, size_t size, const char *text, size_t len);
 

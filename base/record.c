@@ -23,7 +23,8 @@ enum {
 	METHOD_MAX = 40,
 	LONG_TARGET_MAX = 1400, /* in JSON, and in those of other programs */
 	HOST_MAX = 300,
-	FILE_MAX = 400
+	FILE_MAX = 400,
+	BECAUSE_MAX = 240
 };
 
 /* How bytes are written that would garble a line. */
@@ -357,7 +358,9 @@ add_adit(struct line *l, const struct record *r, const struct timespec *now)
 	add_number(l, r->down, 1, '0');
 	add(l, " ", 1);
 	add_seconds(l, r->ms);
-	add_field(l, ESCAPE_FIELD, r->reason, USER_MAX);
+	add_field(l, ESCAPE_FIELD,
+	    r->reason == NULL && r->reported ? "reported" : r->reason,
+	    USER_MAX);
 	add(l, " ", 1);
 	if (r->serial != 0)
 		add_id(l, r);
@@ -629,6 +632,19 @@ add_rule(struct line *l, const struct record *r)
 	add(l, "\"", 1);
 }
 
+static void
+add_quoted_id(struct line *l, const struct record *r)
+{
+	add_key(l, "id");
+	if (r->serial == 0) {
+		add_text(l, "null");
+		return;
+	}
+	add(l, "\"", 1);
+	add_id(l, r);
+	add(l, "\"", 1);
+}
+
 /* When it was, and who has come. */
 static void
 add_who(struct line *l, const struct record *r, const struct timespec *now)
@@ -639,19 +655,15 @@ add_who(struct line *l, const struct record *r, const struct timespec *now)
 	add_key(l, "time");
 	add(l, "\"", 1);
 	add_utc(l, now);
-	add_text(l, "\",\"start\":\"");
-	add_utc(l, &begin);
 	add(l, "\"", 1);
-	add_string(l, "event", r->event == RECORD_END ? "end" : event_word(r),
-	    USER_MAX);
-	add_key(l, "id");
-	if (r->serial != 0) {
+	if (r->event != RECORD_VERDICT) {
+		add_text(l, ",\"start\":\"");
+		add_utc(l, &begin);
 		add(l, "\"", 1);
-		add_id(l, r);
-		add(l, "\"", 1);
-	} else {
-		add_text(l, "null");
+		add_string(l, "event",
+		    r->event == RECORD_END ? "end" : event_word(r), USER_MAX);
 	}
+	add_quoted_id(l, r);
 	add_string(l, "client", addr_text(r->client, text), USER_MAX);
 	add_count(l, "client_port", r->client->port);
 	add_string(l, "via", r->via != NULL ? addr_text(r->via, text) : NULL,
@@ -667,11 +679,13 @@ add_what(struct line *l, const struct record *r)
 	char text[ADDR_TEXT_SIZE];
 
 	add_string(l, "method", r->method, METHOD_MAX);
-	add_string(l, "target", r->target, LONG_TARGET_MAX);
+	add_string(l, "target", r->target,
+	    r->event == RECORD_VERDICT ? TARGET_MAX : LONG_TARGET_MAX);
 	add_part(l, "host", site.host, HOST_MAX);
 	add_count(l, "port", site.port);
 	add_string(l, "server_name", r->server_name, HOST_MAX);
-	add_string(l, "dialled", dialled_text(r, text), USER_MAX);
+	if (r->event != RECORD_VERDICT)
+		add_string(l, "dialled", dialled_text(r, text), USER_MAX);
 	add_parent(l, r);
 }
 
@@ -699,6 +713,39 @@ add_outcome(struct line *l, const struct record *r)
 	add_bytes(l, "worker", r->worker);
 }
 
+/* The addresses that were judged, in the order of the answer. */
+static void
+add_addresses(struct line *l, const struct record *r)
+{
+	char text[ADDR_TEXT_SIZE];
+
+	add_key(l, "addresses");
+	add(l, "[", 1);
+	for (size_t i = 0; i < r->naddrs; i++) {
+		add_text(l, i > 0 ? ",\"" : "\"");
+		add_text(l, addr_text(&r->addrs[i], text));
+		add(l, "\"", 1);
+	}
+	add(l, "]", 1);
+}
+
+/* A line of the DecisionLog. */
+static void
+add_decision(struct line *l, const struct record *r, const struct timespec *now)
+{
+	add_who(l, r, now);
+	add_what(l, r);
+	add_addresses(l, r);
+	add_string(l, "verdict", r->verdict, USER_MAX);
+	add_string(l, "reason", r->reason, USER_MAX);
+	add_count(l, "status", r->status > 0 ? (uint64_t)r->status : 0);
+	add_rule(l, r);
+	add_string(l, "because", r->because, BECAUSE_MAX);
+	add_bytes(l, "generation", r->generation);
+	add_bytes(l, "worker", r->worker);
+	add(l, "}", 1);
+}
+
 static void
 add_json(struct line *l, const struct record *r, const struct timespec *now)
 {
@@ -715,6 +762,8 @@ add_json(struct line *l, const struct record *r, const struct timespec *now)
 bool
 record_wanted(enum record_format format, enum record_event event)
 {
+	if (event == RECORD_VERDICT || format == RECORD_DECISION)
+		return event == RECORD_VERDICT && format == RECORD_DECISION;
 	return event == RECORD_END || format == RECORD_ADIT ||
 	    format == RECORD_JSON;
 }
@@ -745,6 +794,9 @@ record_line(char line[RECORD_SIZE], enum record_format format,
 		break;
 	case RECORD_JSON:
 		add_json(&l, r, now);
+		break;
+	case RECORD_DECISION:
+		add_decision(&l, r, now);
 		break;
 	case RECORD_FORMATS:
 		break;

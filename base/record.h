@@ -20,11 +20,15 @@ enum record_format {
 	RECORD_COMMON,
 	RECORD_COMBINED,
 	RECORD_JSON,
-	RECORD_FORMATS
+	RECORD_FORMATS,
+	RECORD_DECISION /* of DecisionLog, and of no AccessLog */
 };
 
-/* When a line is written; only some formats have lines before the end. */
-enum record_event { RECORD_END, RECORD_START, RECORD_OPEN };
+/*
+ * When a line is written; only some formats have lines before the end, and the
+ * DecisionLog has one for a verdict alone.
+ */
+enum record_event { RECORD_END, RECORD_START, RECORD_OPEN, RECORD_VERDICT };
 
 /* A connection, or a request.  Text of a peer is as it was received. */
 struct record {
@@ -45,7 +49,12 @@ struct record {
 	const char *error;  /* RFC 9209, with parameters; NULL: not refused */
 	const char *reason; /* of that error, or NULL */
 	const char *rule_file;
-	unsigned long rule;   /* the line of the rule that refuses it, or 0 */
+	unsigned long rule;       /* the line of the rule that decides, or 0 */
+	bool reported;            /* only a ReportTo allows it */
+	const char *verdict;      /* RECORD_VERDICT: in a word */
+	const char *because;      /* what the rule says for itself, or NULL */
+	const struct addr *addrs; /* RECORD_VERDICT: that were judged */
+	size_t naddrs;
 	uint64_t up, down;    /* bytes since the begin */
 	int64_t ms;           /* since the begin */
 	int64_t dns, connect; /* ms; -1: there was none */

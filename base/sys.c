@@ -62,7 +62,7 @@
 #endif
 
 enum {
-	SENT_FDS_MAX = 5,   /* descriptors in one message */
+	SENT_FDS_MAX = 6,   /* descriptors in one message */
 	TITLE_SIZE = 1024,  /* bytes of what ps shows of this process */
 	TITLE_ROOM_MIN = 32 /* bytes: "tinyproxy: worker 255, draining" */
 };

@@ -26,6 +26,7 @@ enum count {
 	COUNT_UP,         /* bytes read from clients */
 	COUNT_DOWN,       /* and from servers */
 	COUNT_LINES_LOST, /* of the logs */
+	COUNT_REPORTED,   /* requests that only a ReportTo allows */
 	COUNTS
 };
 

@@ -109,12 +109,15 @@ words_take(char *text, char *words[WORDS_MAX])
 /* Verdicts. */
 
 /* Words for the verdict of an outcome, other than the numbers of statuses. */
-static const char *const verdicts[] = { "allow", "deny", "limit", "answer" };
+static const char *const verdicts[] = { "allow", "report", "deny", "limit",
+	"answer", "reported" };
 
 static const char *
 verdict_of(const struct outcome *o)
 {
-	return o->reset ? "deny" : refusal_verdict(o->refusal);
+	if (o->reset)
+		return "deny";
+	return o->reported ? "report" : refusal_verdict(o->refusal);
 }
 
 /* The word for the reason, as in the access log; "-": it is allowed. */
@@ -123,8 +126,8 @@ reason_of(const struct outcome *o)
 {
 	const char *reason = refusal_row(o->refusal)->reason;
 
-	if (o->reset)
-		return "sender";
+	if (o->reset || o->reported)
+		return o->reset ? "sender" : "reported";
 	return reason[0] == '\0' ? "-" : reason;
 }
 
@@ -152,7 +155,7 @@ is_expected(const struct outcome *o, const char *word)
 static bool
 is_verdict(const char *word)
 {
-	const char *names[REFUSALS + 5] = { "sender" }, *near;
+	const char *names[REFUSALS + 7] = { "sender" }, *near;
 	size_t n = 1;
 
 	for (size_t i = 0; i < sizeof(verdicts) / sizeof(*verdicts); i++)

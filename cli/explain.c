@@ -69,8 +69,8 @@ refuse(enum refusal refusal)
 	const struct refusal_row *row = refusal_row(refusal);
 
 	e.outcome.refusal = refusal;
-	printf("answer: %d %s, %s\n", row->status, refusal_phrase(row->status),
-	    row->type);
+	printf("answer: %d %s, %s\n", row->status,
+	    refusal_answer(refusal, row->status), row->type);
 	return false;
 }
 
@@ -115,8 +115,12 @@ static void
 say_target(bool allowed, const struct target_rule *rule)
 {
 	e.outcome.line = rule != NULL ? rule->line : 0;
+	e.outcome.reported = rule != NULL && rule->report;
 	if (rule != NULL)
-		say_line(allowed ? "allowed by" : "refused by", rule->line);
+		say_line(rule->report ? "allowed, but reported, by"
+			: allowed     ? "allowed by"
+				      : "refused by",
+		    rule->line);
 	else if (!allowed)
 		puts("refused: no AllowTo matches");
 	else if (e.conf->acl.targets.n == 0)
@@ -531,6 +535,7 @@ say_address(const struct addr *addr, bool allowed)
 	bool denied = rule != NULL && !rule->allow;
 
 	e.outcome.line = denied ? rule->line : 0;
+	e.outcome.reported = false;
 	if (d->own)
 		puts("refused by a floor: adit listens on this address");
 	else if (denied && rule->kind == RULE_NET &&
@@ -565,7 +570,7 @@ static bool
 addresses_go(const struct addr *addrs, size_t n)
 {
 	struct addr allowed[ADDRS_MAX];
-	unsigned long line = 0;
+	struct outcome outcome = { .refusal = REFUSE_NOTHING };
 	size_t nallowed = 0;
 	struct race race;
 	char text[ADDR_TEXT_SIZE];
@@ -575,13 +580,14 @@ addresses_go(const struct addr *addrs, size_t n)
 
 		addr.port = e.request.port;
 		if (address_goes(&addr)) {
+			if (nallowed == 0 || e.outcome.reported)
+				outcome = e.outcome;
 			allowed[nallowed++] = addr;
-			line = e.outcome.line;
 		}
 	}
 	if (nallowed == 0)
 		return refuse_target(REFUSE_ADDRESS, &addrs[0]);
-	e.outcome.line = line;
+	e.outcome = outcome;
 	race_init(&race, allowed, nallowed, 0);
 	say_way("to");
 	for (unsigned i = 0; i < race.naddrs; i++)

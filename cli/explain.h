@@ -23,6 +23,7 @@ struct asked {
 struct outcome {
 	enum refusal refusal; /* or REFUSE_NOTHING */
 	bool reset;           /* the load balancer is refused */
+	bool reported;        /* only a ReportTo allows it */
 	const char *file;     /* of the rule that decides */
 	unsigned long line;   /* of that rule; 0: there is none */
 };

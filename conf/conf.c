@@ -25,6 +25,7 @@
 #include "pins.h"
 #include "program.h"
 #include "reader.h"
+#include "record.h"
 #include "reverse.h"
 #include "sys.h"
 #include "target.h"
@@ -123,6 +124,22 @@ conf_addresses(const struct conf *conf, struct addr at[LISTEN_MAX])
 	return n;
 }
 
+/*
+ * Returns the directive of an access log, and which of its lines has it, from 1
+ * on.
+ */
+const char *
+conf_access(const struct conf *conf, size_t i, size_t *nth)
+{
+	bool decisions = conf->access[i].format == RECORD_DECISION;
+
+	*nth = 0;
+	for (size_t j = 0; j <= i; j++)
+		*nth +=
+		    (conf->access[j].format == RECORD_DECISION) == decisions;
+	return decisions ? "DecisionLog" : "AccessLog";
+}
+
 /* What only the whole file shows. */
 
 /* Makes a line and its directive what the next message is about. */
@@ -193,7 +210,7 @@ users_check(struct reader *r, const struct target_rule *rule)
 {
 	const char *name = rule->who->users;
 
-	place(r, rule->line, rule->allow ? "AllowTo" : "DenyTo");
+	place(r, rule->line, target_directive(rule));
 	for (size_t i = 0; i < rule->who->nusers; i++) {
 		if (name[0] != '@')
 			user_check(r, name);
@@ -207,7 +224,7 @@ groups_check(struct reader *r, const struct target_rule *rule)
 {
 	const char *name = rule->who->users;
 
-	place(r, rule->line, rule->allow ? "AllowTo" : "DenyTo");
+	place(r, rule->line, target_directive(rule));
 	for (size_t i = 0; i < rule->who->nusers; i++) {
 		if (name[0] == '@')
 			group_check(r, name + 1);
@@ -258,6 +275,23 @@ exempt_check(struct reader *r)
 		reader_say(r, LOG_LEVEL_WARNING,
 		    "no effect, since no client needs credentials; add a "
 		    "BasicAuth or an AuthFile");
+}
+
+/* A ReportTo is for learning, and must not be forgotten. */
+static void
+reports_check(struct reader *r)
+{
+	const struct targets *t = &r->conf->acl.targets;
+
+	for (size_t i = 0; i < t->n; i++)
+		if (t->rules[i].report) {
+			place(r, t->rules[i].line, "ReportTo");
+			reader_say(r, LOG_LEVEL_NOTICE,
+			    "what this line matches is allowed and reported; "
+			    "write an AllowTo for what is needed, and take "
+			    "this line out");
+			return;
+		}
 }
 
 /* ReverseOnly refuses everything that no ReversePath is for. */
@@ -401,6 +435,7 @@ conf_check(struct reader *r)
 	targets_check(r);
 	exempt_check(r);
 	pins_check(r);
+	reports_check(r);
 	reverse_check(r);
 	listen_check_clashes(r);
 	senders_check(r);

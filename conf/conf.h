@@ -57,7 +57,7 @@ struct conf {
 	char *contact;     /* Contact, or NULL */
 	char *health_path; /* HealthPath, or NULL */
 	char *logfile, *pidfile, *chroot;
-	struct access_path access[ACCESS_LOGS_MAX];
+	struct access_path access[RECORD_LOGS_MAX];
 	size_t naccess;
 	bool access_start;
 	unsigned access_interval; /* 0: none */
@@ -92,6 +92,8 @@ struct conf {
 	struct page pac; /* PacFile */
 	struct stat_host stat_host;
 	struct conf_status status;
+	char **becauses; /* what rules for targets say for themselves */
+	size_t nbecauses;
 	char **auth_files; /* paths: AuthFile */
 	size_t nauth_files;
 	struct logins logins;          /* the users in them */
@@ -108,6 +110,7 @@ struct conf *conf_read(const char *file,
     void (*tell)(enum log_level, const char *text), int *status);
 struct conf *conf_builtin(void);
 void conf_free(struct conf *);
+const char *conf_access(const struct conf *, size_t i, size_t *nth);
 size_t conf_addresses(const struct conf *, struct addr at[LISTEN_MAX]);
 bool conf_wants_users(const struct conf *);
 const struct exempt *conf_exempts(const struct conf *, const struct addr *);

@@ -54,6 +54,7 @@ enum {
 	ADD_HEADERS_MAX = 16,     /* of them */
 	REALM_MAX = 120,          /* bytes */
 	CONTACT_MAX = 200,        /* bytes */
+	BECAUSE_MAX = 200,        /* bytes */
 	DEFAULT_SIZE = 64         /* bytes of a default, with its NUL */
 };
 
@@ -676,21 +677,46 @@ same_path(const char *a, const char *b)
 	return strcmp(a, b) == 0 || (fd >= 0 && fd == safefile_standard(b));
 }
 
-/* Says why there cannot be an access log at this path. */
+/* How many lines there are of AccessLog, or of DecisionLog. */
+static size_t
+access_count(const struct conf *conf, bool decisions)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < conf->naccess; i++)
+		n += (conf->access[i].format == RECORD_DECISION) == decisions;
+	return n;
+}
+
+/* Says why there cannot be such a log at this path. */
 static int
-access_fail(struct reader *r, const char *path)
+access_fail(struct reader *r, const char *path, bool decisions)
 {
 	const struct conf *conf = r->conf;
 
 	for (size_t i = 0; i < conf->naccess; i++)
 		if (same_path(conf->access[i].path, path))
 			return FAIL(r,
-			    "\"%.400s\" is in line %lu already; each AccessLog "
+			    "\"%.400s\" is in line %lu already; each log "
 			    "needs a file of its own",
 			    path, conf->access[i].line);
-	if (conf->naccess == ACCESS_LOGS_MAX)
-		return FAIL(
-		    r, "there may be at most %d such lines", ACCESS_LOGS_MAX);
+	if (access_count(conf, decisions) ==
+	    (decisions ? DECISION_LOGS_MAX : ACCESS_LOGS_MAX))
+		return FAIL(r, "there may be at most %d such lines",
+		    decisions ? DECISION_LOGS_MAX : ACCESS_LOGS_MAX);
+	return 0;
+}
+
+static int
+access_add(struct reader *r, const char *path, enum record_format format)
+{
+	struct conf *conf = r->conf;
+	struct access_path *at = &conf->access[conf->naccess];
+
+	*at = (struct access_path){ NULL, format, r->line };
+	if (set_string(r, &at->path, path) != 0)
+		return -1;
+	conf->naccess++;
 	return 0;
 }
 
@@ -698,22 +724,38 @@ static int
 take_access_log(struct reader *r, const struct directive *d, char *arg)
 {
 	char *path = access_path(r, &arg);
-	struct conf *conf = r->conf;
-	struct access_path *at = &conf->access[conf->naccess];
 	size_t format = RECORD_ADIT;
 
 	(void)d;
-	if (path == NULL || access_fail(r, path) != 0)
+	if (path == NULL || access_fail(r, path, false) != 0)
 		return -1;
 	if (*arg != '\0')
 		format = word_number(r, arg, record_formats, RECORD_FORMATS);
 	if (format == RECORD_FORMATS)
 		return -1;
-	*at = (struct access_path){ NULL, (enum record_format)format, r->line };
-	if (set_string(r, &at->path, path) != 0)
+	return access_add(r, path, (enum record_format)format);
+}
+
+/* DecisionLog: a line for each verdict, beside the access logs. */
+static int
+take_decision_log(struct reader *r, const struct directive *d, char *arg)
+{
+	const char *path = absolute(r, arg);
+
+	(void)d;
+	if (path == NULL || access_fail(r, path, true) != 0)
 		return -1;
-	conf->naccess++;
-	return 0;
+	return access_add(r, path, RECORD_DECISION);
+}
+
+static bool
+show_decision_log(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->naccess; i++)
+		if (conf->access[i].format == RECORD_DECISION)
+			fprintf(
+			    out, "%s \"%s\"\n", d->name, conf->access[i].path);
+	return access_count(conf, true) > 0;
 }
 
 /* The format is left out where an old adit has no other. */
@@ -723,11 +765,13 @@ show_access_logs(FILE *out, const struct directive *d, const struct conf *conf)
 	for (size_t i = 0; i < conf->naccess; i++) {
 		enum record_format format = conf->access[i].format;
 
+		if (format == RECORD_DECISION)
+			continue;
 		fprintf(out, "%s \"%s\"%s%s\n", d->name, conf->access[i].path,
 		    format != RECORD_ADIT ? " " : "",
 		    format != RECORD_ADIT ? record_formats[format] : "");
 	}
-	return conf->naccess > 0;
+	return access_count(conf, false) > 0;
 }
 
 /*
@@ -1305,18 +1349,76 @@ show_hosts_files(FILE *out, const struct directive *d, const struct conf *conf)
 /* Targets and parents. */
 
 /* AllowTo or DenyTo. */
+/* Whether a text is empty, too long, or has a control character. */
+static bool
+is_no_because(const char *text)
+{
+	size_t len = strlen(text);
+
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			return true;
+	return len == 0 || len > BECAUSE_MAX;
+}
+
+/*
+ * Takes the last words of a rule, because "TEXT", off its end, if it has them.
+ * *because becomes a copy that the configuration owns.
+ */
+static int
+because_take(struct reader *r, char *arg, const char **because)
+{
+	static const char word[] = "because";
+	char *end = arg + strlen(arg) - 1, *text = end, *at;
+
+	if (*end != '"')
+		return 0;
+	while (text > arg && *--text != '"')
+		;
+	for (at = text; at > arg && (at[-1] == ' ' || at[-1] == '\t'); at--)
+		;
+	if (at == text || at - arg < (ptrdiff_t)sizeof(word) ||
+	    strncasecmp(at - strlen(word), word, strlen(word)) != 0)
+		return 0;
+	*end = '\0';
+	at -= sizeof(word);
+	if (*at != ' ' && *at != '\t')
+		return 0;
+	if (is_no_because(text + 1))
+		return FAIL(r,
+		    "after \"because\" a text of 1 to %d bytes without "
+		    "control characters must stand in double quotes",
+		    BECAUSE_MAX);
+	while (at > arg && (at[-1] == ' ' || at[-1] == '\t'))
+		at--;
+	*at = '\0';
+	if (add_string(r, &r->conf->becauses, &r->conf->nbecauses, text + 1) !=
+	    0)
+		return -1;
+	*because = r->conf->becauses[r->conf->nbecauses - 1];
+	return 0;
+}
+
 static int
 take_target(struct reader *r, const struct directive *d, char *arg)
 {
-	bool allow = d->name[0] == 'A';
+	bool allow = d->name[0] != 'D';
 	struct targets *t = &r->conf->acl.targets;
 	const char *at, *wrong;
+	const char *because = NULL;
+	size_t n = t->n;
 
+	if (because_take(r, arg, &because) != 0)
+		return -1;
 	doubts_blocks(r, arg);
 	doubts_port(r, arg);
 	wrong = target_add(t, allow, r->line, arg, &at);
 	if (wrong != NULL)
 		return FAIL(r, "\"%.60s\": %s%s", at, wrong, doubts_target(at));
+	for (; n < t->n; n++) {
+		t->rules[n].report = d->name[0] == 'R';
+		t->rules[n].because = because;
+	}
 	if (t->rules[t->n - 1].kind == RULE_NAME && arg[strlen(arg) - 1] != '.')
 		doubts_word(r, t->rules[t->n - 1].name, "write *");
 	return 0;
@@ -1376,10 +1478,12 @@ show_targets(FILE *out, const struct directive *d, const struct conf *conf)
 
 		if (i > 0 && rule->line == rule[-1].line)
 			continue;
-		fprintf(out, "%s ", rule->allow ? "AllowTo" : "DenyTo");
+		fprintf(out, "%s ", target_directive(rule));
 		show_target(out, rule);
 		if (rule->who != NULL)
 			show_who(out, rule->who);
+		if (rule->because != NULL)
+			fprintf(out, " because \"%s\"", rule->because);
 		fputc('\n', out);
 	}
 	return t->n > 0;
@@ -1387,7 +1491,7 @@ show_targets(FILE *out, const struct directive *d, const struct conf *conf)
 
 /* They are with AllowTo. */
 static bool
-show_deny_to(FILE *out, const struct directive *d, const struct conf *conf)
+show_other_to(FILE *out, const struct directive *d, const struct conf *conf)
 {
 	(void)out;
 	(void)d;
@@ -1765,9 +1869,10 @@ static const struct directive directives[] = {
 	{ "ControlMode", take_control_mode, show_control_mode,
 	    AT(status.mode), .value = "0660" },
 	{ "ControlSocket", take_path, show_string, AT(status.socket) },
+	{ "DecisionLog", take_decision_log, show_decision_log, .value = NULL },
 	{ "DefaultErrorFile", take_page, show_page, AT(pages.error) },
 	{ "Deny", take_rule, show_deny, .value = NULL },
-	{ "DenyTo", take_target, show_deny_to, .value = NULL },
+	{ "DenyTo", take_target, show_other_to, .value = NULL },
 	{ "DisableViaHeader", take_bool, show_bool, AT(disable_via),
 	    .value = "no" },
 	{ "DistrustLoopback", take_bool, show_bool, AT(acl.distrust_loopback),
@@ -1829,6 +1934,7 @@ static const struct directive directives[] = {
 	    .min = 1024, .max = 1000000000 },
 	{ "ReloadTunnels", take_tunnels, show_tunnels, AT(judge_tunnels),
 	    .value = "keep" },
+	{ "ReportTo", take_target, show_other_to, .value = NULL },
 	{ "ReverseBaseURL", take_reverse_base, show_string,
 	    AT(reverse.base_url) },
 	{ "ReverseMagic", take_bool, show_bool, AT(reverse.magic),
@@ -2091,6 +2197,7 @@ directives_free(struct conf *conf)
 	for (size_t i = 0; i < conf->naccess; i++)
 		free(conf->access[i].path);
 	acl_free(&conf->acl);
+	strings_free(conf->becauses, conf->nbecauses);
 	strings_free(conf->auth_files, conf->nauth_files);
 	login_free(&conf->logins);
 	authhelper_free(&conf->auth_helper);

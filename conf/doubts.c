@@ -368,11 +368,12 @@ target_doubt(struct reader *r, size_t i, size_t n, bool last, bool told)
 	part = hider == NULL && last ? line_hider(t, i, n, true) : NULL;
 	if ((hider == NULL && part == NULL) || !told)
 		return hider != NULL || part != NULL;
-	place(r, rule->line, rule->allow ? "AllowTo" : "DenyTo");
+	place(r, rule->line, target_directive(rule));
 	if (hider != NULL)
-		hidden_say(r, rule->allow != hider->allow,
-		    hider->allow ? "AllowTo" : "DenyTo", hider->line,
-		    "targets");
+		hidden_say(r,
+		    rule->allow != hider->allow ||
+			rule->report != hider->report,
+		    target_directive(hider), hider->line, "targets");
 	else
 		WARN(r,
 		    "no effect, since AllowTo in line %lu comes first where "

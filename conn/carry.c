@@ -89,6 +89,10 @@ vet_refused(struct conn *c, const struct vet_refusal *r)
 	    say_target(c), r->why, rule->line, say_whom(c));
 	if (r->name != NULL)
 		c->offered = strndup(r->name, r->name_len);
+	say_verdict(c,
+	    &(struct judged){ .refusal = r->refusal,
+		.rule = rule->line,
+		.because = rule->because });
 	return vet_end(c, r->alert, r->alert_len);
 }
 

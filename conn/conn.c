@@ -300,7 +300,9 @@ conn_request_begin(struct conn *c)
 	c->method[0] = '\0';
 	c->lookup_ms = c->connect_ms = -1;
 	c->parent = NULL;
-	c->rule = 0;
+	c->rule = c->reported = 0;
+	c->because = NULL;
+	c->judged = false;
 }
 
 /* Writes the line of a connection, or of one request, to the access logs. */
@@ -923,6 +925,7 @@ conn_reply(struct conn *c, enum refusal refusal, struct reply *r)
 	if (r->request == NULL)
 		r->request = request_text(c);
 	r->target = c->target;
+	r->because = c->because;
 	r->client = &c->client;
 	if (c->setup != NULL)
 		r->bodiless = c->setup->request.is_head;
@@ -934,6 +937,12 @@ conn_reply(struct conn *c, enum refusal refusal, struct reply *r)
 	stats_refused(refusal);
 	if (c->rule != 0)
 		stats_rule(refusal, c->rule);
+	say_verdict(c,
+	    &(struct judged){ .refusal = refusal,
+		.rule = c->rule,
+		.because = c->because,
+		.addrs = r->addrs,
+		.naddrs = r->naddrs });
 	relay_free(&c->tunnel);
 	return conn_close(c, text, len);
 }

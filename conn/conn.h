@@ -15,6 +15,7 @@
 #include "race.h"
 #include "record.h"
 #include "refusal.h"
+#include "say.h"
 #include "share.h"
 #include "tunnel.h"
 #include "turns.h"
@@ -45,23 +46,6 @@ enum conn_state {
 	CONN_RELAY,   /* the tunnel is established */
 	CONN_FLUSH,   /* one side is lost; the rest goes to the other side */
 	CONN_LINGER   /* the last answer is sent; the client may still read */
-};
-
-/* Why a connection ends; adit(8) explains the words in the access log. */
-enum ending {
-	END_CLOSED,    /* by both sides; any other ending resets a tunnel */
-	END_FORWARDED, /* the client has its answer */
-	END_CLIENT_RESET,
-	END_SERVER_RESET,
-	END_CLIENT_LEFT,
-	END_REFUSED,
-	END_IDLE,
-	END_GAVE_WAY, /* to another client, when all places were taken */
-	END_LIFETIME,
-	END_KILLED, /* by an administrator */
-	END_JUDGED, /* refused by the rules of a reload */
-	END_DRAINED,
-	END_STOPPED
 };
 
 /* What a connection needs only until it reaches a server. */
@@ -102,6 +86,7 @@ struct conn {
 	int status;           /* of the answer; 0: none was sent */
 	bool counted;         /* for MaxClientsPerHost */
 	bool recorded;        /* the last request is in the access log */
+	bool judged;          /* and its verdict in the DecisionLog */
 	bool half;            /* counted as one of which one side has ended */
 	bool probed;          /* its peers are asked if they are there */
 	bool proxied;         /* by a load balancer, whose address is via */
@@ -113,7 +98,9 @@ struct conn {
 	uint64_t serial;          /* with the worker's slot, its id: say_id() */
 	struct addr client, server, via;
 	const struct upstream *parent; /* that server is, or NULL */
-	uint32_t rule; /* the line that refuses the request, or 0 */
+	uint32_t rule;       /* the line that refuses the request, or 0 */
+	uint32_t reported;   /* the ReportTo that allows it, or 0 */
+	const char *because; /* what the line says for itself, or NULL */
 	int32_t lookup_ms, connect_ms; /* how long each took; -1: not done */
 	int64_t entered;               /* the state, on the way to a server */
 	int64_t report_at; /* when it is in the access logs again, or 0 */
@@ -189,6 +176,7 @@ const char *say_descriptor(const struct conn *);
 const char *say_whom(const struct conn *);
 void say_connect(struct conn *);
 void say_record(const struct conn *, enum record_event);
+void say_verdict(const struct conn *, const struct judged *);
 void say_dropped(const struct addr *client, enum refusal);
 
 void conn_request_begin(struct conn *);

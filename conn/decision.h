@@ -50,6 +50,8 @@ struct decision {
 	enum verdict verdict; /* by name; ACL_ASK: not decided by name */
 	const struct target_rule *rule; /* the one that decides, or NULL */
 	const char *floor; /* CHECK_ADDRESS: the one that refuses, or NULL */
+	const struct addr *addrs; /* that were judged, for the log */
+	size_t naddrs;
 	bool own; /* CHECK_ADDRESS: this proxy listens on the address */
 };
 

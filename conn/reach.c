@@ -214,17 +214,55 @@ reach_refuse(struct conn *c, enum refusal refusal, const struct decision *d)
 	const char *what =
 	    refusal == REFUSE_ADDRESS ? "Refused address of" : "Refused target";
 
-	if (d->rule != NULL && !d->rule->allow)
+	struct reply reply = { .addrs = d->addrs, .naddrs = d->naddrs };
+
+	if (d->rule != NULL && !d->rule->allow) {
 		c->rule = (uint32_t)d->rule->line;
+		c->because = d->rule->because;
+	}
 	if (c->rule != 0)
-		log_line(LOG_LEVEL_NOTICE, "%s %s: line %lu of %.200s %s", what,
-		    say_target(c), d->rule->line, conf->file, say_whom(c));
+		log_line(LOG_LEVEL_NOTICE, "%s %s: line %lu of %.200s%s%s %s",
+		    what, say_target(c), d->rule->line, conf->file,
+		    c->because != NULL ? ": " : "",
+		    c->because != NULL ? c->because : "", say_whom(c));
 	else
 		log_line(LOG_LEVEL_NOTICE, "%s %s: %s %s", what, say_target(c),
 		    d->floor != NULL ? d->floor
 				     : "not a target for this client",
 		    say_whom(c));
-	return conn_refuse(c, refusal);
+	return conn_reply(c, refusal, &reply);
+}
+
+/* Logs and counts that only a ReportTo allows a request. */
+static void
+reach_report(struct conn *c, const struct target_rule *rule)
+{
+	c->reported = (uint32_t)rule->line;
+	stats_add(COUNT_REPORTED, 1);
+	stats_rule(REFUSE_NOTHING, c->reported);
+	log_line(LOG_LEVEL_NOTICE, "Reported target %s: line %lu of %.200s %s",
+	    say_target(c), rule->line, conf->file, say_whom(c));
+}
+
+/*
+ * A request is allowed, by the rule of the decision if there is one.  This is
+ * recorded once, even if several parents are tried.
+ */
+static void
+reach_permit(struct conn *c, const struct decision *d)
+{
+	const struct target_rule *rule = d->rule;
+
+	if (rule != NULL && rule->report && c->reported == 0)
+		reach_report(c, rule);
+	if (c->judged)
+		return;
+	c->judged = true;
+	say_verdict(c,
+	    &(struct judged){ .rule = rule != NULL ? rule->line : 0,
+		.because = rule != NULL ? rule->because : NULL,
+		.addrs = d->addrs,
+		.naddrs = d->naddrs });
 }
 
 /* Makes a decision for the request of a connection and the way chosen. */
@@ -252,18 +290,28 @@ reach_dial(struct conn *c, const struct addr *addrs, size_t n)
 {
 	const struct upstream *u = c->setup->upstream;
 	struct decision d = reach_decision(c);
+	const struct target_rule *rule = NULL;
 	struct addr allowed[ADDRS_MAX];
 	size_t nallowed = 0;
 
+	d.addrs = addrs;
+	d.naddrs = n;
 	for (size_t i = 0; i < n; i++) {
 		struct addr addr = addrs[i];
 
 		addr.port = u != NULL ? u->port : c->setup->request.port;
-		if (u != NULL || decision_address(&d, &addr) == REFUSE_NOTHING)
-			allowed[nallowed++] = addr;
+		if (u == NULL && decision_address(&d, &addr) != REFUSE_NOTHING)
+			continue;
+		if (nallowed == 0 || (d.rule != NULL && d.rule->report))
+			rule = d.rule;
+		allowed[nallowed++] = addr;
 	}
 	if (nallowed == 0)
 		return reach_refuse(c, REFUSE_ADDRESS, &d);
+	d.rule = rule;
+	if (u == NULL)
+		reach_permit(c, &d);
+
 	race_init(&c->setup->race, allowed, nallowed, conn_connect_by(c));
 	return CONN_CONNECT;
 }
@@ -320,8 +368,12 @@ reach_resolve(struct conn *c)
 	}
 	d = reach_decision(c);
 	refusal = parent_permits(c, &d);
-	return refusal != REFUSE_NOTHING ? reach_refuse(c, refusal, &d)
-					 : reach_begin(c);
+	d.addrs = &s->request.addr;
+	d.naddrs = s->request.literal;
+	if (refusal != REFUSE_NOTHING)
+		return reach_refuse(c, refusal, &d);
+	reach_permit(c, &d);
+	return reach_begin(c);
 }
 
 /* Takes the desk's answer with the addresses of a name. */

@@ -30,7 +30,9 @@ const size_t reply_established_len = sizeof(reply_established) - 1;
 enum {
 	FIELDS_MAX = 2048, /* bytes of a status line and fields */
 	DETAIL_SIZE = 160, /* bytes of a sentence, with its NUL */
-	NUMBERS = 5        /* on the page of statistics */
+	DETAILS_SIZE =
+	    256,    /* bytes of "details" in Proxy-Status, with its NUL */
+	NUMBERS = 5 /* on the page of statistics */
 };
 
 /*
@@ -46,6 +48,7 @@ static const char page_head[] =
     "margin:8vh auto;padding:0 1em;overflow-wrap:anywhere}"
     "h1{font-size:1.5em;line-height:1.2}</style></head>\n"
     "<body><main><h1>{errno} {cause}</h1>\n<p>{detail}</p>\n";
+static const char page_because[] = "<p>{because}</p>\n";
 static const char page_target[] = "<p>Target: <code>{url}</code></p>\n";
 static const char page_end[] =
     "<p>{advice}</p>\n<p>If you need help, ask {contact}.\n"
@@ -155,6 +158,22 @@ quote(char *out, size_t size, const char *text)
 	out[n] = '\0';
 }
 
+/*
+ * Escapes a text for a String of RFC 9651, which is also a quoted-string of RFC
+ * 9110; cuts it if too long.  Only ASCII may stand there.
+ */
+static void
+quote_ascii(char *out, size_t size, const char *text)
+{
+	char copy[DETAILS_SIZE];
+	size_t n = 0;
+
+	for (; *text != '\0' && n + 1 < sizeof(copy); text++)
+		copy[n++] = (char)(*text >= 0x20 && *text < 0x7f ? *text : '?');
+	copy[n] = '\0';
+	quote(out, size, copy);
+}
+
 /* Writes the fields that only some statuses have. */
 static void
 special_fields(char *out, size_t size, const struct reply *r, const char *realm)
@@ -184,11 +203,13 @@ special_fields(char *out, size_t size, const struct reply *r, const char *realm)
 
 /*
  * Writes the value of Proxy-Status, RFC 9209 2: for an error its type, and the
- * status that a parent has sent; otherwise only the name of the proxy.
+ * status that a parent has sent or the reason that a rule gives; otherwise only
+ * the name of the proxy.
  */
 static void
 proxy_status(char *out, size_t size, const struct reply *r)
 {
+	char details[2 * DETAILS_SIZE];
 	int n = snprintf(out, size, "adit");
 
 	if (r->status < 400)
@@ -196,8 +217,12 @@ proxy_status(char *out, size_t size, const struct reply *r)
 	n += snprintf(out + n, size - (size_t)n, "; error=%s",
 	    refusal_row(r->refusal)->type);
 	if (r->received != 0)
-		snprintf(out + n, size - (size_t)n, "; received-status=%d",
+		n += snprintf(out + n, size - (size_t)n, "; received-status=%d",
 		    r->received);
+	if (r->because == NULL)
+		return;
+	quote_ascii(details, sizeof(details), r->because);
+	snprintf(out + n, size - (size_t)n, "; details=\"%s\"", details);
 }
 
 /*
@@ -208,7 +233,7 @@ static size_t
 fields_make(char out[FIELDS_MAX], const struct reply *r, const char *date,
     size_t page_len)
 {
-	char special[320], status[128];
+	char special[320], status[128 + 2 * DETAILS_SIZE];
 	int n;
 
 	special_fields(special, sizeof(special), r, rules.realm);
@@ -217,7 +242,7 @@ fields_make(char out[FIELDS_MAX], const struct reply *r, const char *date,
 	    "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\n"
 	    "Content-Length: %zu\r\nConnection: close\r\n"
 	    "Proxy-Status: %s\r\n%s\r\n",
-	    r->status, refusal_phrase(r->status), date,
+	    r->status, refusal_answer(r->refusal, r->status), date,
 	    r->document != NULL ? r->document->type : page_type, page_len,
 	    status, special);
 	assert(n > 0 && n < FIELDS_MAX);
@@ -244,7 +269,9 @@ static size_t
 page_make(char out[PAGE_MAX], const struct reply *r, const struct page *page,
     const struct page_value *values, size_t nvalues)
 {
-	const char *parts[] = { page_head, r->target != NULL ? page_target : "",
+	const char *parts[] = { page_head,
+		r->because != NULL ? page_because : "",
+		r->target != NULL ? page_target : "",
 		rules.mail ? page_end_mail : page_end };
 	size_t n = 0;
 
@@ -307,7 +334,7 @@ reply_make(const char **text, struct reply *r)
 	addr_text(r->client, client);
 	/* The names are tinyproxy's. */
 	const struct page_value values[] = { { "errno", code, false },
-		{ "cause", refusal_phrase(r->status), false },
+		{ "cause", refusal_answer(r->refusal, r->status), false },
 		{ "request", r->request, false }, { "clientip", client, false },
 		{ "clienthost", client, false }, { "date", date, false },
 		{ "website", "", false }, { "version", ADIT_VERSION, false },
@@ -315,6 +342,7 @@ reply_make(const char **text, struct reply *r)
 		{ "detail", detail_text(detail, r), false },
 		{ "url", r->target, false }, { "error", r->why, false },
 		{ "advice", advice_text(r->status), false },
+		{ "because", r->because != NULL ? r->because : "", true },
 		{ "contact", rules.contact, true },
 		{ "opens", count_text(n[0], stats->open), false },
 		{ "reqs", count_text(n[1], stats->tally[TALLY_REQUESTS]),

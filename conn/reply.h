@@ -26,6 +26,7 @@ struct reply {
 	int received;        /* the status that a parent has sent */
 	bool of_parent;      /* a parent has failed, not the target */
 	const char *detail;  /* replaces the refusal's sentence */
+	const char *because; /* the administrator's reason, or NULL */
 	const char *why;     /* the cause, such as strerror() has it */
 	const char *request; /* the request line */
 	const char *target;  /* as asked */
@@ -33,6 +34,9 @@ struct reply {
 	const struct stats *stats;       /* shown on the page of StatHost */
 	const struct document *document; /* in place of a page */
 	const char *location;            /* the Location of a 301 */
+	const struct addr
+	    *addrs; /* of the target that were judged, for the log */
+	size_t naddrs;
 	bool bodiless; /* without the page: the answer to a HEAD */
 };
 

@@ -192,11 +192,11 @@ method_of(const struct conn *c)
 	return c->method[0] != '\0' ? c->method : "CONNECT";
 }
 
-/* Writes the line of a connection or of one request, or one on the way. */
-void
-say_record(const struct conn *c, enum record_event event)
+/* What all lines of a connection have. */
+static struct record
+record_of(const struct conn *c, enum record_event event)
 {
-	struct record r = { .event = event,
+	return (struct record){ .event = event,
 		.client = &c->client,
 		.via = c->proxied ? &c->via : NULL,
 		.user = c->user,
@@ -212,19 +212,68 @@ say_record(const struct conn *c, enum record_event event)
 		.ms = clock_now() - c->began,
 		.dns = c->lookup_ms,
 		.connect = c->connect_ms,
+
 		.slot = args->slot,
 		.serial = c->serial,
 		.generation = args->generation,
 		.worker = args->index };
+}
 
-	if (!log_records())
+static void
+parent_add(struct record *r, const struct upstream *parent)
+{
+	if (parent == NULL)
 		return;
-	if (c->parent != NULL) {
-		r.parent = c->parent->host;
-		r.parent_port = c->parent->port;
-	}
-	if (c->refusal != REFUSE_NOTHING)
+	r->parent = parent->host;
+	r->parent_port = parent->port;
+}
+
+/* Writes the line of a connection or of one request, or one on the way. */
+void
+say_record(const struct conn *c, enum record_event event)
+{
+	struct record r;
+
+	if (!log_records(event))
+		return;
+	r = record_of(c, event);
+	parent_add(&r, c->parent);
+	if (c->refusal != REFUSE_NOTHING) {
 		refusal_add(&r, c->refusal, c->rule);
+	} else if (c->reported != 0) {
+		r.reported = true;
+		r.rule = c->reported;
+		r.rule_file = args->conf->file;
+	}
+	log_access(&r);
+}
+
+/*
+ * Writes the line of a verdict to the DecisionLog: a request is allowed, or
+ * refused by a rule, a limit or for want of credentials.  Other answers of this
+ * proxy, which nobody has decided on, have none.
+ */
+void
+say_verdict(const struct conn *c, const struct judged *j)
+{
+	bool refused = j->refusal != REFUSE_NOTHING;
+	struct record r;
+
+	if (!log_records(RECORD_VERDICT) || (refused && !is_denial(j->refusal)))
+		return;
+	r = record_of(c, RECORD_VERDICT);
+	if (c->setup != NULL)
+		parent_add(&r, c->setup->upstream);
+	r.verdict = refusal_verdict(j->refusal);
+	if (refused)
+		refusal_add(&r, j->refusal, j->rule);
+	else if (c->reported != 0)
+		r.verdict = "report";
+	r.because = j->because;
+	r.rule = j->rule;
+	r.rule_file = r.rule_file != NULL ? r.rule_file : args->conf->file;
+	r.addrs = j->addrs;
+	r.naddrs = j->naddrs;
 	log_access(&r);
 }
 
@@ -241,5 +290,9 @@ say_dropped(const struct addr *client, enum refusal refusal)
 		.worker = args->index };
 
 	refusal_add(&r, refusal, 0);
+	log_access(&r);
+	r.event = RECORD_VERDICT;
+	r.verdict = refusal_verdict(refusal);
+	r.status = refusal_row(refusal)->status;
 	log_access(&r);
 }

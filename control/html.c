@@ -336,10 +336,11 @@ print_rules(FILE *out, const struct view *v)
 
 	if (s->nrules == 0)
 		return;
-	fputs("<section aria-labelledby=\"rules\"><h2 id=\"rules\">Rules that "
-	      "refuse</h2>\n<table><tr><th scope=\"col\">Rule</th><th "
-	      "scope=\"col\">Reason</th><th scope=\"col\" class=\"n\">Count"
-	      "</th></tr>\n",
+	fputs(
+	    "<section aria-labelledby=\"rules\"><h2 id=\"rules\">Rules that "
+	    "refuse or report</h2>\n<table><tr><th scope=\"col\">Rule</th><th "
+	    "scope=\"col\">Reason</th><th scope=\"col\" class=\"n\">Count"
+	    "</th></tr>\n",
 	    out);
 	for (size_t i = 0; i < s->nrules && i < CROWD_SHOWN; i++) {
 		const struct sheet_rule *r = &s->rules[i];
@@ -349,8 +350,7 @@ print_rules(FILE *out, const struct view *v)
 		fprintf(out,
 		    ":%u</td><td>%s</td><td class=\"n\">%" PRIu64
 		    "</td></tr>\n",
-		    (unsigned)r->line, refusal_row(r->refusal)->reason,
-		    r->count);
+		    (unsigned)r->line, view_reason(r->refusal), r->count);
 	}
 	fputs("</table></section>\n", out);
 }

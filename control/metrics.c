@@ -140,6 +140,8 @@ print_load(FILE *out, const struct sheet *s)
 	    s->count[COUNT_UP]);
 	labelled(out, "adit_received_bytes_total", "from", "server",
 	    s->count[COUNT_DOWN]);
+	single(out, "adit_reported_total", "counter",
+	    "Requests that only a ReportTo allows.", s->count[COUNT_REPORTED]);
 	single(out, "adit_log_lines_lost_total", "counter",
 	    "Lines, or batches of them, that a log did not take.",
 	    s->count[COUNT_LINES_LOST]);

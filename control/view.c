@@ -106,6 +106,14 @@ view_session(FILE *out, const struct gathered *g, uint64_t rate, bool json)
 	    s->up, s->down, rate, s->age, s->idle);
 }
 
+/* The reason of a refusal; a rule without one is a ReportTo. */
+const char *
+view_reason(enum refusal refusal)
+{
+	return refusal == REFUSE_NOTHING ? "reported"
+					 : refusal_row(refusal)->reason;
+}
+
 /* The file in which the rule stands that causes a refusal. */
 const char *
 view_file(const struct view *v, enum refusal refusal)
@@ -213,7 +221,7 @@ json_rules(FILE *out, const struct view *v)
 		const struct sheet_rule *r = &s->rules[i];
 
 		fprintf(out, "%s{", i > 0 ? "," : "");
-		json_text(out, "reason", refusal_row(r->refusal)->reason);
+		json_text(out, "reason", view_reason(r->refusal));
 		json_text(out, "file", view_file(v, r->refusal));
 		json_number(out, "line", r->line);
 		fprintf(out, "\"count\":%" PRIu64 "}", r->count);
@@ -274,6 +282,7 @@ view_json(FILE *out, const struct view *v)
 	json_number(out, "bytes_up", s->count[COUNT_UP]);
 	json_number(out, "bytes_down", s->count[COUNT_DOWN]);
 	json_number(out, "lines_lost", s->count[COUNT_LINES_LOST]);
+	json_number(out, "reported", s->count[COUNT_REPORTED]);
 	json_reload(out, &s->view.reload);
 	json_refusals(out, s);
 	json_rules(out, v);

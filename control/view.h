@@ -27,6 +27,7 @@ struct view {
 	uint64_t missed;     /* workers that did not answer */
 };
 
+const char *view_reason(enum refusal);
 const char *view_file(const struct view *, enum refusal);
 void view_json(FILE *, const struct view *);
 void view_lines(FILE *, const struct view *);

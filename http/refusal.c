@@ -178,6 +178,18 @@ refusal_phrase(int status)
 }
 
 /*
+ * Returns the reason phrase of an answer.  Some clients show nothing else, so
+ * that of a refusal by rules says that no fault is the cause.
+ */
+const char *
+refusal_answer(enum refusal refusal, int status)
+{
+	return status == 403 && rows[refusal].tally == TALLY_DENIED
+	    ? "Forbidden by proxy rules"
+	    : refusal_phrase(status);
+}
+
+/*
  * Returns what rules and limits say with an answer of this proxy, in a word:
  * "allow", "deny", "407", "limit", or "answer" if that is no refusal.
  */

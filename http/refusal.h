@@ -89,6 +89,7 @@ struct refusal_row {
 
 const struct refusal_row *refusal_row(enum refusal);
 const char *refusal_phrase(int status);
+const char *refusal_answer(enum refusal, int status);
 const char *refusal_verdict(enum refusal);
 
 #endif

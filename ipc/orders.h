@@ -32,7 +32,7 @@ struct order_message {
 	enum log_level level;
 	enum log_time time;
 	size_t naccess;
-	enum record_format formats[ACCESS_LOGS_MAX];
+	enum record_format formats[RECORD_LOGS_MAX];
 	/* ORDER_DRAIN: a bit for each listener that no other worker serves. */
 	uint64_t abandoned;
 	/* ORDER_SESSIONS: what comes back ends some of them, as new rules say. */

@@ -306,7 +306,7 @@ worker_logs(struct gen *gen, struct child *child, const struct logs *logs)
 		.syslog = logs->syslog,
 		.level = logs->level,
 		.time = logs->time };
-	int fds[1 + ACCESS_LOGS_MAX];
+	int fds[1 + RECORD_LOGS_MAX];
 	size_t n = 0;
 
 	if (order.log)

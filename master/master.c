@@ -266,6 +266,8 @@ access_kept(const struct conf *conf, size_t i, const struct conf *used)
 	    access_find(used, conf->access[i].path);
 
 	if (kept != NULL || i >= used->naccess ||
+	    (used->access[i].format == RECORD_DECISION) !=
+		(conf->access[i].format == RECORD_DECISION) ||
 	    access_find(conf, used->access[i].path) != NULL)
 		return kept;
 	return &used->access[i];
@@ -280,9 +282,11 @@ access_log_keep(
 	struct access_path *at = &gen->conf->access[i];
 	const struct access_path *kept = access_kept(gen->conf, i, was);
 	struct access_log *log = &logs->access[i];
+	size_t nth;
 	int fd = kept != NULL ? used->logs.access[kept - was->access].fd : -1;
 
-	say_kept("AccessLog", at->path, fd >= 0 ? kept->path : NULL);
+	say_kept(conf_access(gen->conf, i, &nth), at->path,
+	    fd >= 0 ? kept->path : NULL);
 	log->fd = copy_of_fd(fd);
 	if (fd < 0 || gen->conf == was || strcmp(at->path, kept->path) == 0)
 		return;

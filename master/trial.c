@@ -158,10 +158,15 @@ log_try(struct findings *f, const char *directive, size_t nth, const char *path,
 static void
 files_try(struct findings *f, const struct conf *conf, uid_t user)
 {
+	const char *directive;
+	size_t nth;
+
 	if (!conf->syslog)
 		log_try(f, "LogFile", 0, conf->logfile, user);
-	for (size_t i = 0; i < conf->naccess; i++)
-		log_try(f, "AccessLog", i + 1, conf->access[i].path, user);
+	for (size_t i = 0; i < conf->naccess; i++) {
+		directive = conf_access(conf, i, &nth);
+		log_try(f, directive, nth, conf->access[i].path, user);
+	}
 	if (conf->pidfile != NULL && safefile_create_check(conf->pidfile) != 0)
 		found(f, "PidFile", 0, STATUS_SYSTEM, "%.400s: %s",
 		    conf->pidfile, safefile_why());

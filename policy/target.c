@@ -192,6 +192,13 @@ target_index(struct targets *t)
 	return 0;
 }
 
+/* Returns the name of the directive of a rule. */
+const char *
+target_directive(const struct target_rule *rule)
+{
+	return rule->report ? "ReportTo" : rule->allow ? "AllowTo" : "DenyTo";
+}
+
 /* Frees what a struct targets owns. */
 void
 target_free(struct targets *t)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* AllowTo and DenyTo: the rules for targets. */
+/* AllowTo, DenyTo and ReportTo: the rules for targets. */
 #ifndef TARGET_H
 #define TARGET_H
 
@@ -17,9 +17,10 @@ enum {
 	NET_KINDS_MAX = 64 /* kinds of rules for blocks that are told apart */
 };
 
-/* One AllowTo or DenyTo, or one of the blocks of "private". */
+/* One AllowTo, DenyTo or ReportTo, or one of the blocks of "private". */
 struct target_rule {
 	bool allow;
+	bool report;    /* ReportTo: allowed, but reported */
 	bool wholesale; /* one of the blocks of "private" */
 	bool tls;       /* the tunnel must be TLS, for the name asked for */
 	bool noech;     /* and must not hide another name */
@@ -29,6 +30,7 @@ struct target_rule {
 	unsigned char net[16]; /* RULE_NET */
 	char *name;            /* owned; RULE_SUFFIX: with its dot */
 	const struct who *who; /* or NULL: for everybody */
+	const char *because;   /* the configuration's, or NULL */
 	unsigned long line;
 	uint32_t next; /* next rule with the same key, or UINT32_MAX */
 };
@@ -55,6 +57,7 @@ struct targets {
 	size_t mask;     /* size of the table, minus one */
 };
 
+const char *target_directive(const struct target_rule *);
 const char *target_add(struct targets *, bool allow, unsigned long line,
     char *text, const char **at);
 int target_index(struct targets *);

@@ -1021,6 +1021,7 @@ all_set() {
 	AllowTo .example:443 user alice
 	DenyTo 2001:db8::1
 	AllowTo host.example
+	ReportTo .report.example:443 client 192.0.2.7 because "a, b"
 	Anonymous "Accept"
 	Anonymous "A"
 	AuthFile "$DIR/users"
@@ -1041,6 +1042,7 @@ all_set() {
 	ControlGroup $(id -gn "$user")
 	ControlMode 0600
 	ControlSocket "$DIR/control"
+	DecisionLog "$DIR/decision log"
 	DefaultErrorFile "$DIR/page"
 	DisableViaHeader yes
 	DistrustLoopback yes

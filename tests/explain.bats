@@ -171,7 +171,7 @@ conf() {
 	[ "${lines[2]}" = "port 443: allowed by the built-in ConnectPort 443" ]
 	[ "${lines[6]}" = "answer: 200, a tunnel to 127.0.0.1:443" ]
 	run -1 "$ADIT" -t 192.0.2.1 - 127.0.0.1:443
-	[ "${lines[1]}" = "answer: 403 Forbidden, http_request_denied" ]
+	[ "${lines[1]}" = "answer: 403 Forbidden by proxy rules, http_request_denied" ]
 	run -1 "$ADIT" -t ::1 - 127.0.0.1:80
 	[ "${lines[2]}" = "port 80: refused: no ConnectPort names it" ]
 }
@@ -183,7 +183,7 @@ conf() {
 	explains 1 192.0.2.66 alice 8.8.8.8:443
 	diff -u - "$DIR/said" <<-EOF
 	client 192.0.2.66: refused by line 3: Deny 192.0.2.66
-	answer: 403 Forbidden, http_request_denied
+	answer: 403 Forbidden by proxy rules, http_request_denied
 	EOF
 	explains 1 10.0.0.1 alice 8.8.8.8:443
 	says "client 10.0.0.1: refused: no Allow matches"
@@ -196,7 +196,7 @@ conf() {
 	says "port 22: refused: no ConnectPort names it"
 	explains 1 192.0.2.7 alice 8.8.9.8:443
 	says "address 8.8.9.8: refused: no AllowTo matches" \
-	    "answer: 403 Forbidden, destination_ip_prohibited"
+	    "answer: 403 Forbidden by proxy rules, destination_ip_prohibited"
 	explains 1 192.0.2.7 alice '[::ffff:10.0.0.1]:443'
 	says "address 10.0.0.1: refused by line 9: DenyTo private"
 	explains 1 192.0.2.7 alice 192.0.2.1:8888
@@ -257,7 +257,7 @@ conf() {
 	conf "Filter \"$DIR/filter\""
 	explains 1 192.0.2.7 - ADS.example.com:443
 	says "filter: refused by line 3 of $DIR/filter: ^ads\\." \
-	    "answer: 403 Forbidden, http_request_denied"
+	    "answer: 403 Forbidden by proxy rules, http_request_denied"
 	explains 0 192.0.2.7 - 192.0.2.1:443
 	says "filter: allowed: no pattern of $DIR/filter matches"
 	conf "Filter \"$DIR/filter\"" "FilterDefaultDeny yes"
@@ -290,7 +290,7 @@ conf() {
 	says "target other.test:443: looked up by the parent, refused: no AllowTo matches"
 	explains 1 192.0.2.7 - x.secret.test:443
 	explains 1 192.0.2.7 - 127.0.0.1:443
-	says "answer: 403 Forbidden, destination_ip_prohibited"
+	says "answer: 403 Forbidden by proxy rules, destination_ip_prohibited"
 	conf "Upstream http proxy1.example:3128" "DenyTo 10.0.0.0/8"
 	explains 1 192.0.2.7 - localhost:443
 	says "target localhost:443: looked up by the parent, refused by a floor: only clients on loopback may use names of loopback"

@@ -102,7 +102,7 @@ test_tunnel(void)
 	    "\"id\":\"3.1207\",\"client\":\"192.0.2.7\","
 	    "\"client_port\":4711,\"via\":null,\"user\":\"al ice\","
 	    "\"method\":\"CONNECT\",\"target\":\"h.test:443\","
-	    "\"host\":\"h.test\",\"port\":443,"
+	    "\"host\":\"h.test\",\"port\":443,\"server_name\":null,"
 	    "\"dialled\":\"198.51.100.9:443\",\"parent\":null,\"status\":200,"
 	    "\"reason\":\"closed\",\"error\":null,\"rule\":null,"
 	    "\"bytes_up\":12,\"bytes_down\":34,\"seconds\":1.292,"
@@ -203,17 +203,67 @@ test_hostile(void)
 	    "a%22%5c%09b%ff - HIER_DIRECT/198.51.100.9 -");
 }
 
+/* The verdict on a request, for the DecisionLog alone. */
+static void
+test_verdict(void)
+{
+	struct addr addrs[2] = { client, dialled };
+	struct record r = tunnel();
+
+	r.event = RECORD_VERDICT;
+	r.verdict = "deny";
+	r.reason = "target_address";
+	r.status = 403;
+	r.rule_file = "/etc/adit/adit.conf";
+	r.rule = 12;
+	r.because = "no \xc3\xbc\\";
+	r.server_name = "x\"\n";
+	r.addrs = addrs;
+	r.naddrs = 2;
+	is(RECORD_DECISION, &r,
+	    "{\"time\":\"2026-11-27T06:42:44.292Z\",\"id\":\"3.1207\","
+	    "\"client\":\"192.0.2.7\",\"client_port\":4711,\"via\":null,"
+	    "\"user\":\"al ice\",\"method\":\"CONNECT\","
+	    "\"target\":\"h.test:443\",\"host\":\"h.test\",\"port\":443,"
+	    "\"server_name\":\"x\\\"\\n\",\"parent\":null,"
+	    "\"addresses\":[\"192.0.2.7\",\"198.51.100.9\"],"
+	    "\"verdict\":\"deny\",\"reason\":\"target_address\","
+	    "\"status\":403,\"rule\":\"/etc/adit/adit.conf:12\","
+	    "\"because\":\"no \xc3\xbc\\\\\",\"generation\":2,"
+	    "\"worker\":1}");
+	for (int i = 0; i < RECORD_FORMATS; i++)
+		must(!record_wanted((enum record_format)i, RECORD_VERDICT),
+		    "an access log has no verdicts");
+	for (int i = RECORD_END; i <= RECORD_VERDICT; i++)
+		must(record_wanted(RECORD_DECISION, (enum record_event)i) ==
+			(i == RECORD_VERDICT),
+		    "and a DecisionLog nothing else");
+	r = tunnel();
+	r.reported = true;
+	is(RECORD_ADIT, &r,
+	    "2026-11-27T06:42:44.292Z 192.0.2.7 al\\x20ice h.test:443 "
+	    "198.51.100.9:443 200/closed 12 34 1.292 reported 3.1207");
+}
+
 /* Each value is cut, and never within a character or an escape. */
 static void
 test_long(void)
 {
 	static char text[20000];
+	struct addr addrs[16];
 	struct record r = tunnel();
 	const char *line;
 
+	for (int i = 0; i < 16; i++)
+		addr_parse(&addrs[i],
+		    "fe80:1111:2222:3333:4444:5555:6666:7777%4294967295");
+	r.addrs = addrs;
+	r.naddrs = 16;
+	r.reason = r.verdict = "server_malformed";
 	for (int byte = 1; byte < 256; byte++) {
 		memset(text, byte, sizeof(text) - 1);
 		r.user = r.method = r.target = r.parent = r.rule_file = text;
+		r.because = r.server_name = text;
 		r.rule = 4294967295;
 		r.up = r.down = UINT64_MAX;
 		r.ms = INT64_C(1000000000000);
@@ -223,6 +273,11 @@ test_long(void)
 				strstr(line, ",\"worker\":1}") != NULL,
 			    "a line of JSON is whole");
 		}
+		r.event = RECORD_VERDICT;
+		line = line_of(RECORD_DECISION, &r);
+		r.event = RECORD_END;
+		must(strstr(line, ",\"worker\":1}") != NULL,
+		    "a line of the DecisionLog is whole");
 	}
 }
 
@@ -238,6 +293,7 @@ main(void)
 	test_tunnel();
 	test_refusal();
 	test_events();
+	test_verdict();
 	test_sites();
 	test_hostile();
 	test_long();
