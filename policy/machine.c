@@ -25,6 +25,7 @@ enum {
 	WAYS_MAX = 65536,  /* all their ways */
 	WAYS_KEPT = 2048,  /* of one that is remembered */
 	TABLE_SIZE = 4096, /* for states, by their hashes */
+	MET_MAX = 65536,   /* states that are known to have been met once */
 	COLUMNS = 96,      /* the bytes of ASCII that can follow, others, end */
 	END = 0x7f         /* what follows the last byte of a subject */
 };
@@ -62,7 +63,8 @@ struct machine {
 	uint32_t *store; /* owned: ways of all states */
 	size_t nstore;
 	uint16_t table[TABLE_SIZE];
-	bool emptied; /* in this run */
+	unsigned char met[MET_MAX / 8]; /* states, by their hashes: a bit */
+	bool emptied;                   /* in this run */
 	struct effort *effort;
 };
 
@@ -92,6 +94,7 @@ machine_empty(struct machine *m)
 	m->nstates = 1;
 	m->nstore = 0;
 	memset(m->table, 0, sizeof(m->table));
+	memset(m->met, 0, sizeof(m->met));
 }
 
 /*
@@ -345,9 +348,10 @@ state_place(struct machine *m, uint32_t hash)
 }
 
 /*
- * Returns the number of the state here, or 0 if it cannot be remembered.  When
- * there is no room all others are forgotten, but only once for a subject, and
- * *from, the number of another one, becomes 0.
+ * Returns the number of the state here, or 0 if it is not remembered: most states
+ * are met once and never again, so that only the second time counts.  When there
+ * is no room all others are forgotten, but only once for a subject, and *from,
+ * the number of another one, becomes 0.
  */
 static uint16_t
 state_number(struct machine *m, uint16_t *from)
@@ -361,6 +365,8 @@ state_number(struct machine *m, uint16_t *from)
 	place = state_place(m, hash);
 	if (*place != 0)
 		return *place;
+	if (!bit_set(m->met, hash % MET_MAX))
+		return 0;
 	if (m->nstates == STATES_MAX || WAYS_MAX - m->nstore < m->n) {
 		if (m->emptied)
 			return 0;

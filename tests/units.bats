@@ -44,6 +44,15 @@ driver() {
 	[ "$status" = 0 ]
 }
 
+@test "units: random patterns are refused, or match the same alone, together, and tried way by way" {
+	mkdir "$DIR/corpus"
+	printf '0^a\(b\|c*\)\{1,2\}\.\1$\n[a-c]x\n\nabc.cx' >"$DIR/corpus/bre"
+	printf '1(^|\.)ab$\n\\<a+(b?|[[:alpha:]-])\\b\n.*b{0,3}\n\nx.ab' \
+	    >"$DIR/corpus/ere"
+	printf '2*.a?[!b-d]\n\\*a*\n\nx.abe' >"$DIR/corpus/fnmatch"
+	fuzz pattern
+}
+
 @test "units: the index of the target rules gives the same verdicts as trying them one by one" {
 	driver target_test
 	"$DRIVER" model
