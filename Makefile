@@ -33,7 +33,7 @@ DEFS = -DADIT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLOT_$(LOT)
 
 # The rooms of the source; proxy.h says what each is for.
 BASE = base/addr.o base/array.o base/clock.o base/intern.o base/log.o base/memo.o \
-	base/name.o base/record.o base/safefile.o base/secret.o \
+	base/name.o base/place.o base/record.o base/safefile.o base/secret.o \
 	base/socket.o base/sys.o base/tally.o base/text.o
 IPC = ipc/baton.o ipc/board.o ipc/question.o ipc/share.o ipc/turns.o
 IO = io/loop.o io/lot.o io/pipe.o io/race.o io/relay.o
@@ -45,7 +45,8 @@ POLICY = acl.o policy/authcache.o policy/authhelper.o policy/automaton.o \
 	policy/filter.o policy/group.o policy/login.o policy/machine.o \
 	policy/pattern.o policy/patterns.o policy/pins.o policy/quota.o \
 	policy/suffix.o policy/target.o policy/upstream.o policy/who.o
-CONF = conf/conf.o conf/directives.o conf/doubts.o conf/reader.o
+CONF = conf/conf.o conf/directives.o conf/doubts.o conf/include.o \
+	conf/reader.o
 CONN = worker.o conn/ask.o conn/auth.o conn/carry.o conn/client.o conn/conn.o \
 	conn/decision.o conn/exchange.o conn/forward.o conn/head.o conn/life.o \
 	conn/namecache.o conn/parent.o conn/parking.o conn/reach.o \

@@ -142,12 +142,10 @@ fail(int status, const char *format, ...)
 static void
 print_place(FILE *out, const char *directive, size_t nth)
 {
-	unsigned long line = quote_nth(p.file, directive, nth);
-
-	if (p.file != NULL && line != 0)
-		fprintf(out, "%s:%lu: ", p.file, line);
+	if (p.file != NULL)
+		quote_place(out, p.file, directive, nth);
 	else
-		fprintf(out, "%s: ", p.file != NULL ? p.file : program);
+		fprintf(out, "%s: ", program);
 }
 
 static _Noreturn void fail_at(const char *, size_t, const char *, ...)

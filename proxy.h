@@ -15,6 +15,7 @@
 #include "log.h"
 #include "memo.h"
 #include "name.h"
+#include "place.h"
 #include "program.h"
 #include "record.h"
 #include "safefile.h"
@@ -78,6 +79,7 @@
 #include "conf.h"
 #include "directives.h"
 #include "doubts.h"
+#include "include.h"
 #include "reader.h"
 
 /* conn: a connection and its life, in a worker */

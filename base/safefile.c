@@ -3,7 +3,8 @@
  * Opens files that adit writes, perhaps as root, and perhaps in a directory of
  * another user, who could put a link there that leads elsewhere.  A symbolic
  * link may be followed only in a directory that no other user can write to.
- * Each refusal has a reason in words.
+ * Also opens files that it reads as a whole.  Each refusal has a reason in
+ * words.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -468,4 +469,30 @@ safefile_remove(const char *path, int fd)
 		result = unlinkat(dir, name, 0);
 	close_keeping_errno(dir);
 	return result;
+}
+
+/*
+ * Opens a regular file to read it.  Another kind, such as a FIFO, could make us
+ * wait for ever.  Returns a stream that the caller closes, or NULL with errno.
+ */
+FILE *
+safefile_read(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	FILE *f = NULL;
+
+	if (fd < 0) {
+		because_errno();
+		return NULL;
+	}
+	if (fstat(fd, &st) != 0)
+		because_errno();
+	else if (!S_ISREG(st.st_mode))
+		because(EINVAL, "not a regular file");
+	else if ((f = fdopen(fd, "r")) == NULL)
+		because_errno();
+	if (f == NULL)
+		close_keeping_errno(fd);
+	return f;
 }

@@ -31,6 +31,7 @@
 #include "login.h"
 #include "near.h"
 #include "parse.h"
+#include "place.h"
 #include "pins.h"
 #include "preface.h"
 #include "question.h"
@@ -94,13 +95,13 @@ static void
 say_line(const char *what, unsigned long line)
 {
 	char text[QUOTE_SIZE];
-	bool found = !e.briefly && quote_line(e.conf->file, line, text);
+	bool found = !e.briefly && quote_line(&e.conf->places, line, text);
 
 	if (e.conf->file == NULL)
 		printf("%s the built-in %s\n", what, text);
 	else
-		printf(
-		    "%s line %lu%s%s\n", what, line, found ? ": " : "", text);
+		printf("%s %s%s%s\n", what, quote_name(&e.conf->places, line),
+		    found ? ": " : "", text);
 }
 
 /* Returns the number of the last line with a directive, if that is shown. */
@@ -138,8 +139,8 @@ refuse_target(enum refusal refusal, const struct addr *addr)
 	    d->rule != NULL ? d->rule->allow : !e.conf->acl.targets.has_allow;
 
 	if (!floor && !e.briefly)
-		near_target(&e.conf->acl, e.conf->file, &e.request, &d->asker,
-		    addr, d->rule);
+		near_target(&e.conf->acl, &e.conf->places, &e.request,
+		    &d->asker, addr, d->rule);
 	return refuse(refusal);
 }
 
@@ -205,8 +206,9 @@ client_ask(const struct rule *rule)
 	ask(&q, &a);
 	verdict = acl_answer(rule, a.matches, a.error != 0);
 	if (!a.matches && a.error != 0)
-		printf("client %s: the look-up for line %lu failed: %s\n",
-		    e.client, rule->line, gai_strerror(a.error));
+		printf("client %s: the look-up for %s failed: %s\n", e.client,
+		    quote_name(&e.conf->places, rule->line),
+		    gai_strerror(a.error));
 	if (verdict == ACL_ASK) {
 		printf("client %s: ", e.client);
 		say_line("not matched by", rule->line);
@@ -883,10 +885,16 @@ struct outcome
 explain_briefly(const struct asked *asked, const struct addr *at)
 {
 	const char *file = e.conf->file != NULL ? e.conf->file : "built-in";
+	struct where at_line;
 
 	e.briefly = true;
 	e.at = at;
 	asked_goes(asked);
+	at_line = place_of(&e.conf->places, e.outcome.line);
+	if (e.outcome.file == NULL && e.outcome.line != 0) {
+		e.outcome.file = at_line.file;
+		e.outcome.line = at_line.line;
+	}
 	if (e.outcome.file == NULL)
 		e.outcome.file = file;
 	return e.outcome;

@@ -19,12 +19,12 @@
 #include "conf.h"
 #include "filter.h"
 #include "hints.h"
+#include "place.h"
 #include "program.h"
 #include "quote.h"
 #include "reader.h"
 #include "refusal.h"
 #include "rule.h"
-#include "text.h"
 #include "upstream.h"
 
 enum { MANY_CLIENTS = 1000 /* a MaxClients too large for a thread each */ };
@@ -408,12 +408,14 @@ applies(const struct hint *hint, const struct line *l)
 static void
 line_say(const struct hint *hint, const struct line *l, unsigned long *first)
 {
+	struct where at = place_of(&l->conf->places, l->number);
+
 	if (*first == 0)
-		printf("%s:%lu: note: %s: %s\n", l->conf->file, l->number,
+		printf("%s:%lu: note: %s: %s\n", at.file, at.line,
 		    hint->directive, hint->text);
 	else if (!hint->once)
-		printf("%s:%lu: note: %s: as in line %lu\n", l->conf->file,
-		    l->number, hint->directive, *first);
+		printf("%s:%lu: note: %s: as in %s\n", at.file, at.line,
+		    hint->directive, quote_name(&l->conf->places, *first));
 	if (*first == 0)
 		*first = l->number;
 }
@@ -422,22 +424,23 @@ static void
 lines_print(const struct conf *conf, FILE *f)
 {
 	unsigned long said[LINE_HINTS] = { 0 };
+	struct reader r = { .file = conf->file };
 	struct line l = { .conf = conf };
-	char *text = NULL, *directive, *arg;
-	size_t size = 0;
+	char *directive, *arg;
 
-	while (getline(&text, &size, f) > 0) {
-		l.number++;
-		text[strcspn(text, "\r\n")] = '\0';
-		directive = reader_split(text + text_mark(text), &arg);
+	if (reader_begin(&r, f) != 0)
+		return;
+	while ((directive = reader_look(&r, &arg)) != NULL) {
+		l.number = r.line;
 		l.arg = arg;
-		for (size_t i = 0; directive != NULL && i < LINE_HINTS; i++)
+		for (size_t i = 0; i < LINE_HINTS; i++)
 			if (strcasecmp(directive, line_hints[i].directive) ==
 				0 &&
 			    applies(&line_hints[i], &l))
 				line_say(&line_hints[i], &l, &said[i]);
 	}
-	free(text);
+	reader_end(&r);
+	place_free(&r.places);
 }
 
 static void
@@ -473,6 +476,5 @@ hints_print(const struct conf *conf)
 	if (f == NULL)
 		return;
 	lines_print(conf, f);
-	fclose(f);
 	file_print(conf);
 }

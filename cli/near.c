@@ -250,23 +250,23 @@ difference_text(unsigned differs)
 }
 
 static void
-line_hint(const char *file, unsigned long line, const char *what)
+line_hint(const struct places *places, unsigned long line, const char *what)
 {
 	char text[QUOTE_SIZE];
 
-	quote_line(file, line, text);
-	printf("hint: line %lu %s: %s\n", line, what, text);
+	quote_line(places, line, text);
+	printf("hint: %s %s: %s\n", quote_name(places, line), what, text);
 }
 
 /*
- * Prints the lines of a file that nearly allow a refused target, with one of its
+ * Prints the lines of a configuration that nearly allow a refused target, with one of its
  * addresses, or NULL: none is known.  By is the rule that refuses it, or NULL:
  * none matches.
  */
 void
-near_target(const struct acl *acl, const char *file, const struct request *req,
-    const struct asker *asker, const struct addr *addr,
-    const struct target_rule *by)
+near_target(const struct acl *acl, const struct places *places,
+    const struct request *req, const struct asker *asker,
+    const struct addr *addr, const struct target_rule *by)
 {
 	const struct targets *t = &acl->targets;
 	unsigned long last = 0;
@@ -280,7 +280,7 @@ near_target(const struct acl *acl, const char *file, const struct request *req,
 		if (!rule->allow || rule->line == last || what == NULL ||
 		    (by != NULL && (differs != DIFFERS_NOT || rule < by)))
 			continue;
-		line_hint(file, rule->line, what);
+		line_hint(places, rule->line, what);
 		last = rule->line;
 		n++;
 	}

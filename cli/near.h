@@ -8,6 +8,7 @@
 struct acl;
 struct addr;
 struct asker;
+struct places;
 struct request;
 struct target_rule;
 
@@ -15,7 +16,8 @@ const char *near_client(char *const request[3]);
 void near_form(const char *target, bool plain);
 void near_user(const char *user, const char *near);
 void near_port(const struct acl *, const struct request *);
-void near_target(const struct acl *, const char *file, const struct request *,
-    const struct asker *, const struct addr *, const struct target_rule *);
+void near_target(const struct acl *, const struct places *,
+    const struct request *, const struct asker *, const struct addr *,
+    const struct target_rule *);
 
 #endif

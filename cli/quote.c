@@ -15,6 +15,7 @@
 
 #include "conf.h"
 #include "filter.h"
+#include "place.h"
 #include "quote.h"
 #include "reader.h"
 #include "text.h"
@@ -86,13 +87,34 @@ upstream_add_hidden(char text[QUOTE_SIZE], const char *arg)
 }
 
 /*
- * Writes line n of the configuration to text, without passwords and cut to what
+ * Names the line with a number, as "line 7", or "line 7 of FILE" if that is not
+ * the file that the configuration begins with.  The text stays until the next
+ * call.
+ */
+const char *
+quote_name(const struct places *places, unsigned long n)
+{
+	static char text[448];
+	struct where at = place_of(places, n);
+
+	snprintf(text, sizeof(text), "line %lu", at.line);
+	if (at.file != place_of(places, 0).file)
+		snprintf(
+		    text, sizeof(text), "line %lu of %.400s", at.line, at.file);
+	return text;
+}
+
+/*
+ * Writes the line with a number to text, without passwords and cut to what
  * fits.  Returns false if the file no longer has a directive in that line.
  */
 bool
-quote_line(const char *file, unsigned long n, char text[QUOTE_SIZE])
+quote_line(const struct places *places, unsigned long n, char text[QUOTE_SIZE])
 {
-	char *line = line_take(conf_open(file), n), *arg;
+	struct where at = place_of(places, n);
+	/* Only the built-in configuration has no path. */
+	FILE *f = conf_open(at.file[0] == '/' ? at.file : NULL);
+	char *line = line_take(f, at.line), *arg;
 	const char *directive = line != NULL ? reader_split(line, &arg) : NULL;
 
 	text[0] = '\0';
@@ -127,35 +149,58 @@ quote_pattern(const struct filter *f, unsigned long n, char text[QUOTE_SIZE])
 	return found;
 }
 
+/* Begins to go through a configuration.  Returns whether it can be read. */
+static bool
+look_begin(struct reader *r, const char *file)
+{
+	FILE *f = conf_open(file);
+
+	*r = (struct reader){ .file = file != NULL ? file : "built-in" };
+	return f != NULL && reader_begin(r, f) == 0;
+}
+
+static void
+look_end(struct reader *r)
+{
+	reader_end(r);
+	place_free(&r->places);
+}
+
 /*
  * Returns the number of the line, of those with a directive whose first
  * argument is word, or any if word is NULL, that is the nth of them; the last
  * one for 0.  Returns 0 if there is none.
  */
 static unsigned long
-find(const char *file, const char *directive, const char *word, size_t nth)
+find(struct reader *r, const char *directive, const char *word, size_t nth)
 {
-	FILE *f = conf_open(file);
-	unsigned long n = 0, found = 0;
-	char *line = NULL, *keyword, *arg;
-	size_t size = 0, seen = 0;
+	unsigned long found = 0;
+	char *keyword, *arg;
+	size_t seen = 0;
 
-	while (f != NULL && (nth == 0 || seen < nth) &&
-	    file_line(f, &line, &size)) {
-		n++;
-		keyword = reader_split(line, &arg);
-		if (keyword == NULL || strcasecmp(keyword, directive) != 0)
+	while ((nth == 0 || seen < nth) &&
+	    (keyword = reader_look(r, &arg)) != NULL) {
+		if (strcasecmp(keyword, directive) != 0)
 			continue;
 		arg[strcspn(arg, " \t")] = '\0';
 		if (word == NULL || strcmp(arg, word) == 0) {
-			found = n;
+			found = r->line;
 			seen++;
 		}
 	}
-	free(line);
-	if (f != NULL)
-		fclose(f);
 	return seen < nth ? 0 : found;
+}
+
+static unsigned long
+find_in(const char *file, const char *directive, const char *word, size_t nth)
+{
+	unsigned long found = 0;
+	struct reader r;
+
+	if (look_begin(&r, file))
+		found = find(&r, directive, word, nth);
+	look_end(&r);
+	return found;
 }
 
 /*
@@ -165,14 +210,33 @@ find(const char *file, const char *directive, const char *word, size_t nth)
 unsigned long
 quote_find(const char *file, const char *directive, const char *word)
 {
-	return find(file, directive, word, 0);
+	return find_in(file, directive, word, 0);
 }
 
 /* Returns the number of the nth line with a directive, or of the last for 0. */
 unsigned long
 quote_nth(const char *file, const char *directive, size_t n)
 {
-	return find(file, directive, NULL, n);
+	return find_in(file, directive, NULL, n);
+}
+
+/*
+ * Prints "file:line: " for the nth line with a directive, or for the last if n
+ * is 0; only "file: " if there is none.
+ */
+void
+quote_place(FILE *out, const char *file, const char *directive, size_t n)
+{
+	struct where at = { file, 0 };
+	struct reader r;
+
+	if (look_begin(&r, file))
+		at = place_of(&r.places, find(&r, directive, NULL, n));
+	fprintf(out, "%s:", at.file);
+	if (at.line != 0)
+		fprintf(out, "%lu:", at.line);
+	fputc(' ', out);
+	look_end(&r);
 }
 
 /*
@@ -182,14 +246,17 @@ quote_nth(const char *file, const char *directive, size_t n)
 char *
 quote_value(const char *file, const char *directive)
 {
-	FILE *f = fopen(file, "r");
-	char *line = NULL, *found = NULL, *arg;
+	char *found = NULL, *arg;
 	const char *keyword;
-	size_t size = 0, len;
+	struct reader r;
+	size_t len;
 
-	while (f != NULL && file_line(f, &line, &size)) {
-		keyword = reader_split(line, &arg);
-		len = keyword != NULL ? strlen(arg) : 0;
+	if (!look_begin(&r, file)) {
+		look_end(&r);
+		return NULL;
+	}
+	while ((keyword = reader_look(&r, &arg)) != NULL) {
+		len = strlen(arg);
 		if (len < 3 || strcasecmp(keyword, directive) != 0 ||
 		    arg[0] != '"' || arg[len - 1] != '"')
 			continue;
@@ -197,8 +264,6 @@ quote_value(const char *file, const char *directive)
 		arg[len - 1] = '\0';
 		found = strdup(arg + 1);
 	}
-	free(line);
-	if (f != NULL)
-		fclose(f);
+	look_end(&r);
 	return found;
 }

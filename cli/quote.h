@@ -5,17 +5,22 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 struct filter;
+struct places;
 
 enum { QUOTE_SIZE = 200 /* bytes of a line that is shown, with its NUL */ };
 
-bool quote_line(const char *file, unsigned long line, char text[QUOTE_SIZE]);
+const char *quote_name(const struct places *, unsigned long line);
+bool quote_line(
+    const struct places *, unsigned long line, char text[QUOTE_SIZE]);
 bool quote_pattern(
     const struct filter *, unsigned long line, char text[QUOTE_SIZE]);
 unsigned long quote_find(
     const char *file, const char *directive, const char *word);
 char *quote_value(const char *file, const char *directive);
 unsigned long quote_nth(const char *file, const char *directive, size_t n);
+void quote_place(FILE *, const char *file, const char *directive, size_t n);
 
 #endif

@@ -23,6 +23,7 @@
 #include "log.h"
 #include "login.h"
 #include "pins.h"
+#include "place.h"
 #include "program.h"
 #include "reader.h"
 #include "record.h"
@@ -40,6 +41,7 @@ conf_free(struct conf *conf)
 	if (conf == NULL)
 		return;
 	directives_free(conf);
+	place_free(&conf->places);
 	free(conf->file);
 	free(conf);
 }
@@ -476,22 +478,26 @@ conf_finish(struct reader *r)
 		doubts_file(r);
 }
 
-/* What is in the reader's file, or NULL after messages. */
+/* What is in the reader's file, which is closed; or NULL after messages. */
 static struct conf *
-conf_parse(struct reader *r)
+conf_parse(struct reader *r, FILE *f)
 {
 	char *line;
 
-	r->conf = conf_new(r);
-	if (r->conf == NULL)
-		return NULL;
-	while ((line = reader_next(r)) != NULL)
+	r->conf = reader_begin(r, f) == 0 ? conf_new(r) : NULL;
+	while (r->conf != NULL && (line = reader_next(r)) != NULL)
 		directives_take(r, line);
-	conf_check(r);
-	conf_finish(r);
-	if (r->status == 0)
+	if (r->conf != NULL) {
+		conf_check(r);
+		conf_finish(r);
+	}
+	reader_end(r);
+	if (r->conf != NULL && r->status == 0) {
+		r->conf->places = r->places;
 		return r->conf;
+	}
 	conf_free(r->conf);
+	place_free(&r->places);
 	return NULL;
 }
 
@@ -507,24 +513,15 @@ conf_read(const char *file, void (*tell)(enum log_level, const char *text),
 {
 	struct reader r = { .file = file, .tell = tell };
 	struct conf *conf = NULL;
+	FILE *f = fopen(file, "r");
 
-	r.f = fopen(file, "r");
-	if (r.f == NULL) {
+	if (f == NULL)
 		reader_say(&r, LOG_LEVEL_ERROR, "%s", strerror(errno));
-	} else {
-		conf = conf_parse(&r);
-		fclose(r.f);
-	}
+	else
+		conf = conf_parse(&r, f);
 	if (conf == NULL && status != NULL)
 		*status = r.status;
 	return conf;
-}
-
-static void
-tell_nothing(enum log_level level, const char *text)
-{
-	(void)level;
-	(void)text;
 }
 
 /* The text of the built-in configuration, to be read like a file. */
@@ -559,15 +556,13 @@ conf_open(const char *file)
 struct conf *
 conf_builtin(void)
 {
-	struct reader r = {
-		.file = "built-in", .tell = tell_nothing, .f = builtin_open()
-	};
+	struct reader r = { .file = "built-in" };
 	struct conf *conf;
+	FILE *f = builtin_open();
 
-	if (r.f == NULL)
+	if (f == NULL)
 		return NULL;
-	conf = conf_parse(&r);
-	fclose(r.f);
+	conf = conf_parse(&r, f);
 	if (conf != NULL) {
 		free(conf->file);
 		conf->file = NULL;

@@ -18,6 +18,7 @@
 #include "login.h"
 #include "page.h"
 #include "pins.h"
+#include "place.h"
 #include "quota.h"
 #include "reverse.h"
 #include "rewrite.h"
@@ -51,6 +52,7 @@ struct exempt {
 /* A configuration; it owns all it points to.  Times are in seconds. */
 struct conf {
 	char *file; /* absolute path, or NULL: the built-in configuration */
+	struct places places;                /* of all lines; see place_of() */
 	unsigned long lines[DIRECTIVES_MAX]; /* see directives_line() */
 	char *user, *group;
 	char *realm;       /* BasicAuthRealm */

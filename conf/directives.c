@@ -34,6 +34,7 @@
 #include "page.h"
 #include "parse.h"
 #include "pins.h"
+#include "place.h"
 #include "reader.h"
 #include "record.h"
 #include "reverse.h"
@@ -67,7 +68,7 @@ enum {
 struct directive {
 	const char *name;
 	int (*take)(struct reader *, const struct directive *, char *arg);
-	/* NULL: it is obsolete, and other directives show its effect. */
+	/* NULL: other directives show its effect. */
 	bool (*show)(FILE *, const struct directive *, const struct conf *);
 	/* Of its value in struct conf; not 0: only the last line counts. */
 	size_t offset;
@@ -125,6 +126,19 @@ add_string(struct reader *r, char ***list, size_t *n, const char *text)
 	*list = grown;
 	grown[*n] = NULL;
 	return set_string(r, &grown[(*n)++], text);
+}
+
+/*
+ * Prints a comment with the place of a line that stands in another file than
+ * the first one.
+ */
+static void
+show_place(FILE *out, const struct conf *conf, unsigned long line)
+{
+	struct where at = place_of(&conf->places, line);
+
+	if (line != 0 && at.file != place_of(&conf->places, 0).file)
+		fprintf(out, "# %s:%lu\n", at.file, at.line);
 }
 
 /* Numbers. */
@@ -697,9 +711,9 @@ access_fail(struct reader *r, const char *path, bool decisions)
 	for (size_t i = 0; i < conf->naccess; i++)
 		if (same_path(conf->access[i].path, path))
 			return FAIL(r,
-			    "\"%.400s\" is in line %lu already; each log "
+			    "\"%.400s\" is in %s already; each log "
 			    "needs a file of its own",
-			    path, conf->access[i].line);
+			    path, reader_line(r, conf->access[i].line));
 	if (access_count(conf, decisions) ==
 	    (decisions ? DECISION_LOGS_MAX : ACCESS_LOGS_MAX))
 		return FAIL(r, "there may be at most %d such lines",
@@ -1120,6 +1134,7 @@ show_rules(FILE *out, const struct directive *d, const struct conf *conf)
 	for (size_t i = 0; i < conf->acl.nrules; i++) {
 		const struct rule *rule = &conf->acl.rules[i];
 
+		show_place(out, conf, rule->line);
 		fprintf(out, "%s %s\n", rule->allow ? "Allow" : "Deny",
 		    rule->kind == RULE_NET
 			? addr_text_net(&rule->net, rule->bits, net)
@@ -1197,9 +1212,11 @@ take_basic_auth(struct reader *r, const struct directive *d, char *arg)
 static bool
 show_users(FILE *out, const struct directive *d, const struct conf *conf)
 {
-	for (size_t i = 0; i < conf->acl.nusers; i++)
+	for (size_t i = 0; i < conf->acl.nusers; i++) {
+		show_place(out, conf, conf->acl.users[i].line);
 		fprintf(
 		    out, "%s %s %s\n", d->name, conf->acl.users[i].name, mask);
+	}
 	return conf->acl.nusers > 0;
 }
 
@@ -1478,6 +1495,7 @@ show_targets(FILE *out, const struct directive *d, const struct conf *conf)
 
 		if (i > 0 && rule->line == rule[-1].line)
 			continue;
+		show_place(out, conf, rule->line);
 		fprintf(out, "%s ", target_directive(rule));
 		show_target(out, rule);
 		if (rule->who != NULL)
@@ -1570,6 +1588,7 @@ static bool
 show_upstreams(FILE *out, const struct directive *d, const struct conf *conf)
 {
 	for (size_t i = 0; i < conf->upstreams.n; i++) {
+		show_place(out, conf, conf->upstreams.list[i].line);
 		fputs(d->name, out);
 		show_upstream(out, &conf->upstreams.list[i]);
 		fputc('\n', out);
@@ -1709,9 +1728,9 @@ take_reverse_path(struct reader *r, const struct directive *d, char *arg)
 	hidden = reverse_hidden(reverse);
 	if (hidden != NULL)
 		reader_say(r, LOG_LEVEL_WARNING,
-		    "this line takes \"%.60s\" of line %lu too, since the "
+		    "this line takes \"%.60s\" of %s too, since the "
 		    "last match counts; put it before that line",
-		    hidden->path, hidden->line);
+		    hidden->path, reader_line(r, hidden->line));
 	return 0;
 }
 
@@ -1720,9 +1739,11 @@ show_mappings(FILE *out, const struct directive *d, const struct conf *conf)
 {
 	const struct reverse *reverse = &conf->reverse;
 
-	for (size_t i = 0; i < reverse->n; i++)
+	for (size_t i = 0; i < reverse->n; i++) {
+		show_place(out, conf, reverse->list[i].line);
 		fprintf(out, "%s \"%s\" \"%s\"\n", d->name,
 		    reverse->list[i].path, reverse->list[i].url);
+	}
 	return reverse->n > 0;
 }
 
@@ -1738,6 +1759,18 @@ take_reverse_base(struct reader *r, const struct directive *d, char *arg)
 		    "the value must be a URL in double quotes, as in "
 		    "\"http://host/\"");
 	wrong = reverse_base(&r->conf->reverse, text);
+	return wrong == NULL ? 0 : FAIL(r, "%s", wrong);
+}
+
+/* Other files. */
+
+/* Include: the lines of other files, in the place of this one. */
+static int
+take_include(struct reader *r, const struct directive *d, char *arg)
+{
+	const char *wrong = reader_include(r, arg);
+
+	(void)d;
 	return wrong == NULL ? 0 : FAIL(r, "%s", wrong);
 }
 
@@ -1762,9 +1795,8 @@ take_status_listen(struct reader *r, const struct directive *d, char *arg)
 	for (size_t i = 0; i < at; i++)
 		if (status->listen[i].port == n &&
 		    addr_same_ip(&status->listen[i], &status->listen[at]))
-			return FAIL(r,
-			    "line %lu has this address and port already",
-			    status->lines[i]);
+			return FAIL(r, "%s has this address and port already",
+			    reader_line(r, status->lines[i]));
 	return 0;
 }
 
@@ -1903,6 +1935,7 @@ static const struct directive directives[] = {
 	{ "HeaderTimeout", take_number, show_number, AT(header_timeout),
 	    .value = "30", .min = 1, .max = 86400 },
 	{ "HostsFile", take_hosts_file, show_hosts_files, .value = NULL },
+	{ "Include", take_include, NULL, .value = NULL },
 	{ "Listen", take_listen, show_listen, .value = NULL },
 	{ "ListenProxy", take_listen_proxy, show_listen_proxy,
 	    .min = 1, .max = 65535 },
@@ -2059,8 +2092,8 @@ value_take(struct reader *r, const struct directive *d, char *arg)
 		    d->take == take_auth_file || d->take == take_auth_helper;
 	else if (d->offset != 0 && *line != 0)
 		reader_say(r, LOG_LEVEL_WARNING,
-		    "this line replaces line %lu; only the last %s counts",
-		    *line, d->name);
+		    "this line replaces %s; only the last %s counts",
+		    reader_line(r, *line), d->name);
 	*line = r->line;
 	r->keyword = NULL;
 }
@@ -2135,6 +2168,8 @@ directives_print(const struct conf *conf, FILE *out)
 	for (size_t i = 0; i < DIRECTIVES; i++) {
 		const struct directive *d = &directives[i];
 
+		if (d->offset != 0 && d->show != NULL)
+			show_place(out, conf, conf->lines[i]);
 		if (d->show != NULL && !d->show(out, d, conf))
 			fprintf(out, "# %s is not set\n", d->name);
 	}

@@ -263,13 +263,12 @@ hidden_say(struct reader *r, bool opposite, const char *directive,
 {
 	if (opposite)
 		WARN(r,
-		    "no effect, since %s in line %lu comes first and matches "
+		    "no effect, since %s in %s comes first and matches "
 		    "all these %s; put this line before it",
-		    directive, line, what);
+		    directive, reader_line(r, line), what);
 	else
-		WARN(r,
-		    "no effect, since line %lu matches all these %s already",
-		    line, what);
+		WARN(r, "no effect, since %s matches all these %s already",
+		    reader_line(r, line), what);
 }
 
 /* Returns the first rule that covers rule i, or NULL. */
@@ -376,10 +375,10 @@ target_doubt(struct reader *r, size_t i, size_t n, bool last, bool told)
 		    target_directive(hider), hider->line, "targets");
 	else
 		WARN(r,
-		    "no effect, since AllowTo in line %lu comes first where "
+		    "no effect, since AllowTo in %s comes first where "
 		    "both match, and without this line the rest is refused "
 		    "too; put this line before it",
-		    part->line);
+		    reader_line(r, part->line));
 	return true;
 }
 
@@ -435,10 +434,10 @@ parents_doubt(struct reader *r)
 		return;
 	place(r, t->rules[i].line, "DenyTo");
 	WARN(r,
-	    "no effect on names that go to the parent of line %lu: the parent "
+	    "no effect on names that go to the parent of %s: the parent "
 	    "looks them up, so adit does not know their addresses; let the "
 	    "parent refuse these addresses",
-	    u->line);
+	    reader_line(r, u->line));
 }
 
 /* Returns the first BasicAuth with the name of user i, or NULL. */
@@ -462,9 +461,9 @@ user_doubt(struct reader *r, size_t i)
 	place(r, user->line, "BasicAuth");
 	if (before != NULL)
 		WARN(r,
-		    "user \"%.60s\" is in line %lu already; the passwords of "
+		    "user \"%.60s\" is in %s already; the passwords of "
 		    "both lines are accepted",
-		    user->name, before->line);
+		    user->name, reader_line(r, before->line));
 	else if (login != NULL)
 		WARN(r,
 		    "user \"%.60s\" is in line %lu of %.200s too; the "

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Files of lines: the configuration, and the user files that it names.  Lines
- * are taken whole or not at all, and what is said of one has its place before
- * it.  Nothing here knows a directive.
+ * Files of lines: the configuration, in one file or several, and the user files
+ * that it names.  Lines are taken whole or not at all, and what is said of one
+ * has its place before it.  Include is the only directive that is known here.
  */
 #define _POSIX_C_SOURCE 200809L
 
-#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,14 +16,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <strings.h>
 
 #include "conf.h"
+#include "include.h"
 #include "log.h"
 #include "login.h"
 #include "pins.h"
+#include "place.h"
 #include "program.h"
 #include "reader.h"
+#include "safefile.h"
 #include "secret.h"
 #include "text.h"
 
@@ -51,22 +52,25 @@ level_text(enum log_level level)
 void
 reader_say(struct reader *r, enum log_level level, const char *format, ...)
 {
+	struct where at = place_of(&r->places, r->line);
 	char text[LOG_LINE_SIZE], place[32] = "";
 	size_t n;
 	va_list ap;
 
 	if (level <= LOG_LEVEL_ERROR)
 		r->status = STATUS_CONF;
-	if (r->line != 0)
-		snprintf(place, sizeof(place), "%lu:", r->line);
-	snprintf(text, sizeof(text), "%.400s:%s %s%.64s%s", r->file, place,
-	    level_text(level), r->keyword != NULL ? r->keyword : "",
+	if (at.line != 0)
+		snprintf(place, sizeof(place), "%lu:", at.line);
+	snprintf(text, sizeof(text), "%.400s:%s %s%.64s%s",
+	    at.file != NULL ? at.file : r->file, place, level_text(level),
+	    r->keyword != NULL ? r->keyword : "",
 	    r->keyword != NULL ? ": " : "");
 	n = strlen(text);
 	va_start(ap, format);
 	vsnprintf(text + n, sizeof(text) - n, format, ap);
 	va_end(ap);
-	r->tell(level, text);
+	if (r->tell != NULL)
+		r->tell(level, text);
 }
 
 static bool
@@ -87,13 +91,99 @@ is_utf16(const char *line)
 	    strncmp(line, "\xfe\xff", 2) == 0;
 }
 
-/* The end of the file: nothing of it, which may be secret, stays in memory. */
+/*
+ * Names another line for a message, as "line 7", or "line 7 of FILE" if it
+ * stands in another file than the line at hand.  The text stays until the next
+ * call.
+ */
+const char *
+reader_line(const struct reader *r, unsigned long number)
+{
+	static char text[448];
+	struct where other = place_of(&r->places, number);
+	struct where at = place_of(&r->places, r->line);
+
+	if (other.file == NULL || strcmp(other.file, at.file) == 0)
+		snprintf(text, sizeof(text), "line %lu", other.line);
+	else
+		snprintf(text, sizeof(text), "line %lu of %.400s", other.line,
+		    other.file);
+	return text;
+}
+
+/* Files. */
+
+/*
+ * Begins with a file that is open, which is the reader's from now on.  Returns
+ * 0, or -1 after a message.
+ */
+int
+reader_begin(struct reader *r, FILE *f)
+{
+	if (place_file(&r->places, r->file) != 0)
+		fclose(f);
+	else if (include_begin(&r->includes, r->file, f) == 0)
+		return 0;
+	reader_say(r, LOG_LEVEL_ERROR, "%s", strerror(errno));
+	return -1;
+}
+
+/* Makes an Include what the next message is about. */
 static void
+place_include(struct reader *r, const struct included *file)
+{
+	r->line = file->from;
+	r->keyword = "Include";
+}
+
+/* Says what is wrong with a file that a line includes. */
+static void
+include_say(struct reader *r, const struct included *file, const char *why)
+{
+	place_include(r, file);
+	reader_say(r, LOG_LEVEL_ERROR, "%.400s: %s", file->path, why);
+	r->keyword = NULL;
+}
+
+/* Opens the file whose turn it is.  Returns NULL after a message. */
+static struct included *
+file_open(struct reader *r)
+{
+	const char *wrong = include_open(&r->includes);
+	struct included *file = include_at(&r->includes);
+
+	file->place = r->places.nfiles;
+	if (wrong == NULL && place_file(&r->places, file->path) != 0)
+		wrong = strerror(errno);
+	if (wrong == NULL)
+		return file;
+	include_say(r, file, wrong);
+	include_end(&r->includes);
+	return NULL;
+}
+
+/* The file whose next line is read, or NULL: all have been read. */
+static struct included *
+file_at_hand(struct reader *r)
+{
+	struct included *file;
+
+	while ((file = include_at(&r->includes)) != NULL)
+		if (file->f != NULL || (file = file_open(r)) != NULL)
+			return file;
+	return NULL;
+}
+
+/*
+ * Closes all files; nothing of them, which may be secret, stays in memory.  The
+ * places of their lines stay, for messages.
+ */
+void
 reader_end(struct reader *r)
 {
+	while (include_at(&r->includes) != NULL)
+		include_end(&r->includes);
 	r->line = 0;
-	if (ferror(r->f))
-		reader_say(r, LOG_LEVEL_ERROR, "%s", strerror(errno));
 	if (r->text != NULL)
 		secret_wipe(r->text, r->size);
 	free(r->text);
@@ -101,40 +191,100 @@ reader_end(struct reader *r)
 	r->size = 0;
 }
 
+/* Leaves the file at hand, of which nothing more can be read. */
+static void
+file_end(struct reader *r, struct included *file)
+{
+	r->line = 0;
+	if (ferror(file->f) && file->from != 0)
+		include_say(r, file, strerror(errno));
+	else if (ferror(file->f))
+		reader_say(r, LOG_LEVEL_ERROR, "%s", strerror(errno));
+	include_end(&r->includes);
+}
+
+/* The length of the next line of all files, or -1 after the last one. */
+static ssize_t
+line_read(struct reader *r)
+{
+	struct included *file;
+	ssize_t len;
+
+	/* As long as hashes are, so that getline() leaves no copy of one. */
+	if (r->text == NULL && (r->text = malloc(LINE_SIZE)) != NULL)
+		r->size = LINE_SIZE;
+	while ((file = file_at_hand(r)) != NULL) {
+		len = getline(&r->text, &r->size, file->f);
+		if (len > 0) {
+			r->line =
+			    place_add(&r->places, file->place, ++file->line);
+			return len;
+		}
+		file_end(r, file);
+	}
+	return -1;
+}
+
+/* Whether the line at hand is the first one of its file. */
+static bool
+is_first(const struct reader *r)
+{
+	return include_at(&r->includes)->line == 1;
+}
+
 /*
- * The next line of the file without its end, which the caller may change; it
- * stays until the next call.  Returns NULL after the last one.  Lines with
- * control characters are told of and left out, and a byte order mark before the
- * first line is skipped.
+ * The next line of the file, and of those that it includes, without its end,
+ * which the caller may change; it stays until the next call.  Returns NULL
+ * after the last one.  Lines with control characters are told of and left out,
+ * and a byte order mark before the first line of a file is skipped.
  */
 char *
 reader_next(struct reader *r)
 {
 	ssize_t len;
 
-	/* As long as hashes are, so that getline() leaves no copy of one. */
-	if (r->text == NULL && (r->text = malloc(LINE_SIZE)) != NULL)
-		r->size = LINE_SIZE;
-	while ((len = getline(&r->text, &r->size, r->f)) > 0) {
-		r->line++;
+	while ((len = line_read(r)) > 0) {
 		if (r->text[len - 1] == '\n')
 			r->text[--len] = '\0';
 		if (len > 0 && r->text[len - 1] == '\r')
 			r->text[--len] = '\0';
-		if (r->line == 1 && is_utf16(r->text)) {
+		if (is_first(r) && is_utf16(r->text)) {
 			reader_say(r, LOG_LEVEL_ERROR,
 			    "the file is in UTF-16; save it as UTF-8");
-			break;
+			file_end(r, include_at(&r->includes));
+			continue;
 		}
 		if (!has_control(r->text, (size_t)len))
-			return r->text +
-			    (r->line == 1 ? text_mark(r->text) : 0);
+			return r->text + (is_first(r) ? text_mark(r->text) : 0);
 		reader_say(r, LOG_LEVEL_ERROR,
 		    "the line has a control character or a NUL byte; take it "
 		    "out");
 	}
 	reader_end(r);
 	return NULL;
+}
+
+/*
+ * Takes the value of an Include, a quoted path, in the place of the line at
+ * hand.  Returns NULL, or what is wrong.
+ */
+const char *
+reader_include(struct reader *r, const char *arg)
+{
+	size_t len = strlen(arg);
+	const char *wrong;
+	char *path;
+
+	if (len < 3 || arg[0] != '"' || strchr(arg + 1, '"') != arg + len - 1)
+		return "the value must be a path or a pattern in double "
+		       "quotes: \"/...\"";
+	path = strdup(arg + 1);
+	if (path == NULL)
+		return strerror(errno);
+	path[len - 2] = '\0';
+	wrong = include_add(&r->includes, path, r->line);
+	free(path);
+	return wrong;
 }
 
 /* Takes the blanks around a line off; NULL: it is empty or a comment. */
@@ -167,6 +317,23 @@ reader_split(char *line, char **arg)
 	return line;
 }
 
+/*
+ * The next directive with its argument, as reader_split() has them, for those
+ * who only look: files are included, and what is wrong is left out.  Returns
+ * NULL after the last one.
+ */
+char *
+reader_look(struct reader *r, char **arg)
+{
+	char *line, *directive = NULL;
+
+	while (directive == NULL && (line = reader_next(r)) != NULL)
+		directive = reader_split(line, arg);
+	if (directive != NULL && strcasecmp(directive, "Include") == 0)
+		reader_include(r, *arg);
+	return directive;
+}
+
 /* What only the whole user file shows; before it there were so many users. */
 static void
 users_check(struct reader *r, size_t before)
@@ -190,29 +357,6 @@ users_check(struct reader *r, size_t before)
 	if (logins->n == before && r->status == 0)
 		reader_say(r, LOG_LEVEL_WARNING,
 		    "the file has no user, so nobody can log in by it");
-}
-
-/*
- * Opens a file that the configuration names.  Returns NULL with errno; EINVAL: it is not a regular
- * file, but perhaps a FIFO, which could make us wait for ever.
- */
-static FILE *
-named_open(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), error = EINVAL;
-	struct stat st;
-	FILE *f = NULL;
-
-	if (fd < 0)
-		return NULL;
-	if (fstat(fd, &st) != 0)
-		error = errno;
-	else if (S_ISREG(st.st_mode) && (f = fdopen(fd, "r")) == NULL)
-		error = errno;
-	if (f == NULL)
-		close(fd);
-	errno = error;
-	return f;
 }
 
 /* Quotes around a user would have to be sent by the client, too. */
@@ -252,8 +396,7 @@ users_take(struct reader *r)
 static int
 named_fail(struct reader *r, const char *path)
 {
-	reader_say(r, LOG_LEVEL_ERROR, "%.400s: %s", path,
-	    errno == EINVAL ? "not a regular file" : strerror(errno));
+	reader_say(r, LOG_LEVEL_ERROR, "%.400s: %s", path, safefile_why());
 	return -1;
 }
 
@@ -265,19 +408,19 @@ int
 reader_users(struct reader *r, const char *path)
 {
 	static char buffer[16384];
-	struct reader file = { .conf = r->conf,
-		.file = path,
-		.tell = r->tell,
-		.f = named_open(path) };
+	struct reader file = { .conf = r->conf, .file = path, .tell = r->tell };
 	size_t before = r->conf->logins.n;
+	FILE *f = safefile_read(path);
 
-	if (file.f == NULL)
+	if (f == NULL)
 		return named_fail(r, path);
-	setvbuf(file.f, buffer, _IOFBF, sizeof(buffer));
-	users_take(&file);
-	fclose(file.f);
+	setvbuf(f, buffer, _IOFBF, sizeof(buffer));
+	if (reader_begin(&file, f) == 0)
+		users_take(&file);
+	reader_end(&file);
 	secret_wipe(buffer, sizeof(buffer));
 	users_check(&file, before);
+	place_free(&file.places);
 	if (file.status == 0)
 		return 0;
 	r->status = STATUS_CONF;
@@ -292,15 +435,16 @@ reader_users(struct reader *r, const char *path)
 int
 reader_pins(struct reader *r, const char *path, uint32_t number)
 {
-	struct reader file = {
-		.file = path, .tell = r->tell, .f = named_open(path)
-	};
+	struct reader file = { .file = path, .tell = r->tell };
+	FILE *f = safefile_read(path);
 	const char *wrong;
 	unsigned told = 0;
 	char *line;
 
-	if (file.f == NULL)
+	if (f == NULL)
 		return named_fail(r, path);
+	if (reader_begin(&file, f) != 0)
+		told = TOLD_MAX;
 	while (told < TOLD_MAX && (line = reader_next(&file)) != NULL) {
 		wrong = pins_add(&r->conf->pins, number, file.line, line);
 		if (wrong == NULL)
@@ -308,8 +452,8 @@ reader_pins(struct reader *r, const char *path, uint32_t number)
 		reader_say(&file, LOG_LEVEL_ERROR, "%s", wrong);
 		told++;
 	}
-	free(file.text);
-	fclose(file.f);
+	reader_end(&file);
+	place_free(&file.places);
 	if (file.status == 0)
 		return 0;
 	r->status = STATUS_CONF;

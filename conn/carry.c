@@ -85,8 +85,8 @@ vet_refused(struct conn *c, const struct vet_refusal *r)
 	c->rule = (uint32_t)rule->line;
 	stats_refused(r->refusal);
 	stats_rule(r->refusal, c->rule);
-	log_line(LOG_LEVEL_NOTICE, "Refused tunnel to %s: %s; line %lu %s",
-	    say_target(c), r->why, rule->line, say_whom(c));
+	log_line(LOG_LEVEL_NOTICE, "Refused tunnel to %s: %s; %s %s",
+	    say_target(c), r->why, say_line(rule->line), say_whom(c));
 	if (r->name != NULL)
 		c->offered = strndup(r->name, r->name_len);
 	say_verdict(c,

@@ -27,6 +27,7 @@
 #include "conn.h"
 #include "log.h"
 #include "namecache.h"
+#include "place.h"
 #include "preface.h"
 #include "question.h"
 #include "quota.h"
@@ -79,6 +80,7 @@ client_deny(struct conn *c)
 {
 	char client[ADDR_TEXT_SIZE];
 	size_t rule = c->setup->rule;
+	struct where at;
 
 	say_connect(c);
 	addr_text(&c->client, client);
@@ -86,10 +88,11 @@ client_deny(struct conn *c)
 	    LOG_LEVEL_NOTICE, "Unauthorized connection from \"%s\".", client);
 	if (rule < conf->acl.nrules)
 		c->rule = (uint32_t)conf->acl.rules[rule].line;
+	at = place_of(&conf->places, c->rule);
 	if (c->rule != 0)
 		log_line(LOG_LEVEL_INFO,
-		    "Refused client %s: line %lu of %.400s %s", client,
-		    (unsigned long)c->rule, conf->file, say_descriptor(c));
+		    "Refused client %s: line %lu of %.400s %s", client, at.line,
+		    at.file, say_descriptor(c));
 	else
 		log_line(LOG_LEVEL_INFO,
 		    "Refused client %s: no rule matches %s", client,

@@ -174,6 +174,7 @@ const char *say_id(const struct conn *);
 const char *say_target(const struct conn *);
 const char *say_descriptor(const struct conn *);
 const char *say_whom(const struct conn *);
+const char *say_line(unsigned long number);
 void say_connect(struct conn *);
 void say_record(const struct conn *, enum record_event);
 void say_verdict(const struct conn *, const struct judged *);

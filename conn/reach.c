@@ -30,6 +30,7 @@
 #include "namecache.h"
 #include "parent.h"
 #include "parse.h"
+#include "place.h"
 #include "preface.h"
 #include "question.h"
 #include "race.h"
@@ -221,8 +222,8 @@ reach_refuse(struct conn *c, enum refusal refusal, const struct decision *d)
 		c->because = d->rule->because;
 	}
 	if (c->rule != 0)
-		log_line(LOG_LEVEL_NOTICE, "%s %s: line %lu of %.200s%s%s %s",
-		    what, say_target(c), d->rule->line, conf->file,
+		log_line(LOG_LEVEL_NOTICE, "%s %s: %s%s%s %s", what,
+		    say_target(c), say_line(c->rule),
 		    c->because != NULL ? ": " : "",
 		    c->because != NULL ? c->because : "", say_whom(c));
 	else
@@ -240,8 +241,8 @@ reach_report(struct conn *c, const struct target_rule *rule)
 	c->reported = (uint32_t)rule->line;
 	stats_add(COUNT_REPORTED, 1);
 	stats_rule(REFUSE_NOTHING, c->reported);
-	log_line(LOG_LEVEL_NOTICE, "Reported target %s: line %lu of %.200s %s",
-	    say_target(c), rule->line, conf->file, say_whom(c));
+	log_line(LOG_LEVEL_NOTICE, "Reported target %s: %s %s", say_target(c),
+	    say_line(rule->line), say_whom(c));
 }
 
 /*

@@ -18,6 +18,7 @@
 #include "conf.h"
 #include "conn.h"
 #include "log.h"
+#include "place.h"
 #include "record.h"
 #include "refusal.h"
 #include "tally.h"
@@ -171,6 +172,29 @@ is_denial(enum refusal refusal)
 	    refusal_row(refusal)->tally == TALLY_DENIED;
 }
 
+/* Names a line of the configuration; the text stays until the next call. */
+const char *
+say_line(unsigned long number)
+{
+	static char text[256];
+	struct where at = place_of(&args->conf->places, number);
+
+	snprintf(text, sizeof(text), "line %lu of %.200s", at.line, at.file);
+	return text;
+}
+
+/* Adds which line of which file has decided; 0: none has. */
+static void
+rule_add(struct record *r, enum refusal refusal, unsigned long line)
+{
+	struct where at = place_of(&args->conf->places, line);
+
+	if (refusal == REFUSE_FILTERED)
+		at = (struct where){ args->conf->filter.file, line };
+	r->rule = at.line;
+	r->rule_file = args->conf->file != NULL ? at.file : NULL;
+}
+
 /* Adds why it was refused, and by which line of which file. */
 static void
 refusal_add(struct record *r, enum refusal refusal, unsigned long line)
@@ -178,9 +202,7 @@ refusal_add(struct record *r, enum refusal refusal, unsigned long line)
 	r->error = refusal_row(refusal)->type;
 	r->reason = refusal_row(refusal)->reason;
 	r->denied = is_denial(refusal);
-	r->rule = line;
-	r->rule_file = refusal == REFUSE_FILTERED ? args->conf->filter.file
-						  : args->conf->file;
+	rule_add(r, refusal, line);
 }
 
 /* The method: a plain request has kept its own. */
@@ -242,8 +264,7 @@ say_record(const struct conn *c, enum record_event event)
 		refusal_add(&r, c->refusal, c->rule);
 	} else if (c->reported != 0) {
 		r.reported = true;
-		r.rule = c->reported;
-		r.rule_file = args->conf->file;
+		rule_add(&r, REFUSE_NOTHING, c->reported);
 	}
 	log_access(&r);
 }
@@ -270,8 +291,7 @@ say_verdict(const struct conn *c, const struct judged *j)
 	else if (c->reported != 0)
 		r.verdict = "report";
 	r.because = j->because;
-	r.rule = j->rule;
-	r.rule_file = r.rule_file != NULL ? r.rule_file : args->conf->file;
+	rule_add(&r, j->refusal, j->rule);
 	r.addrs = j->addrs;
 	r.naddrs = j->naddrs;
 	log_access(&r);

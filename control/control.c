@@ -134,6 +134,7 @@ view_of(int64_t now)
 		.crowd = k.args->details ? &k.crowd : NULL,
 		.upstreams = k.args->upstreams,
 		.filter = k.args->filter,
+		.places = k.args->places,
 		.unready = unready(now),
 		.missed = k.args->details ? gather_missed() : 0 };
 }

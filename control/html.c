@@ -344,13 +344,14 @@ print_rules(FILE *out, const struct view *v)
 	    out);
 	for (size_t i = 0; i < s->nrules && i < CROWD_SHOWN; i++) {
 		const struct sheet_rule *r = &s->rules[i];
+		struct where at = view_place(v, r->refusal, r->line);
 
 		fputs("<tr><td class=\"w\">", out);
-		text(out, view_file(v, r->refusal));
+		text(out, at.file);
 		fprintf(out,
-		    ":%u</td><td>%s</td><td class=\"n\">%" PRIu64
+		    ":%lu</td><td>%s</td><td class=\"n\">%" PRIu64
 		    "</td></tr>\n",
-		    (unsigned)r->line, view_reason(r->refusal), r->count);
+		    at.line, view_reason(r->refusal), r->count);
 	}
 	fputs("</table></section>\n", out);
 }

@@ -114,13 +114,13 @@ view_reason(enum refusal refusal)
 					 : refusal_row(refusal)->reason;
 }
 
-/* The file in which the rule stands that causes a refusal. */
-const char *
-view_file(const struct view *v, enum refusal refusal)
+/* Where the rule stands that causes a refusal, by the number of its line. */
+struct where
+view_place(const struct view *v, enum refusal refusal, unsigned long line)
 {
 	if (refusal == REFUSE_FILTERED && v->filter != NULL)
-		return v->filter;
-	return v->sheet->view.file;
+		return (struct where){ v->filter, line };
+	return place_of(v->places, line);
 }
 
 static const char *
@@ -219,11 +219,12 @@ json_rules(FILE *out, const struct view *v)
 	fprintf(out, "\"rules\":[");
 	for (size_t i = 0; i < s->nrules; i++) {
 		const struct sheet_rule *r = &s->rules[i];
+		struct where at = view_place(v, r->refusal, r->line);
 
 		fprintf(out, "%s{", i > 0 ? "," : "");
 		json_text(out, "reason", view_reason(r->refusal));
-		json_text(out, "file", view_file(v, r->refusal));
-		json_number(out, "line", r->line);
+		json_text(out, "file", at.file);
+		json_number(out, "line", at.line);
 		fprintf(out, "\"count\":%" PRIu64 "}", r->count);
 	}
 	fprintf(out, "],");

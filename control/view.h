@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "place.h"
 #include "refusal.h"
 
 struct board;
@@ -22,13 +23,14 @@ struct view {
 	const struct board *board;
 	const struct crowd *crowd; /* NULL: who goes where is not shown */
 	const struct upstreams *upstreams;
-	const char *filter;  /* the file of Filter, or NULL */
+	const char *filter; /* the file of Filter, or NULL */
+	const struct places *places;
 	const char *unready; /* or NULL */
 	uint64_t missed;     /* workers that did not answer */
 };
 
 const char *view_reason(enum refusal);
-const char *view_file(const struct view *, enum refusal);
+struct where view_place(const struct view *, enum refusal, unsigned long line);
 void view_json(FILE *, const struct view *);
 void view_lines(FILE *, const struct view *);
 void view_session(FILE *, const struct gathered *, uint64_t rate, bool json);

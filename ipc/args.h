@@ -20,6 +20,7 @@ struct authhelper;
 struct conf;
 struct logins;
 struct pins;
+struct places;
 struct share;
 struct upstreams;
 
@@ -59,7 +60,8 @@ struct control_args {
 	size_t nallow;
 	bool details; /* StatusDetails: who goes where is shown */
 	const struct upstreams *upstreams;
-	const char *filter; /* the file of Filter, or NULL */
+	const char *filter;          /* the file of Filter, or NULL */
+	const struct places *places; /* of the configuration's lines */
 };
 
 /* What the desk is given.  Everything stays the caller's. */

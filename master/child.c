@@ -223,7 +223,8 @@ control_main(struct gen *gen, int control)
 		.nallow = any ? conf->nallow : 2,
 		.details = conf->details,
 		.upstreams = &gen->conf->upstreams,
-		.filter = gen->conf->filter.file };
+		.filter = gen->conf->filter.file,
+		.places = &gen->conf->places };
 
 	sys_title("control");
 	links_keep_control(&gen->links);

@@ -97,9 +97,8 @@ gen_file(const struct gen *gen)
 int
 gen_identity(struct gen *gen)
 {
-	const struct identity_names names = { .file = gen->conf->file != NULL
-		    ? gen->conf->file
-		    : "built-in configuration",
+	const struct identity_names names = { .file = gen_file(gen),
+		.places = &gen->conf->places,
 		.user = gen->conf->user,
 		.group = gen->conf->group,
 		.chroot = gen->conf->chroot,
@@ -125,7 +124,8 @@ gen_listen(struct gen *gen, const struct gen *old)
 		.free_bind = conf->free_bind,
 		.proxied = conf->proxied,
 		.senders = conf->nproxy_from > 0,
-		.file = gen_file(gen) };
+		.file = gen_file(gen),
+		.places = &conf->places };
 
 	for (size_t i = 0; i < wish.n; i++)
 		wish.lines[i] = wish.any_family ? directives_line(conf, "Port")

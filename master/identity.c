@@ -23,6 +23,7 @@
 
 #include "identity.h"
 #include "log.h"
+#include "place.h"
 #include "program.h"
 #include "sys.h"
 
@@ -91,18 +92,20 @@ is_directory(const char *path)
 static int
 chroot_check(const struct identity_names *names)
 {
+	struct where at = place_of(names->places, names->chroot_line);
+
 	if (names->chroot == NULL)
 		return 0;
 	if (!is_directory(names->chroot)) {
-		log_line(LOG_LEVEL_ERROR, "%s:%lu: Chroot: %s: %s", names->file,
-		    names->chroot_line, names->chroot, strerror(errno));
+		log_line(LOG_LEVEL_ERROR, "%s:%lu: Chroot: %s: %s", at.file,
+		    at.line, names->chroot, strerror(errno));
 		return STATUS_CONF;
 	}
 	if (geteuid() != 0) {
 		log_line(LOG_LEVEL_ERROR,
 		    "%s:%lu: Chroot: only root can do that; take this line "
 		    "out, or start adit as root",
-		    names->file, names->chroot_line);
+		    at.file, at.line);
 		return STATUS_CONF;
 	}
 	return 0;
@@ -112,26 +115,27 @@ chroot_check(const struct identity_names *names)
 static int
 identity_look_up(struct identity *id, const struct identity_names *names)
 {
-	const char *file = names->file, *user = names->user;
-	const char *group = names->group;
+	struct where user_at = place_of(names->places, names->user_line);
+	struct where group_at = place_of(names->places, names->group_line);
+	const char *user = names->user, *group = names->group;
 
 	id->gid = NO_GROUP;
 	if (user_find(user, &id->uid, &id->gid) != 0) {
 		log_line(LOG_LEVEL_ERROR,
 		    "%s:%lu: User: there is no user \"%s\" on this system",
-		    file, names->user_line, user);
+		    user_at.file, user_at.line, user);
 		return STATUS_NOUSER;
 	}
 	if (id->gid == NO_GROUP && group == NULL) {
 		log_line(LOG_LEVEL_ERROR,
 		    "%s:%lu: User: user %s has no group of its own; add Group",
-		    file, names->user_line, user);
+		    user_at.file, user_at.line, user);
 		return STATUS_NOUSER;
 	}
 	if (group != NULL && identity_group(group, &id->gid) != 0) {
 		log_line(LOG_LEVEL_ERROR,
 		    "%s:%lu: Group: there is no group \"%s\" on this system",
-		    file, names->group_line, group);
+		    group_at.file, group_at.line, group);
 		return STATUS_NOUSER;
 	}
 	id->drop = true;

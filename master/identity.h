@@ -7,9 +7,12 @@
 
 #include <stdbool.h>
 
+struct places;
+
 /* What a configuration says of it; NULL and 0 where it says nothing. */
 struct identity_names {
-	const char *file; /* of the configuration */
+	const char *file;            /* of the configuration */
+	const struct places *places; /* of the lines */
 	const char *user, *group, *chroot;
 	unsigned long user_line, group_line, chroot_line;
 };

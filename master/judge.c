@@ -145,7 +145,8 @@ cause_count(const struct ruling *r, const struct session *s)
 
 	j.tunnels++;
 	while (c < j.causes + j.ncauses &&
-	    (c->ruling.refusal != r->refusal || c->ruling.line != r->line))
+	    (c->ruling.refusal != r->refusal || c->ruling.line != r->line ||
+		c->ruling.file != r->file))
 		c++;
 	if (c == j.causes + CAUSES_MAX) {
 		j.others++;

@@ -22,6 +22,7 @@
 #include "bounds.h"
 #include "listen.h"
 #include "log.h"
+#include "place.h"
 #include "service.h"
 #include "socket.h"
 #include "sys.h"
@@ -234,11 +235,12 @@ listen_reuseport(const struct listeners *l, bool on)
 static void
 listen_fail(const struct listen_wish *wish, size_t i)
 {
+	struct where at = place_of(wish->places, wish->lines[i]);
 	const char *reason = strerror(errno);
 	char text[ADDR_TEXT_SIZE];
 
 	log_line(LOG_LEVEL_ERROR, "%s:%lu: %s: cannot listen on %s: %s",
-	    wish->file, wish->lines[i],
+	    at.file, at.line,
 	    wish->directive != NULL      ? wish->directive
 		: wish->any_family       ? "Port"
 		: wish->proxied >> i & 1 ? "ListenProxy"

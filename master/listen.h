@@ -10,6 +10,8 @@
 #include "addr.h"
 #include "bounds.h"
 
+struct places;
+
 /* It owns the sockets. */
 struct listeners {
 	size_t n;
@@ -30,6 +32,7 @@ struct listen_wish {
 	/* For messages: */
 	const char *directive; /* or NULL: Port, Listen or ListenProxy */
 	const char *file;
+	const struct places *places;
 	unsigned long lines[LISTEN_MAX]; /* one for each address */
 };
 

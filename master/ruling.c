@@ -21,6 +21,7 @@
 #include "log.h"
 #include "login.h"
 #include "parse.h"
+#include "place.h"
 #include "refusal.h"
 #include "reverse.h"
 #include "rule.h"
@@ -218,6 +219,18 @@ plea_rules(struct plea *p, const struct gen *gen, const struct session *s)
 	return refusal == REFUSE_NOTHING ? way_rule(p, s) : refusal;
 }
 
+/* Says where the line of a ruling stands, which was a number until now. */
+static void
+place_set(struct ruling *r, const struct gen *gen)
+{
+	struct where at = place_of(&gen->conf->places, r->line);
+
+	if (r->refusal == REFUSE_FILTERED)
+		at = (struct where){ gen->conf->filter.file, r->line };
+	r->file = at.file;
+	r->line = at.line;
+}
+
 /* Judges a tunnel by the rules of a generation. */
 void
 ruling_make(struct ruling *r, const struct gen *gen, const struct session *s)
@@ -230,12 +243,10 @@ ruling_make(struct ruling *r, const struct gen *gen, const struct session *s)
 		.target = p.target,
 		.asker = { .client = &s->client } };
 	r->line = 0;
-	r->file = gen->conf->file;
 	r->refusal = client_rule(r, gen, s);
-	if (r->refusal != REFUSE_NOTHING)
-		return;
-	r->refusal = plea_rules(&p, gen, s);
-	r->line = line_of(&p.decision, r->refusal);
-	if (r->refusal == REFUSE_FILTERED)
-		r->file = gen->conf->filter.file;
+	if (r->refusal == REFUSE_NOTHING) {
+		r->refusal = plea_rules(&p, gen, s);
+		r->line = line_of(&p.decision, r->refusal);
+	}
+	place_set(r, gen);
 }

@@ -35,6 +35,7 @@
 #include "identity.h"
 #include "listen.h"
 #include "log.h"
+#include "place.h"
 #include "orders.h"
 #include "program.h"
 #include "safefile.h"
@@ -210,8 +211,11 @@ static void
 wrong(const struct gen *gen, const char *directive, const char *value,
     const char *why)
 {
-	log_line(LOG_LEVEL_ERROR, "%s:%lu: %s: %s: %s", gen->conf->file,
-	    directives_line(gen->conf, directive), directive, value, why);
+	struct where at =
+	    place_of(&gen->conf->places, directives_line(gen->conf, directive));
+
+	log_line(LOG_LEVEL_ERROR, "%s:%lu: %s: %s: %s", at.file, at.line,
+	    directive, value, why);
 }
 
 /*
@@ -281,7 +285,8 @@ steward_open(struct gen *gen, const struct gen *old)
 		.n = conf->nlisten,
 		.free_bind = gen->conf->free_bind,
 		.directive = "StatusListen",
-		.file = gen->conf->file };
+		.file = gen->conf->file,
+		.places = &gen->conf->places };
 
 	for (size_t i = 0; i < wish.n; i++)
 		wish.lines[i] = conf->lines[i];
