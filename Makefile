@@ -41,12 +41,12 @@ HTTP = parse.o http/fields.o http/front.o http/http.o http/page.o \
 	http/preface.o http/refusal.o http/reverse.o http/rewrite.o http/stranger.o http/via.o
 TLS = tls/flight.o tls/hello.o
 POLICY = acl.o policy/authcache.o policy/authhelper.o policy/automaton.o \
-	policy/backtrack.o policy/bracket.o policy/code.o policy/cover.o \
-	policy/filter.o policy/group.o policy/login.o policy/machine.o \
+	policy/backtrack.o policy/bracket.o policy/code.o policy/cover.o policy/entry.o \
+	policy/filter.o policy/group.o policy/list.o policy/login.o policy/machine.o \
 	policy/pattern.o policy/patterns.o policy/pins.o policy/quota.o \
 	policy/suffix.o policy/target.o policy/upstream.o policy/who.o
 CONF = conf/conf.o conf/directives.o conf/doubts.o conf/include.o \
-	conf/reader.o
+	conf/lists.o conf/reader.o
 CONN = worker.o conn/ask.o conn/auth.o conn/carry.o conn/client.o conn/conn.o \
 	conn/decision.o conn/exchange.o conn/forward.o conn/head.o conn/life.o \
 	conn/namecache.o conn/parent.o conn/parking.o conn/reach.o \

@@ -16,10 +16,20 @@
 #include "acl.h"
 #include "addr.h"
 #include "bounds.h"
+#include "list.h"
 #include "name.h"
 #include "rule.h"
 #include "target.h"
 #include "who.h"
+
+/* Returns whether a rule without a name matches an address. */
+static bool
+rule_has(const struct rule *rule, const struct addr *addr)
+{
+	return rule->kind == RULE_LIST
+	    ? list_has_addr(rule->list, addr)
+	    : addr_in_net(addr, rule->net.ip, rule->bits);
+}
 
 /*
  * Judges a client by the rules from *rule on.  Returns the verdict of the first
@@ -35,9 +45,9 @@ acl_client(const struct acl *acl, const struct addr *client, size_t *rule)
 	for (; *rule < acl->nrules; (*rule)++) {
 		const struct rule *r = &acl->rules[*rule];
 
-		if (r->kind != RULE_NET)
+		if (r->kind == RULE_NAME || r->kind == RULE_SUFFIX)
 			return ACL_ASK;
-		if (addr_in_net(client, r->net.ip, r->bits))
+		if (rule_has(r, client))
 			return r->allow ? ACL_ALLOW : ACL_DENY;
 	}
 	return acl->nrules == 0 ? ACL_ALLOW : ACL_DENY;
@@ -403,7 +413,7 @@ acl_target(const struct acl *acl, const char *name, const struct addr *target,
 	for (size_t i = 0; i < n; i++) {
 		if (target_addr(&acl->targets, name, &inner[i], asker, &r) ==
 			ACL_DENY &&
-		    r != NULL && r->kind == RULE_NET) {
+		    r != NULL && target_is_net(r, &inner[i])) {
 			*rule = r;
 			return false;
 		}

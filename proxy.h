@@ -65,8 +65,10 @@
 #include "authcache.h"
 #include "authhelper.h"
 #include "cover.h"
+#include "entry.h"
 #include "filter.h"
 #include "group.h"
+#include "list.h"
 #include "login.h"
 #include "pins.h"
 #include "quota.h"
@@ -80,6 +82,7 @@
 #include "directives.h"
 #include "doubts.h"
 #include "include.h"
+#include "lists.h"
 #include "reader.h"
 
 /* conn: a connection and its life, in a worker */

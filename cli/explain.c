@@ -27,6 +27,7 @@
 #include "filter.h"
 #include "helper.h"
 #include "hosts.h"
+#include "list.h"
 #include "log.h"
 #include "login.h"
 #include "near.h"
@@ -111,9 +112,24 @@ line_of(const char *directive, const char *word)
 	return e.briefly ? 0 : quote_find(e.conf->file, directive, word);
 }
 
+/* Prints the line of a list that has a name or an address, or NULL for one. */
+static void
+say_entry(const struct list *list, const char *name, const struct addr *addr,
+    bool below)
+{
+	struct quote_wanted wanted = { name, addr, below };
+	char text[QUOTE_SIZE];
+	unsigned long line = e.briefly ? 0 : quote_entry(list, &wanted, text);
+
+	if (line != 0)
+		printf("list %s: matched by line %lu: %s\n", list->path, line,
+		    text);
+}
+
 /* Prints which rule for targets decides; rule is NULL if none matches. */
 static void
-say_target(bool allowed, const struct target_rule *rule)
+say_target(
+    bool allowed, const struct target_rule *rule, const struct addr *addr)
 {
 	e.outcome.line = rule != NULL ? rule->line : 0;
 	e.outcome.reported = rule != NULL && rule->report;
@@ -122,7 +138,12 @@ say_target(bool allowed, const struct target_rule *rule)
 			: allowed     ? "allowed by"
 				      : "refused by",
 		    rule->line);
-	else if (!allowed)
+	if (rule != NULL && rule->kind == RULE_LIST)
+		say_entry(rule->list, e.request.literal ? NULL : e.request.host,
+		    addr, rule->below);
+	if (rule != NULL)
+		return;
+	if (!allowed)
 		puts("refused: no AllowTo matches");
 	else if (e.conf->acl.targets.n == 0)
 		puts("allowed: no AllowTo and no DenyTo is configured");
@@ -237,6 +258,9 @@ client_goes(void)
 		puts(verdict == ACL_ALLOW
 			? "allowed: no Allow and no Deny is configured"
 			: "refused: no Allow matches");
+	if (at < e.conf->acl.nrules && e.conf->acl.rules[at].kind == RULE_LIST)
+		say_entry(e.conf->acl.rules[at].list, NULL,
+		    e.decision.asker.client, false);
 	return verdict == ACL_ALLOW || refuse(REFUSE_CLIENT);
 }
 
@@ -489,7 +513,7 @@ name_say(enum refusal refusal)
 		puts(e.conf->upstreams.n == 0 ? "decided by its addresses"
 					      : "not decided by name");
 	else
-		say_target(d->verdict == ACL_ALLOW, d->rule);
+		say_target(d->verdict == ACL_ALLOW, d->rule, NULL);
 	return refusal == REFUSE_NOTHING || refuse_target(refusal, NULL);
 }
 
@@ -528,6 +552,23 @@ say_duty(const struct target_rule *rule)
 	    rule->noech ? ", without ECH" : "");
 }
 
+/*
+ * Whether a rule that denies an address is for an IPv4 address inside it: it
+ * matches neither the address nor the name.
+ */
+static bool
+is_inside(const struct addr *addr, const struct target_rule *rule)
+{
+	const char *name = e.request.literal ? NULL : e.request.host;
+
+	if (target_is_net(rule, addr))
+		return false;
+	return rule->kind == RULE_NET ||
+	    (rule->kind == RULE_LIST &&
+		(name == NULL ||
+		    !list_has_name(rule->list, name, rule->below)));
+}
+
 /* Prints which rule or floor decides on an address. */
 static void
 say_address(const struct addr *addr, bool allowed)
@@ -540,14 +581,13 @@ say_address(const struct addr *addr, bool allowed)
 	e.outcome.reported = false;
 	if (d->own)
 		puts("refused by a floor: adit listens on this address");
-	else if (denied && rule->kind == RULE_NET &&
-	    !addr_in_net(addr, rule->net, rule->bits))
+	else if (denied && !allowed && is_inside(addr, rule))
 		say_line(
 		    "refused, for the IPv4 address inside it, by", rule->line);
 	else if (d->floor != NULL)
 		printf("refused by a floor: %s\n", d->floor);
 	else
-		say_target(allowed, rule);
+		say_target(allowed, rule, addr);
 }
 
 /* Prints and returns whether a request may go to an address and port. */
@@ -619,7 +659,7 @@ name_goes(void)
 	enum refusal refusal = decision_parent(&e.decision);
 
 	printf("target %s: ", e.target);
-	say_target(e.decision.verdict == ACL_ALLOW, e.decision.rule);
+	say_target(e.decision.verdict == ACL_ALLOW, e.decision.rule, NULL);
 	if (refusal != REFUSE_NOTHING)
 		return refuse_target(refusal, NULL);
 	say_way("to");
@@ -666,6 +706,17 @@ direct_goes(void)
 
 /* The way there. */
 
+/* Prints which line of a list of sites is for the target. */
+static void
+say_site(const struct rule *site)
+{
+	const struct request *req = &e.request;
+
+	if (site->kind == RULE_LIST)
+		say_entry(site->list, req->literal ? NULL : req->host,
+		    req->literal ? &req->addr : NULL, site->below);
+}
+
 /* Prints the parents in order.  Returns the first with a port, or NULL. */
 static const struct upstream *
 parents_say(const struct upstream *u, uint64_t tried)
@@ -676,6 +727,7 @@ parents_say(const struct upstream *u, uint64_t tried)
 
 	for (; u != NULL; u = upstream_pick(us, &e.request, &tried)) {
 		say_line(what, u->line);
+		say_site(&u->site);
 		what = "upstream: if that fails,";
 		if (u->port == 0)
 			puts("upstream: port 0 cannot be connected to");
@@ -700,7 +752,7 @@ parent_takes_name(void)
 			: "refused by a floor: only clients on loopback may "
 			  "use names of loopback");
 	else
-		say_target(allowed, e.decision.rule);
+		say_target(allowed, e.decision.rule, NULL);
 	if (refusal == REFUSE_NOTHING)
 		say_duty(e.decision.rule);
 	return refusal == REFUSE_NOTHING || refuse_target(refusal, NULL);
@@ -733,9 +785,10 @@ way_goes(void)
 	u = upstream_pick(us, &e.request, &tried);
 	if (u != NULL && u->kind != UPSTREAM_NONE)
 		return parent_goes(u, tried);
-	if (u != NULL)
+	if (u != NULL) {
 		say_line("upstream: no parent by", u->line);
-	else
+		say_site(&u->site);
+	} else
 		puts(us->n > 0 ? "upstream: no line is for this target"
 			       : "upstream: none is configured");
 	return true;

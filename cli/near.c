@@ -15,6 +15,7 @@
 #include "acl.h"
 #include "addr.h"
 #include "bounds.h"
+#include "list.h"
 #include "name.h"
 #include "near.h"
 #include "parse.h"
@@ -39,7 +40,8 @@ enum difference {
 	DIFFERS_ITSELF = 16,   /* the rule is for names below the host */
 	DIFFERS_SPELLING = 32, /* the names differ in a letter or two */
 	DIFFERS_TUNNEL = 64,   /* the rule is for tunnels alone */
-	DIFFERS_MUCH = 128
+	DIFFERS_LIST = 128,    /* the list lacks "below" */
+	DIFFERS_MUCH = 256
 };
 
 /* What of the words on the command line is wrong. */
@@ -178,15 +180,26 @@ name_differs(const struct target_rule *rule, const char *host)
 }
 
 static unsigned
+list_differs(const struct target_rule *rule, const char *host)
+{
+	if (list_has_name(rule->list, host, rule->below))
+		return DIFFERS_NOT;
+	return list_has_name(rule->list, host, true) ? DIFFERS_LIST
+						     : DIFFERS_MUCH;
+}
+
+static unsigned
 place_differs(const struct target_rule *rule, const struct request *req,
     const struct addr *addr)
 {
 	if (rule->kind == RULE_ANY)
 		return DIFFERS_NOT;
-	if (rule->kind == RULE_NET)
-		return addr != NULL && addr_in_net(addr, rule->net, rule->bits)
-		    ? DIFFERS_NOT
-		    : DIFFERS_MUCH;
+	if (addr != NULL && target_is_net(rule, addr))
+		return DIFFERS_NOT;
+	if (rule->kind == RULE_LIST && !req->literal)
+		return list_differs(rule, req->host);
+	if (rule->kind == RULE_NET || rule->kind == RULE_LIST)
+		return DIFFERS_MUCH;
 	return req->literal ? DIFFERS_MUCH : name_differs(rule, req->host);
 }
 
@@ -242,6 +255,8 @@ difference_text(unsigned differs)
 		return "is for a name that is spelt differently";
 	case DIFFERS_TUNNEL:
 		return "is for tunnels, since it asks for TLS";
+	case DIFFERS_LIST:
+		return "is for a list that matches only with below";
 	case DIFFERS_NOT:
 		return "would allow this, but it comes too late";
 	default:

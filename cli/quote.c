@@ -13,8 +13,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "addr.h"
 #include "conf.h"
+#include "entry.h"
 #include "filter.h"
+#include "list.h"
 #include "place.h"
 #include "quote.h"
 #include "reader.h"
@@ -147,6 +150,81 @@ quote_pattern(const struct filter *f, unsigned long n, char text[QUOTE_SIZE])
 	}
 	free(line);
 	return found;
+}
+
+/* Whether an entry of a list is for a name, or for an address. */
+static bool
+entry_matches(const struct entry *e, const struct quote_wanted *wanted)
+{
+	unsigned covers = wanted->below ? ENTRY_SELF | ENTRY_BELOW : e->covers;
+	const char *name = wanted->name;
+	size_t len = name != NULL ? strlen(name) : 0, tail;
+
+	if (e->name == NULL)
+		return wanted->addr != NULL &&
+		    addr_in_net(wanted->addr, e->block.net, e->block.bits);
+	tail = strlen(e->name);
+	if (len < tail || strcmp(name + len - tail, e->name) != 0)
+		return false;
+	if (len == tail)
+		return (covers & ENTRY_SELF) != 0;
+	return (covers & ENTRY_BELOW) != 0 && name[len - tail - 1] == '.';
+}
+
+/* Whether a line of a list, which is changed, has what is wanted. */
+static bool
+line_matches(char *text, const struct quote_wanted *wanted)
+{
+	struct entry_line line;
+	const char *wrong;
+	struct entry e;
+
+	entry_begin(&line, text);
+	while (entry_next(&line, &e, &wrong) == ENTRY_OK)
+		if (entry_matches(&e, wanted))
+			return true;
+	return false;
+}
+
+/* Makes a line of any file fit for a terminal, without blanks at its end. */
+static void
+plain(char *text)
+{
+	size_t len = strlen(text);
+
+	while (len > 0 && strchr(" \t", text[len - 1]) != NULL)
+		text[--len] = '\0';
+	for (; *text != '\0'; text++)
+		if (*text < 0x20 || *text > 0x7e)
+			*text = *text == '\t' ? ' ' : '?';
+}
+
+/*
+ * Writes the first line of a list's file that has what is wanted to text.
+ * Returns its number, or 0: none has it any more.
+ */
+unsigned long
+quote_entry(const struct list *list, const struct quote_wanted *wanted,
+    char text[QUOTE_SIZE])
+{
+	FILE *f = fopen(list->path, "r");
+	unsigned long n = 0;
+	char *line = NULL;
+	bool found = false;
+	size_t size = 0;
+
+	text[0] = '\0';
+	while (f != NULL && !found && file_line(f, &line, &size)) {
+		n++;
+		text[0] = '\0';
+		text_add(text, line, strlen(line));
+		found = line_matches(line, wanted);
+	}
+	free(line);
+	if (f != NULL)
+		fclose(f);
+	plain(text);
+	return found ? n : 0;
 }
 
 /* Begins to go through a configuration.  Returns whether it can be read. */

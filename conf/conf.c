@@ -20,6 +20,8 @@
 #include "doubts.h"
 #include "filter.h"
 #include "group.h"
+#include "list.h"
+#include "lists.h"
 #include "log.h"
 #include "login.h"
 #include "pins.h"
@@ -431,6 +433,7 @@ pins_check(struct reader *r)
 static void
 conf_check(struct reader *r)
 {
+	lists_read(r);
 	group_index(&r->conf->groups);
 	if (who_join(r->conf->acl.targets.whos, &r->conf->groups) != 0)
 		reader_say(r, LOG_LEVEL_ERROR, "%s", strerror(errno));
@@ -485,6 +488,8 @@ conf_parse(struct reader *r, FILE *f)
 	char *line;
 
 	r->conf = reader_begin(r, f) == 0 ? conf_new(r) : NULL;
+	if (r->conf != NULL)
+		r->conf->lists = list_begin();
 	while (r->conf != NULL && (line = reader_next(r)) != NULL)
 		directives_take(r, line);
 	if (r->conf != NULL) {

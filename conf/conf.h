@@ -98,6 +98,7 @@ struct conf {
 	size_t nbecauses;
 	char **auth_files; /* paths: AuthFile */
 	size_t nauth_files;
+	unsigned long lists;           /* whose they are, for list_keep() */
 	struct logins logins;          /* the users in them */
 	struct authhelper auth_helper; /* AuthHelper */
 	struct groups groups;          /* UserGroup */

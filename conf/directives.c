@@ -28,6 +28,7 @@
 #include "fields.h"
 #include "filter.h"
 #include "group.h"
+#include "list.h"
 #include "log.h"
 #include "login.h"
 #include "name.h"
@@ -1091,6 +1092,24 @@ show_block_size(FILE *out, const struct directive *d, const struct conf *conf)
 	return true;
 }
 
+/* The path of a list of clients. */
+static int
+take_list(struct reader *r, struct rule *rule, char *arg)
+{
+	const char *path = list_path(&arg);
+
+	if (path == NULL || *arg != '\0')
+		return FAIL(r,
+		    "the path of a list must be absolute, in double quotes; an "
+		    "address or a name stands without quotes");
+	rule->list = list_use(path, r->line);
+	if (rule->list == NULL)
+		return FAIL(r, "%s", strerror(errno));
+	rule->list->addresses = true;
+	rule->kind = RULE_LIST;
+	return 0;
+}
+
 /* Allow or Deny. */
 static int
 take_rule(struct reader *r, const struct directive *d, char *arg)
@@ -1107,6 +1126,8 @@ take_rule(struct reader *r, const struct directive *d, char *arg)
 	*rule = (struct rule){
 		.allow = d->name[0] == 'A', .line = r->line, .kind = RULE_NET
 	};
+	if (arg[0] == '"')
+		return take_list(r, rule, arg);
 	if (addr_parse_net(&rule->net, &rule->bits, arg) == 0) {
 		doubts_blocks(r, arg);
 		addr_mask(rule->net.ip, rule->bits);
@@ -1135,8 +1156,11 @@ show_rules(FILE *out, const struct directive *d, const struct conf *conf)
 		const struct rule *rule = &conf->acl.rules[i];
 
 		show_place(out, conf, rule->line);
-		fprintf(out, "%s %s\n", rule->allow ? "Allow" : "Deny",
-		    rule->kind == RULE_NET
+		fprintf(out,
+		    rule->kind == RULE_LIST ? "%s \"%s\"\n" : "%s %s\n",
+		    rule->allow ? "Allow" : "Deny",
+		    rule->kind == RULE_LIST ? rule->list->path
+			: rule->kind == RULE_NET
 			? addr_text_net(&rule->net, rule->bits, net)
 			: rule->name);
 	}
@@ -1455,9 +1479,11 @@ show_target(FILE *out, const struct target_rule *rule)
 		target = "private";
 	else if (rule->kind == RULE_NET)
 		target = addr_text_block(rule->net, rule->bits, net);
+	else if (rule->kind == RULE_LIST)
+		form = "\"%s\"", target = rule->list->path;
 	else if (strcmp(target, "private") == 0)
 		form = "%s."; /* which is a name, and not all those blocks */
-	if (has_ports && strchr(target, ':') != NULL)
+	if (has_ports && rule->kind == RULE_NET && strchr(target, ':') != NULL)
 		form = "[%s]";
 	fprintf(out, form, target);
 	if (has_ports)
@@ -1498,6 +1524,7 @@ show_targets(FILE *out, const struct directive *d, const struct conf *conf)
 		show_place(out, conf, rule->line);
 		fprintf(out, "%s ", target_directive(rule));
 		show_target(out, rule);
+		fputs(rule->below ? " below" : "", out);
 		if (rule->who != NULL)
 			show_who(out, rule->who);
 		if (rule->because != NULL)
@@ -1577,7 +1604,10 @@ show_upstream(FILE *out, const struct upstream *u)
 						 : " %s%s%s:%u",
 		    u->user != NULL ? mask : "", u->user != NULL ? "@" : "",
 		    u->host, (unsigned)u->port);
-	if (site->kind != RULE_ANY)
+	if (site->kind == RULE_LIST)
+		fprintf(out, " \"%s\"%s", site->list->path,
+		    site->below ? " below" : "");
+	else if (site->kind != RULE_ANY)
 		fprintf(out, " \"%s\"",
 		    site->kind == RULE_NET
 			? addr_text_net(&site->net, site->bits, net)
@@ -2094,6 +2124,7 @@ value_take(struct reader *r, const struct directive *d, char *arg)
 		reader_say(r, LOG_LEVEL_WARNING,
 		    "this line replaces %s; only the last %s counts",
 		    reader_line(r, *line), d->name);
+	list_label(d->name);
 	*line = r->line;
 	r->keyword = NULL;
 }
@@ -2187,8 +2218,11 @@ strings_free(char **list, size_t n)
 static void
 acl_free(struct acl *acl)
 {
-	for (size_t i = 0; i < acl->nrules; i++)
+	for (size_t i = 0; i < acl->nrules; i++) {
 		free(acl->rules[i].name);
+		if (acl->rules[i].kind == RULE_LIST)
+			list_drop(acl->rules[i].list);
+	}
 	free(acl->rules);
 	target_free(&acl->targets);
 	if (acl->users != NULL)

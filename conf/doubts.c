@@ -20,6 +20,7 @@
 #include "conf.h"
 #include "cover.h"
 #include "doubts.h"
+#include "list.h"
 #include "log.h"
 #include "login.h"
 #include "reader.h"
@@ -408,6 +409,23 @@ parent_of_names(const struct upstreams *us)
 	return NULL;
 }
 
+/* Returns whether a rule is for names. */
+static bool
+has_names(const struct target_rule *rule)
+{
+	return rule->kind != RULE_NET &&
+	    (rule->kind != RULE_LIST || rule->list->n > 0);
+}
+
+/* Returns whether a rule is for addresses alone. */
+static bool
+is_for_addresses(const struct target_rule *rule)
+{
+	return rule->kind == RULE_NET ||
+	    (rule->kind == RULE_LIST && rule->list->nblocks > 0 &&
+		rule->list->n == 0);
+}
+
 /* Returns whether the rules may allow a name whose addresses are unknown. */
 static bool
 allows_names(const struct targets *t)
@@ -415,7 +433,7 @@ allows_names(const struct targets *t)
 	bool any = !t->has_allow;
 
 	for (size_t i = 0; i < t->n; i++)
-		if (t->rules[i].allow && t->rules[i].kind != RULE_NET)
+		if (t->rules[i].allow && has_names(&t->rules[i]))
 			any = true;
 	return any;
 }
@@ -428,7 +446,8 @@ parents_doubt(struct reader *r)
 	const struct upstream *u = parent_of_names(&r->conf->upstreams);
 	size_t i = 0;
 
-	while (i < t->n && (t->rules[i].allow || t->rules[i].kind != RULE_NET))
+	while (
+	    i < t->n && (t->rules[i].allow || !is_for_addresses(&t->rules[i])))
 		i++;
 	if (u == NULL || i == t->n || !allows_names(t))
 		return;

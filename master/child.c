@@ -28,6 +28,7 @@
 #include "identity.h"
 #include "judge.h"
 #include "links.h"
+#include "list.h"
 #include "listen.h"
 #include "log.h"
 #include "login.h"
@@ -255,6 +256,7 @@ child_main(struct gen *own, struct child *self, struct gen *all, int control,
 	child_hang_up(self);
 	log_use(&own->logs);
 	close_others(all, own, self);
+	list_keep(own->conf->lists);
 	ignore_signals();
 	sigprocmask(SIG_SETMASK, before, NULL);
 	if (self->outside && !self->judges)

@@ -34,6 +34,8 @@ cover_client(const struct rule *rule, const struct rule *other)
 {
 	if (rule->kind == RULE_NET && rule->bits == 0)
 		return true;
+	if (rule->kind == RULE_LIST)
+		return other->kind == RULE_LIST && other->list == rule->list;
 	if (rule->kind == RULE_NET)
 		return other->kind == RULE_NET && rule->bits <= other->bits &&
 		    addr_in_net(&other->net, rule->net.ip, rule->bits);
@@ -63,6 +65,9 @@ place_in(const struct target_rule *other, const struct target_rule *rule)
 {
 	if (rule->kind == RULE_ANY)
 		return true;
+	if (rule->kind == RULE_LIST)
+		return other->kind == RULE_LIST && other->list == rule->list &&
+		    (rule->below || !other->below);
 	if (rule->kind == RULE_NET)
 		return other->kind == RULE_NET && net_in(other, rule);
 	if (rule->kind == RULE_NAME)

@@ -7,15 +7,25 @@
 
 #include "addr.h"
 
-enum rule_kind { RULE_NET, RULE_NAME, RULE_SUFFIX, RULE_ANY };
+enum rule_kind {
+	RULE_NET,
+	RULE_NAME,
+	RULE_SUFFIX,
+	RULE_ANY,
+	RULE_LIST /* whatever the list has */
+};
+
+struct list;
 
 /* One Allow or Deny. */
 struct rule {
 	bool allow;
 	enum rule_kind kind;
-	struct addr net; /* RULE_NET */
-	unsigned bits;   /* RULE_NET: 0 to 128 */
-	char *name;      /* other kinds; a suffix has its dot */
+	struct addr net;   /* RULE_NET */
+	unsigned bits;     /* RULE_NET: 0 to 128 */
+	char *name;        /* other kinds; a suffix has its dot */
+	struct list *list; /* RULE_LIST: used, see list_drop() */
+	bool below;        /* RULE_LIST: names stand for those below, too */
 	unsigned long line;
 };
 

@@ -19,6 +19,7 @@
 #include "array.h"
 #include "bounds.h"
 #include "cover.h"
+#include "list.h"
 #include "name.h"
 #include "rule.h"
 #include "target.h"
@@ -138,6 +139,14 @@ net_kind_known(const struct targets *t, const struct target_rule *rule)
 	return false;
 }
 
+/* Returns whether a rule is for addresses, whatever their names are. */
+static bool
+has_blocks(const struct target_rule *rule)
+{
+	return rule->kind == RULE_NET ||
+	    (rule->kind == RULE_LIST && rule->list->nblocks > 0);
+}
+
 /* Finds the first rule of each kind among the rules for blocks. */
 static void
 net_kinds_index(struct targets *t)
@@ -145,7 +154,7 @@ net_kinds_index(struct targets *t)
 	t->nnet_kinds = 0;
 	t->other_net = NONE;
 	for (size_t i = 0; i < t->n; i++) {
-		if (t->rules[i].kind != RULE_NET ||
+		if (!has_blocks(&t->rules[i]) ||
 		    net_kind_known(t, &t->rules[i]))
 			continue;
 		if (t->nnet_kinds == NET_KINDS_MAX) {
@@ -156,8 +165,19 @@ net_kinds_index(struct targets *t)
 	}
 }
 
+/* Returns where the chain begins that a rule belongs to. */
+static uint32_t *
+chain_of(struct targets *t, const struct target_rule *rule)
+{
+	if (rule->kind == RULE_ANY)
+		return &t->any;
+	if (rule->kind == RULE_LIST)
+		return &t->lists;
+	return &t->table[place_of(t, rule, hash_rule(rule))];
+}
+
 /*
- * Makes the index, once all rules are added.  Rules with the same key form a
+ * Makes the index, once all rules are added and their lists have been read.  Rules with the same key form a
  * chain in the order of the file.  Returns 0, or -1 with ENOMEM.
  */
 int
@@ -172,19 +192,17 @@ target_index(struct targets *t)
 		return -1;
 	memset(t->table, 0xff, size * sizeof(*t->table));
 	t->mask = size - 1;
-	t->any = t->first_net = NONE;
+	t->any = t->lists = t->first_net = NONE;
 	for (size_t i = t->n; i-- > 0;) {
 		struct target_rule *r = &t->rules[i];
-		uint32_t *head = r->kind == RULE_ANY
-		    ? &t->any
-		    : &t->table[place_of(t, r, hash_rule(r))];
+		uint32_t *head = chain_of(t, r);
 
 		r->next = *head;
 		*head = (uint32_t)i;
-		if (r->kind == RULE_NET) {
-			t->bits[r->bits] = true;
+		if (has_blocks(r))
 			t->first_net = (uint32_t)i;
-		}
+		if (r->kind == RULE_NET)
+			t->bits[r->bits] = true;
 		t->has_allow = t->has_allow || r->allow;
 		t->has_tls = t->has_tls || r->tls;
 	}
@@ -203,8 +221,11 @@ target_directive(const struct target_rule *rule)
 void
 target_free(struct targets *t)
 {
-	for (size_t i = 0; i < t->n; i++)
+	for (size_t i = 0; i < t->n; i++) {
 		free(t->rules[i].name);
+		if (t->rules[i].kind == RULE_LIST)
+			list_drop(t->rules[i].list);
+	}
 	free(t->rules);
 	free(t->table);
 	who_free(t->whos);
@@ -327,6 +348,30 @@ ports_cut(char *text, struct target_rule *rule)
 	return ports != NULL && !ports_parse(ports, rule) ? NULL : text;
 }
 
+/* Adds a rule for what is in a file.  The text begins with its path, quoted. */
+static const char *
+add_list(struct targets *t, struct target_rule *rule, char *text)
+{
+	const char *path = list_path(&text), *error;
+
+	rule->port_min = 0;
+	rule->port_max = 65535;
+	if (path == NULL)
+		return "the path of a list must be absolute, in double quotes";
+	if (*text != '\0' && (*text != ':' || !ports_parse(text + 1, rule)))
+		return "only ports may follow the path of a list, as in "
+		       "\"/path\":443";
+	rule->kind = RULE_LIST;
+	rule->list = list_use(path, rule->line);
+	if (rule->list == NULL)
+		return strerror(ENOMEM);
+	rule->list->exact = rule->list->exact || !rule->below;
+	error = rule_add(t, rule);
+	if (error != NULL)
+		list_drop(rule->list);
+	return error;
+}
+
 /* Adds the rule or rules for one target.  Returns NULL, or what is wrong. */
 static const char *
 add_target(struct targets *t, struct target_rule *rule, char *text)
@@ -378,6 +423,31 @@ duties_take(struct target_rule *rule, char *text, const char **at)
 }
 
 /*
+ * Returns the length of the first word of a text, which may be a quoted path
+ * with what follows it.
+ */
+static size_t
+target_length(const char *text)
+{
+	const char *end = text[0] == '"' ? strchr(text + 1, '"') : NULL;
+	size_t quoted = end != NULL ? (size_t)(end - text) : 0;
+
+	return quoted + strcspn(text + quoted, " \t");
+}
+
+/* Takes "below", which may follow the path of a list.  Returns what follows. */
+static char *
+below_take(struct target_rule *rule, const char *target, char *text)
+{
+	size_t len = strcspn(text, " \t");
+
+	if (target[0] != '"' || len != 5 || strncasecmp(text, "below", 5) != 0)
+		return text;
+	rule->below = true;
+	return text + len + strspn(text + len, " \t");
+}
+
+/*
  * Adds the rule of an AllowTo or DenyTo: a target, and for whom the rule is.
  * Changes the text.  Returns NULL; or what is wrong, with *at set to the word
  * of the text that is wrong.
@@ -387,16 +457,18 @@ target_add(struct targets *t, bool allow, unsigned long line, char *text,
     const char **at)
 {
 	struct target_rule rule = { .allow = allow, .line = line };
-	size_t len = strcspn(text, " \t");
+	size_t len = target_length(text);
 	char *who = text + len + strspn(text + len, " \t");
 	char target[TARGET_SIZE];
 	const char *wrong;
 
 	text[len] = '\0';
+	who = below_take(&rule, text, who);
 	wrong = duties_take(&rule, who, at);
 	if (wrong != NULL)
 		return wrong;
 	who += strspn(who, " \t");
+	who = below_take(&rule, text, who);
 	if (*who != '\0') {
 		wrong = who_add(&t->whos, who, at);
 		if (wrong != NULL)
@@ -404,6 +476,8 @@ target_add(struct targets *t, bool allow, unsigned long line, char *text,
 		rule.who = t->whos;
 	}
 	*at = text;
+	if (text[0] == '"')
+		return add_list(t, &rule, text);
 	if (len >= sizeof(target))
 		return "no name or address is as long as this";
 	memcpy(target, text, len + 1);
@@ -449,6 +523,25 @@ find(const struct targets *t, const struct target_rule *key, uint32_t hash,
 	return chain_first(t, t->table[place_of(t, key, hash)], q, best);
 }
 
+/*
+ * Returns the first rule before best that holds and whose list has the name or,
+ * if that is NULL, the address; or best.
+ */
+static uint32_t
+list_first(const struct targets *t, const char *name, const struct addr *a,
+    const struct query *q, uint32_t best)
+{
+	for (uint32_t at = t->lists; at < best; at = t->rules[at].next) {
+		const struct target_rule *rule = &t->rules[at];
+
+		if (rule_holds(rule, q) &&
+		    (name != NULL ? list_has_name(rule->list, name, rule->below)
+				  : list_has_addr(rule->list, a)))
+			return at;
+	}
+	return best;
+}
+
 /* Returns the first rule that matches the name, or any target. */
 static uint32_t
 name_first(const struct targets *t, const char *name, const struct query *q)
@@ -460,6 +553,7 @@ name_first(const struct targets *t, const char *name, const struct query *q)
 
 	if (len == 0 || len >= sizeof(copy))
 		return best;
+	best = list_first(t, name, NULL, q, best);
 	memcpy(copy, name, len + 1);
 	for (size_t i = len; i-- > 0;) {
 		hash = hash_byte(hash, (unsigned char)copy[i]);
@@ -480,6 +574,7 @@ addr_first(const struct targets *t, const struct addr *a, const struct query *q,
 
 	if (t->first_net >= best)
 		return best;
+	best = list_first(t, NULL, a, q, best);
 	memcpy(key.net, a->ip, 16);
 	for (key.bits = 129; key.bits-- > 0;) {
 		if (!t->bits[key.bits])
@@ -565,6 +660,15 @@ target_addr(const struct targets *t, const char *name, const struct addr *a,
 	return verdict_of(t, addr_first(t, a, &q, first), rule);
 }
 
+/* Returns whether a rule matches an address whatever its name is. */
+bool
+target_is_net(const struct target_rule *rule, const struct addr *a)
+{
+	if (rule->kind == RULE_NET)
+		return addr_in_net(a, rule->net, rule->bits);
+	return rule->kind == RULE_LIST && list_has_addr(rule->list, a);
+}
+
 /*
  * Returns the first of some rules of a chain that comes before a rule and
  * covers it: the whole of it, or a part of it and the opposite verdict.
@@ -622,6 +726,15 @@ nets_cover(const struct targets *t, size_t rule, bool partly, uint32_t best)
 	return best;
 }
 
+/* The first rule for the same list that covers a rule, if it is before best. */
+static uint32_t
+list_covers(const struct targets *t, size_t rule, bool partly, uint32_t best)
+{
+	uint32_t at = chain_covers(t, t->lists, rule, partly);
+
+	return at < best ? at : best;
+}
+
 /*
  * Returns a rule of an earlier line that surely matches all that rule i
  * matches; with partly, an AllowTo that is for more targets and matches a part
@@ -632,7 +745,9 @@ target_covers(const struct targets *t, size_t i, bool partly)
 {
 	uint32_t best = chain_covers(t, t->any, i, partly);
 
-	if (t->rules[i].kind == RULE_NET)
+	if (t->rules[i].kind == RULE_LIST)
+		best = list_covers(t, i, partly, best);
+	else if (t->rules[i].kind == RULE_NET)
 		best = nets_cover(t, i, partly, best);
 	else if (t->rules[i].kind != RULE_ANY)
 		best = names_cover(t, i, partly, best);

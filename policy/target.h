@@ -24,11 +24,13 @@ struct target_rule {
 	bool wholesale; /* one of the blocks of "private" */
 	bool tls;       /* the tunnel must be TLS, for the name asked for */
 	bool noech;     /* and must not hide another name */
+	bool below;     /* RULE_LIST: names stand for those below, too */
 	uint16_t port_min, port_max;
 	enum rule_kind kind;
 	unsigned bits;         /* RULE_NET: 0 to 128 */
 	unsigned char net[16]; /* RULE_NET */
 	char *name;            /* owned; RULE_SUFFIX: with its dot */
+	struct list *list;     /* RULE_LIST: used, see list_drop() */
 	const struct who *who; /* or NULL: for everybody */
 	const char *because;   /* the configuration's, or NULL */
 	unsigned long line;
@@ -44,10 +46,11 @@ struct targets {
 	bool has_tls;
 	bool bits[129];     /* prefix lengths that occur */
 	uint32_t any;       /* first RULE_ANY, or UINT32_MAX */
-	uint32_t first_net; /* first RULE_NET, or UINT32_MAX */
+	uint32_t lists;     /* first RULE_LIST, or UINT32_MAX */
+	uint32_t first_net; /* the first with blocks, or UINT32_MAX */
 	/*
-	 * The first RULE_NET of each combination of verdict, ports and who, and
-	 * the first RULE_NET of a combination that found no room there, or
+	 * The first with blocks of each combination of verdict, ports and who,
+	 * and the first with blocks of a combination that found no room there, or
 	 * UINT32_MAX.
 	 */
 	uint32_t net_kinds[NET_KINDS_MAX];
@@ -68,6 +71,7 @@ enum verdict target_unresolved(const struct targets *, const char *name,
     uint16_t port, const struct asker *, const struct target_rule **rule);
 enum verdict target_addr(const struct targets *, const char *name,
     const struct addr *, const struct asker *, const struct target_rule **rule);
+bool target_is_net(const struct target_rule *, const struct addr *);
 const struct target_rule *target_covers(
     const struct targets *, size_t rule, bool partly);
 

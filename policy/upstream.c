@@ -18,6 +18,7 @@
 #include "array.h"
 #include "bounds.h"
 #include "clock.h"
+#include "list.h"
 #include "name.h"
 #include "parse.h"
 #include "rule.h"
@@ -162,10 +163,32 @@ site_parse(struct rule *site, char *text)
 	return site->name == NULL ? out_of_memory : NULL;
 }
 
+/* Reads the path of a list of sites, and perhaps "below". */
 static const char *
-quoted_site(struct rule *site, char *text)
+list_parse(struct rule *site, char *text, unsigned long line)
+{
+	const char *path = list_path(&text);
+
+	if (path != NULL)
+		text += strspn(text, " \t");
+	site->below = path != NULL && strcasecmp(text, "below") == 0;
+	if (path == NULL || (*text != '\0' && !site->below))
+		return "only the word below may follow the path of a list";
+	site->list = list_use(path, line);
+	if (site->list == NULL)
+		return out_of_memory;
+	site->list->exact = site->list->exact || !site->below;
+	site->kind = RULE_LIST;
+	return NULL;
+}
+
+static const char *
+quoted_site(struct rule *site, char *text, unsigned long line)
 {
 	size_t len = strlen(text);
+
+	if (strncmp(text, "\"/", 2) == 0)
+		return list_parse(site, text, line);
 
 	if (len < 3 || text[0] != '"' ||
 	    strchr(text + 1, '"') != text + len - 1)
@@ -181,6 +204,8 @@ upstream_clear(struct upstream *u)
 	free(u->user);
 	free(u->password);
 	free(u->site.name);
+	if (u->site.kind == RULE_LIST)
+		list_drop(u->site.list);
 }
 
 static const char *
@@ -193,13 +218,13 @@ upstream_parse(struct upstream *u, char *text)
 		return kind_wrong(kind);
 	u->site.kind = RULE_ANY;
 	if (u->kind == UPSTREAM_NONE)
-		return quoted_site(&u->site, text);
+		return quoted_site(&u->site, text, u->line);
 	where = word_next(&text);
 	wrong = credentials_parse(u, &where);
 	if (wrong == NULL)
 		wrong = where_parse(u, where);
 	if (wrong == NULL && *text != '\0')
-		wrong = quoted_site(&u->site, text);
+		wrong = quoted_site(&u->site, text, u->line);
 	return wrong;
 }
 
@@ -316,6 +341,10 @@ site_matches(const struct rule *site, const struct request *req)
 {
 	size_t host = strlen(req->host), len;
 
+	if (site->kind == RULE_LIST)
+		return req->literal
+		    ? list_has_addr(site->list, &req->addr)
+		    : list_has_name(site->list, req->host, site->below);
 	if (site->kind == RULE_NET)
 		return req->literal &&
 		    addr_in_net(&req->addr, site->net.ip, site->bits);
@@ -336,6 +365,8 @@ same_site(const struct rule *a, const struct rule *b)
 		return false;
 	if (a->kind == RULE_NET)
 		return a->bits == b->bits && addr_same_ip(&a->net, &b->net);
+	if (a->kind == RULE_LIST)
+		return a->list == b->list && a->below == b->below;
 	return a->kind == RULE_ANY || strcmp(a->name, b->name) == 0;
 }
 

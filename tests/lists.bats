@@ -48,6 +48,11 @@ has() {
 	done
 }
 
+# reloaded N, for wait_for.
+reloaded() {
+	[ "$(log_count 'Reloading config file finished')" -ge "$1" ]
+}
+
 # errs DIRECTIVE-AND-TEXT...: the configuration is refused with just these
 # messages, and status 70.
 errs() {
@@ -181,4 +186,153 @@ errs() {
 	t 71
 	cat "$DIR/said" "$DIR/err" |
 		grep -F "$DIR/conf.d/3.conf:1: LogFile: $DIR/none/log: "
+}
+
+# list NAME LINE...: writes a list into $DIR.
+list() {
+	printf '%b\n' "${@:2}" >"$DIR/$1"
+}
+
+@test "lists: a quoted path stands for targets, clients and sites, and -t names the line of the entry" {
+	list reg '\357\273\277registry.example\r' '||both.example^' \
+	    '*.star.example' '192.0.2.0/24'
+	list ads '! title' '127.0.0.1 localhost' '0.0.0.0 ads.example' \
+	    '198.51.100.7 # one'
+	list office '10.0.0.0/8' '' '2001:db8::/32'
+	list 'my sites' '.intra.example' '172.16.0.0/12'
+	list empty
+	conf "Allow \"$DIR/office\"" "DenyTo \"$DIR/ads\" below" \
+	    "AllowTo \"$DIR/reg\":443 user ci client 10.0.0.0/8" \
+	    "AllowTo \"$DIR/reg\":80-90" "BasicAuth ci pw" "BasicAuth bo pw" \
+	    'ConnectPort 85' \
+	    "Upstream none \"$DIR/my sites\" below" \
+	    "Upstream http 192.0.2.9:3128"
+	t 0
+	[ ! -s "$DIR/err" ]
+	"$ADIT" -T -c "$CONF" | grep -F "\"$DIR" >"$DIR/said"
+	says said "Allow \"$DIR/office\"" "DenyTo \"$DIR/ads\" below" \
+	    "AllowTo \"$DIR/reg\":443 user ci client 10.0.0.0/8" \
+	    "AllowTo \"$DIR/reg\":80-90" \
+	    "Upstream none \"$DIR/my sites\" below"
+	t 0 10.1.1.1 ci registry.example:443
+	has said "client 10.1.1.1: allowed by line 4: Allow \"$DIR/office\"" \
+	    "list $DIR/office: matched by line 1: 10.0.0.0/8" \
+	    "target registry.example:443: looked up by the parent, allowed by line 6: AllowTo \"$DIR/reg\":443 user ci client 10.0.0.0/8" \
+	    "answer: 200, a tunnel through http 192.0.2.9:3128"
+	grep -q "^list $DIR/reg: matched by line 1: .*registry.example" \
+	    "$DIR/said"
+	t 0 10.1.1.1 ci a.b.star.example:443
+	has said "list $DIR/reg: matched by line 3: *.star.example"
+	t 0 2001:db8::7 bo x.both.example:85
+	has said "list $DIR/reg: matched by line 2: ||both.example^" \
+	    "list $DIR/office: matched by line 3: 2001:db8::/32"
+	t 1 10.1.1.1 bo registry.example:443
+	has said "hint: line 6 is for other users: AllowTo \"$DIR/reg\":443 user ci client 10.0.0.0/8"
+	t 1 10.1.1.1 ci x.registry.example:443
+	has said "target x.registry.example:443: looked up by the parent, refused: no AllowTo matches" \
+	    "hint: line 6 is for a list that matches only with below: AllowTo \"$DIR/reg\":443 user ci client 10.0.0.0/8"
+	t 1 10.1.1.1 ci www.ads.example:443
+	has said "list $DIR/ads: matched by line 3: 0.0.0.0 ads.example"
+	t 1 10.1.1.1 ci 198.51.100.7:443
+	has said "address 198.51.100.7: refused by line 5: DenyTo \"$DIR/ads\" below" \
+	    "list $DIR/ads: matched by line 4: 198.51.100.7 # one"
+	t 1 10.1.1.1 ci '[64:ff9b::198.51.100.7]:443'
+	t 1 10.1.1.1 ci intra.example:85
+	has said "upstream: no parent by line 11: Upstream none \"$DIR/my sites\" below" \
+	    "list $DIR/my sites: matched by line 1: .intra.example"
+	t 1 192.0.2.1 ci registry.example:443
+	has said "client 192.0.2.1: refused: no Allow matches"
+	# A list without entries allows nobody and nothing, and does not deny.
+	conf "Allow \"$DIR/empty\"" "AllowTo \"$DIR/empty\""
+	t 1 10.1.1.1 - registry.example:443
+	has said "client 10.1.1.1: refused: no Allow matches"
+	conf "Allow 10.0.0.0/8" "AllowTo \"$DIR/empty\""
+	t 1 10.1.1.1 - registry.example:443
+	has err "$DIR/empty: notice: the list is empty"
+	has said "target registry.example:443: refused: no AllowTo matches"
+	# No list opens the machine itself.
+	list local 127.0.0.1 169.254.169.254
+	conf "AllowTo \"$DIR/local\""
+	t 1 10.1.1.1 - 127.0.0.1:443
+	grep -q 'refused by a floor' "$DIR/said"
+}
+
+@test "lists: what is wrong with a list is said with its line, and of many errors only ten" {
+	local i
+
+	list bad a.example 'a.example b.example' 'c\000d' 10.0.0.1/8 \
+	    http://e.example/ '10.0.0.2/8' '.f.example' '.a.example'
+	mkdir "$DIR/dir"
+	conf "AllowTo \"$DIR/none\"" "DenyTo \"$DIR/dir\"" \
+	    "Allow \"$DIR/bad\"" "Upstream none \"$DIR/bad\"" \
+	    "AllowTo \"$DIR/bad" "AllowTo \"bad\"" "DenyTo \"$DIR/bad\":x" \
+	    "Deny \"$DIR/bad\" below" "Upstream none \"$DIR/bad\" x" \
+	    "AllowTo \"$DIR/bad\" beneath"
+	t 70
+	sed "s,$DIR/,/,g" "$DIR/err" >"$DIR/said"
+	for i in "adit.conf:4: AllowTo: /none: No such file or directory" \
+	    "adit.conf:5: DenyTo: /dir: not a regular file" \
+	    "adit.conf:8: AllowTo: " "adit.conf:9: AllowTo: " \
+	    "adit.conf:10: DenyTo: " "adit.conf:11: Deny: " \
+	    "adit.conf:12: Upstream: " "adit.conf:13: AllowTo: " \
+	    "bad:1: clients in a list must be addresses or blocks" \
+	    "bad:2: a line holds one name" "bad:3: the line has a control" \
+	    "bad:5: a URL; write the host only" \
+	    "bad:4: notice: the block has bits set beyond its prefix and is taken as 10.0.0.0/8, and so are 1 more like it"; do
+		grep -qF "/$i" "$DIR/said" || {
+			echo "missing: $i"
+			cat "$DIR/said"
+			return 1
+		}
+	done
+	conf "DenyTo \"$DIR/dots\""
+	list dots .a.example .b.example a.example '*.c.example'
+	t 0
+	has err "$DIR/dots: warning: 1 of the entries, such as .b.example, cover only names below that name, and not the name itself as in Squid; add the names without the dot, or write below after the path of the list"
+	conf "DenyTo \"$DIR/dots\" below"
+	t 0
+	[ ! -s "$DIR/err" ]
+	for ((i = 0; i < 30; i++)); do
+		echo "$i $i"
+	done >"$DIR/dots"
+	t 70
+	lines_are "$DIR/err" 11
+	has err "$DIR/dots: 20 more lines are wrong"
+	# Binary data is no list, and harms nothing.
+	head -c 100000 "$ADIT" >"$DIR/dots"
+	t 70
+	lines_are "$DIR/err" 11
+}
+
+@test "lists: a running adit goes by its lists, a reload reads them again, and no process keeps the old ones" {
+	local size worker
+
+	need_proc
+	peer_start srv server echo
+	seq -f 'host%.0f.example' 100000 >"$DIR/ads"
+	list allowed 127.0.0.1 127.0.0.9
+	list office 127.0.0.0/8
+	adit_start "Allow \"$DIR/office\"" "DenyTo \"$DIR/ads\"" \
+	    "AllowTo \"$DIR/allowed\":$srv_PORT"
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	client send "CONNECT host99999.example:$srv_PORT HTTP/1.1\r\n\r\n" \
+	    refused 403
+	log_wait "Refused target host99999.example:$srv_PORT: line [0-9]* of $CONF "
+	worker=$(worker_pids | head -n 1)
+	size=$(grep '^VmSize' "/proc/$worker/status" | tr -dc 0-9)
+	list office '127.0.0.0/8' '127.0.0.1/33'
+	kill -HUP "$ADIT_PID"
+	log_wait "^ERROR .*: $DIR/office:2: "
+	log_wait 'Reloading config file failed!'
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	list office '127.0.0.0/8'
+	list allowed 127.0.0.9
+	kill -HUP "$ADIT_PID"
+	log_wait 'Reloading config file finished'
+	client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" refused 403
+	kill -HUP "$ADIT_PID"
+	wait_for reloaded 2
+	worker=$(worker_pids | head -n 1)
+	[ "$(grep '^VmSize' "/proc/$worker/status" | tr -dc 0-9)" -lt \
+	    $((size + 1500)) ]
 }

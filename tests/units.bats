@@ -30,6 +30,11 @@ driver() {
 	"$DRIVER"
 }
 
+@test "units: each line of a list is read or refused, and a list has just what is in it" {
+	driver list_test
+	"$DRIVER"
+}
+
 @test "units: a filter refuses exactly what its patterns match, for every type, in any case" {
 	driver filter_test
 	"$DRIVER" "$DIR"
@@ -286,4 +291,15 @@ fuzz() {
 	printf 'sessions 3.1207' >"$DIR/corpus/id"
 	printf 'log warning' >"$DIR/corpus/log"
 	fuzz control
+}
+
+@test "units: random lines are a list, or refused" {
+	mkdir "$DIR/corpus"
+	printf '||a.example^\n! x\n*.b.example\n.c.example # d\n' \
+	    >"$DIR/corpus/names"
+	printf '127.0.0.1 localhost\n0.0.0.0 e.example f.example\n' \
+	    >"$DIR/corpus/hosts"
+	printf '192.0.2.0/24\n2001:db8::1\n10.0.0.1/8\n' \
+	    >"$DIR/corpus/blocks"
+	fuzz list
 }
