@@ -60,7 +60,7 @@ MASTER = proxy.o master/adopt.o master/budget.o master/child.o master/court.o \
 CONTROL = control/answer.o control/control.o control/crowd.o control/gather.o \
 	control/html.o control/metrics.o control/peer.o control/sheet.o \
 	control/talk.o control/view.o
-CLI = cli/batch.o cli/explain.o cli/hints.o cli/near.o cli/quote.o \
+CLI = cli/batch.o cli/explain.o cli/hints.o cli/learn.o cli/near.o cli/quote.o \
 	cli/steer.o cli/table.o cli/top.o cli/wire.o
 
 # program.o is apart: the program tinyproxy has tinyproxy.o in its place.

@@ -44,6 +44,7 @@
 #include "gen.h"
 #include "handover.h"
 #include "hints.h"
+#include "learn.h"
 #include "log.h"
 #include "master.h"
 #include "near.h"
@@ -67,8 +68,9 @@ struct options {
 	struct steer asked;
 	int nwords;
 	char **words;
-	char **request;   /* client, user and target to explain, or NULL */
-	const char *list; /* -f: a file of such requests, or NULL */
+	char **request;      /* client, user and target to explain, or NULL */
+	const char *list;    /* -f: a file of such requests, or NULL */
+	const char *reports; /* -r: a DecisionLog, or NULL */
 };
 
 static struct {
@@ -176,6 +178,8 @@ usage(FILE *f)
 	    "usage: %s [-dhTtUv] [-c file]\n"
 	    "       %s -t [-c file] client user target\n"
 	    "       %s -t [-c file] -f file\n"
+	    "       %s -t -r file [user] [client]\n"
+
 	    "       %s -s [-j] [-S path] [-c file] command [argument ...]\n"
 	    "  -c file  read this configuration file\n"
 	    "  -d       stay in the foreground\n"
@@ -183,6 +187,8 @@ usage(FILE *f)
 	    "           input); each line has client, user, target and, if\n"
 	    "           you like, the verdict that it must have\n"
 	    "  -h       show this help, as --help does\n"
+	    "  -r file  print an AllowTo for each target that this DecisionLog\n"
+	    "           reports, for these users and clients only if asked\n"
 	    "  -s       ask a running adit, or steer it: status, ready,\n"
 	    "           sessions, top, kill, reload, reopen, drain, stop,\n"
 	    "           upgrade or log; -j: as JSON; -S path: its socket\n"
@@ -194,7 +200,7 @@ usage(FILE *f)
 	    "  -U       check as -t does, for an upgrade of a running adit\n"
 	    "  -v       show the version, as --version does\n"
 	    "The default file is %s; see adit(8).\n",
-	    program, program, program, program, program_conf);
+	    program, program, program, program, program, program_conf);
 }
 
 static _Noreturn void
@@ -248,6 +254,11 @@ operands_take(struct options *o, int n, char **operands)
 		return;
 	if (o->list != NULL && (!o->test || o->print || o->upgrade))
 		usage_fail("-f goes with -t: ", o->list);
+	if (o->reports != NULL &&
+	    (!o->test || o->print || o->upgrade || o->list != NULL))
+		usage_fail("-r goes with -t alone: ", o->reports);
+	if (o->reports != NULL)
+		return;
 	if (o->list != NULL && n > 0)
 		usage_fail("with -f there is no other request: ", operands[0]);
 	if (n == 3 && o->test && !o->print)
@@ -268,7 +279,7 @@ options_parse(struct options *o, int argc, char **argv)
 	int c;
 
 	*o = (struct options){ .file = NULL };
-	while ((c = getopt(argc, argv, "+c:df:hjS:sTtUv-:")) != -1)
+	while ((c = getopt(argc, argv, "+c:df:hjr:S:sTtUv-:")) != -1)
 		switch (c) {
 		case 'c':
 			o->file = optarg;
@@ -281,6 +292,9 @@ options_parse(struct options *o, int argc, char **argv)
 			break;
 		case 'j':
 			o->asked.json = true;
+			break;
+		case 'r':
+			o->reports = optarg;
 			break;
 		case 'S':
 			o->asked.socket = optarg;
@@ -837,6 +851,9 @@ main(int argc, char **argv)
 	options_parse(&options, argc, argv);
 	if (options.steer && !resumes)
 		return steer(&options);
+	if (options.reports != NULL && !resumes)
+		return learn_run(
+		    options.reports, options.words, options.nwords);
 	p.foreground = options.foreground;
 	if (options.upgrade)
 		version_tell();

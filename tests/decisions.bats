@@ -135,3 +135,64 @@ answer() {
 		    "407 allow deny deny report" ]
 	fi
 }
+
+# report HOST PORT USER CLIENT [VERDICT]: prints a line of a DecisionLog.
+report() {
+	printf '{"time":"x","user":%s,"client":"%s","host":"%s","port":%s,"addresses":["::1","a"],"verdict":"%s","rule":null}\n' \
+	    "$3" "$4" "$1" "$2" "${5:-report}"
+}
+
+@test "decisions: reports become rules that can be read back, and nothing else does" {
+	{
+		report b.example.test 443 '"ci"' 192.0.2.7
+		report B.example.test. 443 '"alice"' 192.0.2.8
+		report b.example.test 443 '"ci"' 192.0.2.7
+		report example.test 443 '"ci"' 192.0.2.7
+		report a.example.test 80 null 2001:db8::7
+		report denied.test 443 '"ci"' 192.0.2.7 deny
+		report 2001:db8::1 8443 '"a\u0062c"' 192.0.2.7
+		report private 443 null 192.0.2.7
+		report 169.254.169.254 80 null 127.0.0.1
+		report 'evil"\nAllowTo *' 443 null 192.0.2.7
+		report 'evil\nAllowTo *' 443 null 192.0.2.7
+		report 'x y' 443 '"a b"' 192.0.2.7
+		report x.test 70000 null 192.0.2.7
+		echo 'AllowTo *'
+		report cut.test 443 null 192.0.2.7 | cut -c 1-90
+		echo '{"verdict":"report","host":"*","port":1}'
+		report '*' 443 null 192.0.2.7
+	} >"$DIR/log"
+	"$ADIT" -t -r "$DIR/log" >"$DIR/rules" 2>"$DIR/err"
+	diff -u - "$DIR/rules" <<-EOF
+	AllowTo [2001:db8::1]:8443
+	AllowTo 169.254.169.254:80 client 127.0.0.1
+	AllowTo private.:443
+	AllowTo example.test:443
+	AllowTo a.example.test:80
+	AllowTo b.example.test:443
+	EOF
+	diff -u - "$DIR/err" <<-EOF
+	$DIR/log: 4 lines are cut, or no decisions
+	$DIR/log: 4 reports cannot be written as a rule
+	EOF
+	"$ADIT" -t -r - user client <"$DIR/log" >"$DIR/rules" 2>/dev/null
+	has_line "$DIR/rules" "AllowTo b.example.test:443 user alice client 192.0.2.8"
+	"$ADIT" -t -r "$DIR/log" user >"$DIR/rules" 2>/dev/null
+	has_line "$DIR/rules" "AllowTo b.example.test:443 user alice ci"
+	# The rules allow what was reported.
+	adit_conf "ConnectPort 443" "ConnectPort 8443" "Allow 192.0.2.0/24" \
+	    "BasicAuth alice pw" "BasicAuth ci pw" "BasicAuth abc pw"
+	cat "$DIR/rules" >>"$CONF"
+	judges 0 <<-EOF
+	192.0.2.7 ci b.example.test:443 allow
+	192.0.2.7 alice b.example.test:443 allow
+	192.0.2.7 abc b.example.test:443 deny
+	192.0.2.7 abc [2001:db8::1]:8443 allow
+	192.0.2.7 ci denied.test:443 deny
+	192.0.2.7 ci http://a.example.test/ allow
+	EOF
+	run "$ADIT" -t -r "$DIR/none"
+	[ "$status" = 66 ]
+	run "$ADIT" -t -r "$DIR/log" group
+	[ "$status" = 64 ]
+}
