@@ -135,12 +135,26 @@ session_text(char *to, size_t size, const char *from)
 		log_escape(to, size, from, strlen(from));
 }
 
+/* Whether a tunnel in this state is not known yet to be what it must be. */
+static bool
+is_vetted(enum conn_state state)
+{
+	return state == CONN_HELLO || state == CONN_GREETED;
+}
+
+/* Whether the client was told that it has a tunnel. */
+static bool
+is_tunnel(enum conn_state state)
+{
+	return is_vetted(state) || state == CONN_RELAY || state == CONN_FLUSH;
+}
+
 static void
 session_fill(struct session *s, const struct conn *c)
 {
 	memset(s, 0, sizeof(*s));
 	s->serial = c->serial;
-	s->tunnel = c->state == CONN_RELAY || c->state == CONN_FLUSH;
+	s->tunnel = is_tunnel(c->state);
 	s->parent = c->parent != NULL;
 	s->client = c->client;
 	s->dialled = c->server;
@@ -338,13 +352,6 @@ is_under_way(enum conn_state state)
 	    state == CONN_PARENT;
 }
 
-/* Whether a tunnel in this state is not known yet to be what it must be. */
-static bool
-is_vetted(enum conn_state state)
-{
-	return state == CONN_HELLO || state == CONN_GREETED;
-}
-
 /* Whether a connection in this state may still need its setup. */
 static bool
 is_unsettled(enum conn_state state)
@@ -514,8 +521,7 @@ is_silent(const struct conn *c)
 static void
 conn_free(struct conn *c)
 {
-	bool tunnel = c->state == CONN_RELAY || c->state == CONN_FLUSH ||
-	    is_vetted(c->state);
+	bool tunnel = is_tunnel(c->state);
 	bool reset =
 	    (tunnel || c->state == CONN_FORWARD || c->state == CONN_PREFACE) &&
 	    c->ending != END_CLOSED;
