@@ -286,7 +286,7 @@ plain_goes(const char *target)
 		return refuse(REFUSE_LINE_SIZE);
 	snprintf(head, sizeof(head), "GET %s HTTP/1.0\r\n\r\n", target);
 	e.head = head;
-	req->takes_paths = e.conf->reverse.n > 0;
+	req->takes_paths = reverse_takes_paths(&e.conf->reverse);
 	if (parse_head(req, head, len) == PARSE_OK) {
 		len = parse_cut(req, head, len);
 		reverse_map(&e.conf->reverse, req, &e.head, &len);

@@ -361,10 +361,10 @@ static const struct hint line_hints[] = {
 
 /* Notes on a file that lacks the directive. */
 static const struct hint file_hints[] = {
-	{ NULL, NULL, NULL, true,
+	{ NULL, NULL, "Transparent", true,
 	    "tinyproxy takes a request without a URL, which a firewall may "
 	    "have redirected here, and sends it to the host in Host "
-	    "(transparent proxying); adit answers 400" },
+	    "(transparent proxying); adit answers 400 without Transparent yes" },
 	{ "AccessLog", NULL, "AccessLog", true,
 	    "none given; add AccessLog \"/var/log/tinyproxy/access.log\" for "
 	    "one line about each request" },

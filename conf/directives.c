@@ -2019,6 +2019,8 @@ static const struct directive directives[] = {
 	{ "Syslog", take_bool, show_bool, AT(syslog), .value = "no" },
 	{ "Timeout", take_timeout, show_number, AT(timeout),
 	    .value = "600", .min = 0, .max = SECONDS_MAX },
+	{ "Transparent", take_bool, show_bool, AT(reverse.by_host),
+	    .value = "no" },
 	{ "TunnelTimeout", take_number, show_number, AT(tunnel_timeout),
 	    .value = "0", .min = 0, .max = SECONDS_MAX },
 	{ "Upstream", take_upstream, show_upstreams, .value = NULL },

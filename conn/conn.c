@@ -39,6 +39,7 @@
 #include "refusal.h"
 #include "relay.h"
 #include "reply.h"
+#include "reverse.h"
 #include "rewrite.h"
 #include "secret.h"
 #include "sender.h"
@@ -226,7 +227,7 @@ conn_setup_new(struct conn *c)
 	c->setup = calloc(1, sizeof(*c->setup));
 	if (c->setup == NULL)
 		return -1;
-	c->setup->request.takes_paths = k.conf->reverse.n > 0;
+	c->setup->request.takes_paths = reverse_takes_paths(&k.conf->reverse);
 	k.unsettled++;
 	return 0;
 }

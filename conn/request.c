@@ -387,28 +387,6 @@ log_mapped(const struct conn *c, const char *head)
 	    say_whom(c));
 }
 
-/*
- * Handles a complete head: maps its path, keeps what is needed later and what
- * was received after it, and identifies the user.
- */
-static enum conn_state
-request_decide(struct conn *c, char *head, size_t len)
-{
-	stats_count(TALLY_REQUESTS);
-	stats_add(c->setup->request.plain ? COUNT_OTHERS : COUNT_CONNECTS, 1);
-	log_request(c, head);
-	if (c->local && !stats_asked(&conf->stat_host, &c->setup->request))
-		return refuse_sender(c, head);
-	reverse_map(&conf->reverse, &c->setup->request, &head, &len);
-	log_mapped(c, head);
-	/* First: parts_keep() has room for no more Via than this lets pass. */
-	if (is_loop(c, head))
-		return refuse_loop(c, head, len);
-	if (parts_keep(c, head, len) != 0)
-		return conn_refuse(c, REFUSE_MEMORY);
-	return request_identify(c, head);
-}
-
 /* Keeps the request target without userinfo, for logs and pages. */
 static int
 target_keep(struct conn *c, const char *head)
@@ -425,6 +403,45 @@ target_keep(struct conn *c, const char *head)
 		snprintf(c->method, sizeof(c->method), "%.*s",
 		    (int)req->method.len, head + req->method.at);
 	return 0;
+}
+
+/*
+ * The target of a request for a path that follows its Host is that URL.  Returns
+ * 0, or -1 with ENOMEM.
+ */
+static int
+target_follow(struct conn *c, const char *head)
+{
+	const struct request *req = &c->setup->request;
+
+	if (req->origin || req->mapping != NULL || c->target[0] != '/')
+		return 0;
+	free(c->target);
+	return target_keep(c, head);
+}
+
+/*
+ * Handles a complete head: maps its path, keeps what is needed later and what
+ * was received after it, and identifies the user.
+ */
+static enum conn_state
+request_decide(struct conn *c, char *head, size_t len)
+{
+	stats_count(TALLY_REQUESTS);
+	stats_add(c->setup->request.plain ? COUNT_OTHERS : COUNT_CONNECTS, 1);
+	log_request(c, head);
+	if (c->local && !stats_asked(&conf->stat_host, &c->setup->request))
+		return refuse_sender(c, head);
+	reverse_map(&conf->reverse, &c->setup->request, &head, &len);
+	if (target_follow(c, head) != 0)
+		return conn_refuse(c, REFUSE_MEMORY);
+	log_mapped(c, head);
+	/* First: parts_keep() has room for no more Via than this lets pass. */
+	if (is_loop(c, head))
+		return refuse_loop(c, head, len);
+	if (parts_keep(c, head, len) != 0)
+		return conn_refuse(c, REFUSE_MEMORY);
+	return request_identify(c, head);
 }
 
 /* Handles a whole head, of which no step needs more than was kept of it. */

@@ -368,35 +368,67 @@ request_mapping(const struct reverse *r, const struct request *req,
 }
 
 /*
- * Replaces the first skip bytes of the path with the URL of a mapping, and
- * parses the resulting request; see reverse_map().
+ * Replaces the first skip bytes of the path with a URL, and parses the resulting
+ * request; see reverse_map().  Returns whether it is one; if not, why says so.
  */
-static void
-request_become(struct request *req, const struct mapping *m, size_t skip,
-    char **head, size_t *len)
+static bool
+request_become(
+    struct request *req, const char *url, size_t skip, char **head, size_t *len)
 {
 	static char mapped[HEAD_MAX + 1 + URL_SIZE_MAX];
 	struct request again = { .literal = false };
-	size_t at = req->target.at, url_len = strlen(m->url);
+	size_t at = req->target.at, url_len = strlen(url);
 	size_t total = *len - skip + url_len;
 
 	assert(total <= sizeof(mapped));
 	memcpy(mapped, *head, at);
-	memcpy(mapped + at, m->url, url_len);
+	memcpy(mapped + at, url, url_len);
 	memcpy(mapped + at + url_len, *head + at + skip, *len - at - skip);
 	if (parse_head(&again, mapped, total) != PARSE_OK) {
 		secret_wipe(mapped, total);
 		req->refusal = again.refusal;
 		req->why = again.why;
-		return;
+		return false;
 	}
-	assert(strcmp(again.host, m->host) == 0 && again.port == m->port);
 	secret_wipe(*head + req->credentials.at, req->credentials.len);
 	again.cut = req->cut;
 	*req = again;
-	req->mapping = m;
 	*head = mapped;
 	*len = total;
+	return true;
+}
+
+/*
+ * Turns a request for a path into one for the URL of its Host, as a transparent
+ * proxy does.  A Host that is more than a host and a port is refused.
+ */
+static void
+request_follow_host(struct request *req, char **head, size_t *len)
+{
+	size_t at = req->line.at + req->line.len + 2;
+	char url[URL_SIZE_MAX];
+	struct http_field f = { .value_len = 0 };
+	bool found = false;
+
+	while (!found && http_field(*head, req->length, &at, &f))
+		found = http_is(&f, "Host");
+	req->refusal = REFUSE_MALFORMED;
+	req->why = "There is no Host field that names a server.";
+	if (!found || f.value_len == 0 || f.value_len > HOST_SIZE + 8)
+		return;
+	for (size_t i = 0; i < f.value_len; i++)
+		if (strchr("/?#@\\ \t", f.value[i]) != NULL)
+			return;
+	snprintf(url, sizeof(url), "http://%.*s", (int)f.value_len, f.value);
+	if (request_become(req, url, 0, head, len))
+		req->why = NULL;
+}
+
+/* Whether requests for a path are taken at all. */
+bool
+reverse_takes_paths(const struct reverse *r)
+{
+	return r->n > 0 || r->by_host;
 }
 
 /*
@@ -404,19 +436,27 @@ request_become(struct request *req, const struct mapping *m, size_t skip,
  * to: *req becomes that request, with its mapping, and *head and *len its head,
  * in a buffer that the next call overwrites.  The credentials in the old head
  * are wiped.  A request without a mapping, with a mapped path that lacks only
- * its final "/", or too long after mapping stays in origin-form.
+ * its final "/", or too long after mapping stays in origin-form.  With Transparent
+ * one without a mapping is for the URL of its Host.
  */
 void
 reverse_map(
     const struct reverse *r, struct request *req, char **head, size_t *len)
 {
+	const struct mapping *m;
 	size_t skip = 0;
 
 	if (!req->origin)
 		return;
-	req->mapping = request_mapping(r, req, *head, &skip);
-	if (req->mapping != NULL && skip <= req->target.len)
-		request_become(req, req->mapping, skip, head, len);
+	m = request_mapping(r, req, *head, &skip);
+	req->mapping = m;
+	if (m == NULL && r->by_host) {
+		request_follow_host(req, head, len);
+	} else if (m != NULL && skip <= req->target.len &&
+	    request_become(req, m->url, skip, head, len)) {
+		assert(strcmp(req->host, m->host) == 0 && req->port == m->port);
+		req->mapping = m;
+	}
 }
 
 /*

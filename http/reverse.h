@@ -27,6 +27,7 @@ struct reverse {
 	struct mapping *list; /* owned */
 	size_t n;
 	bool only, magic;
+	bool by_host;   /* Transparent: other paths are below the Host */
 	char *base_url; /* owned; ends in "/"; or NULL */
 };
 
@@ -37,6 +38,7 @@ const char *reverse_add(
 const struct mapping *reverse_hidden(const struct reverse *);
 const char *reverse_base(struct reverse *, const char *text);
 void reverse_free(struct reverse *);
+bool reverse_takes_paths(const struct reverse *);
 void reverse_map(
     const struct reverse *, struct request *, char **head, size_t *len);
 const char *reverse_refuses(const struct reverse *, const struct request *,

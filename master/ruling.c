@@ -133,7 +133,7 @@ plain_parse(struct plea *p, const struct gen *gen)
 	    "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", p->target);
 
 	p->head = head;
-	req->takes_paths = gen->conf->reverse.n > 0;
+	req->takes_paths = reverse_takes_paths(&gen->conf->reverse);
 	if (parse_head(req, head, len) != PARSE_OK)
 		return REFUSE_MALFORMED;
 	len = parse_cut(req, head, len);

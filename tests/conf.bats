@@ -1101,6 +1101,7 @@ all_set() {
 	StatusListen ::1 9888
 	Syslog yes
 	Timeout 38
+	Transparent yes
 	TunnelTimeout 39
 	Upstream http ***@proxy.example:3128
 	Upstream socks5 ***@[::1]:1080 ".example"

@@ -570,3 +570,27 @@ redirects() {
 	    skip 'GET /base/style.css HTTP/1.1\r\n' skip '\r\n\r\n' send "$SMALL"
 	[ "$(curl -s --noproxy '*' -b "$DIR/jar" "http://127.0.0.1:$PORT/style.css")" = ok ]
 }
+
+# Transparent.
+
+@test "reverse: with Transparent a path without a mapping follows its Host, under all rules" {
+	local host
+
+	start "Transparent yes" "DenyTo 127.0.0.9" "ConnectPort 443"
+	passes "GET /a?b HTTP/1.1\r\nHost: @\r\nA: b\r\n\r\n" \
+	    "GET /a?b HTTP/1.1\r\nHost: @\r\nA: b\r\n$CLOSE" "$SMALL" "$SMALL"
+	asks /app/c /base/c
+	grep -q " http://$AT/a?b " "$DIR/access"
+	refused_after 403 destination_ip_prohibited send \
+	    "GET / HTTP/1.1\r\nHost: 127.0.0.9\r\n\r\n" >"$DIR/reply"
+	refused_after 403 destination_ip_prohibited send \
+	    "GET / HTTP/1.1\r\nHost: 127.0.0.1:$PORT\r\n\r\n" >"$DIR/reply"
+	for host in '' 'a/b' '127.0.0.1?x' 'a b' 'a#b' '127.0.0.1/@127.0.0.1' \
+	    '127.0.0.1:x' '[::1' ; do
+		refused_after 400 http_request_error send \
+		    "GET / HTTP/1.1\r\nHost: $host\r\n\r\n" >"$DIR/reply"
+	done
+	refused_after 400 http_request_error send "GET / HTTP/1.0\r\n\r\n" \
+	    >"$DIR/reply"
+	fails "$ADIT" -t -c "$CONF" 127.0.0.1 - http://127.0.0.9/
+}
