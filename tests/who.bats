@@ -106,7 +106,7 @@ established='HTTP/1.1 200 Connection established\r\n\r\n'
 	client -b 127.0.0.2 send "$(request alice:secret "$target")" expect "$established" rtt 1 5 shut eof
 	client -b 127.0.0.2 send "$(request alice:wrong 127.0.0.1:1)" refused 407
 	client -b 127.0.0.3 send "$(request 127.0.0.1:1)" refused 407
-	log_has 'Failed auth attempt .*127\.0\.0\.2$'
+	log_wait 'Failed auth attempt .*127\.0\.0\.2$'
 	t_says 1 127.0.0.2 - "$target" \
 	    "user -: no credentials are required, by line $(grep -n 'NoAuth 127.0.0.2' "$CONF" | cut -d: -f1): NoAuth 127.0.0.2"
 	t_says 0 127.0.0.2 - 127.0.0.1:22
