@@ -146,7 +146,11 @@ begins(const char *line, size_t len, const char *word)
 	    (len == n || line[n] == ' ' || line[n] == '\t');
 }
 
-/* Returns what an answer without its LF says.  A CR at its end is left out. */
+/*
+ * Returns what an answer without its LF says.  A CR at its end is left out.
+ * Squid's LDAP helper says "BH Success" of wrong passwords and unknown users,
+ * for which the server has reported no error: guesses of these must count.
+ */
 enum authhelper_answer
 authhelper_answer(const char *line, size_t len)
 {
@@ -156,7 +160,7 @@ authhelper_answer(const char *line, size_t len)
 		return AUTHHELPER_MALFORMED;
 	if (begins(line, len, "OK"))
 		return AUTHHELPER_RIGHT;
-	if (begins(line, len, "ERR"))
+	if (begins(line, len, "ERR") || begins(line, len, "BH Success"))
 		return AUTHHELPER_WRONG;
 	return begins(line, len, "BH") ? AUTHHELPER_BROKEN
 				       : AUTHHELPER_MALFORMED;
