@@ -247,7 +247,8 @@ zombies() {
 	wait_for fd_count_is "$n" "$ADIT_PID"
 	fails grep -qz ADIT_HANDOVER "/proc/$ADIT_PID/environ"
 	grep -q '^Umask:.*0027' "/proc/$ADIT_PID/status"
-	grep -q '^SigBlk:.*0000000000000000' "/proc/$ADIT_PID/status"
+	# The master blocks signals except while it sleeps.
+	wait_for file_says '^SigBlk:.*0000000000000000' "/proc/$ADIT_PID/status"
 }
 
 # children_gone: only the children of one generation are left.
