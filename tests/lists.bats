@@ -53,6 +53,13 @@ reloaded() {
 	[ "$(log_count 'Reloading config file finished')" -ge "$1" ]
 }
 
+# counted PORT TEXT: whether the JSON of the status has it now; for wait_for.
+counted() {
+	"$PEER" client 127.0.0.1 "$1" \
+	    send "GET /status.json HTTP/1.1\r\n\r\n" print >"$DIR/json"
+	grep -qF -e "$2" "$DIR/json"
+}
+
 # errs DIRECTIVE-AND-TEXT...: the configuration is refused with just these
 # messages, and status 70.
 errs() {
@@ -167,10 +174,8 @@ errs() {
 	wait_for access_lines 2
 	grep -qF "\"rule\":\"$DIR/conf.d/1.conf:5\"" "$DIR/access"
 	grep -qF "\"rule\":\"$DIR/conf.d/2.conf:2\"" "$DIR/access"
-	"$PEER" client 127.0.0.1 "$status_port" \
-	    send "GET /status.json HTTP/1.1\r\n\r\n" print >"$DIR/json"
-	grep -qF "\"file\":\"$DIR/conf.d/1.conf\",\"line\":5,\"count\":1}" \
-	    "$DIR/json"
+	wait_for counted "$status_port" \
+	    "\"file\":\"$DIR/conf.d/1.conf\",\"line\":5,\"count\":1}"
 	# The command line finds the socket in the inner file, too.
 	"$ADIT" -c "$CONF" -s status >"$DIR/said"
 	echo 'DenyTo nonsense/' >"$DIR/conf.d/3.conf"
