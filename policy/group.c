@@ -98,7 +98,8 @@ void
 group_index(struct groups *groups)
 {
 	for (struct group *g = groups->first; g != NULL; g = g->next)
-		qsort(g->users, g->n, sizeof(*g->users), user_compare);
+		if (g->n > 0)
+			qsort(g->users, g->n, sizeof(*g->users), user_compare);
 }
 
 /* Returns the group of a name, without '@', or NULL. */
