@@ -227,5 +227,5 @@ fetch() {
 	    "localhost:$srv_PORT" send "$half" say up gone
 	wait_for peer_said many up
 	client tunnel "localhost:$echo_PORT" rtt 1 10 shut eof
-	grep -q 'gave_way' "$DIR/access"
+	wait_for file_says gave_way "$DIR/access"
 }
