@@ -179,7 +179,6 @@ usage(FILE *f)
 	    "       %s -t [-c file] client user target\n"
 	    "       %s -t [-c file] -f file\n"
 	    "       %s -t -r file [user] [client]\n"
-
 	    "       %s -s [-j] [-S path] [-c file] command [argument ...]\n"
 	    "  -c file  read this configuration file\n"
 	    "  -d       stay in the foreground\n"

@@ -235,7 +235,6 @@ print_word(const char *word)
 static void
 item_print(const struct item *item, char **words, const struct outcome *o)
 {
-
 	fprintf(b.out, "%s:%lu: %s %s ", b.file, b.line, verdict_of(o),
 	    reason_of(o));
 	if (o->line == 0)

@@ -274,8 +274,8 @@ line_hint(const struct places *places, unsigned long line, const char *what)
 }
 
 /*
- * Prints the lines of a configuration that nearly allow a refused target, with one of its
- * addresses, or NULL: none is known.  By is the rule that refuses it, or NULL:
+ * Prints the lines of a configuration that nearly allow a refused target, with
+ * one of its  * addresses, or NULL: none is known.  By is the rule that refuses it, or NULL:
  * none matches.
  */
 void

@@ -1389,7 +1389,6 @@ show_hosts_files(FILE *out, const struct directive *d, const struct conf *conf)
 
 /* Targets and parents. */
 
-/* AllowTo or DenyTo. */
 /* Whether a text is empty, too long, or has a control character. */
 static bool
 is_no_because(const char *text)
@@ -1440,6 +1439,7 @@ because_take(struct reader *r, char *arg, const char **because)
 	return 0;
 }
 
+/* AllowTo, DenyTo or ReportTo. */
 static int
 take_target(struct reader *r, const struct directive *d, char *arg)
 {
@@ -1525,6 +1525,8 @@ show_targets(FILE *out, const struct directive *d, const struct conf *conf)
 		fprintf(out, "%s ", target_directive(rule));
 		show_target(out, rule);
 		fputs(rule->below ? " below" : "", out);
+		fputs(rule->tls ? " tls" : "", out);
+		fputs(rule->noech ? " noech" : "", out);
 		if (rule->who != NULL)
 			show_who(out, rule->who);
 		if (rule->because != NULL)

@@ -55,7 +55,8 @@ static struct {
 
 /*
  * Must be called in a worker before anything else here.  With asks, there is an
- * AuthHelper for users that are not here.  A check may take timeout seconds.  The users stay the caller's.
+ * AuthHelper for users that are not here.  A check may take timeout seconds.
+ * The users stay the caller's.
  */
 void
 auth_use(const struct acl *acl, const struct logins *logins, bool asks,

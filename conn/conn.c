@@ -767,19 +767,15 @@ conn_events(const struct conn *c, enum side side)
 
 	if (t->end[side].fd < 0)
 		return -1;
-	if (c->state == CONN_RELAY || c->state == CONN_FORWARD) {
-		short events = c->state == CONN_RELAY
-		    ? relay_events(t, side)
-		    : forward_events(t, c->exchange, side);
+	if (c->state == CONN_RELAY || c->state == CONN_FORWARD ||
+	    is_vetted(c->state)) {
+		short events = c->state == CONN_FORWARD
+		    ? forward_events(t, c->exchange, side)
+		    : relay_events(t, side);
 
 		if (c->state == CONN_FORWARD && side == CLIENT &&
 		    !(events & POLLIN) && !t->end[side].ended)
 			events |= sys_poll_end();
-		return events == 0 && t->end[side].hung_up ? -1 : events;
-	}
-	if (is_vetted(c->state)) {
-		short events = relay_events(t, side);
-
 		return events == 0 && t->end[side].hung_up ? -1 : events;
 	}
 	if (c->state == CONN_FLUSH && side == c->lost)
@@ -879,33 +875,34 @@ request_text(const struct conn *c)
 }
 
 /*
- * Sends the last bytes and an end of file.  What the socket does not take at once is
- * kept, as if a server had sent it and closed.  Returns 0, or -1.
+ * Sends the last bytes and an end of file.  What the socket does not take at
+ * once is kept, after what the server has sent, as if that had sent it and
+ * closed.  Returns 0, or -1.
  */
 static int
 last_send(struct conn *c, const char *last, size_t len)
 {
 	int fd = c->tunnel.end[CLIENT].fd;
-	ssize_t n = relay_holds(&c->tunnel, SERVER)
-	    ? 0
-	    : send(fd, last, len, MSG_NOSIGNAL);
+	ssize_t n = 0;
 
-	if (n == (ssize_t)len && !relay_holds(&c->tunnel, SERVER))
-		return shutdown(fd, SHUT_WR);
-	if (n < 0 && !socket_is_passing(errno))
-		return -1;
-	if (n < 0)
-		n = 0;
+	if (!relay_holds(&c->tunnel, SERVER)) {
+		n = send(fd, last, len, MSG_NOSIGNAL);
+		if (n == (ssize_t)len)
+			return shutdown(fd, SHUT_WR);
+		if (n < 0 && !socket_is_passing(errno))
+			return -1;
+		n = n > 0 ? n : 0;
+	}
 	c->tunnel.flow[SERVER].eof = true;
-	return n == (ssize_t)len
+	return len == 0
 	    ? 0
 	    : relay_keep(&c->tunnel, SERVER, last + n, len - (size_t)n);
 }
 
 /*
- * Sends the last bytes on this connection, of which there may be none, and gives
- * the client time to read them.  Returns CONN_LINGER, or CONN_FREE if the client
- * is gone.
+ * Sends the last bytes on this connection, of which there may be none, and
+ * gives the client time to read them.  Returns CONN_LINGER, or CONN_FREE if the
+ * client is gone.
  */
 enum conn_state
 conn_close(struct conn *c, const char *last, size_t len)

@@ -5,14 +5,15 @@
  * ended only here, so no step uses a connection that is gone.  Whatever a peer
  * does, it can end its own connection but not the worker.
  *
- * PREFACE -> RULE -> REQUEST -> USER -> RESOLVE -> CONNECT -> (PARENT) -> RELAY -> FLUSH
- *                ^                        -> HELLO -> GREETED -> RELAY
- *                |                                              -> FORWARD
- *               IDLE <-------------------------------------------- |
- *                  any but RELAY and FLUSH -> LINGER; any -> FREE
+ * PREFACE -> RULE -> REQUEST -> USER -> RESOLVE -> CONNECT -> (PARENT)
+ *                ^
+ *               IDLE <- FORWARD
  *
- * The steps are in client.c (PREFACE, RULE), request.c (REQUEST, USER, IDLE), reach.c
- * (RESOLVE, CONNECT, PARENT), exchange.c (FORWARD) and carry.c (HELLO,
+ * After CONNECT or PARENT: FORWARD, or RELAY -> FLUSH, perhaps with HELLO and
+ * GREETED before RELAY.  Any but RELAY and FLUSH -> LINGER; any -> FREE.
+ *
+ * The steps are in client.c (PREFACE, RULE), request.c (REQUEST, USER, IDLE),
+ * reach.c (RESOLVE, CONNECT, PARENT), exchange.c (FORWARD) and carry.c (HELLO,
  * GREETED, RELAY, FLUSH, LINGER).
  */
 #define _POSIX_C_SOURCE 200809L

@@ -214,7 +214,6 @@ reach_refuse(struct conn *c, enum refusal refusal, const struct decision *d)
 {
 	const char *what =
 	    refusal == REFUSE_ADDRESS ? "Refused address of" : "Refused target";
-
 	struct reply reply = { .addrs = d->addrs, .naddrs = d->naddrs };
 
 	if (d->rule != NULL && !d->rule->allow) {
@@ -312,7 +311,6 @@ reach_dial(struct conn *c, const struct addr *addrs, size_t n)
 	d.rule = rule;
 	if (u == NULL)
 		reach_permit(c, &d);
-
 	race_init(&c->setup->race, allowed, nallowed, conn_connect_by(c));
 	return CONN_CONNECT;
 }

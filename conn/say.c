@@ -234,7 +234,6 @@ record_of(const struct conn *c, enum record_event event)
 		.ms = clock_now() - c->began,
 		.dns = c->lookup_ms,
 		.connect = c->connect_ms,
-
 		.slot = args->slot,
 		.serial = c->serial,
 		.generation = args->generation,
@@ -288,10 +287,11 @@ say_verdict(const struct conn *c, const struct judged *j)
 	r.verdict = refusal_verdict(j->refusal);
 	if (refused)
 		refusal_add(&r, j->refusal, j->rule);
-	else if (c->reported != 0)
+	else
+		rule_add(&r, REFUSE_NOTHING, j->rule);
+	if (c->reported != 0 && !refused)
 		r.verdict = "report";
 	r.because = j->because;
-	rule_add(&r, j->refusal, j->rule);
 	r.addrs = j->addrs;
 	r.naddrs = j->naddrs;
 	log_access(&r);

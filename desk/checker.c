@@ -276,7 +276,6 @@ static bool
 program_start(void)
 {
 	int pipes[3][2];
-
 	int64_t early = k.start_at - clock_ms();
 
 	/* Meanwhile the desk asks others. */

@@ -198,7 +198,6 @@ static _Noreturn void
 helper_begin(int desk, enum helper_kind kind)
 {
 	struct logins *logins = d.args->logins;
-
 	bool asks = kind == HELPER_PASSWORDS && d.args->command != NULL;
 
 	desk_close();

@@ -436,8 +436,8 @@ reverse_takes_paths(const struct reverse *r)
  * to: *req becomes that request, with its mapping, and *head and *len its head,
  * in a buffer that the next call overwrites.  The credentials in the old head
  * are wiped.  A request without a mapping, with a mapped path that lacks only
- * its final "/", or too long after mapping stays in origin-form.  With Transparent
- * one without a mapping is for the URL of its Host.
+ * its final "/", or too long after mapping stays in origin-form.  With
+ * Transparent one without a mapping is for the URL of its Host.
  */
 void
 reverse_map(

@@ -124,7 +124,6 @@ gen_listen(struct gen *gen, const struct gen *old)
 		.free_bind = conf->free_bind,
 		.proxied = conf->proxied,
 		.senders = conf->nproxy_from > 0,
-		.file = gen_file(gen),
 		.places = &conf->places };
 
 	for (size_t i = 0; i < wish.n; i++)

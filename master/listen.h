@@ -31,7 +31,6 @@ struct listen_wish {
 	bool senders;     /* there is a ProxyFrom */
 	/* For messages: */
 	const char *directive; /* or NULL: Port, Listen or ListenProxy */
-	const char *file;
 	const struct places *places;
 	unsigned long lines[LISTEN_MAX]; /* one for each address */
 };

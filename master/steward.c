@@ -285,7 +285,6 @@ steward_open(struct gen *gen, const struct gen *old)
 		.n = conf->nlisten,
 		.free_bind = gen->conf->free_bind,
 		.directive = "StatusListen",
-		.file = gen->conf->file,
 		.places = &gen->conf->places };
 
 	for (size_t i = 0; i < wish.n; i++)

@@ -139,6 +139,15 @@ put_simple(struct spelling *s, const struct node *node)
 
 /* Whole parts of a tree. */
 
+/* Counts a step.  Returns whether the code is too long, or took too many. */
+static bool
+work_over(struct spelling *s)
+{
+	if (++s->work > WORK_MAX)
+		s->full = true;
+	return s->full;
+}
+
 static void put_node(struct spelling *, uint32_t n);
 
 static void
@@ -231,9 +240,7 @@ put_node(struct spelling *s, uint32_t n)
 {
 	const struct node *node = &s->pattern->nodes[n];
 
-	if (++s->work > WORK_MAX)
-		s->full = true;
-	if (s->full)
+	if (work_over(s))
 		return;
 	switch (node->kind) {
 	case NODE_LIST:
@@ -359,9 +366,7 @@ spell(struct spelling *s, uint32_t n)
 {
 	const struct node *node = &s->pattern->nodes[n];
 
-	if (++s->work > WORK_MAX)
-		s->full = true;
-	if (s->full)
+	if (work_over(s))
 		return;
 	switch (node->kind) {
 	case NODE_LIST:

@@ -32,9 +32,9 @@
 /*
  * What "private" stands for: the special-purpose blocks of RFC 6890 and of the
  * IANA registries that it began, multicast, and 168.63.129.16, where Azure has
- * its metadata: other clouds have theirs in these blocks.  64:ff9b::/96 is not among
- * them, because every IPv4 address can be reached through it; the IPv4 address
- * inside decides.
+ * its metadata: other clouds have theirs in these blocks.  64:ff9b::/96 is not
+ * among them, because every IPv4 address can be reached through it; the IPv4
+ * address inside decides.
  */
 static const struct block private[] = {
 	V4(0, 0, 0, 0, 8), V4(10, 0, 0, 0, 8), V4(100, 64, 0, 0, 10),
@@ -177,8 +177,8 @@ chain_of(struct targets *t, const struct target_rule *rule)
 }
 
 /*
- * Makes the index, once all rules are added and their lists have been read.  Rules with the same key form a
- * chain in the order of the file.  Returns 0, or -1 with ENOMEM.
+ * Makes the index, once all rules are added and their lists have been read.
+ * Rules with the same key form a chain in the order of the file.  Returns 0, or -1 with ENOMEM.
  */
 int
 target_index(struct targets *t)
@@ -448,7 +448,8 @@ below_take(struct target_rule *rule, const char *target, char *text)
 }
 
 /*
- * Adds the rule of an AllowTo or DenyTo: a target, and for whom the rule is.
+ * Adds the rule of an AllowTo or DenyTo: a target, what a tunnel to it must be,
+ * and for whom the rule is.
  * Changes the text.  Returns NULL; or what is wrong, with *at set to the word
  * of the text that is wrong.
  */

@@ -1020,6 +1020,8 @@ all_set() {
 	AllowTo .example:443 user alice
 	DenyTo 2001:db8::1
 	AllowTo host.example
+	AllowTo .tls.example:443 tls noech user bob because "c"
+	AllowTo 2001:db8::7 tls
 	ReportTo .report.example:443 client 192.0.2.7 because "a, b"
 	Anonymous "Accept"
 	Anonymous "A"
