@@ -111,7 +111,7 @@ soak: adit tinyproxy
 		CC='$(CC)' ROOMS='$(ROOMS)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' LIBS="$(LIBS)" sh tests/run units.bats
 
 bench: adit
-	@CC='$(CC)' ROOMS='$(ROOMS)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' sh tests/bench
+	@CC='$(CC)' ROOMS='$(ROOMS)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' LIBS="$(LIBS)" sh tests/bench
 
 lint:
 	clang-format --dry-run -Werror *.c *.h */*.c */*.h

@@ -51,7 +51,8 @@ enum {
 	ACCEPTS = 64,      /* in one turn */
 	BEAT_TIME = 400,   /* ms in which a worker moves that is asked to */
 	BEAT_LOOK = 5,     /* ms between looks whether one does */
-	ROWS = 512,        /* sessions that are taken in one turn */
+	ROWS = 128,        /* sessions that are taken in one turn */
+	ROWS_REST = 1,     /* ms between two such turns, for those who relay */
 	LEAVE_TIME = 1000, /* ms for answers after the master has hung up */
 	RETRY_TIME = 250   /* ms that accept() rests without descriptors */
 };
@@ -76,6 +77,7 @@ static struct {
 	int64_t moved_at;            /* ms: when one last did */
 	size_t gathers;              /* the peer that has the sessions */
 	int64_t rest_until;          /* ms: accept() rests */
+	int64_t rows_at;             /* ms: when to take sessions again */
 	int64_t leave_at;            /* ms: the master has hung up; or 0 */
 } k = { .gathers = PEERS };
 
@@ -357,6 +359,14 @@ sessions_end(size_t i, int64_t now)
 	line_end(i, a->talk.command == COMMAND_KILL && a->told == 0);
 }
 
+/* Whether sessions can be taken now: there is a peer, with room for them. */
+static bool
+may_gather(int64_t now)
+{
+	return k.gathers < PEERS && now >= k.rows_at &&
+	    k.peers[k.gathers].out_len - k.peers[k.gathers].sent <= OUT_MAX;
+}
+
 /* Takes sessions that have come for the peer that has them. */
 static void
 sessions_move(int64_t now)
@@ -372,10 +382,11 @@ sessions_move(int64_t now)
 		k.gathers = PEERS;
 		return;
 	}
-	if (k.peers[i].out_len - k.peers[i].sent > OUT_MAX)
+	if (!may_gather(now))
 		return;
 	if (k.peers[i].local)
 		out = peer_print();
+	k.rows_at = now + ROWS_REST;
 	for (int n = 0; n < ROWS && gather_next(&g); n++)
 		if (!k.peers[i].local)
 			crowd_add(&k.crowd, &g, now);
@@ -706,7 +717,8 @@ sleep_time(int64_t now)
 	if (k.leave_at != 0)
 		until = clock_earlier(until, k.leave_at);
 	if (k.gathers < PEERS)
-		until = clock_earlier(until, now + RETRY_TIME);
+		until = clock_earlier(
+		    until, now < k.rows_at ? k.rows_at : now + RETRY_TIME);
 	return clock_sleep(until, now);
 }
 
@@ -753,8 +765,7 @@ watch_fill(struct pollfd *pfds, int64_t now)
 			    ? -1
 			    : k.peers[i].fd,
 			.events = peer_events(&k.peers[i]) };
-	if (k.gathers == PEERS ||
-	    k.peers[k.gathers].out_len - k.peers[k.gathers].sent <= OUT_MAX)
+	if (may_gather(now))
 		n += gather_watch(pfds + n);
 	return n;
 }

@@ -14,7 +14,7 @@ struct pollfd;
 struct sheet;
 
 enum {
-	GATHER_AT_ONCE = 8, /* workers that are asked at the same time */
+	GATHER_AT_ONCE = 4, /* workers that are asked at the same time */
 	GATHER_TIME = 2000, /* ms for a worker to go on */
 	GATHER_TEXT = 48    /* bytes of an id, with its NUL */
 };
