@@ -60,6 +60,7 @@
 #include "text.h"
 #include "trial.h"
 #include "upgrade.h"
+#include "via.h"
 
 struct options {
 	bool foreground, test, print, upgrade;
@@ -522,18 +523,19 @@ share_map(void)
 	return sys_share_map(p.share_fd, sizeof(*share));
 }
 
-/* The same with a token; NULL with errno. */
-static struct share *
-share_new(void)
+/* Makes up what tells this proxy from others.  Returns 0, or -1 with errno. */
+static int
+token_make(void)
 {
-	struct share *share = share_map();
 	unsigned char bytes[TOKEN_SIZE / 2];
+	char token[TOKEN_SIZE];
 
-	if (share == NULL || sys_random(bytes, sizeof(bytes)) != 0)
-		return NULL;
+	if (sys_random(bytes, sizeof(bytes)) != 0)
+		return -1;
 	for (size_t i = 0; i < sizeof(bytes); i++)
-		snprintf(share->token + 2 * i, 3, "%02x", (unsigned)bytes[i]);
-	return share;
+		snprintf(token + 2 * i, 3, "%02x", (unsigned)bytes[i]);
+	via_identify(token);
+	return 0;
 }
 
 /*
@@ -550,10 +552,10 @@ prepare(const char *file)
 
 	if (conf == NULL)
 		quit(status);
-	share = share_new();
+	share = share_map();
 	if (share == NULL || (gen = gen_new(conf, share)) == NULL)
 		fail(STATUS_SYSTEM, "%s", strerror(errno));
-	if (quota_init(share) != 0)
+	if (quota_init(share) != 0 || token_make() != 0)
 		fail(STATUS_SYSTEM, "random bytes: %s", strerror(errno));
 	status = gen_identity(gen);
 	if (status != 0)
@@ -748,8 +750,6 @@ share_resume(const struct handover *h, bool *same)
 		if (h->share >= 0)
 			close(h->share);
 		share = share_map();
-		if (share != NULL)
-			memcpy(share->token, h->token, sizeof(h->token));
 	}
 	return share;
 }
@@ -783,6 +783,7 @@ gens_resume(const struct handover *h)
 	share = share_resume(h, &same);
 	if (conf == NULL || share == NULL)
 		fail(STATUS_SYSTEM, "hand-over: %s", strerror(errno));
+	via_identify(h->token);
 	quota_resume(share, h->key);
 	gen = adopt_all(h, share, same, clock_ms());
 	if (gen == NULL)

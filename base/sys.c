@@ -35,6 +35,7 @@
 #ifdef __linux__
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #endif
 
 #include "program.h"
@@ -390,15 +391,35 @@ sys_drop(uid_t uid, gid_t gid)
 	return 0;
 }
 
+#if defined(__linux__) && defined(SYS_capset)
+/* Gives up all capabilities; libc has no function for that. */
+static void
+capabilities_drop(void)
+{
+	struct {
+		uint32_t version;
+		int pid;
+	} header = { 0x20080522, 0 }; /* _LINUX_CAPABILITY_VERSION_3 */
+	uint32_t none[2][3] = { { 0 } };
+
+	syscall(SYS_capset, &header, none);
+}
+#endif
+
 /*
- * Makes sure that no program which this process starts has more rights than it
- * has, where the system can do that.
+ * Makes sure that this process and the programs which it starts never have more
+ * rights than its user, where the system can do that.  A process that an
+ * ordinary user has started may have been given capabilities: they go too.
  */
 void
 sys_confine(void)
 {
 #ifdef PR_SET_NO_NEW_PRIVS
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+#endif
+#if defined(__linux__) && defined(SYS_capset)
+	if (geteuid() != 0)
+		capabilities_drop();
 #endif
 }
 

@@ -65,8 +65,7 @@ int
 life_init(const struct worker_args *args)
 {
 	self_use(args->listening, args->nlisteners, args->share);
-	via_use(
-	    args->share->token, args->conf->via_name, args->conf->disable_via);
+	via_use(args->conf->via_name, args->conf->disable_via);
 	stats_init(args->share, args->slot);
 	say_init(args);
 	relay_limit(args->conf->rate_limit);

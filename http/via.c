@@ -23,15 +23,32 @@ static struct {
 } via;
 
 /*
- * Must be called before anything else here.  The token identifies this proxy
- * and is copied.  The name stands before it ("adit" if NULL); it is not copied
- * and must stay valid.  If disabled, this proxy adds nothing.
+ * Sets the token, which tells this proxy from all others; it is copied.  To be
+ * called before the first fork: each process has a copy, so that none can
+ * change what others send.
  */
 void
-via_use(const char token[TOKEN_SIZE], const char *name, bool disabled)
+via_identify(const char token[TOKEN_SIZE])
 {
 	memcpy(via.token, token, TOKEN_SIZE - 1);
 	via.token[TOKEN_SIZE - 1] = '\0';
+}
+
+/* The token. */
+const char *
+via_identity(void)
+{
+	return via.token;
+}
+
+/*
+ * Must be called before anything below.  The name stands before the token
+ * ("adit" if NULL); it is not copied and must stay valid.  If disabled, this
+ * proxy adds nothing.
+ */
+void
+via_use(const char *name, bool disabled)
+{
 	via.name = name;
 	via.disabled = disabled;
 }

@@ -12,7 +12,7 @@
 #include "tally.h"
 
 enum {
-	SHARE_VERSION = 1, /* add 1 where a field gets another meaning */
+	SHARE_VERSION = 2, /* add 1 where a field gets another meaning */
 	HITS_MAX = 32,     /* rules whose refusals a worker tells apart */
 	SLOTS_MAX = 1024,  /* workers, also those that drain */
 	MADE_MAX = 4096    /* connections to servers that are remembered */
@@ -60,8 +60,7 @@ struct share_hit {
 
 /* What all processes count together; each slot has one writer. */
 struct share {
-	atomic_uint phase;      /* enum share_phase; the master writes it */
-	char token[TOKEN_SIZE]; /* tells this proxy from all others */
+	atomic_uint phase; /* enum share_phase; the master writes it */
 	/* Connections that we make and that might come back to us: self.c. */
 	atomic_llong made_until; /* ms: later there are none */
 	_Atomic uint64_t made[MADE_MAX];

@@ -208,8 +208,7 @@ identity_assume(const struct identity *id, const char *root)
 	if (root != NULL && sys_chroot(root) != 0)
 		identity_fail(STATUS_SYSTEM, "Chroot");
 	identity_drop(id);
-	if (id->drop)
-		sys_confine();
+	sys_confine();
 }
 
 /* In a child: what identity_assume() does, without messages. */

@@ -36,6 +36,7 @@
 #include "share.h"
 #include "sys.h"
 #include "upgrade.h"
+#include "via.h"
 
 static const char variable[] = "ADIT_HANDOVER"; /* a descriptor */
 
@@ -441,7 +442,7 @@ handover_make(struct handover *h, const char *conf, int64_t now)
 	h->pid_fd = s.place.pid_fd;
 	h->share = s.place.share;
 	h->layout = share_layout();
-	memcpy(h->token, gen->share->token, sizeof(h->token));
+	memcpy(h->token, via_identity(), sizeof(h->token));
 	quota_key(h->key);
 	h->log = gen->logs.fd > 2 ? gen->logs.fd : -1;
 	h->syslog = gen->logs.syslog;

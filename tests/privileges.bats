@@ -105,6 +105,7 @@ old_children_gone() {
 	for pid in $(child_pids); do
 		[[ $(id_line "$pid" CapEff) =~ ^0+\ $ ]]
 		[[ $(id_line "$pid" CapPrm) =~ ^0+\ $ ]]
+		[ "$(id_line "$pid" NoNewPrivs)" = "1 " ]
 	done
 }
 
@@ -276,4 +277,25 @@ old_children_gone() {
 	adit_ready
 	children_run_as "$(id -u daemon)" "$(id -g daemon)"
 	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+}
+
+@test "privileges: a capability that an ordinary user was given is the master's alone" {
+	local pid
+
+	need_command setpriv
+	need_proc
+	chmod 711 "$DIR"
+	adit_conf
+	chmod 644 "$CONF"
+	ADIT_WRAP=(setpriv --reuid=daemon --regid=daemon --clear-groups
+		--inh-caps=+net_bind_service --ambient-caps=+net_bind_service)
+	"${ADIT_WRAP[@]}" test -x "$ADIT" || skip "others cannot reach $ADIT"
+	adit_launch
+	adit_ready
+	[ "$(id_line "$ADIT_PID" CapEff)" = "0000000000000400 " ]
+	for pid in $(child_pids); do
+		[ "$(id_line "$pid" CapPrm)" = "0000000000000000 " ]
+		[ "$(id_line "$pid" CapAmb)" = "0000000000000000 " ]
+		[ "$(id_line "$pid" NoNewPrivs)" = "1 " ]
+	done
 }
