@@ -32,7 +32,7 @@ DEFS = -DADIT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLOT_$(LOT)
 	$(ROOMS)
 
 # The rooms of the source; proxy.h says what each is for.
-BASE = base/addr.o base/array.o base/clock.o base/intern.o base/log.o base/memo.o \
+BASE = base/addr.o base/array.o base/clock.o base/intern.o base/local.o base/log.o base/memo.o \
 	base/name.o base/place.o base/record.o base/safefile.o base/secret.o \
 	base/socket.o base/sys.o base/tally.o base/text.o
 IPC = ipc/baton.o ipc/board.o ipc/question.o ipc/share.o ipc/turns.o
@@ -56,7 +56,7 @@ DESK = desk/checker.o desk/desk.o desk/helper.o desk/hosts.o desk/matter.o
 MASTER = proxy.o master/adopt.o master/budget.o master/child.o master/court.o \
 	master/gen.o master/guard.o master/handover.o master/identity.o master/judge.o master/links.o \
 	master/listen.o master/master.o master/progress.o master/room.o master/ruling.o \
-	master/service.o master/steward.o master/trial.o master/upgrade.o
+	master/service.o master/socketfile.o master/steward.o master/trial.o master/upgrade.o
 CONTROL = control/answer.o control/control.o control/crowd.o control/gather.o \
 	control/html.o control/metrics.o control/peer.o control/sheet.o \
 	control/talk.o control/view.o

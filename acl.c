@@ -37,11 +37,16 @@ rule_has(const struct rule *rule, const struct addr *addr)
  * must look up the client's name, ask acl_answer(), and go on with the next
  * rule if that says so.  After ACL_DENY, *rule is the rule that denies, or the
  * number of rules if none matches.  Without rules every client is allowed; if
- * there are rules and none matches, the client is denied.
+ * there are rules and none matches, the client is denied.  A client at a Unix
+ * socket is allowed: the mode of the socket has let it connect.
  */
 enum verdict
 acl_client(const struct acl *acl, const struct addr *client, size_t *rule)
 {
+	if (client->local != 0) {
+		*rule = acl->nrules;
+		return ACL_ALLOW;
+	}
 	for (; *rule < acl->nrules; (*rule)++) {
 		const struct rule *r = &acl->rules[*rule];
 

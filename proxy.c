@@ -684,6 +684,12 @@ explain_request(char **request)
 	struct asked asked = { .user = request[1], .target = request[2] };
 	const char *wrong = explain_client(&asked, &request[0]);
 
+	if (wrong != NULL &&
+	    (request[0][0] == '/' || strncmp(request[0], "unix:", 5) == 0))
+		fail(STATUS_USAGE,
+		    "%s \"%s\" is not the path of a Unix socket, or the number "
+		    "after it is none; write /PATH,uid=1000",
+		    wrong, request[0]);
 	if (wrong != NULL && strcmp(wrong, "client") == 0)
 		fail(STATUS_USAGE,
 		    "client \"%s\" is not an IPv4 or IPv6 address%s",
@@ -772,12 +778,14 @@ logs_resume(const struct handover *h, struct gen *gen)
 static struct gen *
 gens_resume(const struct handover *h)
 {
-	struct conf *conf =
-	    p.file != NULL ? conf_read(p.file, say_nothing, NULL) : NULL;
+	struct conf *conf = NULL;
 	struct share *share;
 	struct gen *gen;
 	bool same;
 
+	adopt_names(h);
+	if (p.file != NULL)
+		conf = conf_read(p.file, say_nothing, NULL);
 	if (conf == NULL)
 		conf = conf_builtin();
 	share = share_resume(h, &same);
@@ -788,6 +796,7 @@ gens_resume(const struct handover *h)
 	gen = adopt_all(h, share, same, clock_ms());
 	if (gen == NULL)
 		exit(STATUS_SYSTEM);
+	adopt_names_drop(h);
 	gen->conf = conf;
 	return gen;
 }

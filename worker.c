@@ -20,6 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "addr.h"
 #include "args.h"
 #include "ask.h"
 #include "authcache.h"
@@ -299,18 +300,41 @@ accept_later(int listener)
 	return ACCEPTED_LATER;
 }
 
+/*
+ * Who has connected: an address, or a user at a Unix socket.  With a user that
+ * the system does not tell, it has no number.
+ */
+static struct addr
+peer_of(int fd, size_t i, const struct sockaddr_storage *from)
+{
+	uint16_t local = w.args->listening[i].local;
+	struct addr peer;
+	uid_t uid;
+	gid_t gid;
+
+	if (local == 0)
+		addr_from_sockaddr(&peer, from);
+	else
+		addr_from_local(&peer, local,
+		    sys_peer(fd, &uid, &gid) == 0 ? (uint32_t)uid
+						  : ADDR_NO_UID);
+	return peer;
+}
+
 static enum accepted
 accept_one(size_t i)
 {
 	int listener = w.args->listeners[i], fd, error;
 	struct sockaddr_storage from;
+	struct addr peer;
 
 	if (!place_take())
 		return accept_later(listener);
 	w.full = false;
 	fd = sys_accept(listener, &from);
 	if (fd >= 0) {
-		life_accepted(fd, &from, w.args->proxied >> i & 1);
+		peer = peer_of(fd, i, &from);
+		life_accepted(fd, &peer, w.args->proxied >> i & 1);
 		return ACCEPTED;
 	}
 	error = errno;

@@ -7,6 +7,7 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,6 +21,7 @@
 #include <string.h>
 
 #include "addr.h"
+#include "local.h"
 
 enum { MAPPED_BITS = 96 /* of an IPv4 address, before its own */ };
 
@@ -33,23 +35,26 @@ addr_is4(const struct addr *a)
 	return memcmp(a->ip, mapped, sizeof(mapped)) == 0;
 }
 
-/* Compares two addresses; their ports and zones may differ. */
+/*
+ * Compares two addresses; their ports and zones may differ.  Of Unix sockets,
+ * path and user must be the same.
+ */
 bool
 addr_same_ip(const struct addr *a, const struct addr *b)
 {
-	return memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
+	return memcmp(a->ip, b->ip, sizeof(a->ip)) == 0 && a->local == b->local;
 }
 
 /*
  * Returns whether the first bits of an address are those of net.  For an IPv4
- * block a.b.c.d/n, bits is 96 + n.
+ * block a.b.c.d/n, bits is 96 + n.  A Unix socket is in no block.
  */
 bool
 addr_in_net(const struct addr *a, const unsigned char net[16], unsigned bits)
 {
 	unsigned whole = bits / 8, rest = bits % 8;
 
-	if (memcmp(a->ip, net, whole) != 0)
+	if (memcmp(a->ip, net, whole) != 0 || a->local != 0)
 		return false;
 	return rest == 0 || (a->ip[whole] ^ net[whole]) >> (8 - rest) == 0;
 }
@@ -81,6 +86,7 @@ addr_mask(unsigned char net[16], unsigned bits)
 /*
  * Returns what stands for a client that is counted: its address without the
  * bits that the client can choose, as the owner of a block of addresses can.
+ * At Unix sockets each user is one client, whichever of them it has connected to.
  */
 struct addr
 addr_client(const struct addr *a, const struct netblock *block)
@@ -88,8 +94,12 @@ addr_client(const struct addr *a, const struct netblock *block)
 	struct addr client = *a;
 	bool is4 = addr_is4(a);
 
-	addr_mask(client.ip, is4 ? MAPPED_BITS + block->bits4 : block->bits6);
 	client.port = 0;
+	if (a->local != 0)
+		client.local = UINT16_MAX;
+	else
+		addr_mask(
+		    client.ip, is4 ? MAPPED_BITS + block->bits4 : block->bits6);
 	return client;
 }
 
@@ -102,6 +112,30 @@ addr_from4(struct addr *a, const unsigned char ip[4])
 	memset(a, 0, sizeof(*a));
 	memcpy(a->ip, mapped, sizeof(mapped));
 	memcpy(a->ip + sizeof(mapped), ip, 4);
+}
+
+/*
+ * Makes the address of a Unix socket from the number of its path, and of a user
+ * that is connected to it, or ADDR_NO_UID.
+ */
+void
+addr_from_local(struct addr *a, uint16_t number, uint32_t uid)
+{
+	memset(a, 0, sizeof(*a));
+	a->local = number;
+	for (int i = 0; i < 4; i++)
+		a->ip[15 - i] = (unsigned char)(uid >> 8 * i);
+}
+
+/* The user of a client at a Unix socket, or ADDR_NO_UID. */
+uint32_t
+addr_uid(const struct addr *a)
+{
+	uint32_t uid = 0;
+
+	for (int i = 12; i < 16; i++)
+		uid = uid << 8 | a->ip[i];
+	return a->local != 0 ? uid : ADDR_NO_UID;
 }
 
 /*
@@ -227,6 +261,18 @@ addr_from_sockaddr(struct addr *a, const struct sockaddr_storage *ss)
 	}
 }
 
+/* The same for a Unix socket. */
+static socklen_t
+local_to_sockaddr(const struct addr *a, struct sockaddr_storage *ss)
+{
+	void *p = ss;
+	struct sockaddr_un *un = p;
+
+	un->sun_family = AF_UNIX;
+	strcpy(un->sun_path, local_path(a->local));
+	return sizeof(*un);
+}
+
 /* Fills in a socket address of the matching family.  Returns its length. */
 socklen_t
 addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *ss)
@@ -236,6 +282,8 @@ addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *ss)
 	struct sockaddr_in6 *sin6 = p;
 
 	memset(ss, 0, sizeof(*ss));
+	if (a->local != 0)
+		return local_to_sockaddr(a, ss);
 	if (addr_is4(a)) {
 		sin->sin_family = AF_INET;
 		sin->sin_port = htons(a->port);
@@ -268,12 +316,17 @@ text4(char *to, const unsigned char ip[4])
 	*to = '\0';
 }
 
-/* Writes the address without port, and IPv6 without brackets.  Returns text. */
+/*
+ * Writes the address without port, and IPv6 without brackets; a Unix socket as
+ * its path.  Returns text.
+ */
 const char *
 addr_text(const struct addr *a, char text[ADDR_TEXT_SIZE])
 {
 	size_t len;
 
+	if (a->local != 0)
+		return strcpy(text, local_path(a->local));
 	if (addr_is4(a)) {
 		text4(text, a->ip + sizeof(mapped));
 		return text;
@@ -283,6 +336,18 @@ addr_text(const struct addr *a, char text[ADDR_TEXT_SIZE])
 	if (a->scope != 0)
 		snprintf(text + len, ADDR_TEXT_SIZE - len, "%%%lu",
 		    (unsigned long)a->scope);
+	return text;
+}
+
+/* The same with the user of a client at a Unix socket. */
+const char *
+addr_text_peer(const struct addr *a, char text[ADDR_TEXT_SIZE])
+{
+	uint32_t uid = addr_uid(a);
+
+	addr_text(a, text);
+	if (uid != ADDR_NO_UID)
+		sprintf(text + strlen(text), ", uid %lu", (unsigned long)uid);
 	return text;
 }
 
@@ -312,13 +377,15 @@ addr_text_block(
 	return addr_text_net(&addr, bits, text);
 }
 
-/* Writes 127.0.0.1:443 or [::1]:443. */
+/* Writes 127.0.0.1:443 or [::1]:443, or a path. */
 const char *
 addr_text_port(const struct addr *a, char text[ADDR_TEXT_SIZE])
 {
 	char ip[ADDR_TEXT_SIZE];
 	const char *form = addr_is4(a) ? "%.70s:%u" : "[%.70s]:%u";
 
+	if (a->local != 0)
+		return addr_text(a, text);
 	snprintf(
 	    text, ADDR_TEXT_SIZE, form, addr_text(a, ip), (unsigned)a->port);
 	return text;

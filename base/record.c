@@ -327,7 +327,7 @@ add_id(struct line *l, const struct record *r)
 static const char *
 dialled_text(const struct record *r, char text[ADDR_TEXT_SIZE])
 {
-	if (r->dialled->port == 0)
+	if (r->dialled->port == 0 && r->dialled->local == 0)
 		return "";
 	return addr_text_port(r->dialled, text);
 }
@@ -397,7 +397,7 @@ static void
 add_squid(struct line *l, const struct record *r, const struct timespec *now)
 {
 	char text[ADDR_TEXT_SIZE];
-	bool dialled = r->dialled->port != 0;
+	bool dialled = r->dialled->port != 0 || r->dialled->local != 0;
 
 	add_number(l, (uint64_t)now->tv_sec, 1, '0');
 	add(l, ".", 1);
@@ -420,7 +420,8 @@ add_squid(struct line *l, const struct record *r, const struct timespec *now)
 		: r->parent != NULL ? " FIRSTUP_PARENT/"
 				    : " HIER_DIRECT/");
 	if (dialled)
-		add_text(l, addr_text(r->dialled, text));
+		add_escaped(l, ESCAPE_PERCENT,
+		    part_of(addr_text(r->dialled, text)), USER_MAX);
 	add_text(l, " -");
 }
 
@@ -460,8 +461,13 @@ add_common(struct line *l, const struct record *r, const struct timespec *now)
 {
 	char text[ADDR_TEXT_SIZE];
 
-	add_text(l, addr_text(r->client, text));
-	add_text(l, " -");
+	add_escaped(
+	    l, ESCAPE_FIELD, part_of(addr_text(r->client, text)), USER_MAX);
+	add(l, " ", 1);
+	if (addr_uid(r->client) != ADDR_NO_UID)
+		add_number(l, addr_uid(r->client), 1, '0');
+	else
+		add(l, "-", 1);
 	add_field(l, ESCAPE_FIELD, r->user, USER_MAX);
 	add(l, " ", 1);
 	add_clf_time(l, now);
@@ -645,6 +651,17 @@ add_quoted_id(struct line *l, const struct record *r)
 	add(l, "\"", 1);
 }
 
+/* The user who has connected to a Unix socket; root is 0. */
+static void
+add_uid(struct line *l, const struct addr *client)
+{
+	add_key(l, "uid");
+	if (addr_uid(client) != ADDR_NO_UID)
+		add_number(l, addr_uid(client), 1, '0');
+	else
+		add_text(l, "null");
+}
+
 /* When it was, and who has come. */
 static void
 add_who(struct line *l, const struct record *r, const struct timespec *now)
@@ -666,6 +683,7 @@ add_who(struct line *l, const struct record *r, const struct timespec *now)
 	add_quoted_id(l, r);
 	add_string(l, "client", addr_text(r->client, text), USER_MAX);
 	add_count(l, "client_port", r->client->port);
+	add_uid(l, r->client);
 	add_string(l, "via", r->via != NULL ? addr_text(r->via, text) : NULL,
 	    USER_MAX);
 	add_string(l, "user", r->user, USER_MAX);

@@ -8,11 +8,13 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <errno.h>
 #include <netdb.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "acl.h"
@@ -28,6 +30,7 @@
 #include "helper.h"
 #include "hosts.h"
 #include "list.h"
+#include "local.h"
 #include "log.h"
 #include "login.h"
 #include "near.h"
@@ -237,6 +240,23 @@ client_ask(const struct rule *rule)
 	return verdict;
 }
 
+/* A client at a Unix socket: no rule for clients is for it. */
+static bool
+local_goes(void)
+{
+	uint16_t number = e.decision.asker.client->local;
+
+	if (!conf_has_socket(e.conf, number))
+		printf(
+		    "client %s: no Listen has this socket, so only a service "
+		    "manager may hand it over\n",
+		    e.client);
+	printf("client %s: allowed: for a Unix socket its mode decides, "
+	       "not Allow and Deny\n",
+	    e.client);
+	return true;
+}
+
 static bool
 client_goes(void)
 {
@@ -244,6 +264,8 @@ client_goes(void)
 	size_t at = 0;
 
 	limits_say();
+	if (e.decision.asker.client->local != 0)
+		return local_goes();
 	while ((verdict = acl_client(
 		    &e.conf->acl, e.decision.asker.client, &at)) == ACL_ASK &&
 	    (verdict = client_ask(&e.conf->acl.rules[at])) == ACL_ASK)
@@ -805,7 +827,11 @@ sender_goes(const struct addr *sender, const struct addr *client)
 	char text[ADDR_TEXT_SIZE];
 	size_t i = 0;
 
-	printf("sender %s: ", addr_text(sender, text));
+	printf("sender %s: ", addr_text_peer(sender, text));
+	if (sender->local != 0) {
+		puts("trusted: the mode of its socket decides");
+		return true;
+	}
 	while (i < conf->nproxy_from &&
 	    !addr_in_blocks(sender, &conf->proxy_from[i], 1))
 		i++;
@@ -872,7 +898,7 @@ asked_goes(const struct asked *asked)
 		.request = &e.request,
 		.target = asked->target,
 		.asker = { .client = &asked->client } };
-	addr_text(&asked->client, e.client);
+	addr_text_peer(&asked->client, e.client);
 	target_keep(asked->target);
 	if (asked->sent && !sender_goes(&asked->sender, &asked->client))
 		return false;
@@ -894,6 +920,33 @@ explain_use(const struct conf *conf)
 }
 
 /*
+ * Reads one end: an address; or the path of a Unix socket,
+ * perhaps after "unix:", and perhaps with ",uid=" and the number of a user.
+ * Returns 0 or -1.
+ */
+static int
+client_parse(struct addr *client, char *text)
+{
+	char *path = text + (strncmp(text, "unix:", 5) == 0 ? 5 : 0), *end;
+	char *uid = strstr(text, ",uid=");
+	unsigned long n = ADDR_NO_UID;
+
+	if (path[0] != '/' && path[0] != '@')
+		return addr_parse(client, text);
+	if (uid != NULL) {
+		*uid = '\0';
+		uid += strlen(",uid=");
+		errno = 0;
+		n = strtoul(uid, &end, 10);
+		if (uid[0] < '0' || uid[0] > '9' || *end != '\0' ||
+		    errno != 0 || n >= ADDR_NO_UID)
+			return -1;
+	}
+	addr_from_local(client, local_hold(path), (uint32_t)n);
+	return client->local != 0 ? 0 : -1;
+}
+
+/*
  * Reads a client as it is written on the command line: its address, after a
  * load balancer CLIENT@SENDER.  Changes the text.  Returns NULL; or which part
  * is no address, "client" or "sender", with *text set to it.
@@ -901,14 +954,14 @@ explain_use(const struct conf *conf)
 const char *
 explain_client(struct asked *asked, char **text)
 {
-	char *at = strchr(*text, '@');
+	char *at = strchr(*text + (**text == '@'), '@');
 
 	asked->sent = at != NULL;
 	if (at != NULL)
 		*at++ = '\0';
-	if (addr_parse(&asked->client, *text) != 0)
+	if (client_parse(&asked->client, *text) != 0)
 		return "client";
-	if (at == NULL || addr_parse(&asked->sender, at) == 0)
+	if (at == NULL || client_parse(&asked->sender, at) == 0)
 		return NULL;
 	*text = at;
 	return "sender";

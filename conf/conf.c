@@ -6,6 +6,8 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <sys/stat.h>
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,6 +24,7 @@
 #include "group.h"
 #include "list.h"
 #include "lists.h"
+#include "local.h"
 #include "log.h"
 #include "login.h"
 #include "pins.h"
@@ -123,7 +126,7 @@ conf_addresses(const struct conf *conf, struct addr at[LISTEN_MAX])
 	memcpy(
 	    at, conf->nlisten > 0 ? conf->listen : everywhere, n * sizeof(*at));
 	for (size_t i = 0; i < n; i++)
-		if (at[i].port == 0)
+		if (at[i].port == 0 && at[i].local == 0)
 			at[i].port = conf->port;
 	return n;
 }
@@ -142,6 +145,16 @@ conf_access(const struct conf *conf, size_t i, size_t *nth)
 		*nth +=
 		    (conf->access[j].format == RECORD_DECISION) == decisions;
 	return decisions ? "DecisionLog" : "AccessLog";
+}
+
+/* Whether a Unix socket is one to listen on. */
+bool
+conf_has_socket(const struct conf *conf, uint16_t number)
+{
+	for (size_t i = 0; i < conf->nlisten; i++)
+		if (conf->listen[i].local == number)
+			return true;
+	return false;
 }
 
 /* What only the whole file shows. */
@@ -249,6 +262,30 @@ members_check(struct reader *r)
 	}
 }
 
+/*
+ * The same for a Unix socket that no line listens on, unless it is there: a
+ * service manager may hand it over.
+ */
+static void
+sockets_check(struct reader *r, const struct target_rule *rule)
+{
+	const struct who *who = rule->who;
+	struct stat st;
+
+	place(r, rule->line, target_directive(rule));
+	for (size_t i = 0; i < who->nsockets; i++) {
+		const char *path = local_path(who->sockets[i]);
+
+		if (!conf_has_socket(r->conf, who->sockets[i]) &&
+		    path[0] != '@' &&
+		    (stat(path, &st) != 0 || !S_ISSOCK(st.st_mode)))
+			reader_say(r, LOG_LEVEL_ERROR,
+			    "\"%s\": no Listen and no ListenProxy has this "
+			    "socket",
+			    path);
+	}
+}
+
 /* All rules of one line, and of equal ones after it, share one struct who. */
 static void
 targets_check(struct reader *r)
@@ -264,6 +301,7 @@ targets_check(struct reader *r)
 			groups_check(r, &t->rules[i]);
 			if (!r->lacks_users)
 				users_check(r, &t->rules[i]);
+			sockets_check(r, &t->rules[i]);
 		}
 	if (!r->lacks_users)
 		members_check(r);
@@ -392,6 +430,16 @@ listen_check_clashes(struct reader *r)
 	}
 }
 
+/* Whether PROXY headers come at an address: at a Unix socket its mode decides. */
+static bool
+has_proxied_address(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->nlisten; i++)
+		if (conf->listen[i].local == 0 && (conf->proxied >> i & 1) != 0)
+			return true;
+	return false;
+}
+
 /* Who may send a PROXY header must be said: anybody could name any client. */
 static void
 senders_check(struct reader *r)
@@ -399,7 +447,7 @@ senders_check(struct reader *r)
 	unsigned long line = upstream_greet(&r->conf->upstreams);
 
 	place_at(r, "ListenProxy");
-	if (r->conf->proxied != 0 && !is_given(r, "ProxyFrom"))
+	if (has_proxied_address(r->conf) && !is_given(r, "ProxyFrom"))
 		reader_say(r, LOG_LEVEL_ERROR,
 		    "there is no ProxyFrom, so every connection would be "
 		    "refused; add ProxyFrom with the address of the load "

@@ -14,6 +14,7 @@
 #include "bounds.h"
 #include "filter.h"
 #include "group.h"
+#include "local.h"
 #include "log.h"
 #include "login.h"
 #include "page.h"
@@ -78,6 +79,8 @@ struct conf {
 	unsigned workers;             /* 0: auto */
 	size_t nlisten, nbind;
 	struct addr listen[LISTEN_MAX]; /* port 0: the one of Port */
+	struct local_rights
+	    listen_rights[LISTEN_MAX]; /* owned: of Unix sockets */
 	unsigned long listen_lines[LISTEN_MAX];
 	uint64_t proxied;         /* a bit for each of listen: ListenProxy */
 	struct block *proxy_from; /* owned: ProxyFrom */
@@ -115,6 +118,7 @@ struct conf *conf_builtin(void);
 void conf_free(struct conf *);
 const char *conf_access(const struct conf *, size_t i, size_t *nth);
 size_t conf_addresses(const struct conf *, struct addr at[LISTEN_MAX]);
+bool conf_has_socket(const struct conf *, uint16_t number);
 bool conf_wants_users(const struct conf *);
 const struct exempt *conf_exempts(const struct conf *, const struct addr *);
 bool conf_has_user(const struct conf *, const char *name);

@@ -29,6 +29,7 @@
 #include "filter.h"
 #include "group.h"
 #include "list.h"
+#include "local.h"
 #include "log.h"
 #include "login.h"
 #include "name.h"
@@ -908,6 +909,8 @@ address_meant(const char *arg)
 		return "; write 127.0.0.1, and ::1 in a line of its own";
 	if (arg[0] == '"')
 		return "; write it without quotes";
+	if (arg[0] == '/')
+		return "; write the path of a Unix socket in double quotes";
 	if (colon != NULL && (strchr(arg, '.') != NULL || colon[-1] == ']'))
 		return "; the port to listen on belongs to Port";
 	if (arg[0] == '[')
@@ -938,6 +941,90 @@ show_addresses(
 	return n > 0;
 }
 
+/* A mode as chmod(1) takes it, in octal.  Returns 0 or -1. */
+static int
+mode_parse(unsigned *mode, const char *text)
+{
+	size_t len = strspn(text, "01234567");
+
+	if (text[len] != '\0' || len < 3 || len > 4 ||
+	    strtoul(text, NULL, 8) > 0777)
+		return -1;
+	*mode = (unsigned)strtoul(text, NULL, 8);
+	return 0;
+}
+
+/* Takes a word after the path of a socket, and its value. */
+static int
+right_take(struct reader *r, struct local_rights *rights, const char *word,
+    const char *value)
+{
+	if (strcasecmp(word, "mode") == 0)
+		return mode_parse(&rights->mode, value) == 0
+		    ? 0
+		    : FAIL(r, "\"%.40s\" is not a mode in octal, as 0660",
+			  value);
+	if (strcasecmp(word, "group") != 0 && strcasecmp(word, "owner") != 0)
+		return FAIL(r,
+		    "\"%.40s\" is not mode, group or owner, which may follow "
+		    "the path",
+		    word);
+	if (!is_word(value))
+		return FAIL(r, "a name must follow %s", word);
+	return set_string(r,
+	    strcasecmp(word, "group") == 0 ? &rights->group : &rights->owner,
+	    value);
+}
+
+/* Takes the next word off a text; "" if there is none. */
+static char *
+word_next(char **text)
+{
+	char *word = *text;
+
+	*text += strcspn(word, " \t");
+	if (**text != '\0')
+		*(*text)++ = '\0';
+	*text += strspn(*text, " \t");
+	return word;
+}
+
+/* The path of a Unix socket, and who may connect to it. */
+static int
+take_listen_path(struct reader *r, char *arg)
+{
+	struct conf *conf = r->conf;
+	size_t at = conf->nlisten;
+	const char *path = quoted_next(&arg);
+	uint16_t number;
+
+	if (at == LISTEN_MAX)
+		return FAIL(
+		    r, "there may be at most %d such lines", LISTEN_MAX);
+	if (path == NULL || path[0] != '/' || path[strlen(path) - 1] == '/')
+		return FAIL(r,
+		    "in double quotes there must be the absolute path of a "
+		    "socket; an address stands without quotes");
+	if (strlen(path) >= LOCAL_SIZE)
+		return FAIL(r, "the path of a socket has at most %d bytes",
+		    LOCAL_SIZE - 1);
+	number = local_hold(path);
+	if (number == 0)
+		return FAIL(r, "\"%.103s\": %s", path, strerror(errno));
+	addr_from_local(&conf->listen[at], number, ADDR_NO_UID);
+	conf->listen_rights[at].mode = 0660;
+	conf->nlisten++;
+	while (*arg != '\0') {
+		const char *word = word_next(&arg);
+
+		if (right_take(r, &conf->listen_rights[at], word,
+			word_next(&arg)) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* An address, or the path of a Unix socket. */
 static int
 take_listen(struct reader *r, const struct directive *d, char *arg)
 {
@@ -945,10 +1032,26 @@ take_listen(struct reader *r, const struct directive *d, char *arg)
 	size_t at = conf->nlisten;
 
 	(void)d;
-	if (address(r, arg, conf->listen, &conf->nlisten, LISTEN_MAX) != 0)
+	if (arg[0] == '"') {
+		if (take_listen_path(r, arg) != 0)
+			return -1;
+	} else if (address(r, arg, conf->listen, &conf->nlisten, LISTEN_MAX) !=
+	    0) {
 		return -1;
+	}
 	conf->listen_lines[at] = r->line;
 	return 0;
+}
+
+/* Prints a Unix socket and its rights. */
+static void
+show_local(FILE *out, uint16_t number, const struct local_rights *rights)
+{
+	fprintf(out, "\"%s\" mode 0%o", local_path(number), rights->mode);
+	if (rights->group != NULL)
+		fprintf(out, " group %s", rights->group);
+	if (rights->owner != NULL)
+		fprintf(out, " owner %s", rights->owner);
 }
 
 /* Prints the addresses to listen on with a PROXY header, or those without. */
@@ -964,7 +1067,11 @@ listen_show(
 
 		if ((conf->proxied >> i & 1) != proxied)
 			continue;
-		fprintf(out, "%s %s", d->name, addr_text(at, text));
+		fprintf(out, "%s ", d->name);
+		if (at->local != 0)
+			show_local(out, at->local, &conf->listen_rights[i]);
+		else
+			fputs(addr_text(at, text), out);
 		if (at->port != 0)
 			fprintf(out, " %u", (unsigned)at->port);
 		fputc('\n', out);
@@ -979,7 +1086,10 @@ show_listen(FILE *out, const struct directive *d, const struct conf *conf)
 	return listen_show(out, d, conf, false);
 }
 
-/* An address, and a port where that is not the one of Port. */
+/*
+ * An address, and a port where that is not the one of Port; or the path of a
+ * Unix socket.
+ */
 static int
 take_listen_proxy(struct reader *r, const struct directive *d, char *arg)
 {
@@ -988,9 +1098,11 @@ take_listen_proxy(struct reader *r, const struct directive *d, char *arg)
 	char *port = arg + len + strspn(arg + len, " \t");
 	unsigned long n = 0;
 
-	arg[len] = '\0';
-	if (*port != '\0' && number(r, port, d, &n) != 0)
-		return -1;
+	if (arg[0] != '"') {
+		arg[len] = '\0';
+		if (*port != '\0' && number(r, port, d, &n) != 0)
+			return -1;
+	}
 	if (take_listen(r, d, arg) != 0)
 		return -1;
 	conf->listen[at].port = (uint16_t)n;
@@ -1455,7 +1567,9 @@ take_target(struct reader *r, const struct directive *d, char *arg)
 	doubts_port(r, arg);
 	wrong = target_add(t, allow, r->line, arg, &at);
 	if (wrong != NULL)
-		return FAIL(r, "\"%.60s\": %s%s", at, wrong, doubts_target(at));
+		return FAIL(r, "%s%.103s%s: %s%s", at[0] == '"' ? "" : "\"", at,
+		    at[0] == '"' ? "" : "\"", wrong,
+		    at != arg && at[0] == '"' ? "" : doubts_target(at));
 	for (; n < t->n; n++) {
 		t->rules[n].report = d->name[0] == 'R';
 		t->rules[n].because = because;
@@ -1507,6 +1621,10 @@ show_who(FILE *out, const struct who *who)
 		fprintf(out, "%s %s", i == 0 ? " client" : "",
 		    addr_text_block(
 			who->clients[i].net, who->clients[i].bits, net));
+	for (size_t i = 0; i < who->nsockets; i++)
+		fprintf(out, "%s \"%s\"",
+		    i + who->nclients == 0 ? " client" : "",
+		    local_path(who->sockets[i]));
 }
 
 /* Both in one list, since their order decides; "private" is many rules. */
@@ -1883,14 +2001,10 @@ show_status_allow(FILE *out, const struct directive *d, const struct conf *conf)
 static int
 take_control_mode(struct reader *r, const struct directive *d, char *arg)
 {
-	size_t len = strspn(arg, "01234567");
-
 	(void)d;
-	if (arg[len] != '\0' || len < 3 || len > 4 ||
-	    strtoul(arg, NULL, 8) > 0777)
+	if (mode_parse(&r->conf->status.mode, arg) != 0)
 		return FAIL(
 		    r, "\"%.40s\" is not a mode in octal, as 0660", arg);
-	r->conf->status.mode = (unsigned)strtoul(arg, NULL, 8);
 	return 0;
 }
 
@@ -2255,6 +2369,16 @@ pages_free(struct pages *pages)
 	page_free(&pages->stat);
 }
 
+static void
+listen_free(struct conf *conf)
+{
+	for (size_t i = 0; i < conf->nlisten; i++) {
+		local_drop(conf->listen[i].local);
+		free(conf->listen_rights[i].group);
+		free(conf->listen_rights[i].owner);
+	}
+}
+
 /* Frees what the values of directives own. */
 void
 directives_free(struct conf *conf)
@@ -2266,6 +2390,7 @@ directives_free(struct conf *conf)
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		free(words[i]);
+	listen_free(conf);
 	free(conf->proxy_from);
 	for (size_t i = 0; i < conf->naccess; i++)
 		free(conf->access[i].path);

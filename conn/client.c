@@ -83,7 +83,7 @@ client_deny(struct conn *c)
 	struct where at;
 
 	say_connect(c);
-	addr_text(&c->client, client);
+	addr_text_peer(&c->client, client);
 	log_line(
 	    LOG_LEVEL_NOTICE, "Unauthorized connection from \"%s\".", client);
 	if (rule < conf->acl.nrules)
@@ -192,7 +192,7 @@ complain_of_host(enum limit limit, const struct addr *addr)
 	struct log_rate *rate = &complaints[limit];
 	char client[ADDR_TEXT_SIZE];
 
-	addr_text(addr, client);
+	addr_text_peer(addr, client);
 	if (limit == LIMIT_CLIENTS)
 		log_rarely(rate, LOG_LEVEL_WARNING,
 		    "Too many connections from \"%s\": MaxClientsPerHost is "
@@ -267,25 +267,23 @@ client_options(int fd)
  * NULL: the client was closed.  The descriptor is no longer the caller's.
  */
 struct conn *
-client_accepted(int fd, const struct sockaddr_storage *from)
+client_accepted(int fd, const struct addr *client)
 {
-	struct addr client;
 	enum limit limit;
 	struct conn *c;
 	bool counted;
 
-	addr_from_sockaddr(&client, from);
 	client_options(fd);
 	stats_add(COUNT_ACCEPTED, 1);
-	limit = limit_check(&client, &counted);
-	if (limit != LIMIT_NONE && quota_take(QUOTA_REFUSALS, &client) > 0) {
-		limit_drop(fd, &client);
+	limit = limit_check(client, &counted);
+	if (limit != LIMIT_NONE && quota_take(QUOTA_REFUSALS, client) > 0) {
+		limit_drop(fd, client);
 		return NULL;
 	}
-	c = conn_new(fd, &client);
+	c = conn_new(fd, client);
 	if (c == NULL) {
 		if (counted)
-			quota_leave(&client);
+			quota_leave(client);
 		close(fd);
 		return NULL;
 	}
@@ -327,26 +325,24 @@ sender_drop(int fd, const struct addr *sender, const char *why)
  * the sender counts as the client, and the access log gets no line.
  */
 struct conn *
-client_proxied(int fd, const struct sockaddr_storage *from)
+client_proxied(int fd, const struct addr *sender)
 {
-	struct addr sender;
 	const char *why;
 	struct conn *c;
 
-	addr_from_sockaddr(&sender, from);
 	client_options(fd);
-	why = sender_enter(&sender);
+	why = sender_enter(sender);
 	if (why != NULL) {
-		sender_drop(fd, &sender, why);
+		sender_drop(fd, sender, why);
 		return NULL;
 	}
-	c = conn_new(fd, &sender);
+	c = conn_new(fd, sender);
 	if (c == NULL) {
-		sender_leave(&sender);
+		sender_leave(sender);
 		close(fd);
 		return NULL;
 	}
-	c->via = sender;
+	c->via = *sender;
 	c->proxied = c->recorded = true;
 	return c;
 }

@@ -134,7 +134,7 @@ life_go(struct conn *c, enum conn_state next)
  * a load balancer must say first who it is.
  */
 void
-life_accepted(int fd, const struct sockaddr_storage *from, bool proxied)
+life_accepted(int fd, const struct addr *from, bool proxied)
 {
 	struct conn *c =
 	    proxied ? client_proxied(fd, from) : client_accepted(fd, from);

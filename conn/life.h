@@ -8,12 +8,12 @@
 
 #include "conn.h"
 
-struct sockaddr_storage;
+struct addr;
 struct tunnel;
 struct worker_args;
 
 int life_init(const struct worker_args *);
-void life_accepted(int fd, const struct sockaddr_storage *from, bool proxied);
+void life_accepted(int fd, const struct addr *from, bool proxied);
 void life_event(struct tunnel *, unsigned which, short revents);
 void life_expire(struct tunnel *);
 void life_answers(void);

@@ -422,7 +422,8 @@ header_write(const struct conn *c, char header[PREFACE_WRITTEN_MAX])
 
 	if (u->preface == 0)
 		return 0;
-	if (getsockname(c->tunnel.end[CLIENT].fd, sa, &len) == 0)
+	if (getsockname(c->tunnel.end[CLIENT].fd, sa, &len) == 0 &&
+	    ss.ss_family != AF_UNIX)
 		addr_from_sockaddr(&here, &ss);
 	else
 		here = c->client;

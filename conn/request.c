@@ -126,7 +126,8 @@ refuse_request(struct conn *c, enum refusal refusal, struct reply *reply)
 	char client[ADDR_TEXT_SIZE];
 
 	log_line(LOG_LEVEL_NOTICE, "Refused request from \"%s\": %s %s",
-	    addr_text(&c->client, client), reply->detail, say_descriptor(c));
+	    addr_text_peer(&c->client, client), reply->detail,
+	    say_descriptor(c));
 	return conn_reply(c, refusal, reply);
 }
 
@@ -188,7 +189,7 @@ user_mistrust(struct conn *c)
 
 	log_line(LOG_LEVEL_INFO,
 	    "Failed auth attempt (file descriptor: %d), ip %s",
-	    c->tunnel.end[CLIENT].fd, addr_text(&c->client, client));
+	    c->tunnel.end[CLIENT].fd, addr_text_peer(&c->client, client));
 	return conn_refuse(c, REFUSE_CREDENTIALS);
 }
 
@@ -199,7 +200,7 @@ user_unchecked(struct conn *c)
 	char client[ADDR_TEXT_SIZE];
 
 	log_line(LOG_LEVEL_WARNING, "Could not check the password of \"%s\" %s",
-	    addr_text(&c->client, client), say_descriptor(c));
+	    addr_text_peer(&c->client, client), say_descriptor(c));
 	return conn_refuse(c, REFUSE_UNCHECKED);
 }
 
@@ -251,7 +252,7 @@ user_attempt(struct conn *c)
 	case AUTH_NEVER:
 		log_line(LOG_LEVEL_INFO,
 		    "Too many passwords of \"%s\" wait to be checked %s",
-		    addr_text(&c->client, client), say_descriptor(c));
+		    addr_text_peer(&c->client, client), say_descriptor(c));
 		return conn_refuse(c, REFUSE_GUESSES);
 	}
 	return CONN_USER;
@@ -320,7 +321,7 @@ refuse_loop(struct conn *c, char *head, size_t len)
 		c->exchange = forward_new(req, head, len);
 	log_line(LOG_LEVEL_CONNECT,
 	    "Prevented endless loop (file descriptor %d): %s",
-	    c->tunnel.end[CLIENT].fd, addr_text(&c->client, client));
+	    c->tunnel.end[CLIENT].fd, addr_text_peer(&c->client, client));
 	return conn_refuse(c, REFUSE_LOOP);
 }
 

@@ -29,7 +29,7 @@ enum {
 	ID_SIZE = 48,      /* bytes of two numbers of 64 bits, with the NUL */
 	TARGET_SIZE = 400, /* bytes of a target, with its NUL */
 	USER_SIZE = 120,   /* bytes of a user, with its NUL */
-	WHOM_SIZE = 280    /* bytes of what say_whom() returns */
+	WHOM_SIZE = 320    /* bytes of what say_whom() returns */
 };
 
 static const struct worker_args *args;
@@ -119,7 +119,7 @@ say_whom(const struct conn *c)
 	char *at = text + strlen("(file descriptor ");
 
 	at = stpcpy(number_put(at, c->tunnel.end[CLIENT].fd), ", client ");
-	addr_text(&c->client, at);
+	addr_text_peer(&c->client, at);
 	user_put(at + strlen(at), c);
 	return text;
 }
@@ -137,9 +137,9 @@ say_connect(struct conn *c)
 		return;
 	c->said = true;
 	log_line(LOG_LEVEL_CONNECT, "Connect (file descriptor %d): %s%s%s",
-	    c->tunnel.end[CLIENT].fd, addr_text(&c->client, client),
+	    c->tunnel.end[CLIENT].fd, addr_text_peer(&c->client, client),
 	    c->proxied ? " via " : "",
-	    c->proxied ? addr_text(&c->via, via) : "");
+	    c->proxied ? addr_text_peer(&c->via, via) : "");
 }
 
 /* The access logs. */

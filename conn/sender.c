@@ -60,14 +60,15 @@ counter_of(const struct addr *sender)
 
 /*
  * Counts a new connection, which has no header yet; sender_leave() must follow.
- * Returns NULL, or why it is not admitted; it is not counted then.
+ * Returns NULL, or why it is not admitted; it is not counted then.  At a Unix
+ * socket everybody is trusted whom its mode lets connect.
  */
 const char *
 sender_enter(const struct addr *sender)
 {
 	unsigned *without = counter_of(sender);
 
-	if (!addr_in_blocks(sender, k.trusted, k.n))
+	if (sender->local == 0 && !addr_in_blocks(sender, k.trusted, k.n))
 		return "no ProxyFrom has its address";
 	if (*without >= WITHOUT_MAX)
 		return "too many of its connections wait for a PROXY header";
@@ -91,7 +92,7 @@ sender_complain(const struct addr *sender, const char *why)
 	stats_count(TALLY_PREFACES);
 	log_rarely(k.complaints, LOG_LEVEL_WARNING,
 	    "Refused a connection of \"%s\" to ListenProxy: %s",
-	    addr_text(sender, text), why);
+	    addr_text_peer(sender, text), why);
 }
 
 /* Takes bytes from the socket that were seen there.  Returns 0 or -1. */

@@ -10,16 +10,16 @@
 #include "refusal.h"
 #include "tunnel.h"
 
+struct addr;
 struct answer;
 struct decision;
-struct sockaddr_storage;
 struct upstreams;
 struct worker_args;
 
 /* client.c: CONN_PREFACE and CONN_RULE. */
 void client_init(const struct worker_args *);
-struct conn *client_accepted(int fd, const struct sockaddr_storage *from);
-struct conn *client_proxied(int fd, const struct sockaddr_storage *from);
+struct conn *client_accepted(int fd, const struct addr *client);
+struct conn *client_proxied(int fd, const struct addr *sender);
 enum conn_state client_preface(struct conn *);
 enum conn_state client_faceless(struct conn *);
 enum conn_state client_begin(struct conn *);

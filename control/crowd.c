@@ -179,7 +179,7 @@ crowd_add(struct crowd *c, const struct gathered *g, int64_t now)
 
 	c->sessions++;
 	row_add(c, g, rate);
-	sum_add(&c->clients, addr_text(&s->client, client), bytes, rate);
+	sum_add(&c->clients, addr_text_peer(&s->client, client), bytes, rate);
 	if (s->user[0] != '\0')
 		sum_add(&c->users, s->user, bytes, rate);
 	if (s->target[0] != '\0')

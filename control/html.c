@@ -420,13 +420,13 @@ print_row(FILE *out, const struct crowd_row *row)
 	const struct session *s = &row->of.session;
 	char client[ADDR_TEXT_SIZE], dialled[ADDR_TEXT_SIZE] = "";
 
-	if (s->dialled.port != 0)
+	if (s->dialled.port != 0 || s->dialled.local != 0)
 		addr_text_port(&s->dialled, dialled);
 	fputs("<tr>", out);
 	cell(out, "Id", "");
 	fprintf(out, "%u.%" PRIu64 "</span></td>", (unsigned)row->of.slot,
 	    s->serial);
-	text_cell(out, "Client", addr_text(&s->client, client));
+	text_cell(out, "Client", addr_text_peer(&s->client, client));
 	text_cell(out, "User", s->user);
 	text_cell(out, "Target", s->target);
 	text_cell(out, "Address", dialled);

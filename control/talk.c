@@ -16,6 +16,7 @@
 #include <strings.h>
 
 #include "addr.h"
+#include "local.h"
 #include "session.h"
 #include "talk.h"
 
@@ -86,9 +87,12 @@ filter_parse(struct talk *t, char *const *words, size_t n)
 		       "user NAME or target HOST[:PORT]";
 	if (strcasecmp(words[0], "client") == 0) {
 		t->filter = FILTER_CLIENT;
-		return addr_parse_block(&t->client, words[1]) == 0
+		t->socket = local_find(words[1]);
+		return t->socket != 0 ||
+			addr_parse_block(&t->client, words[1]) == 0
 		    ? NULL
-		    : "the client is not an address or a block";
+		    : "the client is not an address or a block, or the path "
+		      "of a Unix socket to listen on";
 	}
 	if (strcasecmp(words[0], "user") == 0)
 		t->filter = FILTER_USER;
@@ -200,7 +204,9 @@ talk_matches(const struct talk *t, const struct session *s, uint32_t slot)
 	case FILTER_ID:
 		return slot == t->slot && s->serial == t->serial;
 	case FILTER_CLIENT:
-		return addr_in_blocks(&s->client, &t->client, 1);
+		return t->socket != 0
+		    ? s->client.local == t->socket
+		    : addr_in_blocks(&s->client, &t->client, 1);
 	case FILTER_USER:
 		return strcmp(s->user, t->text) == 0;
 	case FILTER_TARGET:

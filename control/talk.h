@@ -40,7 +40,8 @@ struct talk {
 	enum talk_filter filter;
 	uint32_t slot;                  /* FILTER_ID */
 	uint64_t serial;                /* FILTER_ID */
-	struct block client;            /* FILTER_CLIENT */
+	struct block client;            /* FILTER_CLIENT, unless: */
+	uint16_t socket;                /* number of a Unix socket, or 0 */
 	char text[SESSION_TARGET_SIZE]; /* of a user or target */
 };
 

@@ -62,11 +62,13 @@ session_json(FILE *out, const struct gathered *g, uint64_t rate)
 	const struct session *s = &g->session;
 	char client[ADDR_TEXT_SIZE], dialled[ADDR_TEXT_SIZE] = "";
 
-	if (s->dialled.port != 0)
+	if (s->dialled.port != 0 || s->dialled.local != 0)
 		addr_text_port(&s->dialled, dialled);
 	fprintf(
 	    out, "{\"id\":\"%u.%" PRIu64 "\",", (unsigned)g->slot, s->serial);
 	json_text(out, "client", addr_text_port(&s->client, client));
+	if (addr_uid(&s->client) != ADDR_NO_UID)
+		json_number(out, "uid", addr_uid(&s->client));
 	json_text(out, "user", s->user);
 	json_text(out, "target", s->target);
 	json_text(out, "dialled", dialled);
@@ -95,10 +97,10 @@ view_session(FILE *out, const struct gathered *g, uint64_t rate, bool json)
 		session_json(out, g, rate);
 		return;
 	}
-	if (s->dialled.port != 0)
+	if (s->dialled.port != 0 || s->dialled.local != 0)
 		addr_text_port(&s->dialled, dialled);
 	fprintf(out, "%u.%" PRIu64 "\t%s\t%s\t%s\t%s\t", (unsigned)g->slot,
-	    s->serial, addr_text(&s->client, client),
+	    s->serial, addr_text_peer(&s->client, client),
 	    s->user[0] != '\0' ? s->user : "-",
 	    s->target[0] != '\0' ? s->target : "-", dialled);
 	fprintf(out,

@@ -337,9 +337,25 @@ write_v2(
 	return at;
 }
 
+/* Writes one that names nobody. */
+static size_t
+write_nobody(char *out, unsigned version)
+{
+	static const char v1[] = "PROXY UNKNOWN\r\n";
+
+	if (version == 1) {
+		memcpy(out, v1, sizeof(v1) - 1);
+		return sizeof(v1) - 1;
+	}
+	memcpy(out, signature, SIGNATURE_LEN);
+	memcpy(out + SIGNATURE_LEN, "\x20\0\0\0", 4);
+	return FIXED_LEN;
+}
+
 /*
  * Writes a header of version 1 or 2 that names a client, and what it has
  * connected to.  If the two have different families, both are written as IPv6.
+ * A client at a Unix socket has no address: then it is "UNKNOWN" or "LOCAL".
  * Returns the length.
  */
 size_t
@@ -348,6 +364,8 @@ preface_write(char out[PREFACE_WRITTEN_MAX], unsigned version,
 {
 	bool is4 = addr_is4(client) && addr_is4(server);
 
+	if (client->local != 0)
+		return write_nobody(out, version);
 	return version == 1 ? write_v1(out, client, server, is4)
 			    : write_v2(out, client, server, is4);
 }

@@ -255,7 +255,8 @@ put_request_own(const struct exchange *e, const struct header_rules *rules,
 	if (via_entry(via, req->minor))
 		put_line("Via: %s", via);
 	if (rules->xtinyproxy)
-		put_line("X-Tinyproxy: %s", addr_text(client, text));
+		put_line("X-Tinyproxy: %s",
+		    client->local != 0 ? "unknown" : addr_text(client, text));
 	for (size_t i = 0; i < rules->nadded; i++)
 		put_line("%s: %s", rules->added[i].name, rules->added[i].value);
 	put(credentials, strlen(credentials));

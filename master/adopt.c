@@ -25,6 +25,7 @@
 #include "gen.h"
 #include "handover.h"
 #include "listen.h"
+#include "local.h"
 #include "log.h"
 #include "share.h"
 
@@ -105,7 +106,21 @@ sockets_describe(struct handover *h, const struct gen *gen)
 	listeners_describe(h, "listen", &gen->listeners);
 	listeners_describe(h, "status", &gen->status_at);
 	if (gen->local >= 0)
-		socket_describe(h, "control", gen->local, "ControlSocket");
+		socket_describe(
+		    h, "control", gen->local, local_path(gen->local_at));
+}
+
+static void
+names_describe(struct handover *h)
+{
+	h->nnames = 0;
+	for (uint16_t number = 1; number <= LOCAL_MAX; number++) {
+		const struct local *l = local_get(number);
+
+		if (l != NULL)
+			h->names[h->nnames++] =
+			    (struct handover_name){ number, *l };
+	}
 }
 
 /* Describes all generations.  Returns 0, or -1: there are too many children. */
@@ -113,6 +128,7 @@ int
 adopt_describe(struct handover *h, int64_t now)
 {
 	h->nsockets = h->ngens = h->nchildren = 0;
+	names_describe(h);
 	for (const struct gen *gen = gen_first(); gen != NULL;
 	     gen = gen->next) {
 		if (gen_describe(h, gen, now) != 0)
@@ -124,23 +140,61 @@ adopt_describe(struct handover *h, int64_t now)
 }
 
 /*
+ * Takes the paths of Unix sockets, with their numbers; to be done before a
+ * configuration is read, which would number them.
+ */
+void
+adopt_names(const struct handover *h)
+{
+	for (size_t i = 0; i < h->nnames; i++)
+		if (local_put(h->names[i].number, &h->names[i].local) != 0)
+			log_line(LOG_LEVEL_ERROR,
+			    "Hand-over: number %u of a Unix socket is taken",
+			    (unsigned)h->names[i].number);
+}
+
+/* Ends the holds of adopt_names(): the generations have their own now. */
+void
+adopt_names_drop(const struct handover *h)
+{
+	for (size_t i = 0; i < h->nnames; i++)
+		local_drop(h->names[i].number);
+}
+
+/*
+ * Finds out where a socket is bound.  A Unix socket has got another path since.
+ * Returns 0, or -1: it cannot be used.
+ */
+static int
+socket_adopt(struct addr *at, const struct handover_socket *s)
+{
+	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(ss);
+	void *sa = &ss;
+
+	if (getsockname(s->fd, sa, &len) != 0)
+		return -1;
+	addr_from_sockaddr(at, &ss);
+	if (ss.ss_family == AF_UNIX)
+		addr_from_local(at, local_find(s->at), ADDR_NO_UID);
+	return ss.ss_family == AF_INET || ss.ss_family == AF_INET6 ||
+		at->local != 0
+	    ? 0
+	    : -1;
+}
+
+/*
  * Takes the listening sockets, as they are bound.  Returns -1 after a line in
  * the log if one is not what it should be.
  */
 static int
 listeners_adopt(struct listeners *l, const char *kind, const struct handover *h)
 {
-	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
-	void *sa = &ss;
-
 	for (size_t i = 0; i < h->nsockets; i++) {
-		socklen_t len = sizeof(ss);
-
 		if (strcmp(h->sockets[i].kind, kind) != 0)
 			continue;
 		if (l->n == LISTEN_MAX ||
-		    getsockname(h->sockets[i].fd, sa, &len) != 0 ||
-		    (ss.ss_family != AF_INET && ss.ss_family != AF_INET6)) {
+		    socket_adopt(&l->at[l->n], &h->sockets[i]) != 0) {
 			log_line(LOG_LEVEL_ERROR,
 			    "Descriptor %d of the hand-over does not listen "
 			    "on %.80s",
@@ -149,8 +203,7 @@ listeners_adopt(struct listeners *l, const char *kind, const struct handover *h)
 		}
 		if (strcmp(kind, "proxied") == 0)
 			l->proxied |= UINT64_C(1) << l->n;
-		l->fds[l->n] = h->sockets[i].fd;
-		addr_from_sockaddr(&l->at[l->n++], &ss);
+		l->fds[l->n++] = h->sockets[i].fd;
 	}
 	return 0;
 }
@@ -161,8 +214,10 @@ sockets_adopt(struct gen *gen, const struct handover *h)
 {
 	gen->listeners.given = h->given;
 	for (size_t i = 0; i < h->nsockets; i++)
-		if (strcmp(h->sockets[i].kind, "control") == 0)
+		if (strcmp(h->sockets[i].kind, "control") == 0) {
 			gen->local = h->sockets[i].fd;
+			gen->local_at = local_hold(h->sockets[i].at);
+		}
 	if (listeners_adopt(&gen->listeners, "listen", h) != 0 ||
 	    listeners_adopt(&gen->listeners, "proxied", h) != 0)
 		return -1;

@@ -10,6 +10,8 @@ struct gen;
 struct handover;
 struct share;
 
+void adopt_names(const struct handover *);
+void adopt_names_drop(const struct handover *);
 int adopt_describe(struct handover *, int64_t now);
 struct gen *adopt_all(
     const struct handover *, struct share *, bool same_share, int64_t now);

@@ -38,7 +38,7 @@
 #include "orders.h"
 #include "program.h"
 #include "share.h"
-#include "socket.h"
+#include "socketfile.h"
 #include "sys.h"
 
 enum {
@@ -74,6 +74,7 @@ gen_new(struct conf *conf, struct share *share)
 	gen->share = share;
 	gen->kill_at = gen->resend_at = -1;
 	gen->local = -1;
+	local_hold_all(&gen->locals);
 	gen->logs = (struct logs){ .fd = -1, .level = LOG_LEVEL_INFO };
 	links_init(&gen->links, share);
 	for (size_t i = 0; i < CHILDREN_MAX; i++)
@@ -123,6 +124,7 @@ gen_listen(struct gen *gen, const struct gen *old)
 		.any_family = conf->nlisten == 0,
 		.free_bind = conf->free_bind,
 		.proxied = conf->proxied,
+		.rights = conf->listen_rights,
 		.senders = conf->nproxy_from > 0,
 		.places = &conf->places };
 
@@ -133,6 +135,27 @@ gen_listen(struct gen *gen, const struct gen *old)
 	    &gen->listeners, &wish, old != NULL ? &old->listeners : NULL);
 }
 
+/* Whether another generation listens on an address too. */
+static bool
+others_have(const struct gen *gen, const struct addr *at)
+{
+	for (const struct gen *other = gens; other != NULL; other = other->next)
+		if (other != gen && listen_has(&other->listeners, at))
+			return true;
+	return false;
+}
+
+/* Removes the files of sockets that only this generation has. */
+static void
+sockets_remove(const struct gen *gen)
+{
+	const struct listeners *l = &gen->listeners;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (l->at[i].local != 0 && !others_have(gen, &l->at[i]))
+			socketfile_remove(l->at[i].local);
+}
+
 /* Closes and frees a generation whose children are all gone. */
 void
 gen_free(struct gen *gen)
@@ -141,12 +164,15 @@ gen_free(struct gen *gen)
 
 	while (*at != gen)
 		at = &(*at)->next;
+	sockets_remove(gen);
 	*at = gen->next;
 	listen_close(&gen->listeners);
 	child_close_status(gen);
 	links_close(&gen->links);
 	log_close(&gen->logs);
 	conf_free(gen->conf);
+	local_drop(gen->local_at);
+	local_drop_all(&gen->locals);
 	free(gen);
 }
 
@@ -422,6 +448,7 @@ gen_drain(struct gen *gen, const struct gen *successor, int64_t now)
 			gen->abandoned |= UINT64_C(1) << i;
 			sys_reuseport(l->fds[i], true);
 		}
+	sockets_remove(gen);
 	listen_close(&gen->listeners);
 	links_close(&gen->links);
 	if (successor != NULL) {

@@ -15,6 +15,7 @@
 #include "identity.h"
 #include "links.h"
 #include "listen.h"
+#include "local.h"
 #include "log.h"
 
 struct board;
@@ -46,7 +47,8 @@ struct gen {
 	struct listeners listeners;
 	struct listeners status_at; /* StatusListen */
 	int local;                  /* ControlSocket, or -1 */
-	bool local_new;             /* it was bound for this generation */
+	uint16_t local_at;          /* the number of its path */
+	struct local_set locals;    /* that its processes may use */
 	int64_t since;       /* ms: when it began to serve, or to drain */
 	struct board *board; /* where the master shows it */
 	struct links links;

@@ -23,7 +23,7 @@
 #include "orders.h"
 
 enum {
-	FORMAT = 1,        /* of the text */
+	FORMAT = 2,        /* of the text */
 	TEXT_MAX = 1 << 20 /* bytes of it */
 };
 
@@ -42,6 +42,20 @@ write_hex(FILE *out, const char *word, const unsigned char *bytes, size_t n)
 	for (size_t i = 0; i < n; i++)
 		fprintf(out, "%02x", (unsigned)bytes[i]);
 	fputc('\n', out);
+}
+
+static void
+write_names(const struct handover *h, FILE *out)
+{
+	fprintf(out, "names %zu\n", h->nnames);
+	for (size_t i = 0; i < h->nnames; i++) {
+		const struct local *l = &h->names[i].local;
+
+		fprintf(out,
+		    "name %u %d %" PRIu64 " %" PRIu64 " %" PRIu64 " %s\n",
+		    (unsigned)h->names[i].number, l->bound, (uint64_t)l->dev,
+		    (uint64_t)l->ino, (uint64_t)l->socket, l->path);
+	}
 }
 
 static void
@@ -80,6 +94,7 @@ handover_write(const struct handover *h, int fd)
 	write_hex(out, "key", h->key, sizeof(h->key));
 	fprintf(out, "log %d %d %u\nmask %" PRIu64 "\n", h->log, h->syslog,
 	    h->level, h->mask);
+	write_names(h, out);
 	fprintf(out, "sockets %zu %d\n", h->nsockets, h->given);
 	for (size_t i = 0; i < h->nsockets; i++)
 		fprintf(out, "socket %s %d %s\n", h->sockets[i].kind,
@@ -191,6 +206,25 @@ take_hex(struct text *t, unsigned char *to, size_t n)
 }
 
 static void
+take_names(struct text *t, struct handover *h)
+{
+	take(t, "names ");
+	h->nnames = (size_t)take_number(t, '\n', 0, LOCAL_MAX);
+	for (size_t i = 0; i < h->nnames && !t->bad; i++) {
+		struct local *l = &h->names[i].local;
+
+		take(t, "name ");
+		h->names[i].number =
+		    (uint16_t)take_number(t, ' ', 1, LOCAL_MAX);
+		l->bound = take_number(t, ' ', 0, 1) != 0;
+		l->dev = (dev_t)take_bits(t, ' ');
+		l->ino = (ino_t)take_bits(t, ' ');
+		l->socket = (ino_t)take_bits(t, ' ');
+		take_until(t, '\n', l->path, sizeof(l->path));
+	}
+}
+
+static void
 take_sockets(struct text *t, struct handover *h)
 {
 	take(t, "sockets ");
@@ -274,6 +308,7 @@ take_all(struct text *t, struct handover *h)
 	h->level = (unsigned)take_number(t, '\n', 0, LOG_LEVEL_INFO);
 	take(t, "mask ");
 	h->mask = take_bits(t, '\n');
+	take_names(t, h);
 	take_sockets(t, h);
 	take_gens(t, h);
 	take(t, "end\n");

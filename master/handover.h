@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "bounds.h"
+#include "local.h"
 #include "secret.h"
 #include "share.h"
 
@@ -25,6 +26,12 @@ struct handover_socket {
 	char kind[16]; /* "listen" */
 	int fd;
 	char at[HANDOVER_PATH]; /* an address or a path, for messages */
+};
+
+/* A path of a Unix socket, by the number that children know. */
+struct handover_name {
+	uint16_t number;
+	struct local local;
 };
 
 /* The workers of a generation, and then its desk. */
@@ -58,7 +65,8 @@ struct handover {
 	unsigned level;
 	uint64_t mask; /* a bit for each signal that the starter had blocked */
 	bool given;    /* the sockets come from a service manager */
-	size_t nsockets, ngens, nchildren;
+	size_t nnames, nsockets, ngens, nchildren;
+	struct handover_name names[LOCAL_MAX];
 	struct handover_socket sockets[HANDOVER_SOCKETS];
 	struct handover_gen gens[HANDOVER_GENS]; /* the newest first */
 	struct handover_child children[HANDOVER_CHILDREN];

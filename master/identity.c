@@ -77,6 +77,15 @@ user_find(const char *name, uid_t *uid, gid_t *gid)
 	return 0;
 }
 
+/* Finds the number of a user, who may be given by it.  Returns 0 or -1. */
+int
+identity_user(const char *name, uid_t *uid)
+{
+	gid_t gid;
+
+	return user_find(name, uid, &gid);
+}
+
 /* Sets errno if not. */
 static bool
 is_directory(const char *path)

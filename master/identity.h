@@ -24,6 +24,7 @@ struct identity {
 };
 
 int identity_group(const char *name, gid_t *);
+int identity_user(const char *name, uid_t *);
 int identity_find(struct identity *, const struct identity_names *);
 uid_t identity_uid(const struct identity *);
 bool identity_reads(const struct identity *, const char *path);

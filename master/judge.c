@@ -113,7 +113,8 @@ cause_log(const struct cause *c)
 	    "ReloadTunnels: refused (%s): %s: %lu tunnel%s; the first: client "
 	    "%s, target %.200s",
 	    refusal_row(c->ruling.refusal)->reason, why, c->count,
-	    c->count == 1 ? "" : "s", addr_text(&s->client, client), target);
+	    c->count == 1 ? "" : "s", addr_text_peer(&s->client, client),
+	    target);
 }
 
 /* Writes what was done since the last time. */

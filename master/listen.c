@@ -21,10 +21,12 @@
 #include "addr.h"
 #include "bounds.h"
 #include "listen.h"
+#include "local.h"
 #include "log.h"
 #include "place.h"
 #include "service.h"
 #include "socket.h"
+#include "socketfile.h"
 #include "sys.h"
 
 /* Options that on many systems pass on to each socket that is accepted. */
@@ -159,6 +161,20 @@ listen_put(struct listeners *l, int fd, const struct addr *addr, bool proxied)
 	l->at[l->n++] = *addr;
 }
 
+/* Opens the Unix socket of a wish, or shares an old one (or -1). */
+static int
+local_open(const struct listen_wish *wish, size_t i, int old)
+{
+	uint16_t name = wish->at[i].local;
+	int fd = old >= 0
+	    ? socketfile_share(name, &wish->rights[i], old, LISTEN_BACKLOG)
+	    : socketfile_open(name, &wish->rights[i], LISTEN_BACKLOG);
+
+	if (fd >= 0)
+		options_passed_on(fd);
+	return fd;
+}
+
 /*
  * Adds a socket for an address of a wish: the old generation's, or a new one.
  * What clients send first is up to each generation: the old one may still accept
@@ -171,7 +187,10 @@ listen_add(struct listeners *l, const struct listen_wish *wish, size_t i,
 	const struct addr *addr = &wish->at[i];
 	int at = listen_find(old, addr), fd;
 
-	if (at >= 0)
+	if (addr->local != 0)
+		fd = local_open(
+		    wish, i, at >= 0 && !old->given ? old->fds[at] : -1);
+	else if (at >= 0)
 		fd = dup(old->fds[at]);
 	else
 		fd = listen_on(addr, wish->free_bind, old != NULL);
@@ -236,7 +255,8 @@ static void
 listen_fail(const struct listen_wish *wish, size_t i)
 {
 	struct where at = place_of(wish->places, wish->lines[i]);
-	const char *reason = strerror(errno);
+	const char *reason =
+	    wish->at[i].local != 0 ? socketfile_why() : strerror(errno);
 	char text[ADDR_TEXT_SIZE];
 
 	log_line(LOG_LEVEL_ERROR, "%s:%lu: %s: cannot listen on %s: %s",
@@ -269,11 +289,24 @@ listen_each(struct listeners *l, const struct listen_wish *wish,
 	return l->n > 0 ? 0 : -1;
 }
 
+/*
+ * Whether PROXY headers come first at a TCP socket.  At a Unix socket its file
+ * says who may send them.
+ */
+static bool
+has_proxied(const struct listeners *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->at[i].local == 0 && (l->proxied >> i & 1) != 0)
+			return true;
+	return false;
+}
+
 /* Sockets of the manager that wait for load balancers need to know which. */
 static int
 given_check(const struct listeners *l, const struct listen_wish *wish)
 {
-	if (l->proxied == 0 || wish->senders)
+	if (!has_proxied(l) || wish->senders)
 		return 0;
 	log_line(LOG_LEVEL_ERROR,
 	    "The service manager hands over a socket named proxy, but there is "

@@ -11,6 +11,7 @@
 #include "bounds.h"
 
 struct places;
+struct local_rights;
 
 /* It owns the sockets. */
 struct listeners {
@@ -28,7 +29,8 @@ struct listen_wish {
 	bool any_family;  /* no Listen: the system may lack a family */
 	bool free_bind;   /* FreeBind: an address may not be there yet */
 	uint64_t proxied; /* a bit for each: ListenProxy */
-	bool senders;     /* there is a ProxyFrom */
+	const struct local_rights *rights; /* one for each Unix socket */
+	bool senders;                      /* there is a ProxyFrom */
 	/* For messages: */
 	const char *directive; /* or NULL: Port, Listen or ListenProxy */
 	const struct places *places;

@@ -24,6 +24,7 @@
 
 #include "addr.h"
 #include "bounds.h"
+#include "local.h"
 #include "log.h"
 #include "service.h"
 
@@ -120,6 +121,36 @@ is_listening(int fd)
 }
 
 /*
+ * Finds out where a socket is bound.  A Unix socket may have no path, or one
+ * that is none of a file.  Returns 0, or -1: it cannot be used.
+ */
+static int
+bound_at(int fd, struct addr *at)
+{
+	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(ss);
+	void *sa = &ss;
+	const struct sockaddr_un *un = sa;
+	char path[sizeof(un->sun_path) + 1] = "";
+	uint16_t name;
+
+	if (getsockname(fd, sa, &len) != 0)
+		return -1;
+	addr_from_sockaddr(at, &ss);
+	if (ss.ss_family != AF_UNIX)
+		return ss.ss_family == AF_INET || ss.ss_family == AF_INET6 ? 0
+									   : -1;
+	len -= (socklen_t)offsetof(struct sockaddr_un, sun_path);
+	memcpy(path, un->sun_path,
+	    len < sizeof(un->sun_path) ? len : sizeof(un->sun_path));
+	if (len > 0 && path[0] == '\0')
+		path[0] = '@';
+	name = local_hold(path[0] != '\0' ? path : "@");
+	addr_from_local(at, name, ADDR_NO_UID);
+	return name != 0 ? 0 : -1;
+}
+
+/*
  * Takes one of the sockets that were handed over, which the caller owns then,
  * and stores the address that it is bound to.  Returns a descriptor that does
  * not block, or -1 after an error message in the log.
@@ -128,21 +159,15 @@ int
 service_socket(size_t i, struct addr *at)
 {
 	int fd = SERVICE_FIRST + (int)i, flags = fcntl(fd, F_GETFL);
-	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
-	socklen_t len = sizeof(ss);
 	char name[80];
-	void *sa = &ss;
 
-	if (is_listening(fd) && getsockname(fd, sa, &len) == 0 &&
-	    (ss.ss_family == AF_INET || ss.ss_family == AF_INET6) &&
-	    flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0) {
-		addr_from_sockaddr(at, &ss);
+	if (is_listening(fd) && bound_at(fd, at) == 0 && flags >= 0 &&
+	    fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0)
 		return fd;
-	}
 	socket_name(name, sizeof(name), i);
 	log_line(LOG_LEVEL_ERROR,
 	    "Descriptor %d%s from the service manager is not a listening TCP "
-	    "socket",
+	    "or Unix socket",
 	    fd, name);
 	return -1;
 }

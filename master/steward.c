@@ -8,13 +8,10 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/types.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -34,12 +31,13 @@
 #include "gen.h"
 #include "identity.h"
 #include "listen.h"
+#include "local.h"
 #include "log.h"
 #include "place.h"
 #include "orders.h"
 #include "program.h"
-#include "safefile.h"
 #include "socket.h"
+#include "socketfile.h"
 #include "steward.h"
 #include "sys.h"
 
@@ -90,122 +88,6 @@ steward_own(struct gen *gen)
 
 /* The sockets. */
 
-/* Fills in the address of a path.  Returns 0, or -1 with errno. */
-static int
-local_address(struct sockaddr_un *un, const char *path)
-{
-	*un = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	if (strlen(path) >= sizeof(un->sun_path)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	memcpy(un->sun_path, path, strlen(path) + 1);
-	return 0;
-}
-
-/* Whether some process listens at a path. */
-static bool
-local_is_used(const struct sockaddr_un *un)
-{
-	const void *sa = un;
-	int fd = sys_socket(AF_UNIX);
-	bool used =
-	    fd >= 0 && (connect(fd, sa, sizeof(*un)) == 0 || errno == EAGAIN);
-
-	if (fd >= 0)
-		close(fd);
-	return used;
-}
-
-/*
- * Whether a socket could be bound at a path, once the one that no process
- * listens at any more is removed.  Returns 0, or -1 with errno.
- */
-static int
-local_look(const struct sockaddr_un *un)
-{
-	struct stat st;
-
-	if (lstat(un->sun_path, &st) != 0)
-		return errno == ENOENT ? 0 : -1;
-	errno = S_ISSOCK(st.st_mode) ? EADDRINUSE : EEXIST;
-	return S_ISSOCK(st.st_mode) && !local_is_used(un) ? 0 : -1;
-}
-
-/* Removes such a socket. */
-static int
-local_clear(const struct sockaddr_un *un)
-{
-	if (local_look(un) != 0)
-		return -1;
-	return unlink(un->sun_path) == 0 || errno == ENOENT ? 0 : -1;
-}
-
-/* Gives a socket its mode, and its group if one is set. */
-static int
-local_permit(const struct conf_status *conf)
-{
-	gid_t gid;
-
-	if (conf->group != NULL &&
-	    (identity_group(conf->group, &gid) != 0 ||
-		chown(conf->socket, (uid_t)-1, gid) != 0))
-		return -1;
-	return chmod(conf->socket, (mode_t)conf->mode);
-}
-
-/* Binds a control socket.  Returns it, or -1 with errno. */
-static int
-local_bind(const struct conf_status *conf)
-{
-	struct sockaddr_un un;
-	const void *sa = &un;
-	mode_t mask = umask(0177);
-	int fd = -1, error;
-
-	if (local_address(&un, conf->socket) == 0 && local_clear(&un) == 0)
-		fd = sys_socket(AF_UNIX);
-	if (fd >= 0 &&
-	    (bind(fd, sa, sizeof(un)) != 0 || local_permit(conf) != 0 ||
-		listen(fd, LOCAL_BACKLOG) != 0)) {
-		error = errno;
-		close(fd);
-		errno = error;
-		fd = -1;
-	}
-	umask(mask);
-	return fd;
-}
-
-/* What errno means for a control socket. */
-static const char *
-local_why(void)
-{
-	static char text[80];
-
-	switch (errno) {
-	case EADDRINUSE:
-		return "another process listens there";
-	case EEXIST:
-		return "there is a file that is no socket";
-	case ENAMETOOLONG:
-		snprintf(text, sizeof(text),
-		    "the path of a socket has at most %zu bytes",
-		    sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1);
-		return text;
-	default:
-		return strerror(errno);
-	}
-}
-
-static bool
-same_path(const struct gen *old, const char *path)
-{
-	return old != NULL && old->local >= 0 && old->conf != NULL &&
-	    old->conf->status.socket != NULL &&
-	    strcmp(old->conf->status.socket, path) == 0;
-}
-
 /* Logs what is wrong with a line of the configuration. */
 static void
 wrong(const struct gen *gen, const char *directive, const char *value,
@@ -218,6 +100,13 @@ wrong(const struct gen *gen, const char *directive, const char *value,
 	    directive, value, why);
 }
 
+static struct local_rights
+rights_of(const struct conf_status *conf)
+{
+	return (
+	    struct local_rights){ .mode = conf->mode, .group = conf->group };
+}
+
 /*
  * Opens the control socket, or shares that of the old generation.  Returns as
  * steward_open() does.
@@ -226,6 +115,7 @@ static int
 local_open(struct gen *gen, const struct gen *old)
 {
 	const struct conf_status *conf = &gen->conf->status;
+	struct local_rights rights = rights_of(conf);
 	gid_t gid;
 
 	if (conf->socket == NULL)
@@ -234,18 +124,17 @@ local_open(struct gen *gen, const struct gen *old)
 		wrong(gen, "ControlGroup", conf->group, "no such group");
 		return STATUS_NOUSER;
 	}
-	if (safefile_directory(conf->socket) != 0) {
-		wrong(gen, "ControlSocket", conf->socket, safefile_why());
-		return STATUS_SYSTEM;
-	}
-	if (!same_path(old, conf->socket)) {
-		gen->local = local_bind(conf);
-		gen->local_new = gen->local >= 0;
-	} else if (local_permit(conf) == 0)
-		gen->local = dup(old->local);
+	gen->local_at = socketfile_hold(conf->socket);
+	if (gen->local_at != 0 && old != NULL && old->local >= 0 &&
+	    old->local_at == gen->local_at)
+		gen->local = socketfile_share(
+		    gen->local_at, &rights, old->local, LOCAL_BACKLOG);
+	else if (gen->local_at != 0)
+		gen->local =
+		    socketfile_open(gen->local_at, &rights, LOCAL_BACKLOG);
 	if (gen->local >= 0)
 		return 0;
-	wrong(gen, "ControlSocket", conf->socket, local_why());
+	wrong(gen, "ControlSocket", conf->socket, socketfile_why());
 	return STATUS_SYSTEM;
 }
 
@@ -256,20 +145,11 @@ local_open(struct gen *gen, const struct gen *old)
 const char *
 steward_check(const struct conf_status *conf, bool *used)
 {
-	struct sockaddr_un un;
+	struct local_rights rights = { .mode = conf->mode };
 
-	*used = false;
-	if (safefile_directory(conf->socket) != 0)
-		return safefile_why();
-	if (local_address(&un, conf->socket) != 0)
-		return local_why();
-	if (local_look(&un) == 0)
-		return safefile_create_check(conf->socket) == 0 ||
-			errno == EEXIST
-		    ? NULL
-		    : safefile_why();
-	*used = errno == EADDRINUSE;
-	return *used ? NULL : local_why();
+	return socketfile_check(conf->socket, &rights, used) == 0
+	    ? NULL
+	    : socketfile_why();
 }
 
 /*
@@ -315,12 +195,10 @@ steward_start(int64_t now)
 static void
 local_remove(const struct gen *gen, const struct gen *next)
 {
-	const char *path = gen->conf != NULL ? gen->conf->status.socket : NULL;
-
-	if (path != NULL && gen->local >= 0 &&
-	    (next == NULL || next->conf->status.socket == NULL ||
-		strcmp(next->conf->status.socket, path) != 0))
-		unlink(path);
+	if (gen->local >= 0 &&
+	    (next == NULL || next->local < 0 ||
+		next->local_at != gen->local_at))
+		socketfile_remove(gen->local_at);
 }
 
 /*
@@ -344,8 +222,7 @@ steward_use(struct gen *gen, int64_t now)
 void
 steward_drop(const struct gen *gen)
 {
-	if (gen->local_new)
-		local_remove(gen, s.gen);
+	local_remove(gen, s.gen);
 }
 
 /* A generation is about to be freed; with the one in use all ends. */

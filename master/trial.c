@@ -24,10 +24,12 @@
 #include "gen.h"
 #include "identity.h"
 #include "listen.h"
+#include "local.h"
 #include "log.h"
 #include "program.h"
 #include "safefile.h"
 #include "service.h"
+#include "socketfile.h"
 #include "steward.h"
 #include "trial.h"
 
@@ -114,6 +116,25 @@ listen_nth(const struct conf *conf, size_t at)
 	return nth;
 }
 
+/* A Unix socket, by its place among the lines. */
+static bool
+local_try(struct findings *f, const struct conf *conf, size_t i)
+{
+	const char *path = local_path(conf->listen[i].local);
+	bool used;
+
+	if (socketfile_check(path, &conf->listen_rights[i], &used) != 0)
+		found(f, listen_directive(conf, i), listen_nth(conf, i),
+		    STATUS_SYSTEM, "cannot listen on %s: %s", path,
+		    socketfile_why());
+	else if (used)
+		found(f, listen_directive(conf, i), listen_nth(conf, i), 0,
+		    "%s is in use, as it is while adit runs", path);
+	else
+		return true;
+	return false;
+}
+
 static void
 listen_try(struct findings *f, const struct conf *conf)
 {
@@ -122,7 +143,9 @@ listen_try(struct findings *f, const struct conf *conf)
 	size_t n = conf_addresses(conf, at), bound = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (listen_check(&at[i], conf->free_bind) == 0)
+		if (at[i].local != 0)
+			bound += local_try(f, conf, i);
+		else if (listen_check(&at[i], conf->free_bind) == 0)
 			bound++;
 		else if (!any_family ||
 		    (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL) ||

@@ -139,11 +139,12 @@ client_hash(const struct addr *a, uint64_t what)
 {
 	bool net = what == QUOTA_NET_FAILURES || what == QUOTA_NET_WAITERS;
 	struct addr client = addr_client(a, net ? &q.net : &q.block);
-	unsigned char key[sizeof(a->ip) + sizeof(a->scope) + sizeof(what)];
+	uint64_t of = what | (uint64_t)client.local << 32;
+	unsigned char key[sizeof(a->ip) + sizeof(a->scope) + sizeof(of)];
 
 	memcpy(key, client.ip, sizeof(a->ip));
 	memcpy(key + sizeof(a->ip), &a->scope, sizeof(a->scope));
-	memcpy(key + sizeof(a->ip) + sizeof(a->scope), &what, sizeof(what));
+	memcpy(key + sizeof(a->ip) + sizeof(a->scope), &of, sizeof(of));
 	return secret_digest(q.key, key, sizeof(key)).half[0];
 }
 

@@ -17,6 +17,7 @@
 #include "addr.h"
 #include "array.h"
 #include "group.h"
+#include "local.h"
 #include "text.h"
 #include "who.h"
 
@@ -53,12 +54,38 @@ who_block(struct block *block, const char *text)
 	return addr_parse_block(block, text) == 0 || errno == EDOM;
 }
 
+/* Adds a Unix socket, by its path in quotes, which are changed. */
 static const char *
-client_add(struct who *who, const char *text)
+socket_add(struct who *who, char *text)
 {
-	struct block *clients =
-	    array_room(who->clients, who->nclients, sizeof(*clients));
+	size_t len = strlen(text);
+	uint16_t *sockets =
+	    array_room(who->sockets, who->nsockets, sizeof(*sockets));
 
+	if (sockets == NULL)
+		return strerror(ENOMEM);
+	who->sockets = sockets;
+	if (len < 3 || text[len - 1] != '"' ||
+	    (text[1] != '/' && text[1] != '@'))
+		return "in double quotes there must be the absolute path of a "
+		       "Unix socket";
+	text[len - 1] = '\0';
+	sockets[who->nsockets] = local_hold(text + 1);
+	text[len - 1] = '"';
+	if (sockets[who->nsockets] == 0)
+		return strerror(errno);
+	who->nsockets++;
+	return NULL;
+}
+
+static const char *
+client_add(struct who *who, char *text)
+{
+	struct block *clients;
+
+	if (text[0] == '"')
+		return socket_add(who, text);
+	clients = array_room(who->clients, who->nclients, sizeof(*clients));
 	if (clients == NULL)
 		return strerror(ENOMEM);
 	who->clients = clients;
@@ -72,12 +99,27 @@ client_add(struct who *who, const char *text)
 	return NULL;
 }
 
+/* Takes the next word off the text, or NULL; in quotes there may be blanks. */
+static char *
+word_take(char **text)
+{
+	char *word = *text + strspn(*text, " \t"), *rest;
+
+	if (word[0] != '"' || (rest = strchr(word + 1, '"')) == NULL)
+		return text_word(text);
+	rest += 1 + strcspn(rest + 1, " \t");
+	*text = rest;
+	if (*rest != '\0')
+		*(*text)++ = '\0';
+	return word;
+}
+
 /*
  * Adds a word.  The first one after "user" is always a name, even if it is
  * "client".
  */
 static const char *
-word_add(struct who *who, enum who_part *part, const char *word)
+word_add(struct who *who, enum who_part *part, char *word)
 {
 	if (*part == WHO_NOTHING && strcasecmp(word, "user") == 0)
 		*part = WHO_USERS;
@@ -101,13 +143,14 @@ who_read(struct who *who, char *text, const char **at)
 	const char *wrong = NULL;
 	char *word;
 
-	while (wrong == NULL && (word = text_word(&text)) != NULL) {
+	while (wrong == NULL && (word = word_take(&text)) != NULL) {
 		*at = word;
 		wrong = word_add(who, &part, word);
 	}
 	if (wrong == NULL && part == WHO_USERS && who->nusers == 0)
 		return "the name of a user must follow";
-	if (wrong == NULL && part == WHO_CLIENTS && who->nclients == 0)
+	if (wrong == NULL && part == WHO_CLIENTS &&
+	    who->nclients + who->nsockets == 0)
 		return "the address of a client must follow";
 	return wrong;
 }
@@ -116,14 +159,19 @@ static bool
 who_same(const struct who *a, const struct who *b)
 {
 	return a->users_len == b->users_len && a->nclients == b->nclients &&
+	    a->nsockets == b->nsockets &&
 	    (a->nusers == 0 || memcmp(a->users, b->users, a->users_len) == 0) &&
 	    (a->nclients == 0 ||
 		memcmp(a->clients, b->clients,
-		    a->nclients * sizeof(*a->clients)) == 0);
+		    a->nclients * sizeof(*a->clients)) == 0) &&
+	    (a->nsockets == 0 ||
+		memcmp(a->sockets, b->sockets,
+		    a->nsockets * sizeof(*a->sockets)) == 0);
 }
 
 /*
- * Reads "user NAME..." or "client ADDRESS[/BITS]...", or both in this order,
+ * Reads "user NAME..." or "client ADDRESS[/BITS]...", where "PATH" of a Unix
+ * socket may stand for an address too, or both in this order,
  * and puts the result in front of the list, unless the first element is the
  * same.  Changes the text, which must not be empty.  Returns NULL; or what is
  * wrong, with *at set to the word of the text that is wrong.
@@ -198,6 +246,30 @@ has_user(const struct who *who, const char *user)
 	return in_groups(who, user);
 }
 
+/* Whether a rule is for clients of some kind only. */
+static bool
+has_clients(const struct who *who)
+{
+	return who->nclients + who->nsockets > 0;
+}
+
+static bool
+has_socket(const struct who *who, uint16_t number)
+{
+	for (size_t i = 0; i < who->nsockets; i++)
+		if (who->sockets[i] == number)
+			return true;
+	return false;
+}
+
+static bool
+has_client(const struct who *who, const struct addr *client)
+{
+	return client->local != 0
+	    ? has_socket(who, client->local)
+	    : addr_in_blocks(client, who->clients, who->nclients);
+}
+
 /*
  * Returns whether a rule is for the asker: the user must be one of the users,
  * if there are any, and the client one of the clients, if there are any.
@@ -206,8 +278,7 @@ bool
 who_holds(const struct who *who, const struct asker *asker)
 {
 	return (who->nusers == 0 || has_user(who, asker->user)) &&
-	    (who->nclients == 0 ||
-		addr_in_blocks(asker->client, who->clients, who->nclients));
+	    (!has_clients(who) || has_client(who, asker->client));
 }
 
 /* Returns the user of a rule or of its groups with this name, or NULL. */
@@ -292,12 +363,15 @@ block_in(const struct block *other, const struct who *who)
 	return false;
 }
 
-/* Counts the blocks of one rule that are in blocks of another one. */
+/* Counts the clients of one rule that are clients of another one. */
 static size_t
-blocks_in(const struct who *other, const struct who *who)
+clients_in(const struct who *other, const struct who *who)
 {
 	size_t n = 0;
 
+	for (size_t i = 0; i < other->nsockets; i++)
+		if (has_socket(who, other->sockets[i]))
+			n++;
 	for (size_t i = 0; i < other->nclients; i++)
 		if (block_in(&other->clients[i], who))
 			n++;
@@ -310,9 +384,10 @@ who_covers(const struct who *who, const struct who *other)
 {
 	return (who->nusers == 0 ||
 		   (other->nusers > 0 && users_in(other, who, true))) &&
-	    (who->nclients == 0 ||
-		(other->nclients > 0 &&
-		    blocks_in(other, who) == other->nclients));
+	    (!has_clients(who) ||
+		(has_clients(other) &&
+		    clients_in(other, who) ==
+			other->nclients + other->nsockets));
 }
 
 /* Returns whether two rules have some clients and users in common. */
@@ -321,8 +396,8 @@ who_meets(const struct who *who, const struct who *other)
 {
 	return (who->nusers == 0 || other->nusers == 0 ||
 		   users_in(other, who, false)) &&
-	    (who->nclients == 0 || other->nclients == 0 ||
-		blocks_in(other, who) > 0 || blocks_in(who, other) > 0);
+	    (!has_clients(who) || !has_clients(other) ||
+		clients_in(other, who) > 0 || clients_in(who, other) > 0);
 }
 
 /* Frees a list and all it owns. */
@@ -335,6 +410,9 @@ who_free(struct who *list)
 		free(list->users);
 		free(list->groups);
 		free(list->clients);
+		for (size_t i = 0; i < list->nsockets; i++)
+			local_drop(list->sockets[i]);
+		free(list->sockets);
 		free(list);
 		list = next;
 	}

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct addr;
 struct block;
@@ -20,7 +21,9 @@ struct who {
 	const struct group **groups;
 	size_t ngroups;
 	struct block *clients;
-	size_t nclients; /* 0: any client */
+	size_t nclients;
+	uint16_t *sockets; /* numbers of Unix sockets, which are clients too */
+	size_t nsockets;   /* 0, as nclients: any client */
 	struct who *next;
 };
 

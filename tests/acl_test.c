@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: acl.c base/addr.c base/program.c base/sys.c policy/list.c policy/cover.c policy/target.c policy/who.c policy/group.c base/text.c parse.c base/secret.c base/name.c http/refusal.c base/array.c */
+/* LINK: acl.c base/addr.c base/local.c base/program.c base/sys.c policy/list.c policy/cover.c policy/target.c policy/who.c policy/group.c base/text.c parse.c base/secret.c base/name.c http/refusal.c base/array.c */
 /*
  * Judges the rows of acl.verdicts with the rules in acl.rules, and with the
  * floors, which need no rule.

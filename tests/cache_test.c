@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: conn/namecache.c base/addr.c */
+/* LINK: conn/namecache.c base/addr.c base/local.c */
 /*
  * Tests which names a worker remembers, with a clock of the test.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: base/addr.c base/array.c base/name.c base/program.c base/sys.c policy/list.c policy/cover.c policy/target.c policy/who.c policy/group.c base/text.c */
+/* LINK: base/addr.c base/local.c base/array.c base/name.c base/program.c base/sys.c policy/list.c policy/cover.c policy/target.c policy/who.c policy/group.c base/text.c */
 /*
  * Says of pairs of rules which of them hides the other one.  A rule that hides
  * another one must match everything that the other one matches.

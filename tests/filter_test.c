@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: base/text.c policy/filter.c policy/patterns.c policy/pattern.c policy/bracket.c policy/code.c policy/suffix.c policy/automaton.c policy/machine.c policy/backtrack.c base/addr.c base/array.c base/clock.c */
+/* LINK: base/text.c policy/filter.c policy/patterns.c policy/pattern.c policy/bracket.c policy/code.c policy/suffix.c policy/automaton.c policy/machine.c policy/backtrack.c base/addr.c base/local.c base/array.c base/clock.c */
 /*
  * Tests filters: which targets they refuse, and by which line.  The only
  * argument is a directory to write in.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: conn/forward.c conn/store.c http/http.c parse.c base/addr.c base/secret.c http/reverse.c http/rewrite.c http/fields.c base/name.c base/socket.c http/refusal.c base/array.c */
+/* LINK: conn/forward.c conn/store.c http/http.c parse.c base/addr.c base/local.c base/secret.c http/reverse.c http/rewrite.c http/fields.c base/name.c base/socket.c http/refusal.c base/array.c */
 /*
  * An entry for libFuzzer.  A client and a server send any bytes, in any pieces.
  * To each of them forward.c passes on nothing, a part of one message, or

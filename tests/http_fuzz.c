@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: http/http.c parse.c base/addr.c base/secret.c base/name.c http/refusal.c http/fields.c */
+/* LINK: http/http.c parse.c base/addr.c base/local.c base/secret.c base/name.c http/refusal.c http/fields.c */
 /*
  * An entry for libFuzzer.  A server sends any bytes.  Its head is read in the
  * same way in all pieces, and means the same when it is written again in the plainest

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: http/http.c parse.c base/addr.c base/secret.c base/name.c http/refusal.c http/fields.c */
+/* LINK: http/http.c parse.c base/addr.c base/local.c base/secret.c base/name.c http/refusal.c http/fields.c */
 /*
  * Feeds answers and content to their readers: whole, in two parts at every
  * position, and byte by byte; the result must be the same.  The bytes always

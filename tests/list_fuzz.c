@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: base/addr.c base/array.c base/name.c base/sys.c policy/entry.c policy/list.c */
+/* LINK: base/addr.c base/local.c base/array.c base/name.c base/sys.c policy/entry.c policy/list.c */
 /*
  * An entry for libFuzzer.  Any lines are read as a list: what is taken from
  * them is in the list afterwards, and nothing is read past their end.

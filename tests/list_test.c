@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: base/addr.c base/array.c base/name.c base/program.c base/sys.c policy/entry.c policy/list.c */
+/* LINK: base/addr.c base/local.c base/array.c base/name.c base/program.c base/sys.c policy/entry.c policy/list.c */
 /*
  * The lines of lists in all their forms; and whether a list has just what a
  * comparison with all of its entries finds.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: conn/parent.c base/addr.c http/refusal.c */
+/* LINK: conn/parent.c base/addr.c base/local.c http/refusal.c */
 /*
  * Feeds answers of parent proxies to parent.c: those of a table whole, in two
  * parts at every position, and byte by byte, and then many random ones.  The

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: parse.c base/addr.c base/secret.c base/name.c http/refusal.c */
+/* LINK: parse.c base/addr.c base/local.c base/secret.c base/name.c http/refusal.c */
 /*
  * An entry for libFuzzer.  For any bytes the parser keeps its contract, and its
  * answer does not depend on the pieces.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: parse.c base/addr.c base/secret.c base/name.c http/refusal.c */
+/* LINK: parse.c base/addr.c base/local.c base/secret.c base/name.c http/refusal.c */
 /*
  * Feeds the rows of parse.tab to the parser: whole, in two parts at every
  * position, and byte by byte.  The bytes always end at a page that cannot be

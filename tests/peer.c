@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -47,6 +48,7 @@ static const char usage_text[] =
     "                  has got\n"
     "       peer nodelay [-T TARGET_ADDRESS] ADDRESS PORT\n"
     "                                   does the proxy wait for ACKs?\n"
+    "An ADDRESS may be the path of a Unix socket; then PORT is not used.\n"
     "A server prints its port on standard output as soon as it is ready.\n"
     "\n"
     "options:\n"
@@ -1202,8 +1204,18 @@ address_find(const char *address, const char *port, struct sockaddr_storage *ss,
     socklen_t *len)
 {
 	struct addrinfo hints, *res;
+	struct sockaddr_un *un = (struct sockaddr_un *)ss;
 	int e;
 
+	if (address[0] == '/') {
+		memset(un, 0, sizeof(*un));
+		un->sun_family = AF_UNIX;
+		if (strlen(address) >= sizeof(un->sun_path))
+			die("%s: too long", address);
+		strcpy(un->sun_path, address);
+		*len = sizeof(*un);
+		return;
+	}
 	memset(&hints, 0, sizeof(hints));
 	hints.ai_socktype = SOCK_STREAM;
 	hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
@@ -1258,6 +1270,8 @@ socket_port(int fd)
 		die("getsockname: %s", strerror(errno));
 	if (ss.ss_family == AF_INET6)
 		return ntohs(((struct sockaddr_in6 *)&ss)->sin6_port);
+	if (ss.ss_family == AF_UNIX)
+		return 0;
 	return ntohs(((struct sockaddr_in *)&ss)->sin_port);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: base/addr.c base/array.c base/name.c base/text.c policy/pins.c */
+/* LINK: base/addr.c base/local.c base/array.c base/name.c base/text.c policy/pins.c */
 /*
  * Reads lines of HostsFiles, good and bad ones, and finds their names, also
  * among a hundred thousand.

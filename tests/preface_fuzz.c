@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: http/preface.c base/addr.c */
+/* LINK: http/preface.c base/addr.c base/local.c */
 /*
  * An entry for libFuzzer.  Any bytes are read as a PROXY header in the same way
  * in all pieces, never past their end, and one that is taken means the same when

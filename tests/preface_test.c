@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: http/preface.c base/addr.c */
+/* LINK: http/preface.c base/addr.c base/local.c */
 /*
  * Reads PROXY headers from a table: whole, and cut at every byte, where it must
  * ask for more and read nothing past the end.  Headers that are written are read

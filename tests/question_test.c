@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: ipc/question.c base/addr.c base/secret.c base/sys.c base/program.c */
+/* LINK: ipc/question.c base/addr.c base/local.c base/secret.c base/sys.c base/program.c */
 /*
  * Tries what a worker may send to the desk: questions of each kind, and all
  * that looks like one and is none.

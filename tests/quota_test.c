@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: policy/quota.c base/addr.c base/secret.c ipc/share.c */
+/* LINK: policy/quota.c base/addr.c base/local.c base/secret.c ipc/share.c */
 /*
  * Tests what is counted for one address, with a clock of the test, and with one
  * process that plays several workers in turn.

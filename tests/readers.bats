@@ -41,7 +41,7 @@ goaccess_takes() {
 	[ "$(jq -r 'select(.reason == "port") | .rule' "$DIR/json")" = \
 	    "$CONF:$(grep -n ConnectPort "$CONF" | cut -d: -f1)" ]
 	[ "$(jq -s 'map(.bytes_up) | add' "$DIR/json")" = 15 ]
-	[ "$(jq -c 'keys | length' "$DIR/json" | sort -u)" = 26 ]
+	[ "$(jq -c 'keys | length' "$DIR/json" | sort -u)" = 27 ]
 }
 
 @test "readers: GoAccess reads the combined and the squid format" {

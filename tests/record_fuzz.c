@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: base/record.c base/addr.c */
+/* LINK: base/record.c base/addr.c base/local.c */
 /*
  * Fuzzes the lines of access logs: whatever a peer sends, a line is one line,
  * fits, and keeps what stands after its values.

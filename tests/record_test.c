@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: base/record.c base/addr.c */
+/* LINK: base/record.c base/addr.c base/local.c */
 /*
  * Makes a line of each format from records whose texts are hostile, and
  * compares it with what programs that read such logs expect.
@@ -100,7 +100,7 @@ test_tunnel(void)
 	    "{\"time\":\"2026-11-27T06:42:44.292Z\","
 	    "\"start\":\"2026-11-27T06:42:43.000Z\",\"event\":\"end\","
 	    "\"id\":\"3.1207\",\"client\":\"192.0.2.7\","
-	    "\"client_port\":4711,\"via\":null,\"user\":\"al ice\","
+	    "\"client_port\":4711,\"uid\":null,\"via\":null,\"user\":\"al ice\","
 	    "\"method\":\"CONNECT\",\"target\":\"h.test:443\","
 	    "\"host\":\"h.test\",\"port\":443,\"server_name\":null,"
 	    "\"dialled\":\"198.51.100.9:443\",\"parent\":null,\"status\":200,"
@@ -222,7 +222,7 @@ test_verdict(void)
 	r.naddrs = 2;
 	is(RECORD_DECISION, &r,
 	    "{\"time\":\"2026-11-27T06:42:44.292Z\",\"id\":\"3.1207\","
-	    "\"client\":\"192.0.2.7\",\"client_port\":4711,\"via\":null,"
+	    "\"client\":\"192.0.2.7\",\"client_port\":4711,\"uid\":null,\"via\":null,"
 	    "\"user\":\"al ice\",\"method\":\"CONNECT\","
 	    "\"target\":\"h.test:443\",\"host\":\"h.test\",\"port\":443,"
 	    "\"server_name\":\"x\\\"\\n\",\"parent\":null,"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: http/reverse.c parse.c http/http.c http/fields.c base/addr.c base/secret.c base/name.c http/refusal.c base/array.c */
+/* LINK: http/reverse.c parse.c http/http.c http/fields.c base/addr.c base/local.c base/secret.c base/name.c http/refusal.c base/array.c */
 /*
  * Makes mappings from a table, and passes requests, cookies and redirections
  * through them; then random requests.  Every request must lead to the host of a

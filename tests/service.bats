@@ -201,15 +201,15 @@ reloaded() {
 	fails log_has 'service manager'
 }
 
-@test "service: a descriptor that is not a listening TCP socket stops the start, and is named" {
+@test "service: a descriptor that is not a listening TCP or Unix socket stops the start, and is named" {
 	local socket
 
 	adit_conf
-	for socket in "-b 127.0.0.1" "-u $DIR/unix"; do
+	for socket in "-b 127.0.0.1"; do
 		# shellcheck disable=SC2086
 		run -71 timeout 20 "${MANAGER[@]}" -l 127.0.0.1 $socket \
 		    -n "web:other:third" "$ADIT" -d -c "$CONF"
-		[[ $output == *"adit: Descriptor 4 (other) from the service manager is not a listening TCP socket"* ]]
+		[[ $output == *"adit: Descriptor 4 (other) from the service manager is not a listening TCP or Unix socket"* ]]
 	done
 	run -71 timeout 20 env -u LISTEN_FDNAMES "${MANAGER[@]}" -b 127.0.0.1 \
 	    "$ADIT" -d -c "$CONF"
@@ -218,6 +218,30 @@ reloaded() {
 	run -71 timeout 20 "${MANAGER[@]}" -l 127.0.0.1 \
 	    sh -c 'LISTEN_FDS=2 exec "$@"' - "$ADIT" -d -c "$CONF"
 	[[ $output == *"Descriptor 4 from the service manager"* ]]
+}
+
+@test "service: Unix sockets that it is given have clients, rules name them, and they are not removed" {
+	adit_conf "AllowTo * client \"$DIR/unix\""
+	peer_start srv server echo
+	"${MANAGER[@]}" -l 127.0.0.1 -u "$DIR/unix" "$ADIT" -d -c "$CONF" \
+	    >>"$LOG" 2>>"$STDERR" </dev/null 3>&- &
+	ADIT_PID=$!
+	own_pid "$ADIT_PID"
+	log_wait 'Starting main loop'
+	# The rule allows it; the floor for this machine refuses it.
+	"$PEER" client "$DIR/unix" 0 send \
+	    "CONNECT 127.0.0.1:$srv_PORT HTTP/1.0\r\n\r\n" refused 403
+	log_wait "Refused address of 127.0.0.1:$srv_PORT: .* client $DIR/unix, uid"
+	reload
+	kill -USR2 "$ADIT_PID"
+	log_wait 'Upgraded to'
+	wait_for reloaded 2
+	sed -i.bak "s,^AllowTo.*,AllowTo 127.0.0.1 client \"$DIR/unix\"," "$CONF"
+	reload
+	"$PEER" client "$DIR/unix" 0 tunnel "127.0.0.1:$srv_PORT" rtt 1 10
+	kill "$ADIT_PID"
+	wait_for dead "$ADIT_PID"
+	[ -S "$DIR/unix" ]
 }
 
 @test "service: more sockets than it can serve stop the start" {

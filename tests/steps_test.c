@@ -633,6 +633,7 @@ client_connect(void)
 	unsigned port;
 	int at = loopback_socket(&port, true), fd, on = 1;
 	const void *sa = &to;
+	struct addr peer;
 
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	to.sin_port = htons((uint16_t)port);
@@ -644,7 +645,8 @@ client_connect(void)
 	if (fd < 0)
 		die("accept");
 	close(at);
-	life_accepted(fd, &from, false);
+	addr_from_sockaddr(&peer, &from);
+	life_accepted(fd, &peer, false);
 	settle();
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: base/addr.c base/program.c base/sys.c policy/list.c policy/cover.c policy/target.c policy/who.c policy/group.c base/text.c parse.c base/secret.c base/name.c http/refusal.c base/array.c */
+/* LINK: base/addr.c base/local.c base/program.c base/sys.c policy/list.c policy/cover.c policy/target.c policy/who.c policy/group.c base/text.c parse.c base/secret.c base/name.c http/refusal.c base/array.c */
 /*
  * Compares the index of the rules for targets with a walk through all rules,
  * and counts the cost of a verdict.

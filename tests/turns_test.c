@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: ipc/turns.c base/addr.c base/secret.c */
+/* LINK: ipc/turns.c base/addr.c base/local.c base/secret.c */
 /*
  * Lets clients take turns at a few places, as the desk does, and checks who is
  * served when: nobody waits for another client that has more.

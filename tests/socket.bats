@@ -1,0 +1,255 @@
+#!/usr/bin/env bats
+# Unix sockets: clients that come by them, and who they are.
+
+load helper
+load control
+
+setup() {
+	common_setup
+	SOCKET=$DIR/ci.sock
+	UID_OF=$(id -u)
+	AS=()
+}
+
+# client [-o VALUE] ACTION...: a client at the Unix socket.
+client() {
+	local options=()
+
+	while [ "${1#-}" != "$1" ]; do
+		options+=("$1" "$2")
+		shift 2
+	done
+	"$PEER" client "${options[@]}" "$SOCKET" 0 "$@"
+}
+
+# reload [OUTCOME]: sends HUP, and waits until the reload has finished.
+reload() {
+	local outcome=${1:-finished} n
+
+	n=$(log_count "Reloading config file $outcome")
+	kill -HUP "$ADIT_PID"
+	wait_for reloaded "$outcome" $((n + 1))
+}
+
+reloaded() {
+	[ "$(log_count "Reloading config file $1")" = "$2" ]
+}
+
+# says ARGUMENT...: what -t says of a request is in the file out.
+says() {
+	"$ADIT" -t -c "$CONF" "$@" >"$DIR/out" 2>&1 || true
+	cat "$DIR/out"
+}
+
+@test "socket: a client there is served by the rules that name it, is not on this machine, and is logged by path and user" {
+	peer_start srv server echo
+	adit_start "Listen 127.0.0.1" "Listen \"$SOCKET\" mode 0606" \
+	    "Listen \"$DIR/with blank\" mode 0600" \
+	    "Deny 127.0.0.9" "Allow 127.0.0.1" \
+	    "AllowTo 127.0.0.1 client \"$SOCKET\" 192.0.2.0/24" \
+	    "AllowTo 127.0.0.2 client 127.0.0.1 \"$DIR/with blank\"" \
+	    "AllowTo 127.0.0.3/32:80" "AllowTo * client \"$SOCKET\"" \
+	    "AccessLog \"$DIR/access\"" \
+	    "AccessLog \"$DIR/json\" json" "AccessLog \"$DIR/common\" common" \
+	    "AccessLog \"$DIR/squid\" squid" "XTinyproxy yes" \
+	    "ControlSocket \"$DIR/control\""
+	[ "$(stat -c %a "$SOCKET" 2>/dev/null || stat -f %Lp "$SOCKET")" = 606 ]
+	client tunnel "127.0.0.1:$srv_PORT" rtt 2 100 shut eof
+	client send "CONNECT 127.0.0.2:$srv_PORT HTTP/1.0\r\n\r\n" refused 403
+	# The floor: this client is not on loopback, and the rule is for all.
+	client send "CONNECT 127.0.0.4:$srv_PORT HTTP/1.0\r\n\r\n" refused 403
+	fails "$PEER" client 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT"
+	"$PEER" client "$DIR/with blank" 0 send \
+	    "CONNECT 127.0.0.1:$srv_PORT HTTP/1.0\r\n\r\n" refused 403
+	log_wait "^CONNECT .*Connect \(file descriptor [0-9]*\): $SOCKET, uid $UID_OF\$"
+	log_wait "^NOTICE .*Refused address of 127.0.0.2:$srv_PORT: .* client $SOCKET, uid $UID_OF\)"
+	wait_for file_says "Z $SOCKET - 127.0.0.1:$srv_PORT " "$DIR/access"
+	wait_for file_says 'Z [^ ]*/with\\x20blank - ' "$DIR/access"
+	wait_for file_says "\"client\":\"$SOCKET\",\"client_port\":null,\"uid\":$UID_OF,\"via\":null" "$DIR/json"
+	wait_for file_says "^$SOCKET $UID_OF - \[" "$DIR/common"
+	wait_for file_says " $SOCKET TCP_TUNNEL/200 " "$DIR/squid"
+
+	# What it is in a table of sessions, and in a plain request.
+	client_start held "$SOCKET" 0 tunnel "127.0.0.1:$srv_PORT" hold
+	SOCK=$DIR/control
+	wait_for sessions_have "$SOCKET, uid $UID_OF"
+	asked 0 kill client "$SOCKET"
+	[[ $OUT == "1 "* ]]
+	peer_start web server skip "\r\nX-Tinyproxy: unknown\r\n" \
+	    send 'HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok' eof
+	client send "GET http://127.0.0.1:$web_PORT/ HTTP/1.0\r\n\r\n" \
+	    skip '\r\n\r\nok' eof
+
+	# What -t says is the same.
+	says "$SOCKET" - "127.0.0.1:$srv_PORT"
+	file_says "^client $SOCKET: allowed: for a Unix socket its mode decides" "$DIR/out"
+	file_says "allowed by line [0-9]*: AllowTo 127.0.0.1 client \"$SOCKET\"" "$DIR/out"
+	says "unix:$SOCKET,uid=77" - "127.0.0.4:80"
+	file_says "^client $SOCKET, uid 77: allowed" "$DIR/out"
+	file_says '^address 127.0.0.4: refused by a floor' "$DIR/out"
+	says "$DIR/with blank" - "127.0.0.1:80"
+	file_says '^hint: line [0-9]* is for other clients' "$DIR/out"
+	says "$SOCKET,uid=x" - "127.0.0.4:80"
+	file_says 'or the number after it is none; write /PATH,uid=1000' "$DIR/out"
+	"$ADIT" -T -c "$CONF" >"$DIR/out"
+	has_line "$DIR/out" "Listen \"$SOCKET\" mode 0606"
+	has_line "$DIR/out" "AllowTo 127.0.0.2 client 127.0.0.1 \"$DIR/with blank\""
+	"$ADIT" -t -c "$DIR/out" >"$DIR/out2" 2>&1 || cat "$DIR/out2"
+	file_says "note: Listen: $SOCKET is in use, as it is while adit runs" "$DIR/out2"
+}
+
+sessions_have() {
+	ask sessions
+	[[ $OUT == *"$1"* ]]
+}
+
+@test "socket: limits count each user of it, in all its sockets, and no client that has an address" {
+	peer_start srv server echo
+	adit_start "Listen 127.0.0.1" "Listen \"$SOCKET\"" \
+	    "Listen \"$DIR/other\"" "AllowTo 127.0.0.1" "MaxClientsPerHost 2" \
+	    "PerHostNetBlockSize 8:8"
+	client_start one "$SOCKET" 0 tunnel "127.0.0.1:$srv_PORT" rtt 1 1 hold
+	client_start two "$DIR/other" 0 tunnel "127.0.0.1:$srv_PORT" rtt 1 1 hold
+	wait_for limited
+	log_wait "Too many connections from \"$SOCKET, uid $UID_OF\": MaxClientsPerHost is 2"
+	"$PEER" client 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" rtt 1 1
+}
+
+limited() {
+	client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.0\r\n\r\n" refused 503
+}
+
+@test "socket: a load balancer there is trusted, and a parent is told that the client has no address" {
+	peer_start srv server echo
+	peer_start v1 server expect 'PROXY UNKNOWN\r\nCONNECT one:1' skip '\r\n\r\n' \
+	    send 'HTTP/1.0 200 OK\r\n\r\n' echo
+	peer_start v2 server expect \
+	    '\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00CONNECT two:1' \
+	    skip '\r\n\r\n' send 'HTTP/1.0 200 OK\r\n\r\n' echo
+	adit_start "Listen 127.0.0.1" "Listen \"$DIR/plain\"" \
+	    "ListenProxy \"$SOCKET\"" "Allow 198.51.100.0/24" \
+	    "AccessLog \"$DIR/access\" json" \
+	    "AllowTo 127.0.0.1 client 198.51.100.7" \
+	    "AllowTo one" "AllowTo two" \
+	    "Upstream http 127.0.0.1:$v1_PORT \"one\"" \
+	    "Upstream http 127.0.0.1:$v2_PORT \"two\"" \
+	    "SendProxy v1 127.0.0.1:$v1_PORT" "SendProxy v2 127.0.0.1:$v2_PORT"
+	client send 'PROXY TCP4 198.51.100.7 192.0.2.1 12345 443\r\n' \
+	    tunnel "127.0.0.1:$srv_PORT" rtt 2 100 shut eof
+	wait_for file_says "\"client\":\"198.51.100.7\",\"client_port\":12345,\"uid\":null,\"via\":\"$SOCKET\"" \
+	    "$DIR/access"
+	client send 'PROXY TCP4 192.0.2.7 192.0.2.1 12345 443\r\n' \
+	    send "CONNECT one:1 HTTP/1.0\r\n\r\n" refused 403
+	"$PEER" client "$DIR/plain" 0 tunnel one:1 rtt 2 100 shut eof
+	"$PEER" client "$DIR/plain" 0 tunnel two:1 rtt 2 100 shut eof
+	says "198.51.100.7@$SOCKET" - "127.0.0.1:$srv_PORT"
+	file_says "^sender $SOCKET: trusted: the mode of its socket decides" "$DIR/out"
+}
+
+@test "socket: reloads and upgrades never leave a gap, and only what is ours is removed" {
+	local before
+
+	peer_start srv server echo
+	adit_start "Listen 127.0.0.1" "Listen \"$SOCKET\" mode 0600" \
+	    "AllowTo 127.0.0.1 client \"$SOCKET\"" "Workers 2"
+	[ ! -e "$SOCKET.new" ]
+	before=$(ls -i "$SOCKET")
+	client_start held "$SOCKET" 0 tunnel "127.0.0.1:$srv_PORT" rtt 1 10 hold
+	wait_for log_has 'Established connection'
+	# 300 connections, one after the other, while it is reloaded twice and
+	# upgraded: the connect() of none of them fails.
+	client_start load -c 300 "$SOCKET" 0 tunnel "127.0.0.1:$srv_PORT" rtt 1 10
+	reload
+	sed -i.bak "s,mode 0600,mode 0666," "$CONF"
+	reload
+	[ "$(stat -c %a "$SOCKET" 2>/dev/null || stat -f %Lp "$SOCKET")" = 666 ]
+	kill -USR2 "$ADIT_PID"
+	wait_for log_has 'Upgraded to'
+	wait_for reloaded finished 3
+	wait "$load_PID"
+	[ "$(ls -i "$SOCKET")" = "$before" ]
+	alive "$held_PID"
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 10
+
+	# A socket that is taken out of the file goes; one that somebody has
+	# removed comes again; one that is not ours stays.
+	sed -i.bak "/^Listen \"/s,.*,Listen \"$DIR/other\"," "$CONF"
+	sed -i.bak2 's,client ".*,,' "$CONF"
+	reload
+	[ ! -e "$SOCKET" ] && [ -S "$DIR/other" ]
+	rm "$DIR/other"
+	reload
+	SOCKET=$DIR/other
+	client send "CONNECT 127.0.0.9:1 HTTP/1.0\r\n\r\n" refused 403
+	alive "$held_PID"
+	rm "$DIR/other"
+	echo mine >"$DIR/other"
+	kill "$ADIT_PID"
+	wait_for dead "$ADIT_PID"
+	[ "$(cat "$DIR/other")" = mine ]
+}
+
+@test "socket: what is in its place, what is wrong with its line, and how it ends" {
+	local line why pid
+
+	mkdir -m 777 "$DIR/open"
+	chmod 777 "$DIR/open"
+	: >"$DIR/file"
+	ln -s "$DIR/file" "$DIR/link"
+	peer_start live server -a "$DIR/live" echo
+	while IFS='|' read -r line why; do
+		adit_conf "Listen $line"
+		for options in -t -d; do
+			timeout 20 "$ADIT" "$options" -c "$CONF" >"$DIR/out" 2>&1 || true
+			cat "$DIR/out"
+			[[ $options$why == *"is in use"* ]] && [ "$options" = -d ] &&
+				why="cannot listen on $DIR/live: another process listens there"
+			grep -qF -- "$why" "$DIR/out"
+		done
+	done <<-END
+	"$DIR/open/s"|Listen: cannot listen on $DIR/open/s: other users can write to its directory
+	"$DIR/none/s"|cannot listen on $DIR/none/s: $DIR/none: No such file
+	"$DIR/file"|cannot listen on $DIR/file: there is a file that is no socket
+	"$DIR/link"|cannot listen on $DIR/link: there is a file that is no socket
+	"$DIR/live"|$DIR/live is in use
+	"$DIR/s" group no-such-group|cannot listen on $DIR/s: there is no group "no-such-group"
+	"$DIR/s" owner no-such-user|cannot listen on $DIR/s: there is no user "no-such-user"
+	"$DIR/s" mode 999|"999" is not a mode in octal, as 0660
+	"$DIR/s" mode|"" is not a mode in octal
+	"$DIR/s" backlog 3|"backlog" is not mode, group or owner
+	"$DIR/s/" mode 0600|there must be the absolute path of a socket
+	"s"|there must be the absolute path of a socket
+	$DIR/s|write the path of a Unix socket in double quotes
+	"/$(printf '%0103d' 0)"|the path of a socket has at most 103 bytes
+	END
+	adit_conf "Listen \"$DIR/s\"" "Listen \"$DIR/s\""
+	says
+	file_says "$DIR/s is already covered by $DIR/s of an earlier line" "$DIR/out"
+	adit_conf "AllowTo * client \"$DIR/s\""
+	says
+	file_says 'no Listen and no ListenProxy has this socket' "$DIR/out"
+	adit_conf "AllowTo * client \"s"
+	says
+	file_says 'there must be the absolute path of a Unix socket' "$DIR/out"
+	[ -f "$DIR/file" ] && [ -S "$DIR/live" ] && [ ! -e "$DIR/s" ]
+
+	# What a killed one has left is replaced; a drain ends with the file gone.
+	SOCKET=$DIR/s
+	adit_start "Listen 127.0.0.1" "Listen \"$SOCKET\""
+	family
+	kill -KILL "$ADIT_PID"
+	wait_for dead "$ADIT_PID" "${FAMILY[@]}"
+	[ -S "$SOCKET" ]
+	: >"$LOG"
+	adit_start "Listen 127.0.0.1" "Listen \"$SOCKET\""
+	client send "CONNECT 127.0.0.9:1 HTTP/1.0\r\n\r\n" refused 403
+	# A reload that fails leaves it, and takes away what it has made.
+	echo "Listen \"$DIR/more\"" >>"$CONF"
+	echo "Listen \"$DIR/none/x\"" >>"$CONF"
+	reload failed
+	[ -S "$SOCKET" ] && wait_for test ! -e "$DIR/more"
+	client send "CONNECT 127.0.0.9:1 HTTP/1.0\r\n\r\n" refused 403
+	kill -QUIT "$ADIT_PID"
+	wait_for dead "$ADIT_PID"
+	[ ! -e "$SOCKET" ]
+}
