@@ -618,8 +618,10 @@ add_parent(struct line *l, const struct record *r)
 	}
 	add(l, "\"", 1);
 	add_escaped(l, ESCAPE_JSON, part_of(r->parent), HOST_MAX);
-	add(l, ":", 1);
-	add_number(l, r->parent_port, 1, '0');
+	if (r->parent_port != 0) {
+		add(l, ":", 1);
+		add_number(l, r->parent_port, 1, '0');
+	}
 	add(l, "\"", 1);
 }
 

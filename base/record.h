@@ -42,8 +42,8 @@ struct record {
 	char minor;              /* of the HTTP version, a digit */
 	const struct addr *dialled; /* port 0: nothing was connected to */
 	const char *parent;         /* host of the parent proxy, or NULL */
-	uint16_t parent_port;
-	int status;         /* 0: no answer was sent */
+	uint16_t parent_port;       /* 0: parent is the path of a socket */
+	int status;                 /* 0: no answer was sent */
 	bool denied;        /* a rule, a limit or the credentials refuse it */
 	const char *ending; /* why it has ended, unless it was refused */
 	const char *error;  /* RFC 9209, with parameters; NULL: not refused */

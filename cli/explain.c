@@ -751,7 +751,7 @@ parents_say(const struct upstream *u, uint64_t tried)
 		say_line(what, u->line);
 		say_site(&u->site);
 		what = "upstream: if that fails,";
-		if (u->port == 0)
+		if (u->port == 0 && u->addr.local == 0)
 			puts("upstream: port 0 cannot be connected to");
 		else if (first == NULL)
 			first = u;
@@ -792,8 +792,12 @@ parent_goes(const struct upstream *u, uint64_t tried)
 	if (first == NULL)
 		return refuse(REFUSE_NOT_LISTENING);
 	say_way("through");
-	printf(strchr(first->host, ':') == NULL ? "%s %s:%u\n" : "%s [%s]:%u\n",
-	    upstream_kind(first), first->host, (unsigned)first->port);
+	if (first->addr.local != 0)
+		printf("%s %s\n", upstream_kind(first), first->host);
+	else
+		printf(strchr(first->host, ':') == NULL ? "%s %s:%u\n"
+							: "%s [%s]:%u\n",
+		    upstream_kind(first), first->host, (unsigned)first->port);
 	return true;
 }
 

@@ -79,8 +79,11 @@ upstream_add_hidden(char text[QUOTE_SIZE], const char *arg)
 {
 	size_t kind = strcspn(arg, " \t");
 	const char *where = arg + kind + strspn(arg + kind, " \t");
-	const char *host = where + strcspn(where, " \t");
+	const char *host = where + strcspn(where, " \t\"");
 
+	/* The path of a Unix socket may have an @ of its own. */
+	if (*host == '"' && host > where && host[-1] != '@')
+		host = where + strcspn(where, " \t");
 	while (host > where && host[-1] != '@')
 		host--;
 	text_add(text, arg, (size_t)(where - arg));

@@ -478,6 +478,23 @@ pins_check(struct reader *r)
 	r->status = file.status;
 }
 
+/* Adit as its own parent would ask itself without end. */
+static void
+parents_check(struct reader *r)
+{
+	const struct upstreams *us = &r->conf->upstreams;
+
+	for (size_t i = 0; i < us->n; i++) {
+		place(r, us->list[i].line, "Upstream");
+		if (us->list[i].addr.local != 0 &&
+		    conf_has_socket(r->conf, us->list[i].addr.local))
+			reader_say(r, LOG_LEVEL_ERROR,
+			    "\"%s\" is a socket that a Listen of this file "
+			    "makes",
+			    us->list[i].host);
+	}
+}
+
 static void
 conf_check(struct reader *r)
 {
@@ -495,6 +512,7 @@ conf_check(struct reader *r)
 	ports_check(r);
 	filter_check(r);
 	place(r, 0, NULL);
+	parents_check(r);
 }
 
 /* Reading one. */

@@ -1711,6 +1711,19 @@ take_upstream(struct reader *r, const struct directive *d, char *arg)
 	return 0;
 }
 
+/* Where a parent is. */
+static void
+show_parent(FILE *out, const struct upstream *u)
+{
+	fprintf(out,
+	    u->addr.local != 0                 ? "\"%s\""
+		: strchr(u->host, ':') != NULL ? "[%s]"
+					       : "%s",
+	    u->host);
+	if (u->addr.local == 0)
+		fprintf(out, ":%u", (unsigned)u->port);
+}
+
 static void
 show_upstream(FILE *out, const struct upstream *u)
 {
@@ -1718,12 +1731,11 @@ show_upstream(FILE *out, const struct upstream *u)
 	char net[ADDR_TEXT_SIZE];
 
 	fprintf(out, " %s", upstream_kind(u));
-	if (u->host != NULL)
-		fprintf(out,
-		    strchr(u->host, ':') != NULL ? " %s%s[%s]:%u"
-						 : " %s%s%s:%u",
-		    u->user != NULL ? mask : "", u->user != NULL ? "@" : "",
-		    u->host, (unsigned)u->port);
+	if (u->host != NULL) {
+		fprintf(out, " %s%s", u->user != NULL ? mask : "",
+		    u->user != NULL ? "@" : "");
+		show_parent(out, u);
+	}
 	if (site->kind == RULE_LIST)
 		fprintf(out, " \"%s\"%s", site->list->path,
 		    site->below ? " below" : "");
@@ -1765,10 +1777,9 @@ show_send_proxy(FILE *out, const struct directive *d, const struct conf *conf)
 	for (size_t i = 0; i < us->ngreetings; i++) {
 		const struct upstream *to = &us->greetings[i];
 
-		fprintf(out,
-		    strchr(to->host, ':') != NULL ? "%s v%u [%s]:%u\n"
-						  : "%s v%u %s:%u\n",
-		    d->name, to->preface, to->host, (unsigned)to->port);
+		fprintf(out, "%s v%u ", d->name, to->preface);
+		show_parent(out, to);
+		fputc('\n', out);
 	}
 	return us->ngreetings > 0;
 }

@@ -91,6 +91,7 @@ parent_choose(struct conn *c)
 	const struct upstreams *us = &conf->upstreams;
 	struct setup *s = c->setup;
 	const struct upstream *u = upstream_pick(us, &s->request, &s->tried);
+	char parent[UPSTREAM_TEXT_SIZE];
 
 	if (u == NULL)
 		return false;
@@ -101,8 +102,8 @@ parent_choose(struct conn *c)
 	s->give_up_at = clock_now() +
 	    (conn_reach_by(c) - clock_now()) /
 		(1 + upstream_left(us, &s->request, s->tried));
-	log_line(LOG_LEVEL_INFO, "Found upstream proxy %s %s:%u for %s %s",
-	    upstream_kind(u), u->host, (unsigned)u->port, s->request.host,
+	log_line(LOG_LEVEL_INFO, "Found upstream proxy %s %s for %s %s",
+	    upstream_kind(u), upstream_text(u, parent), s->request.host,
 	    say_whom(c));
 	return true;
 }
@@ -111,9 +112,11 @@ parent_choose(struct conn *c)
 static bool
 parent_gives_way(struct conn *c, const struct upstream *u, const char *why)
 {
+	char parent[UPSTREAM_TEXT_SIZE];
+
 	log_line(LOG_LEVEL_WARNING,
-	    "Could not connect to upstream proxy. (%s %s:%u: %s) %s",
-	    upstream_kind(u), u->host, (unsigned)u->port, why, say_whom(c));
+	    "Could not connect to upstream proxy. (%s %s: %s) %s",
+	    upstream_kind(u), upstream_text(u, parent), why, say_whom(c));
 	upstream_dead(&conf->upstreams, u);
 	return clock_now() < conn_reach_by(c) && parent_choose(c);
 }
@@ -160,6 +163,19 @@ dial_count(const struct conn *c, bool failed)
 		stats_took(SPAN_CONNECT, clock_now() - c->entered);
 }
 
+/*
+ * Whether the Unix socket of a parent cannot be connected to: it is not there,
+ * is none, or its mode does not let this user.
+ */
+static bool
+is_local_failure(const struct conn *c, int error)
+{
+	const struct upstream *u = c->setup->upstream;
+
+	return u != NULL && u->addr.local != 0 && error != ETIMEDOUT &&
+	    error != EMFILE && error != ENFILE;
+}
+
 /* No address could be connected to: forgets them, the name may get others. */
 static enum conn_state
 unreached(struct conn *c, int error)
@@ -190,6 +206,8 @@ unreached(struct conn *c, int error)
 	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++)
 		if (refusals[i].error == error)
 			refusal = refusals[i].refusal;
+	if (is_local_failure(c, error))
+		refusal = REFUSE_NOT_LISTENING;
 	return reach_failed(
 	    c, refusal, "establish a connection to", strerror(error));
 }

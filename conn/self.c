@@ -132,7 +132,8 @@ self_remember(int fd, const struct addr *to)
 	void *sa = &ss;
 	uint64_t word;
 
-	if (!is_own_port(to->port) || getsockname(fd, sa, &len) != 0)
+	if (to->local != 0 || !is_own_port(to->port) ||
+	    getsockname(fd, sa, &len) != 0)
 		return;
 	addr_from_sockaddr(&near, &ss);
 	word = made_word(&near);

@@ -557,14 +557,14 @@ print_parents(FILE *out, const struct view *v)
 	for (size_t i = 0; i < v->upstreams->n && i < 64; i++) {
 		const struct upstream *u = &v->upstreams->list[i];
 		bool down = v->sheet->parents_down >> i & 1;
+		char parent[UPSTREAM_TEXT_SIZE];
 
 		if (u->host == NULL)
 			continue;
 		fputs("<tr><td>", out);
-		text(out, u->host);
-		fprintf(out, ":%u</td><td class=\"%s\">%s</td></tr>\n",
-		    (unsigned)u->port, down ? "bad" : "good",
-		    down ? "does not answer" : "up");
+		text(out, upstream_text(u, parent));
+		fprintf(out, "</td><td class=\"%s\">%s</td></tr>\n",
+		    down ? "bad" : "good", down ? "does not answer" : "up");
 	}
 	fputs("</table></section>\n", out);
 }

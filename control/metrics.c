@@ -239,13 +239,13 @@ print_parents(FILE *out, const struct sheet *s, const struct upstreams *us)
 	    "Whether a parent proxy has answered when it was last asked.");
 	for (size_t i = 0; i < us->n && i < 64; i++) {
 		const struct upstream *u = &us->list[i];
+		char parent[UPSTREAM_TEXT_SIZE];
 
 		if (u->host == NULL || is_again(us, i))
 			continue;
 		fprintf(out, "adit_parent_up{parent=\"");
-		print_value(out, u->host);
-		fprintf(out, ":%u\"} %d\n", (unsigned)u->port,
-		    (s->parents_down >> i & 1) == 0);
+		print_value(out, upstream_text(u, parent));
+		fprintf(out, "\"} %d\n", (s->parents_down >> i & 1) == 0);
 	}
 }
 

@@ -306,10 +306,12 @@ attempt_connect(struct race *race, struct attempt *a, const struct tunnel *t,
 	struct sockaddr_storage ss;
 	const void *sa = &ss;
 	socklen_t len = addr_to_sockaddr(to, &ss);
-	bool binds = rules.nbind != 0 || rules.bind_same;
+	bool binds = to->local == 0 && (rules.nbind != 0 || rules.bind_same);
 
 	attempt_open(race, a, sys_socket(ss.ss_family));
-	if (a->end.fd < 0 || bind_local(a->end.fd, t, addr_is4(to), next) != 0)
+	if (a->end.fd < 0 ||
+	    (to->local == 0 &&
+		bind_local(a->end.fd, t, addr_is4(to), next) != 0))
 		return -1;
 	if (connect(a->end.fd, sa, len) == 0)
 		return 0;
@@ -320,7 +322,8 @@ attempt_connect(struct race *race, struct attempt *a, const struct tunnel *t,
 /*
  * Starts to connect to the next address.  If the address that Bind chose has no
  * port left, the next one is used.  Returns RACE_WON if it connected at once,
- * RACE_RUNS if the attempt is under way, or RACE_LOST if it failed at once.
+ * RACE_RUNS if the attempt is under way, or RACE_LOST if it failed at once.  A
+ * Unix socket with a full queue fails at once, and is tried again later.
  */
 static enum race_state
 attempt_start(struct race *race, struct tunnel *t)
@@ -343,6 +346,10 @@ attempt_start(struct race *race, struct tunnel *t)
 		error = errno;
 		race_failed(race, error);
 		attempt_close(race, a);
+		if (error == EAGAIN && to->local != 0) {
+			race->next = a->addr;
+			return RACE_RUNS;
+		}
 	} while (error == EADDRINUSE && next > 0 && next < rules.nbind);
 	return RACE_LOST;
 }

@@ -19,6 +19,7 @@
 #include "bounds.h"
 #include "clock.h"
 #include "list.h"
+#include "local.h"
 #include "name.h"
 #include "parse.h"
 #include "rule.h"
@@ -54,6 +55,26 @@ word_next(char **text)
 	return word;
 }
 
+/*
+ * Takes a parent off the front of *text: a word, or one that ends in a path in
+ * quotes.
+ */
+static char *
+parent_next(char **text)
+{
+	char *parent = *text, *quote = parent + strcspn(parent, "\" \t");
+	char *end = *quote == '"' ? strchr(quote + 1, '"') : NULL;
+
+	if (end == NULL || (quote > parent && quote[-1] != '@') ||
+	    strchr(" \t", end[1]) == NULL)
+		return word_next(text);
+	*text = end + 1;
+	if (**text != '\0')
+		*(*text)++ = '\0';
+	*text += strspn(*text, " \t");
+	return parent;
+}
+
 /* Returns what is wrong with the kind of a parent, and what was meant. */
 static const char *
 kind_wrong(const char *word)
@@ -81,6 +102,19 @@ kind_parse(const char *word, enum upstream_kind *kind)
 	return false;
 }
 
+/* The @ after user:password, or NULL; a path in quotes may have others. */
+static char *
+credentials_end(char *text)
+{
+	char *quote = strstr(text, "@\"");
+
+	if (text[0] == '"')
+		return NULL;
+	return quote != NULL && text[strlen(text) - 1] == '"'
+	    ? quote
+	    : strrchr(text, '@');
+}
+
 /*
  * Takes user:password off, if it stands before an @.  Returns NULL, or what is
  * wrong.
@@ -88,7 +122,7 @@ kind_parse(const char *word, enum upstream_kind *kind)
 static const char *
 credentials_parse(struct upstream *u, char **text)
 {
-	char *at = strrchr(*text, '@'), *colon = strchr(*text, ':');
+	char *colon = strchr(*text, ':'), *at = credentials_end(*text);
 
 	if (at == NULL)
 		return NULL;
@@ -104,6 +138,26 @@ credentials_parse(struct upstream *u, char **text)
 	return u->user == NULL || u->password == NULL ? out_of_memory : NULL;
 }
 
+/* Reads the path of a Unix socket, in quotes. */
+static const char *
+path_parse(struct upstream *u, char *text)
+{
+	size_t len = strlen(text);
+	uint16_t number;
+
+	if (len < 3 || text[len - 1] != '"' || text[1] != '/')
+		return "in double quotes there must be the absolute path of the "
+		       "parent's Unix socket; host:port stands without quotes";
+	if (len - 2 >= LOCAL_SIZE)
+		return "the path of a Unix socket has at most 103 bytes";
+	text[len - 1] = '\0';
+	number = local_hold(text + 1);
+	addr_from_local(&u->addr, number, ADDR_NO_UID);
+	u->literal = true;
+	u->host = strdup(text + 1);
+	return u->host == NULL || number == 0 ? out_of_memory : NULL;
+}
+
 /*
  * Reads the host and port of the parent.  Files written for tinyproxy use port
  * 0 for a parent that does not exist: no connection to it can succeed.
@@ -115,10 +169,15 @@ where_parse(struct upstream *u, char *text)
 	size_t len = strlen(text);
 	bool nowhere = len > 2 && strcmp(text + len - 2, ":0") == 0;
 
+	if (text[0] == '"')
+		return path_parse(u, text);
 	if (nowhere)
 		text[len - 1] = '1';
 	if (parse_authority(&where, text, len) != 0)
-		return "the parent must be [user:password@]host:port";
+		return text[0] == '/'
+		    ? "the path of a Unix socket must be in double quotes"
+		    : "the parent must be [user:password@]host:port, or the "
+		      "path of a Unix socket in double quotes";
 	u->literal = where.literal;
 	u->addr = where.addr;
 	u->port = nowhere ? 0 : where.port;
@@ -200,6 +259,7 @@ quoted_site(struct rule *site, char *text, unsigned long line)
 static void
 upstream_clear(struct upstream *u)
 {
+	local_drop(u->addr.local);
 	free(u->host);
 	free(u->user);
 	free(u->password);
@@ -219,7 +279,7 @@ upstream_parse(struct upstream *u, char *text)
 	u->site.kind = RULE_ANY;
 	if (u->kind == UPSTREAM_NONE)
 		return quoted_site(&u->site, text, u->line);
-	where = word_next(&text);
+	where = parent_next(&text);
 	wrong = credentials_parse(u, &where);
 	if (wrong == NULL)
 		wrong = where_parse(u, where);
@@ -255,15 +315,16 @@ static const char *
 greeting_parse(struct upstream *u, char *text)
 {
 	const char *version = word_next(&text);
-	char *where = word_next(&text);
+	char *where = parent_next(&text);
 
 	if (strcasecmp(version, "v1") != 0 && strcasecmp(version, "v2") != 0)
 		return "the first word must be v1 or v2, the version of the "
 		       "PROXY header";
 	u->preface = version[1] == '1' ? 1 : 2;
-	if (*where == '\0' || *text != '\0' || strchr(where, '@') != NULL)
+	if (*where == '\0' || *text != '\0' ||
+	    (where[0] != '"' && strchr(where, '@') != NULL))
 		return "the value must be v1 or v2 and the host:port of an "
-		       "Upstream";
+		       "Upstream, or its path in double quotes";
 	return where_parse(u, where);
 }
 
@@ -505,4 +566,16 @@ const char *
 upstream_kind(const struct upstream *u)
 {
 	return kinds[u->kind];
+}
+
+/* Writes host:port of a parent, or the path of its socket.  Returns text. */
+const char *
+upstream_text(const struct upstream *u, char text[UPSTREAM_TEXT_SIZE])
+{
+	if (u->addr.local != 0)
+		snprintf(text, UPSTREAM_TEXT_SIZE, "%s", u->host);
+	else
+		snprintf(text, UPSTREAM_TEXT_SIZE, "%s:%u", u->host,
+		    (unsigned)u->port);
+	return text;
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "addr.h"
+#include "bounds.h"
 #include "rule.h"
 
 struct request;
@@ -19,12 +20,16 @@ enum upstream_kind {
 	UPSTREAM_SOCKS5
 };
 
+enum {
+	UPSTREAM_TEXT_SIZE = HOST_SIZE + 8 /* bytes of host:port, with NUL */
+};
+
 /* One Upstream: a parent proxy, and the targets that go through it. */
 struct upstream {
 	enum upstream_kind kind;
 	char *host;   /* owned, without brackets; NULL: no parent */
-	bool literal; /* host is an address: addr */
-	struct addr addr;
+	bool literal; /* host is an address, or the path of a Unix socket: */
+	struct addr addr; /* owned: the number of the path */
 	uint16_t port;
 	char *user, *password; /* owned, or NULL */
 	struct rule site;      /* owned; RULE_ANY: targets without a site */
@@ -54,6 +59,8 @@ void upstream_dead(const struct upstreams *, const struct upstream *);
 uint64_t upstream_down(const struct upstreams *);
 void upstream_alive(const struct upstreams *, const struct upstream *);
 const char *upstream_kind(const struct upstream *);
+const char *upstream_text(
+    const struct upstream *, char text[UPSTREAM_TEXT_SIZE]);
 bool upstream_has_substitute(const struct upstreams *, const struct upstream *);
 
 #endif

@@ -253,3 +253,61 @@ limited() {
 	wait_for dead "$ADIT_PID"
 	[ ! -e "$SOCKET" ]
 }
+
+@test "socket: parents at Unix sockets, for tunnels and plain requests, and what is said of them" {
+	local line why
+
+	peer_start srv server echo
+	SOCKET="$DIR/a@b parent"
+	peer_start http server -a "$SOCKET" expect 'CONNECT one:1 HTTP/1.1\r\n' \
+	    skip 'Proxy-Authorization: Basic dTpwQHg=\r\n' skip '\r\n\r\n' \
+	    send 'HTTP/1.0 200 OK\r\n\r\n' echo
+	chmod 666 "$SOCKET"
+	peer_start plain server -a "$DIR/plain" \
+	    skip 'GET http://web.test/ HTTP/1.1\r\n' skip '\r\n\r\n' \
+	    send 'HTTP/1.0 200 OK\r\n\r\n' fillup a 3M
+	chmod 666 "$DIR/plain"
+	peer_start socks server -a "$DIR/socks" expect '\x05\x01\x00' send '\x05\x00' \
+	    expect '\x05\x01\x00\x03\x03two\x00\x01' \
+	    send '\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00' fillup b 3M
+	chmod 666 "$DIR/socks"
+	# The directory of a test is for its user alone.
+	chmod go+x "$DIR"
+	adit_start "Upstream http u:p@x@\"$SOCKET\" \"one\"" \
+	    "Upstream http \"$DIR/plain\" \"web.test\"" \
+	    "Upstream http \"$DIR/none\" \"web.test\"" \
+	    "Upstream socks5 \"$DIR/socks\" \"two\"" \
+	    "Upstream socks4 \"$LOG\" \"bad.test\"" \
+	    "AccessLog \"$DIR/access\" json"
+	"$PEER" client 127.0.0.1 "$PORT" tunnel one:1 rtt 2 100 shut eof
+	# A parent that closes at once loses nothing of what it has sent.
+	"$PEER" client 127.0.0.1 "$PORT" tunnel two:1 take 3M eof
+	fails log_has "$DIR/none"
+	"$PEER" client 127.0.0.1 "$PORT" send 'GET http://web.test/ HTTP/1.0\r\n\r\n' \
+	    skip '\r\n\r\n' take 3M eof
+	"$PEER" client 127.0.0.1 "$PORT" send 'CONNECT bad.test:1 HTTP/1.0\r\n\r\n' \
+	    refused 502
+	log_wait "Could not connect to upstream proxy. \(http $DIR/none: No such file"
+	log_wait "Could not connect to upstream proxy. \(socks4 $LOG: "
+	log_has "Established connection to upstream proxy \"$SOCKET\" "
+	wait_for file_says "\"dialled\":\"$SOCKET\",\"parent\":\"$SOCKET\"" "$DIR/access"
+	says 127.0.0.1 - one:1
+	file_says "^upstream: line [0-9]*: Upstream http \*\*\*@\"$SOCKET\"" "$DIR/out"
+	file_says "^answer: 200, a tunnel through http $SOCKET" "$DIR/out"
+	"$ADIT" -T -c "$CONF" >"$DIR/out"
+	has_line "$DIR/out" "Upstream http ***@\"$SOCKET\" \"one\""
+	while IFS='|' read -r line why; do
+		adit_conf "$line"
+		says
+		grep -qF -- "$why" "$DIR/out"
+	done <<-END
+	Upstream http "relative"|must be the absolute path of the parent's Unix socket
+	Upstream http /run/x|the path of a Unix socket must be in double quotes
+	Upstream http "/run/x" site|the site must be in double quotes
+	Upstream http "/run/x"site|must be the absolute path of the parent's Unix socket
+	SendProxy v1 "/run/x"|no Upstream has this host and port
+	END
+	adit_conf "Listen \"$DIR/l\"" "Upstream http \"$DIR/l\""
+	says
+	file_says "\"$DIR/l\" is a socket that a Listen of this file makes" "$DIR/out"
+}
