@@ -49,7 +49,7 @@ CONF = conf/conf.o conf/directives.o conf/doubts.o conf/include.o \
 	conf/lists.o conf/reader.o
 CONN = worker.o conn/ask.o conn/auth.o conn/carry.o conn/client.o conn/conn.o \
 	conn/decision.o conn/exchange.o conn/forward.o conn/head.o conn/life.o \
-	conn/namecache.o conn/parent.o conn/parking.o conn/reach.o \
+	conn/namecache.o conn/parent.o conn/parking.o conn/peeruser.o conn/reach.o \
 	conn/reply.o conn/request.o conn/say.o conn/self.o \
 	conn/sender.o conn/stats.o conn/store.o conn/vet.o
 DESK = desk/checker.o desk/desk.o desk/helper.o desk/hosts.o desk/matter.o

@@ -508,6 +508,28 @@ sys_peer(int fd, uid_t *uid, gid_t *gid)
 }
 
 /*
+ * The number that stands for users of other user namespaces, or (uid_t)-1 where
+ * there are none.
+ */
+uid_t
+sys_overflow_uid(void)
+{
+#ifdef __linux__
+	FILE *f = fopen("/proc/sys/kernel/overflowuid", "r");
+	unsigned long uid = 65534;
+
+	if (f != NULL) {
+		if (fscanf(f, "%lu", &uid) != 1)
+			uid = 65534;
+		fclose(f);
+	}
+	return (uid_t)uid;
+#else
+	return (uid_t)-1;
+#endif
+}
+
+/*
  * Returns a descriptor of so many zero bytes that no file system shows, which
  * exec() closes; or -1 with errno.
  */

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <pwd.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -45,6 +46,7 @@
 #include "reverse.h"
 #include "rule.h"
 #include "self.h"
+#include "sys.h"
 #include "target.h"
 #include "upstream.h"
 #include "who.h"
@@ -361,6 +363,39 @@ helper_goes(const char *user)
 	return true;
 }
 
+/*
+ * The user of a client at a Unix socket, with PeerUser: its login name.  Where
+ * the client has no number, the user that is given is taken for that.
+ */
+static bool
+peer_goes(void)
+{
+	uint32_t uid = addr_uid(e.decision.asker.client);
+	const struct passwd *pw =
+	    uid != ADDR_NO_UID ? getpwuid((uid_t)uid) : NULL;
+	bool given = strcmp(e.user, "-") != 0;
+	char shown[SHOWN_SIZE];
+
+	if (uid == ADDR_NO_UID && given)
+		e.decision.asker.user = e.user;
+	else if (uid != sys_overflow_uid() && pw != NULL)
+		e.decision.asker.user = pw->pw_name;
+	if (e.decision.asker.user == NULL) {
+		puts(uid == ADDR_NO_UID ? "user -: refused: the client needs a "
+					  "number, as in PATH,uid=1000"
+			: pw == NULL
+			? "user -: refused: the number has no name here"
+			: "user -: refused: that number stands for users of "
+			  "other user namespaces");
+		return refuse(REFUSE_PEER);
+	}
+	log_escape(shown, sizeof(shown), e.decision.asker.user,
+	    strlen(e.decision.asker.user));
+	printf("user %s: ", shown);
+	say_line("the login name of the client, by", line_of("PeerUser", NULL));
+	return true;
+}
+
 static bool
 user_goes(void)
 {
@@ -370,6 +405,8 @@ user_goes(void)
 	const struct login *login;
 	unsigned long line;
 
+	if (e.conf->peer_user && e.decision.asker.client->local != 0)
+		return peer_goes();
 	log_escape(shown, sizeof(shown), user, strlen(user));
 	printf("user %s: ", shown);
 	if (!conf_wants_users(e.conf)) {

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -187,7 +188,8 @@ user_check(struct reader *r, const char *name)
 {
 	const char *near;
 
-	if (conf_may_have_user(r->conf, name))
+	if (conf_may_have_user(r->conf, name) ||
+	    (r->conf->peer_user && getpwnam(name) != NULL))
 		return;
 	near = conf_near_user(r->conf, name);
 	if (near != NULL)
@@ -196,9 +198,10 @@ user_check(struct reader *r, const char *name)
 		    near);
 	else
 		reader_say(r, LOG_LEVEL_ERROR,
-		    "there is no user \"%.60s\"; add a BasicAuth or a line in "
-		    "an AuthFile",
-		    name);
+		    "there is no user \"%.60s\"%s; add a BasicAuth or a line "
+		    "in an AuthFile",
+		    name,
+		    r->conf->peer_user ? ", and none of this system" : "");
 }
 
 static void
@@ -508,11 +511,11 @@ conf_check(struct reader *r)
 	reports_check(r);
 	reverse_check(r);
 	listen_check_clashes(r);
+	parents_check(r);
 	senders_check(r);
 	ports_check(r);
 	filter_check(r);
 	place(r, 0, NULL);
-	parents_check(r);
 }
 
 /* Reading one. */

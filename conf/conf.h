@@ -71,6 +71,7 @@ struct conf {
 	unsigned timeout, header_timeout, connect_timeout;
 	unsigned tunnel_timeout, drain_timeout, half_closed_timeout;
 	unsigned drain_delay;
+	bool peer_user;               /* PeerUser */
 	bool judge_tunnels;           /* ReloadTunnels */
 	unsigned max_draining;        /* generations at once; 0: no limit */
 	unsigned max_clients;         /* 0: what the descriptors allow */

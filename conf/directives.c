@@ -2115,6 +2115,7 @@ static const struct directive directives[] = {
 	{ "NAT64Prefix", take_nat64, show_nat64, .value = NULL },
 	{ "NoAuth", take_no_auth, show_no_auth, .value = NULL },
 	{ "PacFile", take_pac, show_page, AT(pac) },
+	{ "PeerUser", take_bool, show_bool, AT(peer_user), .value = "no" },
 	{ "PerHostNetBlockSize", take_block_size, show_block_size,
 	    AT(per_host.block), .value = "32:64" },
 	{ "PidFile", take_path, show_string, AT(pidfile) },

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "acl.h"
@@ -27,6 +28,7 @@
 #include "conn.h"
 #include "log.h"
 #include "namecache.h"
+#include "peeruser.h"
 #include "place.h"
 #include "preface.h"
 #include "question.h"
@@ -57,6 +59,7 @@ void
 client_init(const struct worker_args *args)
 {
 	conf = args->conf;
+	peeruser_init();
 	sender_use(
 	    conf->proxy_from, conf->nproxy_from, &args->share->strangers);
 }
@@ -141,8 +144,8 @@ client_obey(struct conn *c, enum verdict verdict)
 }
 
 /* Takes the desk's answer on whether the client has the name in a rule. */
-enum conn_state
-client_answered(struct conn *c, const struct answer *answer)
+static enum conn_state
+rule_answered(struct conn *c, const struct answer *answer)
 {
 	const struct rule *rule = &conf->acl.rules[c->setup->rule];
 	enum verdict verdict;
@@ -294,13 +297,83 @@ client_accepted(int fd, const struct addr *client)
 	return c;
 }
 
+/* PeerUser. */
+
+/* Refuses a client at a Unix socket whose login name is not known. */
+static enum conn_state
+peer_refuse(struct conn *c, const char *why)
+{
+	say_connect(c);
+	log_line(LOG_LEVEL_NOTICE, "PeerUser: %s %s", why, say_whom(c));
+	return conn_refuse(c, REFUSE_PEER);
+}
+
+/* Goes on with a login name, or NULL. */
+static enum conn_state
+peer_named(struct conn *c, const char *name)
+{
+	c->login = name;
+	return name != NULL
+	    ? client_admit(c)
+	    : peer_refuse(c, "the number of the user has no name here");
+}
+
+/* Finds out the login name of a client at a Unix socket. */
+static enum conn_state
+peer_identify(struct conn *c)
+{
+	uint32_t uid = addr_uid(&c->client);
+	const char *name;
+
+	if (peeruser_is_nobody(uid))
+		return peer_refuse(c,
+		    "the system does not say who it is: a user of another "
+		    "user namespace");
+	if (peeruser_find(uid, &name))
+		return peer_named(c, name);
+	snprintf(
+	    c->setup->uid, sizeof(c->setup->uid), "%lu", (unsigned long)uid);
+	ask_question(c, QUESTION_LOGIN, c->setup->uid);
+	return CONN_RULE;
+}
+
+/* Takes the desk's answer on it. */
+static enum conn_state
+peer_answered(struct conn *c, const struct answer *answer)
+{
+	const char *name = peeruser_answered(addr_uid(&c->client), answer);
+
+	return answer->error == 0
+	    ? peer_named(c, name)
+	    : peer_refuse(c, "the look-up of the user's name has failed");
+}
+
+/* An answer that CONN_RULE waits for has not come in time. */
+enum conn_state
+client_unanswered(struct conn *c)
+{
+	return c->setup->kind == QUESTION_LOGIN
+	    ? peer_refuse(c, "the look-up of the user's name took too long")
+	    : client_deny(c);
+}
+
 /* Decides whether a client whose address is known is served. */
 static enum conn_state
 client_judge(struct conn *c)
 {
 	if (c->setup->limited)
 		return limit_refuse(c);
+	if (conf->peer_user && c->client.local != 0)
+		return peer_identify(c);
 	return client_obey(c, client_verdict(c));
+}
+
+/* CONN_RULE: takes the desk's answer. */
+enum conn_state
+client_answered(struct conn *c, const struct answer *answer)
+{
+	return c->setup->kind == QUESTION_LOGIN ? peer_answered(c, answer)
+						: rule_answered(c, answer);
 }
 
 /* The first step of a connection, in CONN_RULE: decides if it is served. */

@@ -58,6 +58,7 @@ struct setup {
 	enum queue queue; /* of its last question, with kind and name */
 	enum question_kind kind;
 	const char *name;
+	char uid[12];                    /* its text, for QUESTION_LOGIN */
 	struct credentials *credentials; /* owned; CONN_USER */
 	struct waiter waiter;            /* for its turn to ask */
 	struct list *list;               /* of its question (ask.c), or NULL */
@@ -96,6 +97,7 @@ struct conn {
 	unsigned char ending; /* enum ending: why it becomes CONN_FREE */
 	char method[METHOD_SIZE]; /* of a plain request, perhaps cut */
 	uint64_t serial;          /* with the worker's slot, its id: say_id() */
+	const char *login;        /* of the client, by PeerUser, or NULL */
 	struct addr client, server, via;
 	const struct upstream *parent; /* that server is, or NULL */
 	uint32_t rule;       /* the line that refuses the request, or 0 */

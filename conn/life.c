@@ -198,7 +198,7 @@ expire_step(struct conn *c)
 	case CONN_PREFACE:
 		return client_faceless(c);
 	case CONN_RULE:
-		return client_deny(c);
+		return client_unanswered(c);
 	case CONN_REQUEST:
 		return conn_refuse(c, REFUSE_SLOW_HEAD);
 	case CONN_USER:

@@ -269,12 +269,12 @@ credentials_wipe(const struct conn *c, char *head)
 
 /*
  * Whether a client must say who it is.  One that need not, but does, is judged
- * by that, as all are.
+ * by that, as all are; only the login name of PeerUser needs nothing more.
  */
 static bool
 user_wanted(const struct conn *c)
 {
-	return conf_wants_users(conf) &&
+	return conf_wants_users(conf) && c->login == NULL &&
 	    (c->setup->request.has_credentials ||
 		conf_exempts(conf, &c->client) == NULL);
 }
@@ -292,6 +292,8 @@ request_identify(struct conn *c, char *head)
 		return conn_refuse(c, REFUSE_CREDENTIALS);
 	if (wanted)
 		verdict = auth_begin(c, head + s->at, s->len);
+	else
+		c->user = c->login;
 	credentials_wipe(c, head);
 	if (verdict != ACL_ASK)
 		return user_judged(c, verdict == ACL_ALLOW);

@@ -19,6 +19,7 @@ struct worker_args;
 /* client.c: CONN_PREFACE and CONN_RULE. */
 void client_init(const struct worker_args *);
 struct conn *client_accepted(int fd, const struct addr *client);
+enum conn_state client_unanswered(struct conn *);
 struct conn *client_proxied(int fd, const struct addr *sender);
 enum conn_state client_preface(struct conn *);
 enum conn_state client_faceless(struct conn *);

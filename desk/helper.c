@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <pwd.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -171,6 +172,20 @@ user_answer(const struct question *q, struct answer *answer)
 		answer->error = known ? EAI_MEMORY : EAI_FAIL;
 }
 
+/* The login name of a number, if it has one. */
+static void
+login_answer(const char *number, struct answer *answer)
+{
+	const struct passwd *pw;
+
+	errno = 0;
+	pw = getpwuid((uid_t)strtoul(number, NULL, 10));
+	if (pw != NULL)
+		answer_put_login(answer, pw->pw_name);
+	else if (errno != 0 && errno != ENOENT && errno != ESRCH)
+		answer->error = EAI_AGAIN;
+}
+
 /*
  * Answers a question, which takes as long as name servers like.  One about a
  * user must be asked in a helper that has the users.
@@ -188,6 +203,9 @@ helper_answer(const struct question *q, struct answer *answer)
 		break;
 	case QUESTION_USER:
 		user_answer(q, answer);
+		break;
+	case QUESTION_LOGIN:
+		login_answer(q->text, answer);
 	}
 }
 

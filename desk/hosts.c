@@ -181,6 +181,8 @@ hosts_client(const char *rule, const struct addr *client, struct answer *answer)
 bool
 hosts_answer(const struct question *q, struct answer *answer)
 {
+	if (q->kind == QUESTION_LOGIN)
+		return false;
 	if (!question_traits(q->kind)->about_client &&
 	    pins_name_answer(q->text, answer))
 		return true;

@@ -42,6 +42,8 @@ static const struct refusal_row rows[] = {
 	    "There were too many wrong passwords from your address.", false, TALLY_DENIED },
 	[REFUSE_UNCHECKED] = { 503, "password_unchecked", "proxy_internal_error",
 	    "The proxy could not check the password in time.", false, TALLY_NONE },
+	[REFUSE_PEER] = { 403, "peer_unknown", "http_request_denied",
+	    "The system does not say by which name it knows you.", false, TALLY_DENIED },
 	[REFUSE_UNMAPPED] = { 400, "unmapped", "http_request_error",
 	    "No mapping found for requested url.", false, TALLY_BAD },
 	[REFUSE_REDIRECTED] = { 301, "redirected", "redirected",

@@ -42,6 +42,12 @@ static const struct question_traits kinds[] = {
 	    .overflow = QUEUE_USERS,
 	    .helper = HELPER_PASSWORDS,
 	    .memory = MEMORY_DESK },
+	[QUESTION_LOGIN] = { .parts = 1,
+	    .part_size = HOST_SIZE,
+	    .queue = QUEUE_CLIENTS,
+	    .overflow = QUEUE_CLIENTS,
+	    .helper = HELPER_NAMES,
+	    .memory = MEMORY_NONE },
 };
 
 /* Whether a question that was received is of any kind. */
@@ -135,6 +141,32 @@ answer_send(int fd, const struct answer *answer)
 	    offsetof(struct answer, addrs) +
 		answer->naddrs * sizeof(*answer->addrs),
 	    NULL, 0);
+}
+
+/* Puts a login name into an answer, unless it is too long. */
+void
+answer_put_login(struct answer *answer, const char *name)
+{
+	size_t size = strlen(name) + 1;
+
+	if (size > CREDENTIAL_SIZE)
+		return;
+	memcpy(answer->login, name, size);
+	answer->naddrs =
+	    (uint32_t)((size + sizeof(struct addr) - 1) / sizeof(struct addr));
+}
+
+/* Returns the login name in an answer, or NULL: there is none. */
+const char *
+answer_login(const struct answer *answer)
+{
+	size_t room = answer->naddrs * sizeof(struct addr);
+	const char *end = memchr(answer->login, '\0', room);
+
+	return answer->error == 0 && end != NULL && end > answer->login &&
+		end - answer->login < CREDENTIAL_SIZE
+	    ? answer->login
+	    : NULL;
 }
 
 /*

@@ -18,9 +18,14 @@ enum {
 
 /*
  * What is asked: the addresses of a name; whether a client has the name that a
- * rule says; whether a user has that password.
+ * rule says; whether a user has that password; the login name of a number.
  */
-enum question_kind { QUESTION_NAME, QUESTION_CLIENT, QUESTION_USER };
+enum question_kind {
+	QUESTION_NAME,
+	QUESTION_CLIENT,
+	QUESTION_USER,
+	QUESTION_LOGIN
+};
 
 /*
  * The sockets by which questions go to the desk: for what the hosts file may
@@ -60,7 +65,7 @@ struct question {
 	struct addr client;
 	bool again;   /* the same ticket, for one more client that asks */
 	uint32_t len; /* of the text, with its NULs */
-	/* A name, a rule, or a user and a password. */
+	/* A name, a rule, a user and a password, or a number. */
 	char text[2 * CREDENTIAL_SIZE];
 };
 
@@ -70,7 +75,11 @@ struct answer {
 	bool late;    /* error: because no name server has answered */
 	bool matches; /* QUESTION_CLIENT, QUESTION_USER: yes */
 	uint32_t naddrs;
-	struct addr addrs[ADDRS_MAX];
+	union {
+		struct addr addrs[ADDRS_MAX];
+		/* QUESTION_LOGIN: a name, in the room of naddrs addresses. */
+		char login[ADDRS_MAX * sizeof(struct addr)];
+	};
 };
 
 const struct question_traits *question_traits(enum question_kind);
@@ -81,6 +90,8 @@ int question_send(int fd, const struct question *);
 bool question_fits(const struct question *, ssize_t len);
 void question_wipe(struct question *);
 int answer_send(int fd, const struct answer *);
+void answer_put_login(struct answer *, const char *name);
+const char *answer_login(const struct answer *);
 int answer_receive(int fd, struct answer *);
 
 #endif

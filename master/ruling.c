@@ -110,11 +110,17 @@ client_rule(struct ruling *r, const struct gen *gen, const struct session *s)
 static enum refusal
 user_rule(struct plea *p, const struct gen *gen, const struct session *s)
 {
-	if (!conf_wants_users(gen->conf))
+	bool login = gen->conf->peer_user && s->client.local != 0;
+
+	if (!login && !conf_wants_users(gen->conf))
 		return REFUSE_NOTHING;
 	if (s->user[0] == '\0' && conf_exempts(gen->conf, &s->client) != NULL)
 		return REFUSE_NOTHING;
 	unescape(p->user, s->user);
+	if (login && s->user[0] != '\0') {
+		p->decision.asker.user = p->user;
+		return REFUSE_NOTHING;
+	}
 	if (strlen(s->user) >= sizeof(s->user) - 1 - CUT)
 		p->decision.asker.user = user_cut(gen, s->user);
 	else if (s->user[0] != '\0' && conf_may_have_user(gen->conf, p->user))

@@ -1080,6 +1080,7 @@ all_set() {
 	NoAuth 10.2.0.0/16
 	NoAuth ::1
 	PacFile "$DIR/page"
+	PeerUser yes
 	PerHostNetBlockSize 24:56
 	PidFile "$DIR/pid"
 	Port 36

@@ -81,7 +81,7 @@ test_kind(void)
 {
 	struct question q = make(QUESTION_NAME, "example.com", NULL);
 
-	q.kind = (enum question_kind)(QUESTION_USER + 1);
+	q.kind = (enum question_kind)(QUESTION_LOGIN + 1);
 	must(!fits(&q), "there is no such kind");
 	question_wipe(&q);
 	must(q.text[0] == '\0', "whatever that is, it is wiped");

@@ -311,3 +311,47 @@ limited() {
 	says
 	file_says "\"$DIR/l\" is a socket that a Listen of this file makes" "$DIR/out"
 }
+
+@test "socket: with PeerUser the login name is the user for rules and logs, and nobody without one gets in" {
+	local name
+
+	[ "$UID_OF" != 65534 ] || skip "this user has the number of others"
+	name=$(id -un)
+	peer_start srv server echo
+	chmod go+x "$DIR"
+	adit_start "Listen 127.0.0.1" "Listen \"$SOCKET\" mode 0666" "PeerUser yes" \
+	    "BasicAuth other secret" "AllowTo 127.0.0.1 user $name" \
+	    "AllowTo 127.0.0.2/32 user other" "AccessLog \"$DIR/access\"" \
+	    "MaxClientsPerHost 100"
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 10 shut eof
+	wait_for file_says "Z $SOCKET $name 127.0.0.1:$srv_PORT " "$DIR/access"
+	log_wait "client $SOCKET, uid $UID_OF, user $name\)"
+	# The name stays for the requests that follow, and credentials are not
+	# looked at.
+	client send 'GET http://127.0.0.2:1/ HTTP/1.1\r\nHost: a\r\n' \
+	    send 'Proxy-Authorization: Basic b3RoZXI6c2VjcmV0\r\n\r\n' \
+	    skip 'HTTP/1.1 403' skip '</html>\n' eof
+	# Clients with an address need a password still.
+	"$PEER" client 127.0.0.1 "$PORT" send \
+	    "CONNECT 127.0.0.1:$srv_PORT HTTP/1.0\r\n\r\n" refused 407
+	says "$SOCKET,uid=$UID_OF" - "127.0.0.1:$srv_PORT"
+	file_says "^user $name: the login name of the client, by line [0-9]*: PeerUser yes" "$DIR/out"
+	file_says '^answer: 200' "$DIR/out"
+	says "$SOCKET" other 127.0.0.2:80
+	file_says '^answer: 200' "$DIR/out"
+	says "$SOCKET,uid=54321" - 127.0.0.2:80
+	file_says '^answer: 403 .*, http_request_denied' "$DIR/out"
+	adit_conf "PeerUser yes" "AllowTo * user no-such-user"
+	says
+	file_says 'there is no user "no-such-user", and none of this system' "$DIR/out"
+	need_root
+	need_command setpriv
+	AS=(setpriv --clear-groups --reuid 54321 --regid 54321)
+	"${AS[@]}" "$PEER" client "$SOCKET" 0 \
+	    send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.0\r\n\r\n" refused 403
+	log_wait "PeerUser: the number of the user has no name here .* client $SOCKET, uid 54321\)"
+	AS=(setpriv --clear-groups --reuid 65534 --regid 65534)
+	"${AS[@]}" "$PEER" client "$SOCKET" 0 \
+	    send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.0\r\n\r\n" refused 403
+	log_wait "PeerUser: the system does not say who it is: a user of another"
+}
