@@ -4,7 +4,7 @@
 
 load helper
 
-RECIPES=(office bastion egress parent reverse)
+RECIPES=(office bastion egress sandbox parent reverse)
 OPEN_PORTS=(22 80 443)
 
 # recipe NAME: starts adit with this recipe; only the paths and, if the tests
@@ -98,18 +98,18 @@ asked() {
 	awk -v dir="$DIR" '/^\.Sh/ { in_recipes = $2 == "RECIPES" }
 		/^\.Ed/ { shown = 0 }
 		shown { print > (dir "/recipe." shown) }
-		in_recipes && /^\.Bd/ { shown = ++count }' \
+		in_recipes && /^\.Bd -literal$/ { shown = ++count }' \
 	    "$BATS_TEST_DIRNAME/../man/adit.conf.5"
 	for name in "$DIR"/recipe.*; do
 		sed -i.bak -e 's/\\-/-/g' -e 's/\\e/\\/g' "$name"
 		rm "$name.bak"
 	done
-	for name in 1 2 3 4 5; do
+	for name in 1 2 3 4 5 6; do
 		diff -u "$BATS_TEST_DIRNAME/recipes/${RECIPES[name - 1]}.conf" \
 		    "$DIR/recipe.$name"
 	done
-	[ ! -e "$DIR/recipe.6" ]
-	[ "$(printf '%s\n' "$BATS_TEST_DIRNAME"/recipes/* | wc -l)" = 5 ]
+	[ ! -e "$DIR/recipe.7" ]
+	[ "$(printf '%s\n' "$BATS_TEST_DIRNAME"/recipes/* | wc -l)" = 6 ]
 }
 
 @test "recipes: each file has no error and gives no warning" {
@@ -269,19 +269,47 @@ asked() {
 	    "$DIR/access.log"
 }
 
+@test "recipes: a container without a network reaches the names on the list through its socket, and nothing else" {
+	network 8.8.8.8 9.9.9.9 10.0.0.5 169.254.169.254
+	name_server git.example.com=8.8.8.8 pip.packages.example.org=9.9.9.9 \
+	    other.example.com=8.8.8.8 meta.packages.example.org=169.254.169.254
+	open_everywhere
+	mkdir -m 755 "$DIR/ci"
+	recipe sandbox
+	# The adit in the container, in the lines of the manual.
+	printf '%s\n' "User ${ADIT_TEST_USER:-nobody}" "Port 8888" \
+	    "Listen 127.0.0.1" "Upstream http \"$DIR/ci/proxy.sock\"" \
+	    >"$DIR/inner.conf"
+	also_start inner
+	AT=127.0.0.1
+	goes 127.0.0.1 - git.example.com:443 pip.packages.example.org:443
+	wait_for grep -q "\"client\":\"$DIR/ci/proxy.sock\"" "$DIR/access.log"
+	# The answer of the one outside comes through as it is.
+	stays 403 127.0.0.1 - other.example.com:443 git.example.com:80 \
+	    meta.packages.example.org:443 8.8.8.8:443 127.0.0.1:443 \
+	    localhost:443 10.0.0.5:443 169.254.169.254:443
+	decides 'DenyTo private' "$DIR/ci/proxy.sock" - meta.packages.example.org:443
+	fails asked other.example.com
+}
+
 # parent_ready NAME: for wait_for.
 parent_ready() {
 	grep -q 'Starting main loop' "$DIR/$1.out"
+}
+
+# also_start NAME: starts one more adit, with the file of that name.
+also_start() {
+	"${ADIT_WRAP[@]}" "$ADIT" -d -c "$DIR/$1.conf" >"$DIR/$1.out" \
+	    2>"$DIR/$1.err" </dev/null 3>&- &
+	own_pid $!
+	wait_for parent_ready "$1"
 }
 
 # company_proxy NAME ADDRESS: another adit, which needs joe's credentials.
 company_proxy() {
 	printf '%s\n' "User ${ADIT_TEST_USER:-nobody}" "Port 3128" "Listen $2" \
 	    "BasicAuth joe sesame" >"$DIR/$1.conf"
-	"${ADIT_WRAP[@]}" "$ADIT" -d -c "$DIR/$1.conf" >"$DIR/$1.out" \
-	    2>"$DIR/$1.err" </dev/null 3>&- &
-	own_pid $!
-	wait_for parent_ready "$1"
+	also_start "$1"
 }
 
 @test "recipes: with a corporate parent only programs of this machine go out, through the parents, without knowing the credentials" {
