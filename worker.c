@@ -63,9 +63,8 @@ enum {
 /* What the descriptors are for that belong to no connection. */
 enum own {
 	OWN_MASTER,
-	OWN_ANSWERS,
-	OWN_QUEUES,
-	OWN_LOT = OWN_QUEUES + QUEUES,
+	OWN_DESK,
+	OWN_LOT,
 	OWN_BELL,
 	OWN_SESSIONS,
 	OWN_LISTENER
@@ -681,12 +680,35 @@ dismiss_desk(void)
 	    w.dismissed)
 		return;
 	w.dismissed = true;
-	watch_remove(&w.slots[OWN_ANSWERS]);
-	close(w.args->answers);
-	for (int queue = 0; queue < QUEUES; queue++) {
-		watch_remove(&w.slots[OWN_QUEUES + queue]);
-		close(w.args->queues[queue]);
-	}
+	watch_remove(&w.slots[OWN_DESK]);
+	close(w.args->desk);
+}
+
+/* Answers have come, or there is room for questions, or no desk any more. */
+static void
+desk_event(short revents)
+{
+	if (revents & POLLIN)
+		life_answers();
+	for (int queue = 0; queue < QUEUES && revents & POLLOUT; queue++)
+		ask_send((enum queue)queue);
+	/* If the desk dies while its generation drains, there is no new one. */
+	if (revents & (POLLHUP | POLLERR))
+		watch_remove(&w.slots[OWN_DESK]);
+}
+
+/* Watches for room at the desk, if a connection waits for that. */
+static void
+desk_watch(void)
+{
+	short events = POLLIN;
+
+	if (w.slots[OWN_DESK] < 0)
+		return;
+	for (int queue = 0; queue < QUEUES; queue++)
+		if (ask_waiting((enum queue)queue))
+			events |= POLLOUT;
+	watch_set(w.slots[OWN_DESK], events);
 }
 
 /* The loop. */
@@ -697,20 +719,14 @@ worker_event(unsigned which, short revents)
 	assert(!(revents & POLLNVAL));
 	if (which == OWN_MASTER)
 		master_ready();
-	else if (which == OWN_ANSWERS)
-		life_answers();
+	else if (which == OWN_DESK)
+		desk_event(revents);
 	else if (which == OWN_BELL)
 		bell_heard();
 	else if (which == OWN_SESSIONS)
 		sessions_event(revents);
 	else if (which >= OWN_LISTENER)
 		listener_event(which - OWN_LISTENER);
-	else if (revents & POLLOUT)
-		ask_send((enum queue)(which - OWN_QUEUES));
-	/* If the desk dies while its generation drains, there is no new one. */
-	if (which >= OWN_ANSWERS && which < OWN_LOT &&
-	    revents & (POLLHUP | POLLERR))
-		watch_remove(&w.slots[which]);
 }
 
 /* How long poll() may sleep, in ms. */
@@ -744,10 +760,7 @@ worker_turn(void)
 	unsigned which;
 	short revents;
 
-	for (unsigned queue = 0; queue < QUEUES; queue++)
-		if (w.slots[OWN_QUEUES + queue] >= 0)
-			watch_set(w.slots[OWN_QUEUES + queue],
-			    ask_waiting((enum queue)queue) ? POLLOUT : 0);
+	desk_watch();
 	watch_poll(worker_sleep_time());
 	/* The lot first: it may hold one side of a tunnel that is busy. */
 	if (lot_fd() < 0 || watch_take((size_t)w.slots[OWN_LOT], &t, &which))
@@ -803,10 +816,7 @@ worker_run(const struct worker_args *args)
 		_exit(STATUS_SYSTEM);
 	}
 	worker_watch(OWN_MASTER, args->master, POLLIN);
-	worker_watch(OWN_ANSWERS, args->answers, POLLIN);
-	for (int queue = 0; queue < QUEUES; queue++)
-		worker_watch(
-		    OWN_QUEUES + (unsigned)queue, args->queues[queue], 0);
+	worker_watch(OWN_DESK, args->desk, POLLIN);
 	worker_watch(OWN_LOT, lot_fd(), POLLIN);
 	w.sessions = w.slots[OWN_SESSIONS] = -1;
 	worker_watch(OWN_BELL, args->baton->bells[args->index][0], POLLIN);

@@ -48,6 +48,11 @@
 #endif
 #endif
 
+/* Since Linux 6.16, with this number wherever SO_SNDBUF is 7. */
+#if defined(__linux__) && !defined(SO_PASSRIGHTS) && SO_SNDBUF == 7
+#define SO_PASSRIGHTS 83
+#endif
+
 #ifndef _PATH_LOG
 #define _PATH_LOG "/dev/log"
 #endif
@@ -895,6 +900,32 @@ sys_send(int fd, const void *message, size_t len, const int *fds, size_t nfds)
 }
 
 /*
+ * Makes sure that no descriptors come through this socket, where the system can
+ * do that: who has sent one can make it so that the close() of it waits.
+ */
+void
+sys_refuse_descriptors(int fd)
+{
+#if defined(__linux__) && defined(SO_PASSRIGHTS)
+	int no = 0;
+
+	setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof(no));
+#else
+	(void)fd;
+#endif
+}
+
+/* Closes a descriptor that was sent, without waiting until its data are. */
+static void
+sent_close(int fd)
+{
+	struct linger no = { .l_onoff = 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &no, sizeof(no));
+	close(fd);
+}
+
+/*
  * Receives one message without waiting, with up to nfds descriptors, which the
  * caller then owns.  Unused entries of fds become -1.  Returns the length, 0
  * when the other end is closed, or -1 with errno (EAGAIN: no message).
@@ -930,7 +961,7 @@ sys_receive(int fd, void *message, size_t size, int *fds, size_t nfds)
 		if (i < nfds)
 			fds[i] = sent;
 		else
-			close(sent);
+			sent_close(sent);
 	}
 	return n;
 }

@@ -55,6 +55,7 @@ void sys_title(const char *format, ...) PRINTF_LIKE(1, 2);
 int sys_open_dir(int at, const char *name, enum sys_dir);
 void sys_window(unsigned *rows, unsigned *columns);
 int sys_send(int fd, const void *message, size_t, const int *fds, size_t nfds);
+void sys_refuse_descriptors(int fd);
 ssize_t sys_receive(int fd, void *message, size_t, int *fds, size_t nfds);
 
 #endif

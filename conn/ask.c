@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The worker's side of looking up names and checking passwords.  It sends
- * questions to the desk through several queues.  Connections with the same
+ * questions to the desk, and counts them in several queues.  Connections with the same
  * question wait together for one answer.  Of the questions that a queue takes
  * at once each client has a share; beyond that its connections wait, and the
  * clients take turns.  Questions in the hosts queue are answered at once, but
@@ -30,6 +30,7 @@
 #include "question.h"
 #include "quota.h"
 #include "secret.h"
+#include "sys.h"
 #include "turns.h"
 
 enum {
@@ -58,7 +59,7 @@ struct asked {
 	bool open;         /* not answered yet */
 	struct turn *turn; /* of the client that has the place, while open */
 	int64_t since;     /* ms: when it was sent */
-	uint32_t serial;   /* counts up, to recognise late answers */
+	uint64_t serial;   /* to recognise late answers */
 	struct list conns; /* empty unless it is open */
 	enum question_kind kind;
 	struct addr client;
@@ -70,7 +71,7 @@ struct asked {
 static struct {
 	const struct worker_args *args;
 	int64_t patience; /* ms after which a question is lost */
-	pid_t pid;
+	uint64_t serial;  /* of the last question; nobody can guess the first */
 	size_t nplaces;
 	size_t used[QUEUES];  /* places that were ever taken */
 	size_t nopen[QUEUES]; /* places that are open */
@@ -83,20 +84,20 @@ static struct {
 } pending;
 
 /*
- * Must be called in a worker before it asks.  The arguments stay the caller's;
+ * Must be called in a worker before it asks.  Returns 0, or -1 with errno.  The arguments stay the caller's;
  * the key is secret, and determines where clients are looked for.  A connection waits for an answer for timeout seconds at most.
  */
-void
+int
 ask_init(
     const struct worker_args *args, const unsigned char *key, unsigned timeout)
 {
 	pending.args = args;
 	pending.patience = timeout * INT64_C(1000) + PLACE_EXTRA;
-	pending.pid = getpid();
 	pending.nplaces =
 	    args->max_questions < PLACES_MAX ? args->max_questions : PLACES_MAX;
 	for (int queue = 0; queue < QUEUES; queue++)
 		turns_init(&pending.turns[queue], key);
+	return sys_random(&pending.serial, sizeof(pending.serial));
 }
 
 static void
@@ -222,7 +223,7 @@ place_fill(struct asked *a, const struct conn *c)
 	a->client = c->client;
 	a->joined = quota_client(&c->client);
 	a->since = clock_now();
-	a->serial++;
+	a->serial = ++pending.serial;
 	if (question_traits(s->kind)->secret)
 		a->digest = s->credentials->digest;
 	else
@@ -237,9 +238,7 @@ place_send(const struct asked *a, const struct conn *c, bool again)
 	struct question q = { .kind = s->kind,
 		.client = c->client,
 		.again = again,
-		.ticket = { .pid = pending.pid,
-		    .worker = pending.args->index,
-		    .queue = s->queue,
+		.ticket = { .queue = s->queue,
 		    .place = (uint32_t)(a - pending.asked[s->queue]),
 		    .serial = a->serial } };
 	int result;
@@ -250,7 +249,7 @@ place_send(const struct asked *a, const struct conn *c, bool again)
 	} else {
 		question_add(&q, s->name);
 	}
-	result = question_send(pending.args->queues[s->queue], &q);
+	result = question_send(pending.args->desk, &q);
 	question_wipe(&q);
 	return result;
 }
@@ -454,8 +453,7 @@ answer_match(const struct answer *answer)
 	const struct ticket *t = &answer->ticket;
 	struct asked *a;
 
-	if (t->pid != pending.pid || t->queue >= QUEUES ||
-	    t->place >= PLACES_MAX)
+	if (t->queue >= QUEUES || t->place >= PLACES_MAX)
 		return NULL;
 	a = &pending.asked[t->queue][t->place];
 	return a->open && a->serial == t->serial ? a : NULL;
@@ -510,8 +508,7 @@ ask_answered(const struct answer **answer)
 	*answer = &pending.answer;
 	while ((c = answer_next()) == NULL) {
 		if (pending.taken == ANSWERS_MAX ||
-		    answer_receive(pending.args->answers, &pending.answer) !=
-			1) {
+		    answer_receive(pending.args->desk, &pending.answer) != 1) {
 			pending.taken = 0;
 			return NULL;
 		}

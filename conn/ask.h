@@ -10,7 +10,7 @@
 struct conn;
 struct worker_args;
 
-void ask_init(
+int ask_init(
     const struct worker_args *, const unsigned char *key, unsigned timeout);
 void ask_question(struct conn *, enum question_kind, const char *name);
 void ask_user(struct conn *);

@@ -73,7 +73,9 @@ life_init(const struct worker_args *args)
 	forward_use(&args->conf->headers, &args->conf->reverse);
 	auth_use(&args->conf->acl, &args->conf->logins,
 	    args->conf->auth_helper.n > 0, args->conf->connect_timeout);
-	ask_init(args, args->conf->logins.key, args->conf->connect_timeout);
+	if (ask_init(
+		args, args->conf->logins.key, args->conf->connect_timeout) != 0)
+		return -1;
 	client_init(args);
 	request_init(args);
 	exchange_init(&args->conf->upstreams);

@@ -40,6 +40,7 @@
 #include "program.h"
 #include "question.h"
 #include "secret.h"
+#include "socket.h"
 #include "sys.h"
 
 enum {
@@ -55,9 +56,9 @@ enum {
 	FORKS_MAX = 8,            /* helpers that are hired in one turn */
 	SILENT_TIME = 5000,       /* ms until a name is asked again in vain */
 	REGULARS_RUN = 4,         /* regulars' passwords before another one */
-	QUESTIONS_MAX = 64,       /* taken from a queue in one turn */
+	QUESTIONS_MAX = 64,       /* taken from a worker in one turn */
 	ANSWER_ROOM = 512 * 1024, /* bytes of answers that wait for a worker */
-	WATCH_OWN = 1 + QUEUES    /* descriptors besides those of helpers */
+	WATCH_OWN = 1 + WORKERS_MAX /* descriptors besides those of helpers */
 };
 
 /* ms that right credentials make their user and client a regular */
@@ -85,6 +86,7 @@ static struct {
 	struct memo silent;
 	struct memo regulars; /* users and clients */
 	unsigned run;         /* regulars served since another one was */
+	bool draining;        /* no worker will be started any more */
 } d;
 
 /* What the desk knows. */
@@ -188,9 +190,7 @@ desk_close(void)
 	for (size_t i = 0; i < d.nhelpers; i++)
 		close(d.helpers[i].fd);
 	for (size_t i = 0; i < d.args->nworkers; i++)
-		close(d.args->answers[i]);
-	for (int queue = 0; queue < QUEUES; queue++)
-		close(d.args->queues[queue]);
+		socket_close(&d.args->channels[i]);
 }
 
 /* A helper's beginning: it keeps no more than it needs. */
@@ -401,8 +401,8 @@ matter_begin(struct matter *m)
 {
 	struct helper *h;
 
-	if (m->since + patience() <= clock_ms()) {
-		/* No client waits for it any more. */
+	if (!matter_wanted(m) || m->since + patience() <= clock_ms()) {
+		/* Nobody waits for it any more. */
 		matter_close(
 		    m, &(struct answer){ .error = EAI_AGAIN, .late = true });
 		return true;
@@ -495,24 +495,24 @@ desk_leave(void)
 	_exit(0);
 }
 
-/* Whether a worker may ask a question by a queue. */
+/* Whether a question is in a queue where it may be. */
 static bool
-may_ask(enum queue queue, const struct question *q)
+may_ask(const struct question *q)
 {
 	const struct question_traits *traits = question_traits(q->kind);
 
-	return (queue == traits->queue || queue == traits->overflow) &&
-	    q->ticket.worker < d.args->nworkers;
+	return q->ticket.queue == traits->queue ||
+	    q->ticket.queue == traits->overflow;
 }
 
 /* Takes a question.  One that cannot be kept fails at once. */
 static void
-question_take(enum queue queue, const struct question *q)
+question_take(const struct question *q)
 {
 	struct answer answer;
 
 	memset(&answer, 0, sizeof(answer));
-	if (!desk_knows(queue, q, &answer)) {
+	if (!desk_knows((enum queue)q->ticket.queue, q, &answer)) {
 		/* Of one that is there again the first gets an answer. */
 		if (matter_add(q, line_for(q)) == 0 || q->again)
 			return;
@@ -521,23 +521,69 @@ question_take(enum queue queue, const struct question *q)
 	matter_reply(q, &answer);
 }
 
-/* Takes some of the questions in a queue; without workers the desk ends. */
+/* Takes the channel of a worker, in place of the one it has had. */
 static void
-queue_take(enum queue queue)
+channel_use(uint32_t worker, int fd)
+{
+	int room = ANSWER_ROOM;
+
+	matter_forget(worker);
+	if (d.args->channels[worker] != fd)
+		socket_close(&d.args->channels[worker]);
+	d.args->channels[worker] = fd;
+	if (fd >= 0)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+}
+
+/* Takes some questions of a worker; one that is gone asks no more. */
+static void
+channel_take(uint32_t worker)
 {
 	struct question q;
 	ssize_t n;
 
 	for (int i = 0; i < QUESTIONS_MAX; i++) {
-		n = sys_receive(d.args->queues[queue], &q, sizeof(q), NULL, 0);
+		n = sys_receive(
+		    d.args->channels[worker], &q, sizeof(q), NULL, 0);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
-		if (n <= 0)
-			desk_leave();
-		if (question_fits(&q, n) && may_ask(queue, &q))
-			question_take(queue, &q);
+		if (n <= 0) {
+			channel_use(worker, -1);
+			return;
+		}
+		matter_sign(&q, worker);
+		if (question_fits(&q, n) && may_ask(&q))
+			question_take(&q);
 		question_wipe(&q);
 	}
+}
+
+/* Whether there is a worker. */
+static bool
+has_workers(void)
+{
+	for (size_t i = 0; i < d.args->nworkers; i++)
+		if (d.args->channels[i] >= 0)
+			return true;
+	return false;
+}
+
+/* The master gives an order, or has hung up. */
+static void
+master_ready(void)
+{
+	struct order_message order;
+	int fd;
+	ssize_t n = sys_receive(d.args->master, &order, sizeof(order), &fd, 1);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n != sizeof(order))
+		desk_leave();
+	if (order.order == ORDER_DRAIN)
+		d.draining = true;
+	if (order.order == ORDER_CHANNEL && order.worker < d.args->nworkers)
+		channel_use(order.worker, fd);
 }
 
 /* How long poll() may sleep, in ms, or -1. */
@@ -560,26 +606,28 @@ static void
 desk_poll(void)
 {
 	struct pollfd set[WATCH_OWN + HELPERS_MAX];
-	size_t n = WATCH_OWN;
+	size_t nworkers = d.args->nworkers, first = 1 + nworkers, n = first;
 
-	for (int queue = 0; queue < QUEUES; queue++)
-		set[queue].fd = d.args->queues[queue];
-	set[QUEUES].fd = d.args->master;
+	set[0].fd = d.args->master;
+	for (size_t i = 0; i < nworkers; i++)
+		set[1 + i].fd = d.args->channels[i];
 	for (size_t i = 0; i < d.nhelpers; i++)
 		set[n++].fd = d.helpers[i].fd;
 	for (size_t i = 0; i < n; i++)
 		set[i].events = POLLIN;
 	if (poll(set, (nfds_t)n, desk_sleep_time()) < 0)
 		return;
-	if (set[QUEUES].revents != 0)
-		desk_leave();
-	for (int queue = 0; queue < QUEUES; queue++)
-		if (set[queue].revents != 0)
-			queue_take((enum queue)queue);
+	for (size_t i = 0; i < nworkers; i++)
+		if (set[1 + i].revents != 0)
+			channel_take((uint32_t)i);
 	/* From the last one on: the last takes the place of one that is gone. */
 	for (size_t i = d.nhelpers; i-- > 0;)
-		if (set[WATCH_OWN + i].revents != 0)
+		if (set[first + i].revents != 0)
 			helper_event(&d.helpers[i]);
+	if (set[0].revents != 0)
+		master_ready();
+	if (d.draining && !has_workers())
+		desk_leave();
 }
 
 /* One turn: sleeps, then does what can be done without waiting. */
@@ -609,21 +657,19 @@ staff_init(void)
 
 /*
  * The desk's life, in a process of its own that has given up its rights.  It
- * ends when the master is gone, or all workers are.
+ * ends when the master is gone, or when it drains and all workers are.
  */
 _Noreturn void
 desk_run(const struct desk_args *args)
 {
 	struct note_message ready = { .note = NOTE_READY };
-	int room = ANSWER_ROOM;
 
 	d.args = args;
 	matter_init(args);
 	hosts_use(args->pins);
 	staff_init();
 	for (size_t i = 0; i < args->nworkers; i++)
-		setsockopt(args->answers[i], SOL_SOCKET, SO_SNDBUF, &room,
-		    sizeof(room));
+		channel_use((uint32_t)i, args->channels[i]);
 	/* Without this note the start would wait for ever. */
 	if (sys_send(args->master, &ready, sizeof(ready), NULL, 0) != 0)
 		_exit(STATUS_SYSTEM);

@@ -8,11 +8,14 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "addr.h"
 #include "args.h"
+#include "bounds.h"
 #include "clock.h"
 #include "login.h"
 #include "matter.h"
@@ -24,6 +27,10 @@ enum { MATTERS_MAX = 16384 /* of all workers, also those that are the same */ };
 static struct {
 	const struct desk_args *args;
 	size_t n; /* matters */
+	struct {
+		uint32_t channel; /* counts those that it has had */
+		size_t n;         /* matters that came through the last one */
+	} workers[WORKERS_MAX];
 	struct {
 		struct turns turns;
 		struct matter *taken; /* owned: each has a helper */
@@ -47,6 +54,38 @@ matter_client(const struct question *q)
 	return addr_client(&q->client, &m.args->block);
 }
 
+/* Notes that a question came through the present channel of a worker. */
+void
+matter_sign(struct question *q, uint32_t worker)
+{
+	q->ticket.worker = worker;
+	q->ticket.channel = m.workers[worker].channel;
+}
+
+/* The channel of a worker is gone, and with it whatever came through it. */
+void
+matter_forget(uint32_t worker)
+{
+	m.workers[worker].channel++;
+	m.workers[worker].n = 0;
+}
+
+/* Whether the worker that has asked is still there. */
+static bool
+has_asker(const struct question *q)
+{
+	return q->ticket.channel == m.workers[q->ticket.worker].channel;
+}
+
+/* Whether any worker that asked is still there. */
+bool
+matter_wanted(const struct matter *matter)
+{
+	while (matter != NULL && !has_asker(&matter->question))
+		matter = matter->same;
+	return matter != NULL;
+}
+
 /*
  * Sends an answer to the worker that asked.  An answer for which there is no
  * room is lost, and the worker gives up after a while.
@@ -55,7 +94,8 @@ void
 matter_reply(const struct question *q, struct answer *answer)
 {
 	answer->ticket = q->ticket;
-	answer_send(m.args->answers[q->ticket.worker], answer);
+	if (has_asker(q))
+		answer_send(m.args->channels[q->ticket.worker], answer);
 }
 
 /* Whatever is the same as a question: with a helper, or of the same client. */
@@ -87,6 +127,7 @@ matter_new(const struct question *q, enum desk_line line)
 	if (new == NULL)
 		return NULL;
 	m.n++;
+	m.workers[q->ticket.worker].n++;
 	new->waiter.owner = new;
 	new->line = line;
 	new->since = clock_ms();
@@ -97,9 +138,21 @@ matter_new(const struct question *q, enum desk_line line)
 static void
 matter_free(struct matter *old)
 {
+	if (has_asker(&old->question))
+		m.workers[old->question.ticket.worker].n--;
 	question_wipe(&old->question);
 	free(old);
 	m.n--;
+}
+
+/*
+ * Whether a worker may have one more: fewer than are free.  So there is always
+ * room for the others, whatever one asks.
+ */
+static bool
+has_room(uint32_t worker)
+{
+	return m.workers[worker].n < MATTERS_MAX - m.n;
 }
 
 /*
@@ -112,7 +165,7 @@ matter_add(const struct question *q, enum desk_line line)
 	struct matter *same = matter_find(q, line), *new;
 	struct addr client = matter_client(q);
 
-	if (m.n == MATTERS_MAX || (new = matter_new(q, line)) == NULL)
+	if (!has_room(q->ticket.worker) || (new = matter_new(q, line)) == NULL)
 		return -1;
 	if (same != NULL) {
 		new->same = same->same;

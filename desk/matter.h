@@ -3,6 +3,7 @@
 #ifndef MATTER_H
 #define MATTER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +39,9 @@ struct desk_args;
 
 void matter_init(const struct desk_args *);
 struct addr matter_client(const struct question *);
+void matter_sign(struct question *, uint32_t worker);
+void matter_forget(uint32_t worker);
+bool matter_wanted(const struct matter *);
 void matter_reply(const struct question *, struct answer *);
 int matter_add(const struct question *, enum desk_line);
 size_t matter_taken(enum desk_line);

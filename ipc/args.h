@@ -32,9 +32,8 @@ struct worker_args {
 	const struct baton *baton;
 	uint32_t index;           /* its place among the workers */
 	unsigned long generation; /* the first is 1 */
-	int master;         /* orders come, notes go; it ends at end of file */
-	int queues[QUEUES]; /* where questions go */
-	int answers;        /* where answers come from */
+	int master; /* orders come, notes go; it ends at end of file */
+	int desk;   /* questions go, answers come */
 	struct logs logs;
 	const int *listeners;
 	const struct addr *listening; /* what they are bound to */
@@ -66,9 +65,8 @@ struct control_args {
 
 /* What the desk is given.  Everything stays the caller's. */
 struct desk_args {
-	int master;         /* notes go; it ends at end of file */
-	int queues[QUEUES]; /* where questions come from */
-	const int *answers; /* where answers go, for each worker */
+	int master;    /* orders come, notes go; it ends at end of file */
+	int *channels; /* to each worker, or -1; the desk's from now on */
 	size_t nworkers;
 	struct netblock block;            /* what is one client */
 	unsigned connect_timeout;         /* s: a client waits no longer */

@@ -13,13 +13,17 @@
 #include "log.h"
 #include "record.h"
 
-/* What the master tells a worker, and what a child tells the master. */
+/*
+ * What the master tells a worker or the desk, and what a child tells the
+ * master.
+ */
 enum order {
 	ORDER_LISTEN,
 	ORDER_LOOK,
 	ORDER_LOGS,
 	ORDER_DRAIN,
-	ORDER_SESSIONS /* with a socket to write them to: session.h */
+	ORDER_SESSIONS, /* with a socket to write them to: session.h */
+	ORDER_CHANNEL   /* to the desk: with that of a worker */
 };
 enum note { NOTE_READY, NOTE_DRAINED, NOTE_HELPER, NOTE_SAYS };
 
@@ -35,6 +39,7 @@ struct order_message {
 	enum record_format formats[RECORD_LOGS_MAX];
 	/* ORDER_DRAIN: a bit for each listener that no other worker serves. */
 	uint64_t abandoned;
+	uint32_t worker; /* ORDER_CHANNEL: whose it is */
 	/* ORDER_SESSIONS: what comes back ends some of them, as new rules say. */
 	bool kill, judge;
 };

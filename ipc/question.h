@@ -28,9 +28,9 @@ enum question_kind {
 };
 
 /*
- * The sockets by which questions go to the desk: for what the hosts file may
- * say, which is answered at once; for names that clients ask for; for names of
- * clients that no rule has let in yet; and for passwords.
+ * What a worker has under way at the desk: what the hosts file may say, which
+ * is answered at once; names that clients ask for; names of clients that no rule
+ * has let in yet; and passwords.
  */
 enum queue { QUEUE_HOSTS, QUEUE_NAMES, QUEUE_CLIENTS, QUEUE_USERS, QUEUES };
 
@@ -52,10 +52,14 @@ struct question_traits {
 	enum memory memory;
 };
 
-/* Identifies who asked, so that an answer for one that is gone is dropped. */
+/*
+ * Identifies a question, so that an answer to one that is asked no more is
+ * dropped.  Who asks is not a worker's to say: the desk fills it in.
+ */
 struct ticket {
-	pid_t pid;
-	uint32_t worker, queue, place, serial;
+	uint32_t queue, place;
+	uint64_t serial;
+	uint32_t worker, channel; /* which one, of those that it has had */
 };
 
 /* Of question and answer only what is used is sent. */

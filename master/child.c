@@ -60,6 +60,13 @@ child_is_desk(const struct gen *gen, const struct child *child)
 	    (size_t)(child - gen->children) >= gen->nworkers;
 }
 
+/* Whether it is a worker, and neither the desk nor outside of generations. */
+bool
+child_is_worker(const struct gen *gen, const struct child *child)
+{
+	return !child->outside && !child_is_desk(gen, child);
+}
+
 /* Closes the master's end; a child that still runs leaves then. */
 void
 child_hang_up(struct child *child)
@@ -149,7 +156,7 @@ worker_main(struct gen *gen, const struct child *self, int control)
 		.index = index,
 		.generation = gen->number,
 		.master = control,
-		.answers = gen->links.answers[index][1],
+		.desk = gen->links.fresh,
 		.logs = gen->logs,
 		.listeners = gen->listeners.fds,
 		.listening = gen->listeners.at,
@@ -161,8 +168,6 @@ worker_main(struct gen *gen, const struct child *self, int control)
 		.max_questions = gen->budget.questions,
 	};
 
-	for (int queue = 0; queue < QUEUES; queue++)
-		args.queues[queue] = gen->links.queues[queue][0];
 	sys_title("worker %u", (unsigned)index);
 	links_keep_worker(&gen->links, index);
 	login_forget(&gen->conf->logins);
@@ -174,9 +179,8 @@ worker_main(struct gen *gen, const struct child *self, int control)
 static _Noreturn void
 desk_main(struct gen *gen, int control)
 {
-	int answers[WORKERS_MAX];
 	struct desk_args args = { .master = control,
-		.answers = answers,
+		.channels = gen->links.channels,
 		.nworkers = gen->nworkers,
 		.block = gen->conf->per_host.block,
 		.connect_timeout = gen->conf->connect_timeout,
@@ -184,10 +188,6 @@ desk_main(struct gen *gen, int control)
 		.pins = &gen->conf->pins };
 	bool asks = gen->conf->auth_helper.n > 0;
 
-	for (size_t i = 0; i < gen->nworkers; i++)
-		answers[i] = gen->links.answers[i][0];
-	for (int queue = 0; queue < QUEUES; queue++)
-		args.queues[queue] = gen->links.queues[queue][1];
 	sys_title("desk");
 	links_keep_desk(&gen->links);
 	listen_close(&gen->listeners);
@@ -283,6 +283,14 @@ child_start(struct gen *own, struct child *child, struct gen *all, int64_t now)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, control) != 0)
 		return -1;
+	if (!child->outside)
+		sys_refuse_descriptors(control[0]);
+	if (child_is_worker(own, child) &&
+	    links_renew(&own->links, (size_t)(child - own->children)) != 0) {
+		close(control[0]);
+		close(control[1]);
+		return -1;
+	}
 	sigfillset(&every);
 	sigprocmask(SIG_SETMASK, &every, &before);
 	child->ready = child->drained = child->stopped = false;
@@ -295,6 +303,7 @@ child_start(struct gen *own, struct child *child, struct gen *all, int64_t now)
 		child_main(own, child, all, control[1], &before);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	close(control[1]);
+	links_given(&own->links);
 	if (pid < 0) {
 		child_hang_up(child);
 		return -1;

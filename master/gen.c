@@ -219,12 +219,10 @@ gen_slot(struct share *share)
 	return slot;
 }
 
-/* Opens what the children have between them, before any of them is forked. */
+/* Opens the bells of the workers, before any of them is forked. */
 static int
 gen_link(struct gen *gen)
 {
-	if (links_open(&gen->links) != 0)
-		return -1;
 	for (size_t i = 0; i < gen->nworkers; i++) {
 		gen->children[i].slot = gen_slot(gen->share);
 		if (gen->children[i].slot == SLOTS_MAX) {
@@ -285,8 +283,8 @@ child_name(const struct gen *gen, const struct child *child, char text[32])
 }
 
 /*
- * Sends an order, and descriptors with it, to a worker that runs.  An order
- * that is lost is sent again.
+ * Sends an order, and descriptors with it, to a worker or desk that runs.  An
+ * order that is lost is sent again.
  */
 static void
 worker_order(struct gen *gen, struct child *child,
@@ -312,7 +310,18 @@ worker_order(struct gen *gen, struct child *child,
 	gen->resend_at = clock_ms() + RESEND_TIME;
 }
 
-/* Orders a worker to drain. */
+/* Gives the desk the channel of a worker that was started after it. */
+static void
+channel_give(struct gen *gen, size_t worker)
+{
+	struct order_message order = { .order = ORDER_CHANNEL,
+		.worker = (uint32_t)worker };
+
+	worker_order(gen, &gen->children[gen->nworkers], &order,
+	    &gen->links.channels[worker], 1);
+}
+
+/* Orders a worker to drain, or the desk to end with the workers. */
 static void
 worker_drain(struct gen *gen, struct child *child)
 {
@@ -351,13 +360,17 @@ gen_resend(struct gen *gen, const struct logs *logs, int64_t now)
 	if (gen->resend_at < 0 || now < gen->resend_at)
 		return;
 	gen->resend_at = -1;
-	for (size_t i = 0; i < gen->nworkers; i++) {
+	for (size_t i = 0; i < gen->nchildren; i++) {
 		struct child *child = &gen->children[i];
 
 		if (child->unsent & 1u << ORDER_DRAIN)
 			worker_drain(gen, child);
 		if (child->unsent & 1u << ORDER_LOGS)
 			worker_logs(gen, child, logs);
+		/* It is not known whose was lost: the same again is no harm. */
+		if (child->unsent & 1u << ORDER_CHANNEL)
+			for (size_t j = 0; j < gen->nworkers; j++)
+				channel_give(gen, j);
 	}
 }
 
@@ -460,10 +473,13 @@ gen_drain(struct gen *gen, const struct gen *successor, int64_t now)
 		struct child *child = &gen->children[i];
 
 		child->restart_at = child->due = 0;
-		if (child_is_desk(gen, child) || child->pid < 0)
+		/* A desk of another program may not know the order. */
+		if (child->pid < 0 ||
+		    (gen->adopted && child_is_desk(gen, child)))
 			continue;
 		worker_drain(gen, child);
-		child->due = answer_due(gen, now);
+		if (!child_is_desk(gen, child))
+			child->due = answer_due(gen, now);
 	}
 }
 
@@ -552,6 +568,8 @@ gen_restart(struct gen *gen, int64_t now)
 		}
 		child->due = answer_due(gen, now);
 		child->restarts++;
+		if (!child_is_desk(gen, child))
+			channel_give(gen, i);
 	}
 }
 

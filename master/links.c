@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The sockets between the workers and the desk, and the bells between the
- * workers.  The master opens all of them before it forks the first child, and
- * each child keeps the ends that are its own.
+ * The channels between the workers and the desk, and the bells between the
+ * workers.  Each worker process has a channel of its own: the desk knows by it
+ * who asks, and what one worker does to it ends with that worker.  The master
+ * keeps the desk's ends, for a desk that takes the place of one that has died.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -14,30 +15,18 @@
 #include "baton.h"
 #include "bounds.h"
 #include "links.h"
-#include "question.h"
 #include "share.h"
 #include "socket.h"
+#include "sys.h"
 
 /* Nothing is open yet. */
 void
 links_init(struct links *links, struct share *share)
 {
-	for (int queue = 0; queue < QUEUES; queue++)
-		links->queues[queue][0] = links->queues[queue][1] = -1;
 	for (size_t i = 0; i < WORKERS_MAX; i++)
-		links->answers[i][0] = links->answers[i][1] = -1;
+		links->channels[i] = -1;
+	links->fresh = -1;
 	baton_init(&links->baton, share);
-}
-
-/* Opens the sockets for questions.  Returns 0, or -1 with errno. */
-int
-links_open(struct links *links)
-{
-	for (int queue = 0; queue < QUEUES; queue++)
-		if (socketpair(
-			AF_UNIX, SOCK_SEQPACKET, 0, links->queues[queue]) != 0)
-			return -1;
-	return 0;
 }
 
 /*
@@ -47,24 +36,40 @@ links_open(struct links *links)
 int
 links_add(struct links *links, size_t slot)
 {
-	size_t worker = links->baton.nworkers;
+	return baton_add(&links->baton, slot);
+}
 
-	if (baton_add(&links->baton, slot) != 0)
+/*
+ * Opens a new channel for a worker that is about to be started, in place of
+ * its predecessor's.  Returns 0, or -1 with errno.
+ */
+int
+links_renew(struct links *links, size_t worker)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0)
 		return -1;
-	return socketpair(AF_UNIX, SOCK_SEQPACKET, 0, links->answers[worker]);
+	sys_refuse_descriptors(pair[0]);
+	socket_close(&links->channels[worker]);
+	links->channels[worker] = pair[0];
+	links->fresh = pair[1];
+	return 0;
+}
+
+/* In the master: the worker has its end now. */
+void
+links_given(struct links *links)
+{
+	socket_close(&links->fresh);
 }
 
 /* In a worker: closes what others use. */
 void
 links_keep_worker(struct links *links, uint32_t worker)
 {
-	for (int queue = 0; queue < QUEUES; queue++)
-		socket_close(&links->queues[queue][1]);
-	for (size_t i = 0; i < links->baton.nworkers; i++) {
-		socket_close(&links->answers[i][0]);
-		if (i != worker)
-			socket_close(&links->answers[i][1]);
-	}
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		socket_close(&links->channels[i]);
 	baton_keep(&links->baton, worker);
 }
 
@@ -72,10 +77,6 @@ links_keep_worker(struct links *links, uint32_t worker)
 void
 links_keep_desk(struct links *links)
 {
-	for (int queue = 0; queue < QUEUES; queue++)
-		socket_close(&links->queues[queue][0]);
-	for (size_t i = 0; i < links->baton.nworkers; i++)
-		socket_close(&links->answers[i][1]);
 	baton_close(&links->baton);
 }
 
@@ -83,14 +84,9 @@ links_keep_desk(struct links *links)
 void
 links_keep_control(struct links *links)
 {
-	for (int queue = 0; queue < QUEUES; queue++) {
-		socket_close(&links->queues[queue][0]);
-		socket_close(&links->queues[queue][1]);
-	}
-	for (size_t i = 0; i < links->baton.nworkers; i++) {
-		socket_close(&links->answers[i][0]);
-		socket_close(&links->answers[i][1]);
-	}
+	for (size_t i = 0; i < WORKERS_MAX; i++)
+		socket_close(&links->channels[i]);
+	socket_close(&links->fresh);
 }
 
 /* Closes all that is open here. */

@@ -311,7 +311,7 @@ static const char *const states[] = { "FREE", "RULE", "REQUEST", "USER",
 /* The sockets and buffers of a row. */
 static int client = -1, server = -1, listener = -1;
 static unsigned server_port, closed_port;
-static int queues[QUEUES][2], answers[2];
+static int desk[2]; /* the worker's end, and ours */
 static char got[4096];
 static size_t got_len;
 
@@ -412,20 +412,15 @@ world_make(const char *dir, const struct row *row)
 
 	close(loopback_socket(&closed_port, false));
 	listener = loopback_socket(&server_port, true);
-	for (int i = 0; i < QUEUES; i++)
-		if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, queues[i]) != 0)
-			die("socketpair");
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, answers) != 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, desk) != 0)
 		die("socketpair");
 	args = (struct worker_args){ .conf = conf_make(dir, row),
 		.share = share,
 		.baton = &baton,
-		.answers = answers[0],
+		.desk = desk[0],
 		.max_conns = 8,
 		.max_attempts = 8,
 		.max_questions = 8 };
-	for (int i = 0; i < QUEUES; i++)
-		args.queues[i] = queues[i][0];
 	if (args.conf == NULL || share == NULL || quota_init(share) != 0)
 		die("the configuration of a row");
 	atomic_store(&share->nslots, 1);
@@ -450,7 +445,7 @@ turn(void)
 {
 	struct tunnel *t;
 	unsigned which;
-	bool any = watch_poll(20) > 0 || has_come(answers[0]);
+	bool any = watch_poll(20) > 0 || has_come(desk[0]);
 
 	parking_wake();
 	for (size_t i = watch_count(); i-- > 0;) {
@@ -509,15 +504,13 @@ desk_answer(enum action action)
 		.matches = action == AGREES,
 		.naddrs = action == KNOWS ? 1 : 0 };
 	struct question q;
-	ssize_t n = -1;
+	ssize_t n = recv(desk[1], &q, sizeof(q), MSG_DONTWAIT);
 
-	for (int i = QUEUES; i-- > 0 && n < 0;)
-		n = recv(queues[i][1], &q, sizeof(q), MSG_DONTWAIT);
 	if (!question_fits(&q, n))
 		die("a question");
 	answer.ticket = q.ticket;
 	addr_parse(&answer.addrs[0], "127.0.0.1");
-	if (answer_send(answers[1], &answer) != 0)
+	if (answer_send(desk[1], &answer) != 0)
 		die("an answer");
 }
 

@@ -72,6 +72,11 @@ driver() {
 	[ "$status" = 0 ]
 }
 
+@test "units: whatever one worker sends to the desk, the others get their answers" {
+	driver desk_test
+	"$DRIVER"
+}
+
 @test "units: names are remembered for a while, and no more of them than there is room for" {
 	driver cache_test
 	"$DRIVER"
