@@ -627,7 +627,7 @@ tunnels_and_reloads() {
 
 @test "reload: when descriptors run out, the oldest tunnels end, and reloads go on" {
 	peer_start srv server echo
-	ADIT_WRAP=(sh -c 'ulimit -n 48; exec "$@"' sh)
+	ADIT_WRAP=(sh -c 'ulimit -n 40; exec "$@"' sh)
 	adit_start "Workers 1"
 	client_start first 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" \
 	    say up reset say torn
