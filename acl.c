@@ -22,13 +22,34 @@
 #include "target.h"
 #include "who.h"
 
-/* Returns whether a rule without a name matches an address. */
-static bool
-rule_has(const struct rule *rule, const struct addr *addr)
+/* Returns whether a rule without a name matches a client. */
+bool
+acl_rule_has(const struct rule *rule, const struct addr *client)
 {
+	if (rule->kind == RULE_SOCKET)
+		return client->local == rule->socket;
 	return rule->kind == RULE_LIST
-	    ? list_has_addr(rule->list, addr)
-	    : addr_in_net(addr, rule->net.ip, rule->bits);
+	    ? list_has_addr(rule->list, client)
+	    : addr_in_net(client, rule->net.ip, rule->bits);
+}
+
+/*
+ * Judges a client at a Unix socket: by the rules for sockets, or without any by
+ * nothing more, since the mode of the socket has let it connect.
+ */
+static enum verdict
+judge_local(const struct acl *acl, const struct addr *client, size_t *rule)
+{
+	bool some = false;
+
+	for (*rule = 0; *rule < acl->nrules; (*rule)++) {
+		const struct rule *r = &acl->rules[*rule];
+
+		if (acl_rule_has(r, client))
+			return r->allow ? ACL_ALLOW : ACL_DENY;
+		some = some || r->kind == RULE_SOCKET;
+	}
+	return some ? ACL_DENY : ACL_ALLOW;
 }
 
 /*
@@ -37,22 +58,19 @@ rule_has(const struct rule *rule, const struct addr *addr)
  * must look up the client's name, ask acl_answer(), and go on with the next
  * rule if that says so.  After ACL_DENY, *rule is the rule that denies, or the
  * number of rules if none matches.  Without rules every client is allowed; if
- * there are rules and none matches, the client is denied.  A client at a Unix
- * socket is allowed: the mode of the socket has let it connect.
+ * there are rules and none matches, the client is denied.
  */
 enum verdict
 acl_client(const struct acl *acl, const struct addr *client, size_t *rule)
 {
-	if (client->local != 0) {
-		*rule = acl->nrules;
-		return ACL_ALLOW;
-	}
+	if (client->local != 0)
+		return judge_local(acl, client, rule);
 	for (; *rule < acl->nrules; (*rule)++) {
 		const struct rule *r = &acl->rules[*rule];
 
 		if (r->kind == RULE_NAME || r->kind == RULE_SUFFIX)
 			return ACL_ASK;
-		if (rule_has(r, client))
+		if (acl_rule_has(r, client))
 			return r->allow ? ACL_ALLOW : ACL_DENY;
 	}
 	return acl->nrules == 0 ? ACL_ALLOW : ACL_DENY;

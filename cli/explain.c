@@ -131,6 +131,16 @@ say_entry(const struct list *list, const char *name, const struct addr *addr,
 		    text);
 }
 
+/* Prints which line of the lists of clients has the client. */
+static void
+say_client(const struct who *who)
+{
+	for (size_t i = 0; i < who->nlists; i++)
+		if (list_has_addr(who->lists[i], e.decision.asker.client))
+			say_entry(who->lists[i], NULL, e.decision.asker.client,
+			    false);
+}
+
 /* Prints which rule for targets decides; rule is NULL if none matches. */
 static void
 say_target(
@@ -146,6 +156,8 @@ say_target(
 	if (rule != NULL && rule->kind == RULE_LIST)
 		say_entry(rule->list, e.request.literal ? NULL : e.request.host,
 		    addr, rule->below);
+	if (rule != NULL && rule->who != NULL)
+		say_client(rule->who);
 	if (rule != NULL)
 		return;
 	if (!allowed)
@@ -242,21 +254,15 @@ client_ask(const struct rule *rule)
 	return verdict;
 }
 
-/* A client at a Unix socket: no rule for clients is for it. */
-static bool
-local_goes(void)
+/* Prints why a client that no rule matches is allowed. */
+static void
+say_unmatched(void)
 {
-	uint16_t number = e.decision.asker.client->local;
-
-	if (!conf_has_socket(e.conf, number))
-		printf(
-		    "client %s: no Listen has this socket, so only a service "
-		    "manager may hand it over\n",
-		    e.client);
-	printf("client %s: allowed: for a Unix socket its mode decides, "
-	       "not Allow and Deny\n",
-	    e.client);
-	return true;
+	if (e.decision.asker.client->local == 0)
+		puts("allowed: no Allow and no Deny is configured");
+	else
+		puts("allowed: for a Unix socket its mode decides, since no "
+		     "Allow and no Deny names one");
 }
 
 static bool
@@ -266,8 +272,12 @@ client_goes(void)
 	size_t at = 0;
 
 	limits_say();
-	if (e.decision.asker.client->local != 0)
-		return local_goes();
+	if (e.decision.asker.client->local != 0 &&
+	    !conf_has_socket(e.conf, e.decision.asker.client->local))
+		printf(
+		    "client %s: no Listen has this socket, so only a service "
+		    "manager may hand it over\n",
+		    e.client);
 	while ((verdict = acl_client(
 		    &e.conf->acl, e.decision.asker.client, &at)) == ACL_ASK &&
 	    (verdict = client_ask(&e.conf->acl.rules[at])) == ACL_ASK)
@@ -278,10 +288,10 @@ client_goes(void)
 	if (at < e.conf->acl.nrules)
 		say_line(verdict == ACL_ALLOW ? "allowed by" : "refused by",
 		    e.conf->acl.rules[at].line);
+	else if (verdict == ACL_ALLOW)
+		say_unmatched();
 	else
-		puts(verdict == ACL_ALLOW
-			? "allowed: no Allow and no Deny is configured"
-			: "refused: no Allow matches");
+		puts("refused: no Allow matches");
 	if (at < e.conf->acl.nrules && e.conf->acl.rules[at].kind == RULE_LIST)
 		say_entry(e.conf->acl.rules[at].list, NULL,
 		    e.decision.asker.client, false);
@@ -338,7 +348,7 @@ request_goes(const char *target)
 static bool
 exempt_goes(void)
 {
-	const struct exempt *exempt =
+	const struct rule *exempt =
 	    conf_exempts(e.conf, e.decision.asker.client);
 
 	if (exempt != NULL)

@@ -211,7 +211,8 @@ who_differs(const struct who *who, const struct asker *asker)
 	if (who == NULL)
 		return DIFFERS_NOT;
 	users = clients = *who;
-	users.nclients = users.nsockets = clients.nusers = 0;
+	users.nclients = users.nsockets = users.nlists = 0;
+	clients.nusers = 0;
 	return (who_holds(&users, asker) ? 0u : DIFFERS_USER) |
 	    (who_holds(&clients, asker) ? 0u : DIFFERS_CLIENT);
 }

@@ -63,11 +63,11 @@ conf_wants_users(const struct conf *conf)
 /*
  * Returns the NoAuth for a client, which then needs no credentials; or NULL.
  */
-const struct exempt *
+const struct rule *
 conf_exempts(const struct conf *conf, const struct addr *client)
 {
 	for (size_t i = 0; i < conf->nno_auth; i++)
-		if (addr_in_blocks(client, &conf->no_auth[i].clients, 1))
+		if (acl_rule_has(&conf->no_auth[i], client))
 			return &conf->no_auth[i];
 	return NULL;
 }
@@ -265,30 +265,6 @@ members_check(struct reader *r)
 	}
 }
 
-/*
- * The same for a Unix socket that no line listens on, unless it is there: a
- * service manager may hand it over.
- */
-static void
-sockets_check(struct reader *r, const struct target_rule *rule)
-{
-	const struct who *who = rule->who;
-	struct stat st;
-
-	place(r, rule->line, target_directive(rule));
-	for (size_t i = 0; i < who->nsockets; i++) {
-		const char *path = local_path(who->sockets[i]);
-
-		if (!conf_has_socket(r->conf, who->sockets[i]) &&
-		    path[0] != '@' &&
-		    (stat(path, &st) != 0 || !S_ISSOCK(st.st_mode)))
-			reader_say(r, LOG_LEVEL_ERROR,
-			    "\"%s\": no Listen and no ListenProxy has this "
-			    "socket",
-			    path);
-	}
-}
-
 /* All rules of one line, and of equal ones after it, share one struct who. */
 static void
 targets_check(struct reader *r)
@@ -304,10 +280,77 @@ targets_check(struct reader *r)
 			groups_check(r, &t->rules[i]);
 			if (!r->lacks_users)
 				users_check(r, &t->rules[i]);
-			sockets_check(r, &t->rules[i]);
 		}
 	if (!r->lacks_users)
 		members_check(r);
+}
+
+/*
+ * Whether a path is that of a Unix socket and not of a list: some line listens
+ * on it; or it is there, and a service manager may hand it over.
+ */
+static bool
+is_socket(const struct conf *conf, const char *path)
+{
+	uint16_t number = local_find(path);
+	struct stat st;
+
+	return (number != 0 && conf_has_socket(conf, number)) ||
+	    (stat(path, &st) == 0 && S_ISSOCK(st.st_mode));
+}
+
+static void
+socket_fail(struct reader *r, const struct list *list)
+{
+	place(r, list->line, list->directive);
+	reader_say(
+	    r, LOG_LEVEL_ERROR, "%.400s: %s", list->path, strerror(errno));
+}
+
+/* An Allow, Deny or NoAuth. */
+static void
+rule_settle(struct reader *r, struct rule *rule)
+{
+	uint16_t number;
+
+	if (rule->kind != RULE_LIST || !is_socket(r->conf, rule->list->path))
+		return;
+	number = local_hold(rule->list->path);
+	if (number == 0) {
+		socket_fail(r, rule->list);
+		return;
+	}
+	list_drop(rule->list);
+	rule->list = NULL;
+	rule->kind = RULE_SOCKET;
+	rule->socket = number;
+}
+
+/* For whom a rule for targets is. */
+static void
+who_settle(struct reader *r, struct who *who)
+{
+	for (size_t i = who->nlists; i-- > 0;)
+		if (is_socket(r->conf, who->lists[i]->path) &&
+		    who_socket(who, i) != 0)
+			socket_fail(r, who->lists[i]);
+}
+
+/*
+ * The path of a client is that of a list, unless some line listens on it, which
+ * is known only now.
+ */
+static void
+paths_settle(struct reader *r)
+{
+	struct conf *conf = r->conf;
+
+	for (size_t i = 0; i < conf->acl.nrules; i++)
+		rule_settle(r, &conf->acl.rules[i]);
+	for (size_t i = 0; i < conf->nno_auth; i++)
+		rule_settle(r, &conf->no_auth[i]);
+	for (struct who *w = conf->acl.targets.whos; w != NULL; w = w->next)
+		who_settle(r, w);
 }
 
 /* NoAuth is for nothing where nobody needs credentials. */
@@ -501,6 +544,7 @@ parents_check(struct reader *r)
 static void
 conf_check(struct reader *r)
 {
+	paths_settle(r);
 	lists_read(r);
 	group_index(&r->conf->groups);
 	if (who_join(r->conf->acl.targets.whos, &r->conf->groups) != 0)

@@ -44,12 +44,6 @@ struct conf_status {
 	unsigned mode;
 };
 
-/* Clients that need no credentials. */
-struct exempt {
-	struct block clients;
-	unsigned long line;
-};
-
 /* A configuration; it owns all it points to.  Times are in seconds. */
 struct conf {
 	char *file; /* absolute path, or NULL: the built-in configuration */
@@ -106,7 +100,7 @@ struct conf {
 	struct logins logins;          /* the users in them */
 	struct authhelper auth_helper; /* AuthHelper */
 	struct groups groups;          /* UserGroup */
-	struct exempt *no_auth;        /* owned: NoAuth */
+	struct rule *no_auth;          /* owned: NoAuth */
 	size_t nno_auth;
 	char **hosts_files; /* paths: HostsFile */
 	size_t nhosts_files;
@@ -121,7 +115,7 @@ const char *conf_access(const struct conf *, size_t i, size_t *nth);
 size_t conf_addresses(const struct conf *, struct addr at[LISTEN_MAX]);
 bool conf_has_socket(const struct conf *, uint16_t number);
 bool conf_wants_users(const struct conf *);
-const struct exempt *conf_exempts(const struct conf *, const struct addr *);
+const struct rule *conf_exempts(const struct conf *, const struct addr *);
 bool conf_has_user(const struct conf *, const char *name);
 bool conf_may_have_user(const struct conf *, const char *name);
 const char *conf_near_user(const struct conf *, const char *name);

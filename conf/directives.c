@@ -1204,7 +1204,10 @@ show_block_size(FILE *out, const struct directive *d, const struct conf *conf)
 	return true;
 }
 
-/* The path of a list of clients. */
+/*
+ * The path of a list of clients; it may turn out to be that of a Unix socket,
+ * whose clients they are then.
+ */
 static int
 take_list(struct reader *r, struct rule *rule, char *arg)
 {
@@ -1212,14 +1215,26 @@ take_list(struct reader *r, struct rule *rule, char *arg)
 
 	if (path == NULL || *arg != '\0')
 		return FAIL(r,
-		    "the path of a list must be absolute, in double quotes; an "
-		    "address or a name stands without quotes");
+		    "the path of a list or of a Unix socket must be absolute, "
+		    "in double quotes; an address or a name stands without "
+		    "quotes");
 	rule->list = list_use(path, r->line);
 	if (rule->list == NULL)
 		return FAIL(r, "%s", strerror(errno));
 	rule->list->addresses = true;
 	rule->kind = RULE_LIST;
 	return 0;
+}
+
+/* An address or a block.  Returns whether it is one. */
+static bool
+take_net(struct reader *r, struct rule *rule, const char *arg)
+{
+	if (addr_parse_net(&rule->net, &rule->bits, arg) != 0)
+		return false;
+	doubts_blocks(r, arg);
+	addr_mask(rule->net.ip, rule->bits);
+	return true;
 }
 
 /* Allow or Deny. */
@@ -1240,11 +1255,8 @@ take_rule(struct reader *r, const struct directive *d, char *arg)
 	};
 	if (arg[0] == '"')
 		return take_list(r, rule, arg);
-	if (addr_parse_net(&rule->net, &rule->bits, arg) == 0) {
-		doubts_blocks(r, arg);
-		addr_mask(rule->net.ip, rule->bits);
+	if (take_net(r, rule, arg))
 		return 0;
-	}
 	if (arg[len - 1] == '.')
 		arg[--len] = '\0';
 	rule->kind = arg[0] == '.' ? RULE_SUFFIX : RULE_NAME;
@@ -1257,24 +1269,34 @@ take_rule(struct reader *r, const struct directive *d, char *arg)
 	return set_string(r, &rule->name, arg);
 }
 
+/* A client, as it is written. */
+static void
+show_client(FILE *out, const struct rule *rule)
+{
+	char net[ADDR_TEXT_SIZE];
+
+	if (rule->kind == RULE_LIST)
+		fprintf(out, "\"%s\"\n", rule->list->path);
+	else if (rule->kind == RULE_SOCKET)
+		fprintf(out, "\"%s\"\n", local_path(rule->socket));
+	else
+		fprintf(out, "%s\n",
+		    rule->kind == RULE_NET
+			? addr_text_net(&rule->net, rule->bits, net)
+			: rule->name);
+}
+
 /* Both in one list, since their order decides. */
 static bool
 show_rules(FILE *out, const struct directive *d, const struct conf *conf)
 {
-	char net[ADDR_TEXT_SIZE];
-
 	(void)d;
 	for (size_t i = 0; i < conf->acl.nrules; i++) {
 		const struct rule *rule = &conf->acl.rules[i];
 
 		show_place(out, conf, rule->line);
-		fprintf(out,
-		    rule->kind == RULE_LIST ? "%s \"%s\"\n" : "%s %s\n",
-		    rule->allow ? "Allow" : "Deny",
-		    rule->kind == RULE_LIST ? rule->list->path
-			: rule->kind == RULE_NET
-			? addr_text_net(&rule->net, rule->bits, net)
-			: rule->name);
+		fputs(rule->allow ? "Allow " : "Deny ", out);
+		show_client(out, rule);
 	}
 	return conf->acl.nrules > 0;
 }
@@ -1448,17 +1470,18 @@ static int
 take_no_auth(struct reader *r, const struct directive *d, char *arg)
 {
 	struct conf *conf = r->conf;
-	struct exempt *list =
-	    grow(r, conf->no_auth, conf->nno_auth, sizeof(*list));
+	struct rule *rule =
+	    grow(r, conf->no_auth, conf->nno_auth, sizeof(*rule));
 
 	(void)d;
-	if (list == NULL)
+	if (rule == NULL)
 		return -1;
-	conf->no_auth = list;
-	doubts_blocks(r, arg);
-	list += conf->nno_auth;
-	list->line = r->line;
-	if (!who_block(&list->clients, arg))
+	conf->no_auth = rule;
+	rule += conf->nno_auth;
+	*rule = (struct rule){ .line = r->line, .kind = RULE_NET };
+	if (arg[0] == '"' && take_list(r, rule, arg) != 0)
+		return -1;
+	if (rule->kind == RULE_NET && !take_net(r, rule, arg))
 		return FAIL(r,
 		    "\"%.60s\" is not an address or a block (a.b.c.d/0 to /32, "
 		    "or IPv6 with /0 to /128)%s",
@@ -1470,12 +1493,10 @@ take_no_auth(struct reader *r, const struct directive *d, char *arg)
 static bool
 show_no_auth(FILE *out, const struct directive *d, const struct conf *conf)
 {
-	char net[ADDR_TEXT_SIZE];
-
-	for (size_t i = 0; i < conf->nno_auth; i++)
-		fprintf(out, "%s %s\n", d->name,
-		    addr_text_block(conf->no_auth[i].clients.net,
-			conf->no_auth[i].clients.bits, net));
+	for (size_t i = 0; i < conf->nno_auth; i++) {
+		fprintf(out, "%s ", d->name);
+		show_client(out, &conf->no_auth[i]);
+	}
 	return conf->nno_auth > 0;
 }
 
@@ -1625,6 +1646,10 @@ show_who(FILE *out, const struct who *who)
 		fprintf(out, "%s \"%s\"",
 		    i + who->nclients == 0 ? " client" : "",
 		    local_path(who->sockets[i]));
+	for (size_t i = 0; i < who->nlists; i++)
+		fprintf(out, "%s \"%s\"",
+		    i + who->nclients + who->nsockets == 0 ? " client" : "",
+		    who->lists[i]->path);
 }
 
 /* Both in one list, since their order decides; "private" is many rules. */
@@ -2345,15 +2370,24 @@ strings_free(char **list, size_t n)
 	free(list);
 }
 
+/* Frees rules for clients. */
+static void
+rules_free(struct rule *rules, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(rules[i].name);
+		if (rules[i].kind == RULE_LIST)
+			list_drop(rules[i].list);
+		if (rules[i].kind == RULE_SOCKET)
+			local_drop(rules[i].socket);
+	}
+	free(rules);
+}
+
 static void
 acl_free(struct acl *acl)
 {
-	for (size_t i = 0; i < acl->nrules; i++) {
-		free(acl->rules[i].name);
-		if (acl->rules[i].kind == RULE_LIST)
-			list_drop(acl->rules[i].list);
-	}
-	free(acl->rules);
+	rules_free(acl->rules, acl->nrules);
 	target_free(&acl->targets);
 	if (acl->users != NULL)
 		secret_wipe(acl->users, acl->nusers * sizeof(*acl->users));
@@ -2412,7 +2446,7 @@ directives_free(struct conf *conf)
 	login_free(&conf->logins);
 	authhelper_free(&conf->auth_helper);
 	group_free(&conf->groups);
-	free(conf->no_auth);
+	rules_free(conf->no_auth, conf->nno_auth);
 	strings_free(conf->hosts_files, conf->nhosts_files);
 	pins_free(&conf->pins);
 	upstream_free(&conf->upstreams);

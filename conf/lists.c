@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "addr.h"
 #include "entry.h"
@@ -142,8 +143,11 @@ list_open(struct reader *r, struct list *list)
 	r->line = list->line;
 	r->keyword = list->directive;
 	if (f == NULL) {
-		reader_say(r, LOG_LEVEL_ERROR, "%.400s: %s", list->path,
-		    safefile_why());
+		reader_say(r, LOG_LEVEL_ERROR, "%.400s: %s%s", list->path,
+		    safefile_why(),
+		    list->addresses && access(list->path, F_OK) != 0
+			? ", and no Listen has this path"
+			: "");
 		return;
 	}
 	few.errors = 0;

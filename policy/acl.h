@@ -37,6 +37,7 @@ struct acl {
 	size_t nnat64;
 };
 
+bool acl_rule_has(const struct rule *, const struct addr *);
 enum verdict acl_client(
     const struct acl *, const struct addr *client, size_t *rule);
 enum verdict acl_answer(const struct rule *, bool matches, bool failed);

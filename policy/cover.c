@@ -32,6 +32,9 @@ suffix_in(const char *other, const char *suffix)
 bool
 cover_client(const struct rule *rule, const struct rule *other)
 {
+	if (rule->kind == RULE_SOCKET || other->kind == RULE_SOCKET)
+		return rule->kind == other->kind &&
+		    rule->socket == other->socket;
 	if (rule->kind == RULE_NET && rule->bits == 0)
 		return true;
 	if (rule->kind == RULE_LIST)

@@ -4,6 +4,7 @@
 #define RULE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "addr.h"
 
@@ -12,12 +13,13 @@ enum rule_kind {
 	RULE_NAME,
 	RULE_SUFFIX,
 	RULE_ANY,
-	RULE_LIST /* whatever the list has */
+	RULE_LIST,  /* whatever the list has */
+	RULE_SOCKET /* the clients at a Unix socket */
 };
 
 struct list;
 
-/* One Allow or Deny. */
+/* One Allow, Deny or NoAuth. */
 struct rule {
 	bool allow;
 	enum rule_kind kind;
@@ -26,6 +28,7 @@ struct rule {
 	char *name;        /* other kinds; a suffix has its dot */
 	struct list *list; /* RULE_LIST: used, see list_drop() */
 	bool below;        /* RULE_LIST: names stand for those below, too */
+	uint16_t socket;   /* RULE_SOCKET: its number, held */
 	unsigned long line;
 };
 

@@ -471,7 +471,7 @@ target_add(struct targets *t, bool allow, unsigned long line, char *text,
 	who += strspn(who, " \t");
 	who = below_take(&rule, text, who);
 	if (*who != '\0') {
-		wrong = who_add(&t->whos, who, at);
+		wrong = who_add(&t->whos, line, who, at);
 		if (wrong != NULL)
 			return wrong;
 		rule.who = t->whos;

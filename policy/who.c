@@ -17,6 +17,7 @@
 #include "addr.h"
 #include "array.h"
 #include "group.h"
+#include "list.h"
 #include "local.h"
 #include "text.h"
 #include "who.h"
@@ -54,37 +55,79 @@ who_block(struct block *block, const char *text)
 	return addr_parse_block(block, text) == 0 || errno == EDOM;
 }
 
-/* Adds a Unix socket, by its path in quotes, which are changed. */
-static const char *
-socket_add(struct who *who, char *text)
+/* Adds a Unix socket.  Returns 0, or -1 with errno. */
+static int
+socket_add(struct who *who, const char *path)
 {
-	size_t len = strlen(text);
 	uint16_t *sockets =
 	    array_room(who->sockets, who->nsockets, sizeof(*sockets));
 
 	if (sockets == NULL)
-		return strerror(ENOMEM);
+		return -1;
 	who->sockets = sockets;
+	sockets[who->nsockets] = local_hold(path);
+	if (sockets[who->nsockets] == 0)
+		return -1;
+	who->nsockets++;
+	return 0;
+}
+
+/* Adds a list of clients.  Returns 0, or -1 with errno. */
+static int
+list_add_to(struct who *who, const char *path, unsigned long line)
+{
+	struct list **lists =
+	    array_room(who->lists, who->nlists, sizeof(*lists));
+
+	if (lists == NULL)
+		return -1;
+	who->lists = lists;
+	lists[who->nlists] = list_use(path, line);
+	if (lists[who->nlists] == NULL)
+		return -1;
+	lists[who->nlists++]->addresses = true;
+	return 0;
+}
+
+/* Adds a path in quotes.  One that begins with an '@' can only be a socket. */
+static const char *
+path_add(struct who *who, char *text, unsigned long line)
+{
+	size_t len = strlen(text);
+	int result;
+
 	if (len < 3 || text[len - 1] != '"' ||
 	    (text[1] != '/' && text[1] != '@'))
 		return "in double quotes there must be the absolute path of a "
-		       "Unix socket";
+		       "Unix socket or of a list";
 	text[len - 1] = '\0';
-	sockets[who->nsockets] = local_hold(text + 1);
+	result = text[1] == '@' ? socket_add(who, text + 1)
+				: list_add_to(who, text + 1, line);
 	text[len - 1] = '"';
-	if (sockets[who->nsockets] == 0)
-		return strerror(errno);
-	who->nsockets++;
-	return NULL;
+	return result == 0 ? NULL : strerror(errno);
+}
+
+/*
+ * Makes list i the Unix socket that its path is of.  Returns 0, or -1 with
+ * errno: it stays a list.
+ */
+int
+who_socket(struct who *who, size_t i)
+{
+	if (socket_add(who, who->lists[i]->path) != 0)
+		return -1;
+	list_drop(who->lists[i]);
+	who->lists[i] = who->lists[--who->nlists];
+	return 0;
 }
 
 static const char *
-client_add(struct who *who, char *text)
+client_add(struct who *who, char *text, unsigned long line)
 {
 	struct block *clients;
 
 	if (text[0] == '"')
-		return socket_add(who, text);
+		return path_add(who, text, line);
 	clients = array_room(who->clients, who->nclients, sizeof(*clients));
 	if (clients == NULL)
 		return strerror(ENOMEM);
@@ -97,6 +140,13 @@ client_add(struct who *who, char *text)
 		      "192.0.2.0/24";
 	who->nclients++;
 	return NULL;
+}
+
+/* Whether a rule is for clients of some kind only. */
+static bool
+has_clients(const struct who *who)
+{
+	return who->nclients + who->nsockets + who->nlists > 0;
 }
 
 /* Takes the next word off the text, or NULL; in quotes there may be blanks. */
@@ -119,7 +169,7 @@ word_take(char **text)
  * "client".
  */
 static const char *
-word_add(struct who *who, enum who_part *part, char *word)
+word_add(struct who *who, enum who_part *part, char *word, unsigned long line)
 {
 	if (*part == WHO_NOTHING && strcasecmp(word, "user") == 0)
 		*part = WHO_USERS;
@@ -129,7 +179,7 @@ word_add(struct who *who, enum who_part *part, char *word)
 	else if (*part == WHO_USERS)
 		return user_add(who, word);
 	else if (*part == WHO_CLIENTS)
-		return client_add(who, word);
+		return client_add(who, word, line);
 	else
 		return "nothing may follow the target but user NAME... and "
 		       "then client ADDRESS[/BITS]...";
@@ -137,7 +187,7 @@ word_add(struct who *who, enum who_part *part, char *word)
 }
 
 static const char *
-who_read(struct who *who, char *text, const char **at)
+who_read(struct who *who, unsigned long line, char *text, const char **at)
 {
 	enum who_part part = WHO_NOTHING;
 	const char *wrong = NULL;
@@ -145,12 +195,11 @@ who_read(struct who *who, char *text, const char **at)
 
 	while (wrong == NULL && (word = word_take(&text)) != NULL) {
 		*at = word;
-		wrong = word_add(who, &part, word);
+		wrong = word_add(who, &part, word, line);
 	}
 	if (wrong == NULL && part == WHO_USERS && who->nusers == 0)
 		return "the name of a user must follow";
-	if (wrong == NULL && part == WHO_CLIENTS &&
-	    who->nclients + who->nsockets == 0)
+	if (wrong == NULL && part == WHO_CLIENTS && !has_clients(who))
 		return "the address of a client must follow";
 	return wrong;
 }
@@ -159,25 +208,27 @@ static bool
 who_same(const struct who *a, const struct who *b)
 {
 	return a->users_len == b->users_len && a->nclients == b->nclients &&
-	    a->nsockets == b->nsockets &&
+	    a->nsockets == b->nsockets && a->nlists == b->nlists &&
 	    (a->nusers == 0 || memcmp(a->users, b->users, a->users_len) == 0) &&
 	    (a->nclients == 0 ||
 		memcmp(a->clients, b->clients,
 		    a->nclients * sizeof(*a->clients)) == 0) &&
 	    (a->nsockets == 0 ||
 		memcmp(a->sockets, b->sockets,
-		    a->nsockets * sizeof(*a->sockets)) == 0);
+		    a->nsockets * sizeof(*a->sockets)) == 0) &&
+	    (a->nlists == 0 ||
+		memcmp(a->lists, b->lists, a->nlists * sizeof(*a->lists)) == 0);
 }
 
 /*
  * Reads "user NAME..." or "client ADDRESS[/BITS]...", where "PATH" of a Unix
- * socket may stand for an address too, or both in this order,
+ * socket or a list may stand for an address too, or both in this order,
  * and puts the result in front of the list, unless the first element is the
  * same.  Changes the text, which must not be empty.  Returns NULL; or what is
  * wrong, with *at set to the word of the text that is wrong.
  */
 const char *
-who_add(struct who **list, char *text, const char **at)
+who_add(struct who **list, unsigned long line, char *text, const char **at)
 {
 	struct who *who = calloc(1, sizeof(*who));
 	const char *wrong;
@@ -185,7 +236,7 @@ who_add(struct who **list, char *text, const char **at)
 	*at = text;
 	if (who == NULL)
 		return strerror(ENOMEM);
-	wrong = who_read(who, text, at);
+	wrong = who_read(who, line, text, at);
 	if (wrong != NULL || (*list != NULL && who_same(who, *list))) {
 		who_free(who);
 		return wrong;
@@ -246,13 +297,6 @@ has_user(const struct who *who, const char *user)
 	return in_groups(who, user);
 }
 
-/* Whether a rule is for clients of some kind only. */
-static bool
-has_clients(const struct who *who)
-{
-	return who->nclients + who->nsockets > 0;
-}
-
 static bool
 has_socket(const struct who *who, uint16_t number)
 {
@@ -263,11 +307,21 @@ has_socket(const struct who *who, uint16_t number)
 }
 
 static bool
+in_lists(const struct who *who, const struct addr *client)
+{
+	for (size_t i = 0; i < who->nlists; i++)
+		if (list_has_addr(who->lists[i], client))
+			return true;
+	return false;
+}
+
+static bool
 has_client(const struct who *who, const struct addr *client)
 {
 	return client->local != 0
 	    ? has_socket(who, client->local)
-	    : addr_in_blocks(client, who->clients, who->nclients);
+	    : addr_in_blocks(client, who->clients, who->nclients) ||
+		in_lists(who, client);
 }
 
 /*
@@ -363,7 +417,19 @@ block_in(const struct block *other, const struct who *who)
 	return false;
 }
 
-/* Counts the clients of one rule that are clients of another one. */
+static bool
+has_list(const struct who *who, const struct list *list)
+{
+	for (size_t i = 0; i < who->nlists; i++)
+		if (who->lists[i] == list)
+			return true;
+	return false;
+}
+
+/*
+ * Counts the clients of one rule that are clients of another one.  A list is
+ * one of them, and only the same list has all that it has.
+ */
 static size_t
 clients_in(const struct who *other, const struct who *who)
 {
@@ -374,6 +440,9 @@ clients_in(const struct who *other, const struct who *who)
 			n++;
 	for (size_t i = 0; i < other->nclients; i++)
 		if (block_in(&other->clients[i], who))
+			n++;
+	for (size_t i = 0; i < other->nlists; i++)
+		if (has_list(who, other->lists[i]))
 			n++;
 	return n;
 }
@@ -387,7 +456,7 @@ who_covers(const struct who *who, const struct who *other)
 	    (!has_clients(who) ||
 		(has_clients(other) &&
 		    clients_in(other, who) ==
-			other->nclients + other->nsockets));
+			other->nclients + other->nsockets + other->nlists));
 }
 
 /* Returns whether two rules have some clients and users in common. */
@@ -413,6 +482,9 @@ who_free(struct who *list)
 		for (size_t i = 0; i < list->nsockets; i++)
 			local_drop(list->sockets[i]);
 		free(list->sockets);
+		for (size_t i = 0; i < list->nlists; i++)
+			list_drop(list->lists[i]);
+		free(list->lists);
 		free(list);
 		list = next;
 	}

@@ -11,6 +11,7 @@ struct addr;
 struct block;
 struct group;
 struct groups;
+struct list;
 
 /* For whom a rule is that is not for everybody.  It owns what it points to. */
 struct who {
@@ -23,7 +24,13 @@ struct who {
 	struct block *clients;
 	size_t nclients;
 	uint16_t *sockets; /* numbers of Unix sockets, which are clients too */
-	size_t nsockets;   /* 0, as nclients: any client */
+	size_t nsockets;
+	/*
+	 * Lists of clients, used, see list_drop().  Each path is one at first,
+	 * until who_socket() says that it is a socket.
+	 */
+	struct list **lists;
+	size_t nlists; /* 0, as nclients and nsockets: any client */
 	struct who *next;
 };
 
@@ -35,7 +42,9 @@ struct asker {
 	bool plain;       /* it asks for no tunnel */
 };
 
-const char *who_add(struct who **list, char *text, const char **at);
+const char *who_add(
+    struct who **list, unsigned long line, char *text, const char **at);
+int who_socket(struct who *, size_t i);
 int who_join(struct who *list, const struct groups *);
 bool who_block(struct block *, const char *text);
 bool who_holds(const struct who *, const struct asker *);

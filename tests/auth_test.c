@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: conn/auth.c base/secret.c policy/authcache.c base/memo.c base/intern.c base/text.c base/array.c policy/authhelper.c policy/group.c policy/who.c parse.c base/addr.c base/local.c base/name.c http/refusal.c */
+/* LINK: conn/auth.c base/secret.c base/sys.c base/program.c policy/list.c policy/authcache.c base/memo.c base/intern.c base/text.c base/array.c policy/authhelper.c policy/group.c policy/who.c parse.c base/addr.c base/local.c base/name.c http/refusal.c */
 /*
  * Delays credentials for every debt that a client can have, to the
  * millisecond.  The end of a wait must be in the future: a deadline that is now

@@ -505,7 +505,7 @@ meant() {
 	says 'AuthHelper "/bin"' '/bin is not a program'
 	takes 'AuthHelper "/bin/sh"\nAllowTo * user anybody\nUserGroup ci alice\n'
 	says 'NoAuth office.example' 'is not an address or a block'
-	says 'NoAuth "10.0.0.1"' 'write it without quotes'
+	says 'NoAuth "10.0.0.1"' 'an address or a name stands without quotes'
 	says 'UserGroup ci' 'the users of the group must follow'
 	says 'UserGroup @ci alice' 'without @ here'
 	says 'UserGroup ci @ops' 'a group has users alone'

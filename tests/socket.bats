@@ -103,6 +103,72 @@ sessions_have() {
 	[[ $OUT == *"$1"* ]]
 }
 
+@test "socket: the path of a client is a socket where some line listens on it or it is there, and else a list of addresses" {
+	local line why
+
+	printf '127.0.0.1\n192.0.2.0/24\n' >"$DIR/office"
+	printf '127.0.0.9\n' >"$DIR/guests"
+	printf '192.0.2.9\n' >"$DIR/far"
+	peer_start srv server echo
+	# Lines that listen come last.
+	adit_start "Allow \"$SOCKET\"" "Deny \"$DIR/other\"" "Deny \"$DIR/guests\"" \
+	    "Allow 127.0.0.0/8" "BasicAuth u p" "NoAuth \"$SOCKET\"" \
+	    "NoAuth \"$DIR/office\"" \
+	    "AllowTo 127.0.0.1/32:$srv_PORT client \"$DIR/far\" \"$DIR/office\" \"$SOCKET\"" \
+	    "AllowTo 127.0.0.4 client \"$DIR/far\"" \
+	    "Listen \"$SOCKET\"" "Listen \"$DIR/other\"" "Listen \"$DIR/third\"" \
+	    "Listen 127.0.0.1"
+	client tunnel "127.0.0.1:$srv_PORT" rtt 2 100 shut eof
+	"$PEER" client 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" rtt 2 100 shut eof
+	"$PEER" client -b 127.0.0.7 127.0.0.1 "$PORT" \
+	    send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.0\r\n\r\n" refused 407
+	"$PEER" client -b 127.0.0.9 127.0.0.1 "$PORT" send '' refused 403
+	"$PEER" client "$DIR/other" 0 send '' refused 403
+	"$PEER" client "$DIR/third" 0 send '' refused 403
+	client send "CONNECT 127.0.0.4:1 HTTP/1.0\r\n\r\n" refused 403
+	log_wait "Refused client $DIR/other, uid $UID_OF: line [0-9]* of"
+	log_wait "Refused client $DIR/third, uid $UID_OF: no rule matches"
+
+	says "$SOCKET" - "127.0.0.1:$srv_PORT"
+	file_says "^client $SOCKET: allowed by line [0-9]*: Allow \"$SOCKET\"" "$DIR/out"
+	file_says "no credentials are required, by line [0-9]*: NoAuth \"$SOCKET\"" "$DIR/out"
+	file_says '^answer: 200' "$DIR/out"
+	says "$DIR/third" - "127.0.0.1:$srv_PORT"
+	file_says "^client $DIR/third: refused: no Allow matches" "$DIR/out"
+	says 127.0.0.1 - "127.0.0.1:$srv_PORT"
+	file_says "^list $DIR/office: matched by line 1: 127.0.0.1" "$DIR/out"
+	"$ADIT" -T -c "$CONF" >"$DIR/out"
+	has_line "$DIR/out" "Allow \"$SOCKET\""
+	has_line "$DIR/out" "NoAuth \"$DIR/office\""
+	has_line "$DIR/out" "AllowTo 127.0.0.1:$srv_PORT client \"$SOCKET\" \"$DIR/far\" \"$DIR/office\""
+	# A reload that denies the socket ends its tunnels, where that is wanted.
+	client_start held "$SOCKET" 0 tunnel "127.0.0.1:$srv_PORT" rtt 1 10 hold
+	wait_for log_has "Established connection"
+	sed -i.bak "s,^Allow \"$SOCKET\",Deny \"$SOCKET\"\nReloadTunnels judge," "$CONF"
+	reload
+	log_wait 'ReloadTunnels: the new rules refuse 1 open tunnel'
+
+	# What is neither, and what is wrong in a list.
+	printf 'name.example\n' >"$DIR/names"
+	while IFS='|' read -r line why; do
+		adit_conf "$line"
+		says
+		grep -qF -- "$why" "$DIR/out"
+	done <<-END
+	AllowTo * client "$DIR/none"|AllowTo: $DIR/none: No such file or directory, and no Listen has this path
+	Allow "$DIR/none"|Allow: $DIR/none: No such file or directory, and no Listen has this path
+	NoAuth "$DIR/none"|NoAuth: $DIR/none: No such file or directory, and no Listen has this path
+	AllowTo * client "$DIR"|AllowTo: $DIR: not a regular file
+	AllowTo * client "$DIR/names"|$DIR/names:1: clients in a list must be addresses or blocks
+	AllowTo * client "s"|in double quotes there must be the absolute path of a Unix socket or of a list
+	AllowTo "$DIR/none"|AllowTo: $DIR/none: No such file or directory
+	END
+	# One that is there may be handed over.
+	adit_conf "Allow \"$DIR/third\"" "AllowTo * client \"$DIR/third\""
+	says "$DIR/third" - 192.0.2.1:80
+	file_says '^answer: 200' "$DIR/out"
+}
+
 @test "socket: limits count each user of it, in all its sockets, and no client that has an address" {
 	peer_start srv server echo
 	adit_start "Listen 127.0.0.1" "Listen \"$SOCKET\"" \
@@ -225,12 +291,6 @@ limited() {
 	adit_conf "Listen \"$DIR/s\"" "Listen \"$DIR/s\""
 	says
 	file_says "$DIR/s is already covered by $DIR/s of an earlier line" "$DIR/out"
-	adit_conf "AllowTo * client \"$DIR/s\""
-	says
-	file_says 'no Listen and no ListenProxy has this socket' "$DIR/out"
-	adit_conf "AllowTo * client \"s"
-	says
-	file_says 'there must be the absolute path of a Unix socket' "$DIR/out"
 	[ -f "$DIR/file" ] && [ -S "$DIR/live" ] && [ ! -e "$DIR/s" ]
 
 	# What a killed one has left is replaced; a drain ends with the file gone.
