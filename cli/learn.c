@@ -17,6 +17,7 @@
 #include "addr.h"
 #include "array.h"
 #include "learn.h"
+#include "local.h"
 #include "name.h"
 #include "program.h"
 #include "target.h"
@@ -26,7 +27,8 @@
 enum {
 	VALUE_SIZE = 512, /* bytes of a value that is used, with its NUL */
 	RULE_SIZE = 1024, /* bytes of a rule, with its NUL */
-	SORTED_MIN = 4096 /* reports until they are first sorted */
+	CLIENT_SIZE = LOCAL_SIZE + 2, /* of its client: a path with quotes */
+	SORTED_MIN = 4096             /* reports until they are first sorted */
 };
 
 /* What is wanted of a line of the log. */
@@ -50,7 +52,7 @@ struct line {
 struct report {
 	char *host; /* owned; folded, or an address */
 	unsigned long port;
-	char *user, *client; /* owned */
+	char *user, *client; /* owned; a client as it is written in a rule */
 };
 
 static struct {
@@ -290,6 +292,29 @@ lifts_floor(const char *host)
 	    acl_floor(&nothing, &addr, &asker, NULL) != NULL;
 }
 
+/*
+ * Makes the client of a rule: the path of a Unix socket is in quotes.  Returns
+ * false if it is neither that nor an address.
+ */
+static bool
+client_write(char to[CLIENT_SIZE], const char *client)
+{
+	bool path = client[0] == '/' || client[0] == '@';
+	struct addr addr;
+
+	to[0] = '\0';
+	if (client[0] == '\0')
+		return true;
+	if (strchr(client, '"') != NULL || strlen(client) >= LOCAL_SIZE ||
+	    (!path && addr_parse(&addr, client) != 0))
+		return false;
+	for (const char *p = client; *p != '\0'; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			return false;
+	snprintf(to, CLIENT_SIZE, path ? "\"%s\"" : "%s", client);
+	return true;
+}
+
 /* Makes the target of a rule. */
 static void
 target_write(char *to, size_t size, const char *host, unsigned long port)
@@ -313,7 +338,6 @@ is_writable(
 
 	if (port < 1 || port > 65535 ||
 	    user[strcspn(user, " \t\"#@")] != '\0' ||
-	    (client[0] != '\0' && addr_parse(&addr, client) != 0) ||
 	    (addr_parse(&addr, host) != 0 && !name_fold(host)))
 		return false;
 	for (const char *p = user; *p != '\0'; p++)
@@ -333,10 +357,9 @@ static int
 line_take(const char *text, bool whole)
 {
 	static struct line l;
-	char *host = l.value[VALUE_HOST];
+	char *host = l.value[VALUE_HOST], client[CLIENT_SIZE];
 	const char *user = r.users ? l.value[VALUE_USER] : "";
 	unsigned long port;
-	const char *client;
 
 	if (!whole || !line_read(&l, text)) {
 		r.foreign++;
@@ -345,8 +368,9 @@ line_take(const char *text, bool whole)
 	if (strcmp(l.value[VALUE_VERDICT], "report") != 0)
 		return 0;
 	port = strtoul(l.value[VALUE_PORT], NULL, 10);
-	client = r.clients || lifts_floor(host) ? l.value[VALUE_CLIENT] : "";
-	if (is_writable(host, port, user, client))
+	if (client_write(client,
+		r.clients || lifts_floor(host) ? l.value[VALUE_CLIENT] : "") &&
+	    is_writable(host, port, user, client))
 		return report_add(host, port, user, client);
 	r.unwritable++;
 	return 0;

@@ -161,27 +161,34 @@ report() {
 		report cut.test 443 null 192.0.2.7 | cut -c 1-90
 		echo '{"verdict":"report","host":"*","port":1}'
 		report '*' 443 null 192.0.2.7
+		report c.example.test 443 null "$DIR/ci 1.sock"
+		report 169.254.169.253 443 '"ci"' "$DIR/ci 1.sock"
+		report 127.0.0.1 443 null "$DIR/x\\\"y"
 	} >"$DIR/log"
 	"$ADIT" -t -r "$DIR/log" >"$DIR/rules" 2>"$DIR/err"
 	diff -u - "$DIR/rules" <<-EOF
 	AllowTo [2001:db8::1]:8443
+	AllowTo 169.254.169.253:443 client "$DIR/ci 1.sock"
 	AllowTo 169.254.169.254:80 client 127.0.0.1
 	AllowTo private.:443
 	AllowTo example.test:443
 	AllowTo a.example.test:80
 	AllowTo b.example.test:443
+	AllowTo c.example.test:443
 	EOF
 	diff -u - "$DIR/err" <<-EOF
 	$DIR/log: 4 lines are cut, or no decisions
-	$DIR/log: 4 reports cannot be written as a rule
+	$DIR/log: 5 reports cannot be written as a rule
 	EOF
 	"$ADIT" -t -r - user client <"$DIR/log" >"$DIR/rules" 2>/dev/null
 	has_line "$DIR/rules" "AllowTo b.example.test:443 user alice client 192.0.2.8"
+	has_line "$DIR/rules" "AllowTo c.example.test:443 client \"$DIR/ci 1.sock\""
 	"$ADIT" -t -r "$DIR/log" user >"$DIR/rules" 2>/dev/null
 	has_line "$DIR/rules" "AllowTo b.example.test:443 user alice ci"
 	# The rules allow what was reported.
 	adit_conf "ConnectPort 443" "ConnectPort 8443" "Allow 192.0.2.0/24" \
-	    "BasicAuth alice pw" "BasicAuth ci pw" "BasicAuth abc pw"
+	    "BasicAuth alice pw" "BasicAuth ci pw" "BasicAuth abc pw" \
+	    "Listen \"$DIR/ci 1.sock\""
 	cat "$DIR/rules" >>"$CONF"
 	judges 0 <<-EOF
 	192.0.2.7 ci b.example.test:443 allow
