@@ -383,6 +383,14 @@ sanitized() {
 	grep -qa __asan_init "$ADIT"
 }
 
+# recipe_print FILE: prints a recipe with a user, lists and a program that are
+# here.
+recipe_print() {
+	sed -e 's/^User adit$/User nobody/' \
+	    -e "s,\"/etc/adit/,\"$BATS_TEST_DIRNAME/recipes/lists/," \
+	    -e 's,"/usr/lib/squid/[^ ]*,"/bin/sh,' "$1"
+}
+
 # network ADDRESS...: from here on adit, peers and name servers run in a network
 # of their own, a machine that has these addresses; INSIDE=(COMMAND...) runs
 # other commands there.  Call it before namespaces and name_server.
@@ -640,7 +648,7 @@ checks() {
 
 	timeout 20 "${4:-$ADIT}" -t -c "$1" >"$2" 2>"$3" || status=$?
 	[ "$status" = 0 ] || [ "$status" = 71 ] || return "$status"
-	sed -i.all -E '/:[0-9]+: (LogFile|AccessLog|PidFile|Listen|Port): /d' "$3"
+	sed -i.all -E '/:[0-9]+: (LogFile|AccessLog|DecisionLog|PidFile|Listen|Port): /d' "$3"
 	sed -i.all -e 's/, but a start .*would fail$//' \
 	    -e '/: note: .* is in use, /d' "$2"
 }

@@ -4,13 +4,15 @@
 
 load helper
 
-RECIPES=(office bastion egress sandbox parent reverse)
+RECIPES=(office guests bastion egress ci sandbox ldap parent reverse)
 OPEN_PORTS=(22 80 443)
+LISTS=$BATS_TEST_DIRNAME/recipes/lists
 
-# recipe NAME: starts adit with this recipe; only the paths and, if the tests
-# have another one, the user are changed.
+# recipe NAME [LISTS]: starts adit with this recipe; only the paths and, if the
+# tests have another one, the user are changed.
 recipe() {
 	sed -e "s,\"/var/log/adit/,\"$DIR/," -e "s,\"/run/adit/,\"$DIR/," \
+	    -e "s,\"/etc/adit/,\"${2:-$LISTS}/," \
 	    -e "s/^User .*/User ${ADIT_TEST_USER:-nobody}/" \
 	    "$BATS_TEST_DIRNAME/recipes/$1.conf" >"$CONF"
 	PORT=8888
@@ -104,25 +106,28 @@ asked() {
 		sed -i.bak -e 's/\\-/-/g' -e 's/\\e/\\/g' "$name"
 		rm "$name.bak"
 	done
-	for name in 1 2 3 4 5 6; do
-		diff -u "$BATS_TEST_DIRNAME/recipes/${RECIPES[name - 1]}.conf" \
-		    "$DIR/recipe.$name"
+	for name in "${!RECIPES[@]}"; do
+		diff -u "$BATS_TEST_DIRNAME/recipes/${RECIPES[name]}.conf" \
+		    "$DIR/recipe.$((name + 1))"
 	done
-	[ ! -e "$DIR/recipe.7" ]
-	[ "$(printf '%s\n' "$BATS_TEST_DIRNAME"/recipes/* | wc -l)" = 6 ]
+	[ "$(printf '%s\n' "$DIR"/recipe.* | wc -l)" = "${#RECIPES[@]}" ]
+	[ "$(printf '%s\n' "$BATS_TEST_DIRNAME"/recipes/*.conf | wc -l)" = "${#RECIPES[@]}" ]
 }
 
 @test "recipes: each file has no error and gives no warning" {
 	local name
 
 	for name in "${RECIPES[@]}"; do
-		# The user need not exist here.
-		sed 's/^User adit$/User nobody/' \
-		    "$BATS_TEST_DIRNAME/recipes/$name.conf" >"$DIR/$name.conf"
+		recipe_print "$BATS_TEST_DIRNAME/recipes/$name.conf" \
+		    >"$DIR/$name.conf"
 		checks "$DIR/$name.conf" "$DIR/out" "$DIR/err"
 		# The manual says why this one is right.
 		[ "$name" != parent ] || sed -i.bak \
 		    '/: warning: DenyTo: no effect on names that go to the parent/d' \
+		    "$DIR/err"
+		# So it does here: this one is to be taken out in the end.
+		[ "$name" != sandbox ] || sed -i.bak \
+		    '/: notice: ReportTo: what this line matches is allowed/d' \
 		    "$DIR/err"
 		[ ! -s "$DIR/err" ]
 		grep -q 'the configuration is right' "$DIR/out"
@@ -269,27 +274,197 @@ asked() {
 	    "$DIR/access.log"
 }
 
-@test "recipes: a container without a network reaches the names on the list through its socket, and nothing else" {
+# hello NAME: sets HELLO to a TLS hello, as a TEXT of the peer, and ANSWER to
+# that of a server.
+hello() {
+	HELLO=$("$BUILD/flight_test" "$1" "")
+	ANSWER=$("$BUILD/flight_test" - answer)
+}
+
+# secure FROM TARGET [NAME]: a tunnel in which the client speaks TLS for the name
+# of the target or another one.
+secure() {
+	hello "${3:-${2%:*}}"
+	ask "$1" - "$2" expect 'HTTP/1.1 200 Connection established\r\n\r\n' \
+	    send "$HELLO" expect "${SAID-$ANSWER}" shut eof
+}
+
+# tls_servers ADDRESS...: servers at port 443 that answer to a hello.
+tls_servers() {
+	hello x
+	for at; do
+		peer_start TLS server -a "$at" -p 443 skip '\x16\x03' send "$ANSWER" sink
+	done
+}
+
+@test "recipes: CI runners reach what is on the lists, by TLS for the name they ask for, and nothing else" {
+	local alert='\x15\x03\x01\x00\x02\x02'
+
+	network 10.20.0.1 10.20.0.7 10.20.0.8 10.99.0.1 8.8.8.8 9.9.9.9 10.9.9.9
+	name_server registry.example.org=8.8.8.8 a.packages.example.org=8.8.8.8 \
+	    inner.packages.example.org=10.9.9.9 git.example.com=9.9.9.9 \
+	    a.malware.example=8.8.8.8 other.example=8.8.8.8
+	tls_servers 8.8.8.8 10.9.9.9
+	peer_start SSH echod -a 9.9.9.9 -p 22
+	AT=10.20.0.1
+	recipe ci
+
+	secure 10.20.0.7 registry.example.org:443
+	secure 10.20.0.7 a.packages.example.org:443
+	goes 10.20.0.8 - git.example.com:22
+	# Another name of the same server, and no TLS.
+	SAID=$alert'\x70' secure 10.20.0.7 registry.example.org:443 other.example
+	ask 10.20.0.7 - registry.example.org:443 skip '\r\n\r\n' \
+	    send 'SSH-2.0-x\r\n' eof
+	# Other names, other ports, and a runner that does not release.
+	stays 403 10.20.0.7 - other.example:443 8.8.8.8:443 packages.example.org:443 \
+	    registry.example.org:22 git.example.com:22 a.malware.example:443 \
+	    inner.packages.example.org:443
+	decides 'DenyTo private' 10.20.0.7 - inner.packages.example.org:443
+	decides 'DenyTo .*blocked" below because .*' 10.20.0.7 - a.malware.example:443
+	stays 403 10.99.0.1 - registry.example.org:443
+	# Whoever is refused learns why, and so do those who read the log.
+	stays 403 10.20.0.7 - a.malware.example:443
+	grep -q 'On the list of bad names' "$DIR/reply"
+	grep -q 'ci@example.com' "$DIR/reply"
+	wait_for grep -q '"host":"a.malware.example".*"verdict":"deny"' "$DIR/decisions.log"
+}
+
+@test "recipes: an agent without a network reaches what was learned through its socket, and nothing else" {
+	local socket=$DIR/agent/proxy.sock
+
 	network 8.8.8.8 9.9.9.9 10.0.0.5 169.254.169.254
-	name_server git.example.com=8.8.8.8 pip.packages.example.org=9.9.9.9 \
-	    other.example.com=8.8.8.8 meta.packages.example.org=169.254.169.254
-	open_everywhere
-	mkdir -m 755 "$DIR/ci"
-	recipe sandbox
+	name_server git.example.com=8.8.8.8 pip.example.org=9.9.9.9 \
+	    other.example.com=8.8.8.8 meta.example.org=169.254.169.254
+	tls_servers 8.8.8.8
+	peer_start PIP echod -a 9.9.9.9 -p 443
+	mkdir -m 755 "$DIR/agent" "$DIR/agent.d"
+	stderr_expected 'notice: ReportTo'
+	recipe sandbox "$DIR"
 	# The adit in the container, in the lines of the manual.
 	printf '%s\n' "User ${ADIT_TEST_USER:-nobody}" "Port 8888" \
-	    "Listen 127.0.0.1" "Upstream http \"$DIR/ci/proxy.sock\"" \
-	    >"$DIR/inner.conf"
+	    "Listen 127.0.0.1" "Upstream http \"$socket\"" >"$DIR/inner.conf"
 	also_start inner
 	AT=127.0.0.1
-	goes 127.0.0.1 - git.example.com:443 pip.packages.example.org:443
-	wait_for grep -q "\"client\":\"$DIR/ci/proxy.sock\"" "$DIR/access.log"
+
+	# Learning: all names, but no other port and nothing private.
+	secure 127.0.0.1 git.example.com:443
+	goes 127.0.0.1 - pip.example.org:443
+	wait_for grep -q "\"client\":\"$socket\"" "$DIR/access.log"
 	# The answer of the one outside comes through as it is.
-	stays 403 127.0.0.1 - other.example.com:443 git.example.com:80 \
-	    meta.packages.example.org:443 8.8.8.8:443 127.0.0.1:443 \
-	    localhost:443 10.0.0.5:443 169.254.169.254:443
-	decides 'DenyTo private' "$DIR/ci/proxy.sock" - meta.packages.example.org:443
+	stays 403 127.0.0.1 - pip.example.org:80 meta.example.org:443 \
+	    127.0.0.1:443 localhost:443 10.0.0.5:443 169.254.169.254:443
+	decides 'DenyTo private' "$socket" - meta.example.org:443
+
+	# Enforcement, as the manual says.
+	wait_for grep -q '"host":"pip.example.org"' "$DIR/decisions.log"
+	"$ADIT" -t -r "$DIR/decisions.log" >"$DIR/agent.d/learned.conf"
+	[ "$(cat "$DIR/agent.d/learned.conf")" = "AllowTo pip.example.org:443" ]
+	sed -i.bak '/^ReportTo/d' "$CONF"
+	kill -HUP "$(cat "$DIR/adit.pid")"
+	wait_for grep -q 'Reloading config file finished' "$DIR/adit.log"
+	goes 127.0.0.1 - pip.example.org:443
+	stays 403 127.0.0.1 - other.example.com:443 8.8.8.8:443 \
+	    meta.example.org:443
 	fails asked other.example.com
+}
+
+@test "recipes: guests reach the internet without a password, and only staff reach the office" {
+	local alice=alice:wonderland
+
+	network 10.50.0.1 10.50.0.7 10.50.0.8 10.1.0.5 10.60.0.1 8.8.8.8 198.51.100.1
+	name_server web.example=8.8.8.8 wiki.corp.example.com=10.1.0.5 \
+	    other.corp.example.com=10.1.0.5
+	OPEN_PORTS=(25 443 993)
+	open_everywhere
+	AT=10.50.0.1
+	recipe guests
+
+	goes 10.50.0.7 - web.example:443 web.example:993 8.8.8.8:443
+	goes 10.50.0.7 "$alice" wiki.corp.example.com:443 web.example:443
+	stays 403 10.50.0.7 - wiki.corp.example.com:443 10.1.0.5:443 \
+	    198.51.100.1:443 10.50.0.1:8888 web.example:25 127.0.0.1:443
+	stays 403 10.50.0.7 - 10.1.0.5:443
+	grep -q 'The office is for staff, with a password' "$DIR/reply"
+	stays 403 10.50.0.7 "$alice" 10.1.0.5:443 other.corp.example.com:443
+	stays 407 10.50.0.7 alice:other web.example:443
+	stays 403 10.60.0.1 - web.example:443
+	wait_for grep -q ' 10.50.0.7 alice wiki.corp.example.com:443 ' "$DIR/access.log"
+	# How machines find it, and that none of them can have all of it.
+	"$PEER" client -b 10.50.0.8 "$AT" 8888 \
+	    send 'GET /wpad.dat HTTP/1.1\r\nHost: wpad.example.com\r\n\r\n' \
+	    skip 'x-ns-proxy-autoconfig' skip 'PROXY 10.50.0.1:8888'
+	client_start MANY -n 60 -b 10.50.0.7 "$AT" 8888 send C hold
+	wait_for full_for 10.50.0.7
+	goes 10.50.0.8 - web.example:443
+}
+
+# directory ADDRESS: a directory with the users alice and dora.
+directory() {
+	need_command slapd
+	[ -x /usr/lib/squid/basic_ldap_auth ] ||
+		skip "needs /usr/lib/squid/basic_ldap_auth"
+	mkdir "$DIR/ldap"
+	cat >"$DIR/slapd.conf" <<-END
+	include /etc/ldap/schema/core.schema
+	include /etc/ldap/schema/cosine.schema
+	include /etc/ldap/schema/inetorgperson.schema
+	pidfile $DIR/slapd.pid
+	modulepath /usr/lib/ldap
+	moduleload back_ldif
+	database ldif
+	suffix dc=example,dc=org
+	directory $DIR/ldap
+	END
+	slapadd -f "$DIR/slapd.conf" >"$DIR/slapadd" 2>&1 <<-END ||
+	dn: dc=example,dc=org
+	objectClass: domain
+	dc: example
+
+	dn: ou=people,dc=example,dc=org
+	objectClass: organizationalUnit
+	ou: people
+
+	dn: uid=alice,ou=people,dc=example,dc=org
+	objectClass: inetOrgPerson
+	uid: alice
+	cn: alice
+	sn: alice
+	userPassword: wonder land
+
+	dn: uid=dora,ou=people,dc=example,dc=org
+	objectClass: inetOrgPerson
+	uid: dora
+	cn: dora
+	sn: dora
+	userPassword: secret
+	END
+		skip "needs a slapd that takes a directory: $(tail -n 1 "$DIR/slapadd")"
+	"${INSIDE[@]}" slapd -d 0 -f "$DIR/slapd.conf" -h "ldap://$1:389" \
+	    >"$DIR/slapd.out" 2>&1 </dev/null 3>&- &
+	own_pid $!
+	wait_for "$PEER" client "$1" 389
+}
+
+@test "recipes: users of a directory reach the internet, and its administrators what is inside" {
+	network 10.1.0.1 10.1.2.3 10.1.0.9 10.1.9.4 10.2.0.1 8.8.8.8
+	directory 10.1.0.9
+	name_server web.example=8.8.8.8 ldap.example.org=10.1.0.9
+	OPEN_PORTS=(443)
+	open_everywhere
+	AT=10.1.0.1
+	recipe ldap
+
+	goes 10.1.2.3 'alice:wonder land' web.example:443 10.1.2.3:443
+	goes 10.1.2.3 dora:secret web.example:443
+	stays 403 10.1.2.3 dora:secret 10.1.2.3:443
+	stays 407 10.1.2.3 - web.example:443
+	stays 407 10.1.2.3 dora:wrong web.example:443
+	stays 407 10.1.2.3 '*:secret' web.example:443
+	goes 10.1.9.4 - web.example:443
+	stays 403 10.1.9.4 - 10.1.2.3:443
+	stays 403 10.2.0.1 dora:secret web.example:443
+	wait_for grep -q ' 10.1.2.3 alice 10.1.2.3:443 ' "$DIR/access.log"
 }
 
 # parent_ready NAME: for wait_for.
