@@ -39,7 +39,7 @@ IPC = ipc/baton.o ipc/board.o ipc/question.o ipc/share.o ipc/turns.o
 IO = io/loop.o io/lot.o io/pipe.o io/race.o io/relay.o
 HTTP = parse.o http/fields.o http/front.o http/http.o http/page.o \
 	http/preface.o http/refusal.o http/reverse.o http/rewrite.o http/stranger.o http/via.o
-TLS = tls/flight.o tls/hello.o
+TLS = tls/alert.o tls/flight.o tls/hello.o
 POLICY = acl.o policy/authcache.o policy/authhelper.o policy/automaton.o \
 	policy/backtrack.o policy/bracket.o policy/code.o policy/cover.o policy/entry.o \
 	policy/filter.o policy/group.o policy/list.o policy/login.o policy/machine.o \
@@ -47,11 +47,11 @@ POLICY = acl.o policy/authcache.o policy/authhelper.o policy/automaton.o \
 	policy/suffix.o policy/target.o policy/upstream.o policy/who.o
 CONF = conf/conf.o conf/directives.o conf/doubts.o conf/include.o \
 	conf/lists.o conf/reader.o
-CONN = worker.o conn/ask.o conn/auth.o conn/carry.o conn/client.o conn/conn.o \
+CONN = worker.o conn/aim.o conn/ask.o conn/auth.o conn/carry.o conn/client.o conn/conn.o \
 	conn/decision.o conn/exchange.o conn/forward.o conn/head.o conn/life.o \
 	conn/namecache.o conn/parent.o conn/parking.o conn/peeruser.o conn/reach.o \
 	conn/reply.o conn/request.o conn/say.o conn/self.o \
-	conn/sender.o conn/stats.o conn/store.o conn/vet.o
+	conn/sender.o conn/stats.o conn/store.o conn/transparent.o conn/vet.o
 DESK = desk/checker.o desk/desk.o desk/helper.o desk/hosts.o desk/matter.o
 MASTER = proxy.o master/adopt.o master/budget.o master/child.o master/court.o \
 	master/gen.o master/guard.o master/handover.o master/identity.o master/judge.o master/links.o \

@@ -490,6 +490,10 @@ greet(const struct gen *gen)
 static void
 log_start(const struct gen *gen)
 {
+	static const char *const purposes[INLETS] = { [INLET_PROXY] = "",
+		[INLET_PREFACE] = " for load balancers",
+		[INLET_HTTP] = " for transparent HTTP",
+		[INLET_TLS] = " for transparent TLS" };
 	char at[ADDR_TEXT_SIZE];
 
 	log_line(
@@ -497,8 +501,7 @@ log_start(const struct gen *gen)
 	for (size_t i = 0; i < gen->listeners.n; i++)
 		log_line(LOG_LEVEL_INFO, "Listening on %s%s",
 		    addr_text_port(&gen->listeners.at[i], at),
-		    gen->listeners.proxied >> i & 1 ? " for load balancers"
-						    : "");
+		    purposes[gen->listeners.inlets[i]]);
 	if (gen->listeners.given)
 		log_line(LOG_LEVEL_INFO,
 		    "The sockets come from the service manager; Port and "

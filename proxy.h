@@ -12,6 +12,7 @@
 #include "bounds.h"
 #include "clock.h"
 #include "compiler.h"
+#include "inlet.h"
 #include "log.h"
 #include "memo.h"
 #include "name.h"
@@ -57,6 +58,7 @@
 #include "via.h"
 
 /* tls: what a TLS handshake says in the clear */
+#include "alert.h"
 #include "flight.h"
 #include "hello.h"
 
@@ -86,6 +88,7 @@
 #include "reader.h"
 
 /* conn: a connection and its life, in a worker */
+#include "aim.h"
 #include "ask.h"
 #include "auth.h"
 #include "conn.h"

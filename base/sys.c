@@ -492,6 +492,29 @@ sys_unshare(void *p, size_t size)
 }
 
 /*
+ * Finds out where a client wanted to go before a firewall on this machine sent
+ * it here: iptables or nftables REDIRECT.  Other ways of interception leave that
+ * to getsockname().  Returns 0, or -1 with errno: it is not known.
+ */
+int
+sys_aim(int fd, struct sockaddr_storage *to)
+{
+#ifdef __linux__
+	enum { ORIGINAL_DST = 80 }; /* SO_ORIGINAL_DST, and that of IPv6 */
+	socklen_t len = sizeof(*to);
+
+	return getsockopt(fd, IPPROTO_IP, ORIGINAL_DST, to, &len) == 0
+	    ? 0
+	    : getsockopt(fd, IPPROTO_IPV6, ORIGINAL_DST, to, &len);
+#else
+	(void)fd;
+	(void)to;
+	errno = ENOPROTOOPT;
+	return -1;
+#endif
+}
+
+/*
  * Finds out who is at the other end of a local socket: the user and group with
  * which it was connected.  Returns 0, or -1 with errno.
  */

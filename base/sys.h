@@ -37,6 +37,7 @@ int sys_syslog_connect(int fd);
 int sys_syslog_send(int fd, const char *line, size_t len);
 void *sys_share(size_t);
 void sys_unshare(void *, size_t);
+int sys_aim(int fd, struct sockaddr_storage *);
 int sys_peer(int fd, uid_t *, gid_t *);
 uid_t sys_overflow_uid(void);
 int sys_memory(size_t);

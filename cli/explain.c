@@ -61,11 +61,20 @@ static struct {
 	const char *user;      /* as given */
 	char *head;            /* of a plain request */
 	bool answered;         /* the answer is printed: no check follows */
+	bool transparent;      /* the client knows of no proxy */
 	bool briefly;          /* one of many: only the outcome is wanted */
 	const struct addr *at; /* instead of those of the name, or NULL */
 	struct outcome outcome;
 	char client[ADDR_TEXT_SIZE], target[SHOWN_SIZE]; /* to be printed */
 } e;
+
+/* Whether a target has the form that methods other than CONNECT use. */
+static bool
+is_plain(const char *target)
+{
+	return strpbrk(target, "\r\n") == NULL &&
+	    (target[0] == '/' || strstr(target, "://") != NULL);
+}
 
 /* Output. */
 
@@ -76,8 +85,11 @@ refuse(enum refusal refusal)
 	const struct refusal_row *row = refusal_row(refusal);
 
 	e.outcome.refusal = refusal;
-	printf("answer: %d %s, %s\n", row->status,
-	    refusal_answer(refusal, row->status), row->type);
+	printf("answer: %s%d %s, %s\n",
+	    e.transparent && !is_plain(e.decision.target)
+		? "a TLS alert, in the logs "
+		: "",
+	    row->status, refusal_answer(refusal, row->status), row->type);
 	return false;
 }
 
@@ -196,7 +208,10 @@ say_way(const char *way)
 			       : "limit: the tunnel is slowed down by",
 		    line_of("RateLimit", NULL));
 	printf("answer: %s %s ",
-	    plain ? "the server's, by a connection" : "200, a tunnel", way);
+	    plain               ? "the server's, by a connection"
+		: e.transparent ? "the server's, by a tunnel"
+				: "200, a tunnel",
+	    way);
 	e.answered = true;
 }
 
@@ -300,14 +315,6 @@ client_goes(void)
 
 /* The request. */
 
-/* Whether a target has the form that methods other than CONNECT use. */
-static bool
-is_plain(const char *target)
-{
-	return strpbrk(target, "\r\n") == NULL &&
-	    (target[0] == '/' || strstr(target, "://") != NULL);
-}
-
 /* Parses a URL or a path as the target of a GET, and maps a path. */
 static bool
 plain_goes(const char *target)
@@ -320,10 +327,12 @@ plain_goes(const char *target)
 		return refuse(REFUSE_LINE_SIZE);
 	snprintf(head, sizeof(head), "GET %s HTTP/1.0\r\n\r\n", target);
 	e.head = head;
-	req->takes_paths = reverse_takes_paths(&e.conf->reverse);
+	req->takes_paths =
+	    !e.transparent && reverse_takes_paths(&e.conf->reverse);
 	if (parse_head(req, head, len) == PARSE_OK) {
 		len = parse_cut(req, head, len);
-		reverse_map(&e.conf->reverse, req, &e.head, &len);
+		if (!e.transparent)
+			reverse_map(&e.conf->reverse, req, &e.head, &len);
 		e.decision.head = e.head;
 		return true;
 	}
@@ -337,8 +346,14 @@ request_goes(const char *target)
 {
 	if (is_plain(target))
 		return plain_goes(target);
-	if (parse_authority(&e.request, target, strlen(target)) == 0)
-		return true;
+	if (parse_authority(&e.request, target, strlen(target)) == 0) {
+		if (!e.transparent || !e.request.literal)
+			return true;
+		printf("target %s: refused: a TLS hello has no address for a "
+		       "name\n",
+		    e.target);
+		return refuse(REFUSE_OTHER_NAME);
+	}
 	printf("target %s: this is not host:port\n", e.target);
 	near_form(e.target, false);
 	return refuse(REFUSE_MALFORMED);
@@ -404,6 +419,24 @@ peer_goes(void)
 	printf("user %s: ", shown);
 	say_line("the login name of the client, by", line_of("PeerUser", NULL));
 	return true;
+}
+
+/* A client that knows of no proxy has no credentials for it. */
+static bool
+anonymous_goes(void)
+{
+	fputs("user: ", stdout);
+	if (strcmp(e.user, "-") != 0)
+		fputs("not seen at a TransparentPort; ", stdout);
+	if (!conf_wants_users(e.conf)) {
+		puts("no credentials are required");
+		return true;
+	}
+	if (exempt_goes())
+		return true;
+	puts("refused: credentials are required, and the client cannot send "
+	     "any");
+	return refuse(REFUSE_ANONYMOUS);
 }
 
 static bool
@@ -902,6 +935,28 @@ sender_goes(const struct addr *sender, const struct addr *client)
 	return false;
 }
 
+/*
+ * Prints which TransparentPort takes a client.  Returns false if there is none of
+ * the kind that its target needs.
+ */
+static bool
+inlet_goes(const char *target)
+{
+	bool tls = !is_plain(target);
+
+	for (size_t i = 0; i < e.conf->ntransparent; i++)
+		if (e.conf->transparent[i].tls == tls) {
+			say_line("transparent: at the port of",
+			    e.conf->transparent[i].line);
+			return true;
+		}
+	printf("transparent: there is no TransparentPort %s tls\n"
+	       "answer: none, the client reaches no port\n",
+	    tls ? "with" : "without");
+	e.outcome.reset = true;
+	return false;
+}
+
 /* Prints the outcome of a check.  Returns false if the request is refused. */
 static bool
 check_goes(enum check check)
@@ -915,7 +970,7 @@ check_goes(enum check check)
 	case CHECK_HEAD:
 		return request_goes(d->target);
 	case CHECK_USER:
-		return user_goes();
+		return e.transparent ? anonymous_goes() : user_goes();
 	case CHECK_MAPPING:
 		return mapping_say(decision_make(d, check));
 	case CHECK_STATISTICS:
@@ -943,6 +998,7 @@ asked_goes(const struct asked *asked)
 {
 	e.user = asked->user;
 	e.answered = false;
+	e.transparent = asked->transparent;
 	e.request = (struct request){ .literal = false };
 	e.outcome = (struct outcome){ .refusal = REFUSE_NOTHING };
 	e.decision = (struct decision){ .conf = e.conf,
@@ -951,6 +1007,8 @@ asked_goes(const struct asked *asked)
 		.asker = { .client = &asked->client } };
 	addr_text_peer(&asked->client, e.client);
 	target_keep(asked->target);
+	if (asked->transparent && !inlet_goes(asked->target))
+		return false;
 	if (asked->sent && !sender_goes(&asked->sender, &asked->client))
 		return false;
 	for (enum check check = 0; check < CHECKS && !e.answered; check++)
@@ -964,8 +1022,12 @@ void
 explain_use(const struct conf *conf)
 {
 	static struct addr listening[LISTEN_MAX];
+	struct conf_listener l[LISTEN_MAX];
+	size_t n = conf_listeners(conf, l);
 
-	self_use(listening, conf_addresses(conf, listening), NULL);
+	for (size_t i = 0; i < n; i++)
+		listening[i] = l[i].at;
+	self_use(listening, n, NULL);
 	hosts_use(&conf->pins);
 	e.conf = conf;
 }
@@ -1000,19 +1062,26 @@ client_parse(struct addr *client, char *text)
 /*
  * Reads a client as it is written on the command line: its address, after a
  * load balancer CLIENT@SENDER.  Changes the text.  Returns NULL; or which part
- * is no address, "client" or "sender", with *text set to it.
+ * is no address, "client" or "sender", with *text set to it.  Before a client of
+ * a TransparentPort stands "transparent:".
  */
 const char *
 explain_client(struct asked *asked, char **text)
 {
-	char *at = strchr(*text + (**text == '@'), '@');
+	static const char prefix[] = "transparent:";
+	char *at;
 
-	asked->sent = at != NULL;
+	asked->transparent = strncmp(*text, prefix, strlen(prefix)) == 0;
+	if (asked->transparent)
+		*text += strlen(prefix);
+	at = strchr(*text + (**text == '@'), '@');
+
+	asked->sent = at != NULL && !asked->transparent;
 	if (at != NULL)
 		*at++ = '\0';
 	if (client_parse(&asked->client, *text) != 0)
 		return "client";
-	if (at == NULL || client_parse(&asked->sender, at) == 0)
+	if (!asked->sent || client_parse(&asked->sender, at) == 0)
 		return NULL;
 	*text = at;
 	return "sender";
@@ -1022,7 +1091,8 @@ explain_client(struct asked *asked, char **text)
  * Prints, check by check, how a request of a client would be decided, and what
  * the answer would be.  A target of the form host:port makes it a CONNECT, a
  * URL or a path a GET.  A user ("-": no credentials) is taken to have sent the
- * right password.  With a sender, a load balancer names the client in a PROXY
+ * right password.  A transparent client sends a TLS hello or a GET with the port
+ * of the target.  With a sender, a load balancer names the client in a PROXY
  * header.  Blocks while name servers are asked.  Returns false if the request
  * is refused.
  */

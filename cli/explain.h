@@ -13,7 +13,8 @@ struct conf;
 /* A request to explain; the texts stay the caller's. */
 struct asked {
 	struct addr client;
-	bool sent; /* by a load balancer: it names the client */
+	bool transparent; /* it knows of no proxy: TransparentPort */
+	bool sent;        /* by a load balancer: it names the client */
 	struct addr sender;
 	const char *user; /* or "-" */
 	const char *target;

@@ -112,23 +112,55 @@ conf_near_user(const struct conf *conf, const char *name)
 	return near;
 }
 
-/*
- * The addresses that a configuration listens on, with their ports: all of this
- * machine when it names none.  Returns how many.
- */
-size_t
-conf_addresses(const struct conf *conf, struct addr at[LISTEN_MAX])
+/* What a configuration listens on by Listen and ListenProxy, or without them. */
+static size_t
+ordinary_listeners(const struct conf *conf, struct conf_listener *to)
 {
 	static const struct addr everywhere[] = {
 		{ .ip = { [10] = 0xff, 0xff } }, { .ip = { 0 } }
 	};
-	size_t n = conf->nlisten > 0 ? conf->nlisten : 2;
+	bool named = conf->nlisten > 0, proxied;
+	size_t n = named ? conf->nlisten : 2;
 
-	memcpy(
-	    at, conf->nlisten > 0 ? conf->listen : everywhere, n * sizeof(*at));
-	for (size_t i = 0; i < n; i++)
-		if (at[i].port == 0 && at[i].local == 0)
-			at[i].port = conf->port;
+	for (size_t i = 0; i < n; i++) {
+		proxied = conf->proxied >> i & 1;
+		to[i] = (struct conf_listener){ .at = named ? conf->listen[i]
+							    : everywhere[i],
+			.inlet = proxied ? INLET_PREFACE : INLET_PROXY,
+			.directive = proxied ? "ListenProxy"
+			    : named          ? "Listen"
+					     : "Port",
+			.line = named ? conf->listen_lines[i]
+				      : directives_line(conf, "Port") };
+		if (to[i].at.port == 0 && to[i].at.local == 0)
+			to[i].at.port = conf->port;
+	}
+	return n;
+}
+
+/*
+ * What a configuration listens on: the addresses of Listen and ListenProxy, in
+ * their order, or all of this machine without Listen; and the same addresses,
+ * except those of ListenProxy and Unix sockets, with each TransparentPort.
+ * Returns how many; those that are too many are left out.
+ */
+size_t
+conf_listeners(const struct conf *conf, struct conf_listener to[LISTEN_MAX])
+{
+	size_t ordinary = ordinary_listeners(conf, to), n = ordinary;
+
+	for (size_t i = 0; i < conf->ntransparent; i++)
+		for (size_t j = 0; j < ordinary && n < LISTEN_MAX; j++) {
+			const struct transparent *t = &conf->transparent[i];
+
+			if (to[j].inlet != INLET_PROXY || to[j].at.local != 0)
+				continue;
+			to[n] = (struct conf_listener){ .at = to[j].at,
+				.inlet = t->tls ? INLET_TLS : INLET_HTTP,
+				.directive = "TransparentPort",
+				.line = t->line };
+			to[n++].at.port = t->port;
+		}
 	return n;
 }
 
@@ -454,26 +486,69 @@ listen_clash(const struct addr *a, const struct addr *b)
 		addr_same_ip(a, any) || addr_same_ip(b, any));
 }
 
+static void
+clash_say(struct reader *r, const struct conf_listener *now,
+    const struct conf_listener *before)
+{
+	char text[ADDR_TEXT_SIZE], other[ADDR_TEXT_SIZE];
+
+	place(r, now->line, now->directive);
+	if (inlet_is_transparent(now->inlet))
+		reader_say(r, LOG_LEVEL_ERROR,
+		    "port %u is taken: %s listens on %s; choose another port",
+		    (unsigned)now->at.port, before->directive,
+		    addr_text_port(&before->at, other));
+	else
+		reader_say(r, LOG_LEVEL_ERROR,
+		    "%s is already covered by %s of an earlier line, "
+		    "or covers it; take one of them out",
+		    addr_text(&now->at, text), addr_text(&before->at, other));
+}
+
 /* The ports are known only at the end of the file. */
 static void
 listen_check_clashes(struct reader *r)
 {
-	const struct conf *conf = r->conf;
-	char before[ADDR_TEXT_SIZE], now[ADDR_TEXT_SIZE];
-	struct addr at[LISTEN_MAX];
-	size_t n = conf->nlisten > 0 ? conf_addresses(conf, at) : 0, j;
+	struct conf_listener l[LISTEN_MAX];
+	size_t n = conf_listeners(r->conf, l), j;
+	unsigned long said = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		for (j = 0; j < i && !listen_clash(&at[j], &at[i]); j++)
+		for (j = 0; j < i && !listen_clash(&l[j].at, &l[i].at); j++)
 			;
-		place(r, conf->listen_lines[i],
-		    conf->proxied >> i & 1 ? "ListenProxy" : "Listen");
-		if (j < i)
-			reader_say(r, LOG_LEVEL_ERROR,
-			    "%s is already covered by %s of an earlier line, "
-			    "or covers it; take one of them out",
-			    addr_text(&at[i], now), addr_text(&at[j], before));
+		if (j == i || l[i].line == said)
+			continue;
+		said = l[i].line;
+		clash_say(r, &l[i], &l[j]);
 	}
+}
+
+/* What clients of TransparentPort need. */
+static void
+transparent_check(struct reader *r)
+{
+	const struct conf *conf = r->conf;
+	struct conf_listener l[LISTEN_MAX];
+	size_t wanted = 0, ordinary = ordinary_listeners(conf, l);
+
+	if (conf->ntransparent == 0)
+		return;
+	place(r, conf->transparent[conf->ntransparent - 1].line,
+	    "TransparentPort");
+	for (size_t i = 0; i < ordinary; i++)
+		wanted += l[i].inlet == INLET_PROXY && l[i].at.local == 0;
+	if (wanted == 0)
+		reader_say(r, LOG_LEVEL_ERROR,
+		    "there is no Listen with an address, so it is not known "
+		    "where; add one");
+	if (ordinary + wanted * conf->ntransparent > LISTEN_MAX)
+		reader_say(r, LOG_LEVEL_ERROR,
+		    "with each Listen these are more than %d sockets",
+		    LISTEN_MAX);
+	if (conf_wants_users(conf) && conf->nno_auth == 0)
+		reader_say(r, LOG_LEVEL_WARNING,
+		    "its clients cannot send a password, so all of them are "
+		    "refused; add NoAuth for their addresses");
 }
 
 /* Whether PROXY headers come at an address: at a Unix socket its mode decides. */
@@ -555,6 +630,7 @@ conf_check(struct reader *r)
 	reports_check(r);
 	reverse_check(r);
 	listen_check_clashes(r);
+	transparent_check(r);
 	parents_check(r);
 	senders_check(r);
 	ports_check(r);

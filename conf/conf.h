@@ -14,6 +14,7 @@
 #include "bounds.h"
 #include "filter.h"
 #include "group.h"
+#include "inlet.h"
 #include "local.h"
 #include "log.h"
 #include "login.h"
@@ -26,10 +27,11 @@
 #include "upstream.h"
 
 enum {
-	STATUS_MAX = 8,     /* addresses of StatusListen */
-	STATUS_PORT = 9888, /* their port, unless they say another */
-	BIND_MAX = 16,      /* addresses of Bind */
-	DIRECTIVES_MAX = 96 /* directives that there may be */
+	STATUS_MAX = 8,       /* addresses of StatusListen */
+	STATUS_PORT = 9888,   /* their port, unless they say another */
+	BIND_MAX = 16,        /* addresses of Bind */
+	TRANSPARENT_MAX = 16, /* lines with TransparentPort */
+	DIRECTIVES_MAX = 96   /* directives that there may be */
 };
 
 /* StatusListen and ControlSocket. */
@@ -42,6 +44,27 @@ struct conf_status {
 	bool details;
 	char *socket, *group; /* owned, or NULL */
 	unsigned mode;
+};
+
+/* TransparentPort. */
+struct transparent {
+	uint16_t port;
+	bool tls;
+	unsigned long line;
+};
+
+/* A socket to listen on, and the line that says so; 0: none does. */
+struct conf_listener {
+	struct addr at;
+	enum inlet inlet;
+	const char *directive;
+	unsigned long line;
+};
+
+/* Clients that need no credentials. */
+struct exempt {
+	struct block clients;
+	unsigned long line;
 };
 
 /* A configuration; it owns all it points to.  Times are in seconds. */
@@ -77,7 +100,9 @@ struct conf {
 	struct local_rights
 	    listen_rights[LISTEN_MAX]; /* owned: of Unix sockets */
 	unsigned long listen_lines[LISTEN_MAX];
-	uint64_t proxied;         /* a bit for each of listen: ListenProxy */
+	uint64_t proxied; /* a bit for each of listen: ListenProxy */
+	struct transparent transparent[TRANSPARENT_MAX];
+	size_t ntransparent;
 	struct block *proxy_from; /* owned: ProxyFrom */
 	size_t nproxy_from;
 	struct addr bind[BIND_MAX];
@@ -112,7 +137,8 @@ struct conf *conf_read(const char *file,
 struct conf *conf_builtin(void);
 void conf_free(struct conf *);
 const char *conf_access(const struct conf *, size_t i, size_t *nth);
-size_t conf_addresses(const struct conf *, struct addr at[LISTEN_MAX]);
+size_t conf_listeners(
+    const struct conf *, struct conf_listener listeners[LISTEN_MAX]);
 bool conf_has_socket(const struct conf *, uint16_t number);
 bool conf_wants_users(const struct conf *);
 const struct rule *conf_exempts(const struct conf *, const struct addr *);

@@ -1116,6 +1116,44 @@ show_listen_proxy(FILE *out, const struct directive *d, const struct conf *conf)
 	return listen_show(out, d, conf, true);
 }
 
+/* A port, and perhaps the word tls. */
+static int
+take_transparent(struct reader *r, const struct directive *d, char *arg)
+{
+	struct conf *conf = r->conf;
+	struct transparent *t = &conf->transparent[conf->ntransparent];
+	size_t len = strcspn(arg, " \t");
+	char *word = arg + len + strspn(arg + len, " \t");
+	unsigned long n;
+
+	if (conf->ntransparent == TRANSPARENT_MAX)
+		return FAIL(
+		    r, "there may be at most %d such lines", TRANSPARENT_MAX);
+	if (*word != '\0' && strcasecmp(word, "tls") != 0)
+		return FAIL(r,
+		    "\"%.40s\" is not tls, the only word that may follow the "
+		    "port",
+		    word);
+	arg[len] = '\0';
+	if (number(r, arg, d, &n) != 0)
+		return -1;
+	*t = (struct transparent){
+		.port = (uint16_t)n, .tls = *word != '\0', .line = r->line
+	};
+	conf->ntransparent++;
+	return 0;
+}
+
+static bool
+show_transparent(FILE *out, const struct directive *d, const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->ntransparent; i++)
+		fprintf(out, "%s %u%s\n", d->name,
+		    (unsigned)conf->transparent[i].port,
+		    conf->transparent[i].tls ? " tls" : "");
+	return conf->ntransparent > 0;
+}
+
 static int
 take_proxy_from(struct reader *r, const struct directive *d, char *arg)
 {
@@ -2174,6 +2212,8 @@ static const struct directive directives[] = {
 	    .value = "600", .min = 0, .max = SECONDS_MAX },
 	{ "Transparent", take_bool, show_bool, AT(reverse.by_host),
 	    .value = "no" },
+	{ "TransparentPort", take_transparent, show_transparent, .min = 1,
+	    .max = 65535 },
 	{ "TunnelTimeout", take_number, show_number, AT(tunnel_timeout),
 	    .value = "0", .min = 0, .max = SECONDS_MAX },
 	{ "Upstream", take_upstream, show_upstreams, .value = NULL },

@@ -17,9 +17,11 @@
 
 #include "clock.h"
 #include "conn.h"
+#include "inlet.h"
 #include "log.h"
 #include "parking.h"
 #include "record.h"
+#include "refusal.h"
 #include "relay.h"
 #include "reply.h"
 #include "socket.h"
@@ -57,6 +59,9 @@ established_send(struct conn *c)
 	stats_add(COUNT_TUNNELS, 1);
 	for (enum side side = CLIENT; side <= SERVER; side++)
 		t->flow[side].bytes = t->flow[side].len;
+	/* This client does not know that there is a proxy. */
+	if (c->inlet == INLET_TLS)
+		return 0;
 	return send(t->end[CLIENT].fd, reply_established, reply_established_len,
 		   MSG_NOSIGNAL) == (ssize_t)reply_established_len
 	    ? 0
@@ -71,28 +76,36 @@ static enum conn_state
 vet_end(struct conn *c, const char *last, size_t len)
 {
 	relay_drop(&c->tunnel, CLIENT);
-	socket_linger(c->tunnel.end[SERVER].fd, true);
+	if (c->tunnel.end[SERVER].fd >= 0)
+		socket_linger(c->tunnel.end[SERVER].fd, true);
 	return conn_close(c, last, len);
 }
 
-/* Refuses a tunnel, and logs why. */
-static enum conn_state
-vet_refused(struct conn *c, const struct vet_refusal *r)
+/*
+ * Refuses a tunnel, and logs why.  Without a rule that wants TLS it is one of a
+ * TransparentPort, perhaps without a target yet.
+ */
+enum conn_state
+carry_unfit(struct conn *c, const struct vet_refusal *r)
 {
 	const struct target_rule *rule = c->setup->duty;
 
+	say_connect(c);
 	c->refusal = r->refusal;
-	c->rule = (uint32_t)rule->line;
+	c->status = refusal_row(r->refusal)->status;
+	c->rule = rule != NULL ? (uint32_t)rule->line : 0;
 	stats_refused(r->refusal);
-	stats_rule(r->refusal, c->rule);
-	log_line(LOG_LEVEL_NOTICE, "Refused tunnel to %s: %s; %s %s",
-	    say_target(c), r->why, say_line(rule->line), say_whom(c));
+	if (rule != NULL)
+		stats_rule(r->refusal, c->rule);
+	log_line(LOG_LEVEL_NOTICE, "Refused tunnel to %s: %s%s%s %s",
+	    say_target(c), r->why, rule != NULL ? "; " : "",
+	    rule != NULL ? say_line(rule->line) : "", say_whom(c));
 	if (r->name != NULL)
 		c->offered = strndup(r->name, r->name_len);
 	say_verdict(c,
 	    &(struct judged){ .refusal = r->refusal,
-		.rule = rule->line,
-		.because = rule->because });
+		.rule = c->rule,
+		.because = rule != NULL ? rule->because : NULL });
 	return vet_end(c, r->alert, r->alert_len);
 }
 
@@ -111,17 +124,19 @@ vetted(struct conn *c, enum vet_state state, const struct vet_refusal *r)
 		conn_record(c, END_CLOSED);
 		return vet_end(c, NULL, 0);
 	case VET_REFUSED:
-		return vet_refused(c, r);
+		return carry_unfit(c, r);
 	case VET_CLIENT_LOST:
 		return conn_end(c, END_CLIENT_RESET);
 	case VET_SERVER_LOST:
 		return conn_lost(c, SERVER);
 	}
+	if (c->state == CONN_NAME)
+		return c->state;
 	return c->setup->up.hellos > 0 ? CONN_GREETED : CONN_HELLO;
 }
 
 /*
- * CONN_HELLO begins: sends the client a 200, and looks at what it has sent
+ * CONN_HELLO begins: sends the client a 200 if it has asked for a tunnel, and looks at what it has sent
  * already.
  */
 enum conn_state

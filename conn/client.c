@@ -26,6 +26,7 @@
 #include "clock.h"
 #include "conf.h"
 #include "conn.h"
+#include "inlet.h"
 #include "log.h"
 #include "namecache.h"
 #include "peeruser.h"
@@ -71,7 +72,7 @@ client_admit(struct conn *c)
 {
 	c->setup->deaf = false;
 	c->setup->left_at = 0;
-	return CONN_REQUEST;
+	return c->inlet == INLET_TLS ? CONN_NAME : CONN_REQUEST;
 }
 
 /*
@@ -270,7 +271,7 @@ client_options(int fd)
  * NULL: the client was closed.  The descriptor is no longer the caller's.
  */
 struct conn *
-client_accepted(int fd, const struct addr *client)
+client_accepted(int fd, const struct addr *client, enum inlet inlet)
 {
 	enum limit limit;
 	struct conn *c;
@@ -283,7 +284,7 @@ client_accepted(int fd, const struct addr *client)
 		limit_drop(fd, client);
 		return NULL;
 	}
-	c = conn_new(fd, client);
+	c = conn_new(fd, client, inlet);
 	if (c == NULL) {
 		if (counted)
 			quota_leave(client);
@@ -292,7 +293,7 @@ client_accepted(int fd, const struct addr *client)
 	}
 	c->counted = counted;
 	c->setup->limited = limit != LIMIT_NONE;
-	if (conf->health_path == NULL)
+	if (conf->health_path == NULL || inlet_is_transparent(inlet))
 		say_connect(c);
 	return c;
 }
@@ -409,7 +410,7 @@ client_proxied(int fd, const struct addr *sender)
 		sender_drop(fd, sender, why);
 		return NULL;
 	}
-	c = conn_new(fd, sender);
+	c = conn_new(fd, sender, INLET_PREFACE);
 	if (c == NULL) {
 		sender_leave(sender);
 		close(fd);

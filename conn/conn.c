@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "addr.h"
+#include "alert.h"
 #include "args.h"
 #include "ask.h"
 #include "auth.h"
@@ -29,6 +30,7 @@
 #include "conf.h"
 #include "conn.h"
 #include "forward.h"
+#include "inlet.h"
 #include "log.h"
 #include "loop.h"
 #include "lot.h"
@@ -227,7 +229,8 @@ conn_setup_new(struct conn *c)
 	c->setup = calloc(1, sizeof(*c->setup));
 	if (c->setup == NULL)
 		return -1;
-	c->setup->request.takes_paths = reverse_takes_paths(&k.conf->reverse);
+	c->setup->request.takes_paths =
+	    c->inlet == INLET_HTTP || reverse_takes_paths(&k.conf->reverse);
 	k.unsettled++;
 	return 0;
 }
@@ -270,7 +273,7 @@ serial_next(void)
  * the descriptor.  Returns NULL with ENOMEM: the caller still owns it.
  */
 struct conn *
-conn_new(int fd, const struct addr *client)
+conn_new(int fd, const struct addr *client, enum inlet inlet)
 {
 	struct conn *c = k.free;
 
@@ -279,6 +282,7 @@ conn_new(int fd, const struct addr *client)
 	else
 		c = &k.conns[k.used++];
 	memset(c, 0, sizeof(*c));
+	c->inlet = (unsigned char)inlet;
 	if (conn_setup_new(c) != 0) {
 		c->next_free = k.free;
 		k.free = c;
@@ -358,7 +362,7 @@ static bool
 is_unsettled(enum conn_state state)
 {
 	return state == CONN_PREFACE || state == CONN_RULE ||
-	    state == CONN_REQUEST || state == CONN_USER ||
+	    state == CONN_REQUEST || state == CONN_NAME || state == CONN_USER ||
 	    is_under_way(state) || is_vetted(state);
 }
 
@@ -388,6 +392,7 @@ conn_spare(const struct conn *c)
 	switch (c->state) {
 	case CONN_PREFACE:
 	case CONN_REQUEST:
+	case CONN_NAME:
 	case CONN_HELLO:
 		return SPARE_HEAD;
 	case CONN_IDLE:
@@ -477,6 +482,7 @@ conn_leave(struct conn *c)
 		lot_leave(&c->tunnel);
 		break;
 	case CONN_REQUEST:
+	case CONN_NAME:
 	case CONN_HELLO:
 	case CONN_GREETED:
 	case CONN_FLUSH:
@@ -720,6 +726,7 @@ conn_deadline(const struct conn *c)
 	case CONN_REQUEST:
 	case CONN_IDLE:
 		return c->began + k.conf->header_timeout * INT64_C(1000);
+	case CONN_NAME:
 	case CONN_HELLO:
 	case CONN_GREETED:
 		return earliest(
@@ -913,6 +920,26 @@ conn_close(struct conn *c, const char *last, size_t len)
 }
 
 /*
+ * What a client of a TransparentPort with tls gets in place of a reply; its
+ * status is only for the logs.  Returns the length.
+ */
+static size_t
+alert_make(const char **text, struct reply *r)
+{
+	static char record[ALERT_SIZE];
+	const struct refusal_row *row = refusal_row(r->refusal);
+	bool denied = row->status == 403 || row->tally == TALLY_REFUSED;
+
+	if (r->status == 0)
+		r->status = row->status;
+	*text = record;
+	return alert_write(record,
+	    denied                             ? ALERT_DENIED
+		: r->refusal == REFUSE_NO_NAME ? ALERT_NAME
+					       : ALERT_INTERNAL);
+}
+
+/*
  * Sends the last answer on this connection.  The client gets time to read it,
  * RFC 9112 9.6; what it sent after its request is dropped, RFC 9931.  In the
  * reply only those members need be set that the refusal's row does not have.
@@ -935,7 +962,8 @@ conn_reply(struct conn *c, enum refusal refusal, struct reply *r)
 		r->bodiless = c->setup->request.is_head;
 	else if (c->exchange != NULL)
 		r->bodiless = c->exchange->request.is_head;
-	len = reply_make(&text, r);
+	len =
+	    c->inlet == INLET_TLS ? alert_make(&text, r) : reply_make(&text, r);
 	c->status = r->status;
 	c->refusal = refusal;
 	stats_refused(refusal);

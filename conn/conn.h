@@ -10,6 +10,7 @@
 #include "addr.h"
 #include "bounds.h"
 #include "flight.h"
+#include "inlet.h"
 #include "parse.h"
 #include "question.h"
 #include "race.h"
@@ -35,6 +36,7 @@ enum conn_state {
 	CONN_PREFACE, /* a load balancer's PROXY header is read */
 	CONN_RULE,    /* a rule for names is looked up for the client */
 	CONN_REQUEST, /* the head of a request is read */
+	CONN_NAME,    /* a TLS hello that names the server is read */
 	CONN_USER,    /* the credentials are checked */
 	CONN_RESOLVE, /* the name of the target or parent is looked up */
 	CONN_CONNECT, /* the addresses are tried */
@@ -69,7 +71,7 @@ struct setup {
 	uint64_t tried;                  /* a bit for each Upstream tried */
 	int64_t give_up_at;    /* ms: when to try the next parent, or 0 */
 	struct parent *parent; /* owned: CONN_PARENT */
-	const struct target_rule *duty; /* CONN_HELLO: the rule asks for TLS */
+	const struct target_rule *duty; /* the rule asks for TLS, or NULL */
 	struct flight up, down;         /* what has come of the handshake */
 	char *via; /* owned: the Via field for it, or NULL */
 	struct race race;
@@ -93,6 +95,7 @@ struct conn {
 	bool proxied;         /* by a load balancer, whose address is via */
 	bool local;           /* the load balancer itself is the client */
 	bool said;            /* the log has its line of connecting */
+	unsigned char inlet;  /* enum inlet: what it has connected to */
 	char minor;           /* of the request's HTTP version, a digit */
 	unsigned char ending; /* enum ending: why it becomes CONN_FREE */
 	char method[METHOD_SIZE]; /* of a plain request, perhaps cut */
@@ -131,7 +134,7 @@ conn_peer(const struct conn *c)
 
 /* The object. */
 int conn_init(const struct worker_args *);
-struct conn *conn_new(int fd, const struct addr *client);
+struct conn *conn_new(int fd, const struct addr *client, enum inlet);
 int conn_setup_new(struct conn *);
 void conn_setup_free(struct conn *);
 struct conn *conn_next(struct conn *);

@@ -12,7 +12,10 @@
  * After CONNECT or PARENT: FORWARD, or RELAY -> FLUSH, perhaps with HELLO and
  * GREETED before RELAY.  Any but RELAY and FLUSH -> LINGER; any -> FREE.
  *
+ * With a TransparentPort NAME may stand in place of REQUEST.
+ *
  * The steps are in client.c (PREFACE, RULE), request.c (REQUEST, USER, IDLE),
+ * transparent.c (NAME),
  * reach.c (RESOLVE, CONNECT, PARENT), exchange.c (FORWARD) and carry.c (HELLO,
  * GREETED, RELAY, FLUSH, LINGER).
  */
@@ -24,6 +27,7 @@
 #include <string.h>
 
 #include "addr.h"
+#include "aim.h"
 #include "args.h"
 #include "ask.h"
 #include "auth.h"
@@ -31,6 +35,7 @@
 #include "conf.h"
 #include "conn.h"
 #include "forward.h"
+#include "inlet.h"
 #include "life.h"
 #include "question.h"
 #include "quota.h"
@@ -65,6 +70,10 @@ int
 life_init(const struct worker_args *args)
 {
 	self_use(args->listening, args->nlisteners, args->share);
+	for (size_t i = 0; i < args->nlisteners; i++)
+		if (inlet_is_transparent(args->inlets[i]))
+			self_intercepts();
+	aim_use(args->listening, args->inlets, args->nlisteners);
 	via_use(args->conf->via_name, args->conf->disable_via);
 	stats_init(args->share, args->slot);
 	say_init(args);
@@ -94,6 +103,8 @@ life_enter(struct conn *c)
 		return client_preface(c);
 	case CONN_REQUEST:
 		return request_enter(c);
+	case CONN_NAME:
+		return transparent_read(c);
 	case CONN_RESOLVE:
 		return reach_resolve(c);
 	case CONN_CONNECT:
@@ -132,14 +143,14 @@ life_go(struct conn *c, enum conn_state next)
 }
 
 /*
- * Takes a client that was accepted, and owns its descriptor.  If it is proxied,
- * a load balancer must say first who it is.
+ * Takes a client that was accepted, and owns its descriptor.
  */
 void
-life_accepted(int fd, const struct addr *from, bool proxied)
+life_accepted(int fd, const struct addr *from, enum inlet inlet)
 {
-	struct conn *c =
-	    proxied ? client_proxied(fd, from) : client_accepted(fd, from);
+	struct conn *c = inlet == INLET_PREFACE
+	    ? client_proxied(fd, from)
+	    : client_accepted(fd, from, inlet);
 
 	if (c != NULL)
 		life_go(c, client_begin(c));
@@ -158,6 +169,8 @@ event_step(struct conn *c, unsigned which, short revents)
 	case CONN_REQUEST:
 	case CONN_IDLE:
 		return request_read(c);
+	case CONN_NAME:
+		return transparent_read(c);
 	case CONN_RESOLVE:
 	case CONN_CONNECT:
 	case CONN_PARENT:
@@ -213,6 +226,7 @@ expire_step(struct conn *c)
 		return exchange_expire(c);
 	case CONN_IDLE:
 		return conn_end(c, END_CLOSED);
+	case CONN_NAME:
 	case CONN_HELLO:
 	case CONN_GREETED:
 		return carry_late(c);
@@ -399,8 +413,8 @@ life_make_room(void)
 static bool
 is_large(const struct conn *c, size_t size)
 {
-	return (c->state == CONN_REQUEST || c->state == CONN_HELLO ||
-		   c->state == CONN_GREETED) &&
+	return (c->state == CONN_REQUEST || c->state == CONN_NAME ||
+		   c->state == CONN_HELLO || c->state == CONN_GREETED) &&
 	    c->setup->head_size >= size;
 }
 

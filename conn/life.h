@@ -7,13 +7,14 @@
 #include <stdint.h>
 
 #include "conn.h"
+#include "inlet.h"
 
 struct addr;
 struct tunnel;
 struct worker_args;
 
 int life_init(const struct worker_args *);
-void life_accepted(int fd, const struct addr *from, bool proxied);
+void life_accepted(int fd, const struct addr *from, enum inlet);
 void life_event(struct tunnel *, unsigned which, short revents);
 void life_expire(struct tunnel *);
 void life_answers(void);

@@ -26,6 +26,7 @@
 #include "conf.h"
 #include "conn.h"
 #include "decision.h"
+#include "inlet.h"
 #include "log.h"
 #include "namecache.h"
 #include "parent.h"
@@ -491,7 +492,9 @@ reached(struct conn *c)
 	if (c->exchange != NULL)
 		return CONN_FORWARD;
 	c->setup->duty = reach_duty(c);
-	return c->setup->duty != NULL ? CONN_HELLO : CONN_RELAY;
+	/* The name that a transparent client goes by must stay the same. */
+	return c->setup->duty != NULL || c->inlet == INLET_TLS ? CONN_HELLO
+							       : CONN_RELAY;
 }
 
 /* Goes on after the outcome of a call for the race. */

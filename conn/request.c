@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "addr.h"
+#include "aim.h"
 #include "args.h"
 #include "ask.h"
 #include "auth.h"
@@ -30,6 +31,7 @@
 #include "forward.h"
 #include "front.h"
 #include "head.h"
+#include "inlet.h"
 #include "log.h"
 #include "parse.h"
 #include "question.h"
@@ -279,6 +281,19 @@ user_wanted(const struct conn *c)
 		conf_exempts(conf, &c->client) == NULL);
 }
 
+/*
+ * Goes on with a client that does not know that there is a proxy: it cannot be
+ * asked who it is, and what it may have said of that is not for this proxy.
+ */
+static enum conn_state
+request_anonymous(struct conn *c, char *head)
+{
+	credentials_wipe(c, head);
+	return conf_wants_users(conf) && conf_exempts(conf, &c->client) == NULL
+	    ? conn_refuse(c, REFUSE_ANONYMOUS)
+	    : request_permit(c);
+}
+
 /* Identifies the user, if users are configured. */
 static enum conn_state
 request_identify(struct conn *c, char *head)
@@ -288,6 +303,8 @@ request_identify(struct conn *c, char *head)
 	bool wanted = user_wanted(c);
 	enum verdict verdict = ACL_ALLOW;
 
+	if (inlet_is_transparent(c->inlet))
+		return request_anonymous(c, head);
 	if (wanted && !req->has_credentials)
 		return conn_refuse(c, REFUSE_CREDENTIALS);
 	if (wanted)
@@ -308,7 +325,14 @@ request_identify(struct conn *c, char *head)
 static bool
 is_loop(const struct conn *c, const char *head)
 {
-	return self_made(conn_peer(c)) || via_is_loop(&c->setup->request, head);
+	struct addr aim;
+
+	if (self_made(conn_peer(c)) || via_is_loop(&c->setup->request, head))
+		return true;
+	if (!inlet_is_transparent(c->inlet))
+		return false;
+	aim = aim_of(c->tunnel.end[CLIENT].fd, c->inlet);
+	return self_led_back(&c->client, &aim);
 }
 
 static enum conn_state
@@ -423,6 +447,20 @@ target_follow(struct conn *c, const char *head)
 	return target_keep(c, head);
 }
 
+/* Finds the URL that a request for a path is for. */
+static void
+request_place(const struct conn *c, char **head, size_t *len)
+{
+	struct request *req = &c->setup->request;
+
+	if (c->inlet == INLET_HTTP)
+		reverse_follow(req,
+		    aim_of(c->tunnel.end[CLIENT].fd, INLET_HTTP).port, head,
+		    len);
+	else
+		reverse_map(&conf->reverse, req, head, len);
+}
+
 /*
  * Handles a complete head: maps its path, keeps what is needed later and what
  * was received after it, and identifies the user.
@@ -435,7 +473,7 @@ request_decide(struct conn *c, char *head, size_t len)
 	log_request(c, head);
 	if (c->local && !stats_asked(&conf->stat_host, &c->setup->request))
 		return refuse_sender(c, head);
-	reverse_map(&conf->reverse, &c->setup->request, &head, &len);
+	request_place(c, &head, &len);
 	if (target_follow(c, head) != 0)
 		return conn_refuse(c, REFUSE_MEMORY);
 	log_mapped(c, head);
@@ -505,7 +543,24 @@ front_of(const struct conn *c, const char *head)
 		.root = front_root,
 		.pac = conf->pac.text != NULL };
 
-	return front_asked(&paths, &c->setup->request, head);
+	/* A path of another server means nothing here. */
+	return inlet_is_transparent(c->inlet)
+	    ? FRONT_NOTHING
+	    : front_asked(&paths, &c->setup->request, head);
+}
+
+/*
+ * Handles the request for a tunnel that a TLS hello stands for, in a buffer of
+ * the caller's, with the first bytes of the tunnel.
+ */
+enum conn_state
+request_tunnel(struct conn *c, char *head, size_t len)
+{
+	enum parse_result result = parse_head(&c->setup->request, head, len);
+
+	say_connect(c);
+	return result == PARSE_OK ? request_whole(c, head, len)
+				  : request_bad(c, head, len);
 }
 
 /* Parses what was received of a head. */

@@ -30,6 +30,7 @@ static struct {
 	const struct addr *listening; /* where its sockets are bound */
 	size_t nlisteners;
 	struct share *share;
+	bool intercepts; /* connections to any port may be led here */
 } own;
 
 /*
@@ -85,17 +86,33 @@ self_socket(const struct addr *target)
 
 /* Connections that come back. */
 
-/* Hashes an address and port to a word whose last 16 bits are 0, for a time. */
-static uint64_t
-made_word(const struct addr *a)
+/* Must be called if connections to any port may be redirected to this proxy. */
+void
+self_intercepts(void)
 {
-	uint64_t hash = UINT64_C(14695981039346656037);
+	own.intercepts = true;
+}
 
+/* Adds an address and port to a hash. */
+static uint64_t
+hash_add(uint64_t hash, const struct addr *a)
+{
 	for (size_t i = 0; i < sizeof(a->ip); i++)
 		hash = (hash ^ a->ip[i]) * UINT64_C(1099511628211);
 	hash = (hash ^ (a->port & 0xff)) * UINT64_C(1099511628211);
-	hash = (hash ^ a->port >> 8) * UINT64_C(1099511628211);
-	return hash & ~UINT64_C(0xffff);
+	return (hash ^ a->port >> 8) * UINT64_C(1099511628211);
+}
+
+/*
+ * A word for one end of a connection, or for both (to is not NULL); its last 16
+ * bits are 0, for a time.
+ */
+static uint64_t
+made_word(const struct addr *from, const struct addr *to)
+{
+	uint64_t hash = hash_add(UINT64_C(14695981039346656037), from);
+
+	return (to != NULL ? hash_add(hash, to) : hash) & ~UINT64_C(0xffff);
 }
 
 static _Atomic uint64_t *
@@ -119,9 +136,27 @@ is_own_port(uint16_t port)
 	return false;
 }
 
+static void
+made_put(uint64_t word)
+{
+	atomic_store(made_place(word), word | seconds());
+	atomic_store(&own.share->made_until, clock_now() + MADE_LIFE);
+}
+
+/* Whether a word is that of a remembered connection. */
+static bool
+made_has(uint64_t word)
+{
+	uint64_t found = atomic_load(made_place(word));
+
+	return (found & ~UINT64_C(0xffff)) == word &&
+	    ((seconds() - found) & 0xffff) <= MADE_LIFE / 1000;
+}
+
 /*
  * Remembers the local address of a connection to a port that this proxy also
- * listens on: a translation of addresses on the way may lead it back here.
+ * listens on: a translation of addresses on the way may lead it back here.  With
+ * self_intercepts() that is so for every port.
  */
 void
 self_remember(int fd, const struct addr *to)
@@ -130,27 +165,35 @@ self_remember(int fd, const struct addr *to)
 	socklen_t len = sizeof(ss);
 	struct addr near;
 	void *sa = &ss;
-	uint64_t word;
+	bool mine = is_own_port(to->port);
+	struct addr port = { .port = to->port };
 
-	if (to->local != 0 || !is_own_port(to->port) ||
+	if (to->local != 0 || (!mine && !own.intercepts) ||
 	    getsockname(fd, sa, &len) != 0)
 		return;
 	addr_from_sockaddr(&near, &ss);
-	word = made_word(&near);
-	atomic_store(made_place(word), word | seconds());
-	atomic_store(&own.share->made_until, clock_now() + MADE_LIFE);
+	if (mine)
+		made_put(made_word(&near, NULL));
+	if (own.intercepts) {
+		made_put(made_word(&near, to));
+		made_put(made_word(&near, &port));
+	}
 }
 
 /* Whether the address of a client is that of a remembered connection. */
 bool
 self_made(const struct addr *from)
 {
-	uint64_t word, found;
+	return atomic_load(&own.share->made_until) >= clock_now() &&
+	    made_has(made_word(from, NULL));
+}
 
-	if (atomic_load(&own.share->made_until) < clock_now())
-		return false;
-	word = made_word(from);
-	found = atomic_load(made_place(word));
-	return (found & ~UINT64_C(0xffff)) == word &&
-	    ((seconds() - found) & 0xffff) <= MADE_LIFE / 1000;
+/*
+ * Whether a client that was redirected here on its way to an address, of which
+ * perhaps only the port is known, is a remembered connection of this proxy.
+ */
+bool
+self_led_back(const struct addr *from, const struct addr *to)
+{
+	return made_has(made_word(from, to));
 }

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "alert.h"
 #include "bounds.h"
 #include "clock.h"
 #include "conn.h"
@@ -36,18 +37,9 @@
 #include "vet.h"
 
 enum {
-	KEPT_MAX = FLIGHT_HELD_MAX + FLIGHT_HEADER + 1, /* bytes of a hello */
-	/* And as much as can come at once: after a request. */
-	BUFFER_SIZE = KEPT_MAX + HEAD_MAX,
+	/* What is kept, and as much as can come at once: after a request. */
+	BUFFER_SIZE = VET_KEPT_MAX + HEAD_MAX,
 	NAME_SHOWN = 300 /* bytes of a name in a line of the log */
-};
-
-/* Fatal alerts, RFC 8446 6 and RFC 6066 3. */
-enum alert {
-	ALERT_UNEXPECTED = 10,
-	ALERT_DENIED = 49,
-	ALERT_DECODE = 50,
-	ALERT_NAME = 112
 };
 
 static char buffer[BUFFER_SIZE];
@@ -60,7 +52,6 @@ static enum vet_state
 refuse(struct vet_refusal *r, const struct setup *s, enum refusal refusal,
     enum alert alert, const char *why)
 {
-	const char record[VET_ALERT_SIZE] = { 21, 3, 1, 0, 2, 2, (char)alert };
 	bool tls = s->up.header[0] == 22 && s->up.header[1] == 3 &&
 	    flight_between(&s->down);
 
@@ -68,8 +59,7 @@ refuse(struct vet_refusal *r, const struct setup *s, enum refusal refusal,
 	r->name = NULL;
 	r->name_len = 0;
 	snprintf(r->why, sizeof(r->why), "%s", why);
-	memcpy(r->alert, record, sizeof(record));
-	r->alert_len = tls ? sizeof(record) : 0;
+	r->alert_len = tls ? alert_write(r->alert, alert) : 0;
 	return VET_REFUSED;
 }
 
@@ -97,6 +87,19 @@ refuse_name(struct vet_refusal *r, const struct setup *s, const struct hello *h)
 	return VET_REFUSED;
 }
 
+/* Copies the name in a hello, in lower case.  Returns whether it is a name. */
+static bool
+name_copy(char name[HOST_SIZE], const struct hello *h)
+{
+	if (h->name == NULL || h->name_len >= HOST_SIZE ||
+	    h->name[h->name_len - 1] == '.' ||
+	    memchr(h->name, '\0', h->name_len) != NULL)
+		return false;
+	memcpy(name, h->name, h->name_len);
+	name[h->name_len] = '\0';
+	return name_fold(name);
+}
+
 /*
  * Whether the name in a hello is the one that was asked for.  A target that was
  * asked for by its address has no name, RFC 6066 3.
@@ -108,12 +111,25 @@ name_fits(const struct request *req, const struct hello *h)
 
 	if (req->literal || h->name == NULL)
 		return req->literal && h->name == NULL;
-	if (h->name_len >= sizeof(name) || h->name[h->name_len - 1] == '.' ||
-	    memchr(h->name, '\0', h->name_len) != NULL)
-		return false;
-	memcpy(name, h->name, h->name_len);
-	name[h->name_len] = '\0';
-	return name_fold(name) && strcmp(name, req->host) == 0;
+	return name_copy(name, h) && strcmp(name, req->host) == 0;
+}
+
+/*
+ * Reads a hello in whole records.  Its name stays until the next call.  Returns
+ * VET_GOES_ON or VET_REFUSED.
+ */
+static enum vet_state
+hello_read(struct hello *h, const struct setup *s, const char *records,
+    size_t len, struct vet_refusal *r)
+{
+	static unsigned char message[HELLO_MAX];
+	char why[VET_WHY_SIZE];
+
+	len = flight_gather(message, (const unsigned char *)records, len);
+	if (hello_parse(h, message, len))
+		return VET_GOES_ON;
+	snprintf(why, sizeof(why), "the TLS hello is malformed: %s", h->why);
+	return refuse(r, s, REFUSE_NOT_TLS, ALERT_DECODE, why);
 }
 
 /* Judges a hello in whole records.  Returns VET_GOES_ON or VET_REFUSED. */
@@ -121,25 +137,28 @@ static enum vet_state
 hello_judge(const struct setup *s, const char *records, size_t len,
     struct vet_refusal *r)
 {
-	static unsigned char message[HELLO_MAX];
-	char why[VET_WHY_SIZE];
 	struct hello h;
 
-	len = flight_gather(message, (const unsigned char *)records, len);
-	if (!hello_parse(&h, message, len)) {
-		snprintf(
-		    why, sizeof(why), "the TLS hello is malformed: %s", h.why);
-		return refuse(r, s, REFUSE_NOT_TLS, ALERT_DECODE, why);
-	}
+	if (hello_read(&h, s, records, len, r) != VET_GOES_ON)
+		return VET_REFUSED;
 	if (!name_fits(&s->request, &h))
 		return refuse_name(r, s, &h);
-	if (h.ech && s->duty->noech)
+	if (h.ech && s->duty != NULL && s->duty->noech)
 		return refuse(r, s, REFUSE_ECH, ALERT_DENIED,
 		    "the TLS hello may hide another name (ECH)");
 	return VET_GOES_ON;
 }
 
 /* The client. */
+
+/* Refuses bytes that are no part of a handshake. */
+static enum vet_state
+refuse_bytes(struct vet_refusal *r, const struct setup *s)
+{
+	return refuse_stranger(r, s,
+	    s->up.hellos > 0 ? "the TLS handshake is malformed"
+			     : "the client does not begin with a TLS hello");
+}
 
 /*
  * Sends the bytes in the buffer to the server, except those that must not go on
@@ -150,13 +169,13 @@ pass(struct tunnel *t, struct setup *s, size_t len, struct vet_refusal *r)
 {
 	size_t held = s->up.held;
 
-	if (!head_permits(s, held, KEPT_MAX))
+	if (!head_permits(s, held, VET_KEPT_MAX))
 		return vet_crowded(s, r);
 	if (len > held && relay_pass(t, CLIENT, buffer, len - held) != 0)
 		return VET_SERVER_LOST;
 	if (held == 0)
 		head_drop(s);
-	else if (head_keep(s, buffer + len - held, held, KEPT_MAX) != 0)
+	else if (head_keep(s, buffer + len - held, held, VET_KEPT_MAX) != 0)
 		return vet_crowded(s, r);
 	return VET_GOES_ON;
 }
@@ -177,10 +196,7 @@ look(struct tunnel *t, struct setup *s, size_t kept, size_t len,
 	while (at < len) {
 		at += flight_client(f, bytes + at, len - at, &event);
 		if (event == FLIGHT_BAD)
-			return refuse_stranger(r, s,
-			    f->hellos > 0 ? "the TLS handshake is malformed"
-					  : "the client does not begin with a "
-					    "TLS hello");
+			return refuse_bytes(r, s);
 		if (event != FLIGHT_HELLO)
 			continue;
 		if (hello_judge(s, buffer + at - f->held, f->held, r) !=
@@ -196,9 +212,8 @@ static enum vet_state
 client_ended(
     const struct tunnel *t, const struct setup *s, struct vet_refusal *r)
 {
-	return s->up.hellos == 0 && t->flow[CLIENT].bytes > 0
-	    ? refuse_stranger(r, s, "the TLS hello is incomplete")
-	    : VET_ENDED;
+	return s->up.hellos == 0 && t->flow[CLIENT].bytes > 0 ? vet_cut(s, r)
+							      : VET_ENDED;
 }
 
 static enum vet_state
@@ -260,6 +275,48 @@ server_read(struct tunnel *t, struct setup *s, struct vet_refusal *r)
 	return event == FLIGHT_DONE ? greeted(t, s) : VET_GOES_ON;
 }
 
+/* Whether the name in a hello may be asked for in a request. */
+static bool
+name_is_usable(const struct hello *h)
+{
+	char name[HOST_SIZE], text[HOST_SIZE + 2];
+	struct request req = { .literal = false };
+
+	if (!name_copy(name, h))
+		return false;
+	snprintf(text, sizeof(text), "%s:1", name);
+	return parse_authority(&req, text, strlen(text)) == 0 && !req.literal;
+}
+
+/*
+ * Looks for the hello of a client that names its server by that alone, before
+ * there is a tunnel.  Of the bytes, kept were looked at before.  Returns
+ * VET_GOES_ON: more must come; VET_GREETED, with the hello, whose name may stand
+ * in a request: vet_begin() must see the bytes again; or VET_REFUSED.
+ */
+enum vet_state
+vet_name(struct setup *s, const char *bytes, size_t kept, size_t len,
+    struct hello *h, struct vet_refusal *r)
+{
+	struct flight *f = &s->up;
+	enum flight_event event;
+	size_t at = kept;
+
+	at += flight_client(
+	    f, (const unsigned char *)bytes + at, len - at, &event);
+	if (event == FLIGHT_BAD)
+		return refuse_bytes(r, s);
+	if (event != FLIGHT_HELLO)
+		return VET_GOES_ON;
+	if (hello_read(h, s, bytes + at - f->held, f->held, r) != VET_GOES_ON)
+		return VET_REFUSED;
+	if (!name_is_usable(h))
+		return refuse_name(r, s, h);
+	/* The header still says that the client speaks TLS. */
+	*f = (struct flight){ .header = { f->header[0], f->header[1] } };
+	return VET_GREETED;
+}
+
 /*
  * Begins with what was received before the tunnel was established.  These
  * functions return VET_REFUSED with the reason stored, or another state.
@@ -302,6 +359,13 @@ enum vet_state
 vet_late(const struct setup *s, struct vet_refusal *r)
 {
 	return refuse_stranger(r, s, "no TLS hello came in time");
+}
+
+/* Refuses a hello of which the client has not sent all. */
+enum vet_state
+vet_cut(const struct setup *s, struct vet_refusal *r)
+{
+	return refuse_stranger(r, s, "the TLS hello is incomplete");
 }
 
 /* Refuses a hello that is too large for the memory that there is. */

@@ -5,9 +5,12 @@
 
 #include <stddef.h>
 
+#include "alert.h"
+#include "flight.h"
 #include "refusal.h"
 #include "tunnel.h"
 
+struct hello;
 struct setup;
 
 enum vet_state {
@@ -22,23 +25,27 @@ enum vet_state {
 
 enum {
 	VET_WHY_SIZE = 360, /* bytes of a reason, with its NUL */
-	VET_ALERT_SIZE = 7  /* bytes of an alert, in its record */
+	/* The most bytes that are kept of a hello that is not whole. */
+	VET_KEPT_MAX = FLIGHT_HELD_MAX + FLIGHT_HEADER + 1
 };
 
 /* Why a tunnel was refused. */
 struct vet_refusal {
 	enum refusal refusal;
 	char why[VET_WHY_SIZE];
-	const char *name;           /* that the client gave, or NULL; static */
-	size_t name_len;            /* bytes */
-	char alert[VET_ALERT_SIZE]; /* for a client that speaks TLS */
-	size_t alert_len;           /* 0: for one that does not */
+	const char *name;       /* that the client gave, or NULL; static */
+	size_t name_len;        /* bytes */
+	char alert[ALERT_SIZE]; /* for a client that speaks TLS */
+	size_t alert_len;       /* 0: for one that does not */
 };
 
+enum vet_state vet_name(struct setup *, const char *bytes, size_t kept,
+    size_t len, struct hello *, struct vet_refusal *);
 enum vet_state vet_begin(struct tunnel *, struct setup *, struct vet_refusal *);
 enum vet_state vet_ready(struct tunnel *, struct setup *, enum side,
     short revents, struct vet_refusal *);
 enum vet_state vet_late(const struct setup *, struct vet_refusal *);
+enum vet_state vet_cut(const struct setup *, struct vet_refusal *);
 enum vet_state vet_crowded(const struct setup *, struct vet_refusal *);
 
 #endif

@@ -40,6 +40,8 @@ static const struct refusal_row rows[] = {
 	    "This proxy requires a user name and a password.", false, TALLY_DENIED },
 	[REFUSE_GUESSES] = { 429, "guesses", "http_request_denied",
 	    "There were too many wrong passwords from your address.", false, TALLY_DENIED },
+	[REFUSE_ANONYMOUS] = { 403, "anonymous", "http_request_denied",
+	    "This proxy requires a password, which cannot be sent here.", false, TALLY_DENIED },
 	[REFUSE_UNCHECKED] = { 503, "password_unchecked", "proxy_internal_error",
 	    "The proxy could not check the password in time.", false, TALLY_NONE },
 	[REFUSE_PEER] = { 403, "peer_unknown", "http_request_denied",

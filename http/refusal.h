@@ -25,6 +25,7 @@ enum refusal {
 	/* Credentials. */
 	REFUSE_CREDENTIALS,
 	REFUSE_GUESSES,
+	REFUSE_ANONYMOUS,
 	REFUSE_UNCHECKED,
 	REFUSE_PEER,
 	/* The target. */

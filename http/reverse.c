@@ -26,6 +26,7 @@
 enum {
 	MAPPING_PATH_MAX = 255, /* bytes of the path of a mapping */
 	MAPPING_URL_MAX = 1000, /* bytes of a URL of the configuration */
+	HTTP_PORT = 80,         /* of a URL without a port */
 	URL_SIZE_MAX = MAPPING_URL_MAX + 2 /* with an added "/" and the NUL */
 };
 
@@ -399,29 +400,116 @@ request_become(
 }
 
 /*
+ * Finds the Host of a request.  Returns whether there is one that has no more
+ * than a host and a port; if not, that is why the request is refused.
+ */
+static bool
+host_find(struct request *req, const char *head, struct http_field *f)
+{
+	size_t at = req->line.at + req->line.len + 2;
+	bool found = false;
+
+	while (!found && http_field(head, req->length, &at, f))
+		found = http_is(f, "Host");
+	req->refusal = REFUSE_MALFORMED;
+	req->why = "There is no Host field that names a server.";
+	if (!found || f->value_len == 0 || f->value_len > HOST_SIZE + 8)
+		return false;
+	for (size_t i = 0; i < f->value_len; i++)
+		if (strchr("/?#@\\ \t", f->value[i]) != NULL)
+			return false;
+	return true;
+}
+
+/*
  * Turns a request for a path into one for the URL of its Host, as a transparent
- * proxy does.  A Host that is more than a host and a port is refused.
+ * proxy does.
  */
 static void
 request_follow_host(struct request *req, char **head, size_t *len)
 {
-	size_t at = req->line.at + req->line.len + 2;
 	char url[URL_SIZE_MAX];
 	struct http_field f = { .value_len = 0 };
-	bool found = false;
 
-	while (!found && http_field(*head, req->length, &at, &f))
-		found = http_is(&f, "Host");
-	req->refusal = REFUSE_MALFORMED;
-	req->why = "There is no Host field that names a server.";
-	if (!found || f.value_len == 0 || f.value_len > HOST_SIZE + 8)
+	if (!host_find(req, *head, &f))
 		return;
-	for (size_t i = 0; i < f.value_len; i++)
-		if (strchr("/?#@\\ \t", f.value[i]) != NULL)
-			return;
 	snprintf(url, sizeof(url), "http://%.*s", (int)f.value_len, f.value);
 	if (request_become(req, url, 0, head, len))
 		req->why = NULL;
+}
+
+/*
+ * Reads a Host field as the host and port of a server: without a port it is the
+ * one that is given.  Returns whether it is such a field.
+ */
+static bool
+host_read(struct request *where, const struct http_field *f, uint16_t port)
+{
+	char url[HOST_SIZE + 24];
+	const char *end = memchr(f->value, ']', f->value_len);
+	size_t skip = end != NULL ? (size_t)(end - f->value) : 0;
+	bool has_port =
+	    memchr(f->value + skip, ':', f->value_len - skip) != NULL;
+
+	snprintf(url, sizeof(url), "http://%.*s", (int)f->value_len, f->value);
+	if (parse_url(where, url, strlen(url)) != 0)
+		return false;
+	if (!has_port)
+		where->port = port;
+	return true;
+}
+
+/*
+ * Why a request at a port for transparent clients is refused, or NULL.  With a
+ * Host, that is in host.
+ */
+static const char *
+follow_refuses(
+    const struct request *req, const struct request *host, uint16_t port)
+{
+	if (!req->plain)
+		return "There is no proxy here that takes a CONNECT.";
+	if (req->cut > 0)
+		return "The URL has more than a server and a path.";
+	if (host != NULL && host->port != port)
+		return "The Host field names another port than the one that "
+		       "was connected to.";
+	if (!req->origin && req->port != port)
+		return "The URL names another port than the one that was "
+		       "connected to.";
+	return !req->origin && host != NULL &&
+		strcmp(req->host, host->host) != 0
+	    ? "The URL and the Host field name two servers."
+	    : NULL;
+}
+
+/*
+ * Turns a request of a client that takes this proxy for the server into one for
+ * the URL of its Host, with the port that the client has connected to.  A
+ * request that could be read as one for another server or port is refused:
+ * reverse_refuses() says why.  Changes what reverse_map() does.
+ */
+void
+reverse_follow(struct request *req, uint16_t port, char **head, size_t *len)
+{
+	struct http_field f = { .value_len = 0 };
+	struct request host = { .literal = false };
+	char url[URL_SIZE_MAX];
+	bool named = host_find(req, *head, &f);
+
+	/* A URL may stand alone, but only without a Host at all. */
+	if (named ? !host_read(&host, &f, port) : req->origin || req->has_host)
+		return;
+	req->why = follow_refuses(req, named ? &host : NULL, port);
+	if (req->why != NULL || !req->origin)
+		return;
+	snprintf(url, sizeof(url),
+	    strchr(host.host, ':') != NULL ? "http://[%s]" : "http://%s",
+	    host.host);
+	if (port != HTTP_PORT)
+		snprintf(url + strlen(url), sizeof(url) - strlen(url), ":%u",
+		    (unsigned)port);
+	request_become(req, url, 0, head, len);
 }
 
 /* Whether requests for a path are taken at all. */

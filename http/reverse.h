@@ -39,6 +39,7 @@ const struct mapping *reverse_hidden(const struct reverse *);
 const char *reverse_base(struct reverse *, const char *text);
 void reverse_free(struct reverse *);
 bool reverse_takes_paths(const struct reverse *);
+void reverse_follow(struct request *, uint16_t port, char **head, size_t *len);
 void reverse_map(
     const struct reverse *, struct request *, char **head, size_t *len);
 const char *reverse_refuses(const struct reverse *, const struct request *,

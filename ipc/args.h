@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "addr.h"
+#include "inlet.h"
 #include "log.h"
 #include "question.h"
 
@@ -38,9 +39,9 @@ struct worker_args {
 	const int *listeners;
 	const struct addr *listening; /* what they are bound to */
 	size_t nlisteners;
-	uint64_t proxied;     /* a bit for each: a PROXY header comes first */
-	size_t max_conns;     /* connections its descriptors allow */
-	size_t max_pipes;     /* and pipes */
+	const enum inlet *inlets; /* what comes first there */
+	size_t max_conns;         /* connections its descriptors allow */
+	size_t max_pipes;         /* and pipes */
 	size_t max_attempts;  /* to connect, besides one for each connection */
 	size_t max_questions; /* of its own in one queue at once */
 };

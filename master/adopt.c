@@ -24,10 +24,18 @@
 #include "bounds.h"
 #include "gen.h"
 #include "handover.h"
+#include "inlet.h"
 #include "listen.h"
 #include "local.h"
 #include "log.h"
 #include "share.h"
+
+/* What sockets are for, by what comes first there. */
+static const char *const inlet_kinds[INLETS] = { [INLET_PROXY] = "listen",
+	[INLET_PREFACE] = "proxied",
+	[INLET_HTTP] = "transparent",
+	[INLET_TLS] = "transparent_tls" };
+static const char *const status_kinds[INLETS] = { [INLET_PROXY] = "status" };
 
 /* Whether the new program must know of a child. */
 static bool
@@ -90,21 +98,21 @@ socket_describe(struct handover *h, const char *kind, int fd, const char *at)
 
 static void
 listeners_describe(
-    struct handover *h, const char *kind, const struct listeners *l)
+    struct handover *h, const char *const *kinds, const struct listeners *l)
 {
 	char at[ADDR_TEXT_SIZE];
 
 	for (size_t i = 0; i < l->n; i++)
-		socket_describe(h, l->proxied >> i & 1 ? "proxied" : kind,
-		    l->fds[i], addr_text_port(&l->at[i], at));
+		socket_describe(h, kinds[l->inlets[i]], l->fds[i],
+		    addr_text_port(&l->at[i], at));
 }
 
 static void
 sockets_describe(struct handover *h, const struct gen *gen)
 {
 	h->given = gen->listeners.given;
-	listeners_describe(h, "listen", &gen->listeners);
-	listeners_describe(h, "status", &gen->status_at);
+	listeners_describe(h, inlet_kinds, &gen->listeners);
+	listeners_describe(h, status_kinds, &gen->status_at);
 	if (gen->local >= 0)
 		socket_describe(
 		    h, "control", gen->local, local_path(gen->local_at));
@@ -188,7 +196,8 @@ socket_adopt(struct addr *at, const struct handover_socket *s)
  * the log if one is not what it should be.
  */
 static int
-listeners_adopt(struct listeners *l, const char *kind, const struct handover *h)
+listeners_adopt(struct listeners *l, const char *kind, enum inlet inlet,
+    const struct handover *h)
 {
 	for (size_t i = 0; i < h->nsockets; i++) {
 		if (strcmp(h->sockets[i].kind, kind) != 0)
@@ -201,8 +210,7 @@ listeners_adopt(struct listeners *l, const char *kind, const struct handover *h)
 			    h->sockets[i].fd, h->sockets[i].at);
 			return -1;
 		}
-		if (strcmp(kind, "proxied") == 0)
-			l->proxied |= UINT64_C(1) << l->n;
+		l->inlets[l->n] = inlet;
 		l->fds[l->n++] = h->sockets[i].fd;
 	}
 	return 0;
@@ -218,10 +226,11 @@ sockets_adopt(struct gen *gen, const struct handover *h)
 			gen->local = h->sockets[i].fd;
 			gen->local_at = local_hold(h->sockets[i].at);
 		}
-	if (listeners_adopt(&gen->listeners, "listen", h) != 0 ||
-	    listeners_adopt(&gen->listeners, "proxied", h) != 0)
-		return -1;
-	return listeners_adopt(&gen->status_at, "status", h);
+	for (enum inlet inlet = 0; inlet < INLETS; inlet++)
+		if (listeners_adopt(
+			&gen->listeners, inlet_kinds[inlet], inlet, h) != 0)
+			return -1;
+	return listeners_adopt(&gen->status_at, "status", INLET_PROXY, h);
 }
 
 /* Takes a child, with its place in the shared memory or another one. */

@@ -161,7 +161,7 @@ worker_main(struct gen *gen, const struct child *self, int control)
 		.listeners = gen->listeners.fds,
 		.listening = gen->listeners.at,
 		.nlisteners = gen->listeners.n,
-		.proxied = gen->listeners.proxied,
+		.inlets = gen->listeners.inlets,
 		.max_conns = gen->budget.conns,
 		.max_pipes = gen->budget.pipes,
 		.max_attempts = gen->budget.attempts,

@@ -32,6 +32,7 @@
 #include "gen.h"
 #include "guard.h"
 #include "identity.h"
+#include "inlet.h"
 #include "links.h"
 #include "listen.h"
 #include "log.h"
@@ -118,19 +119,24 @@ int
 gen_listen(struct gen *gen, const struct gen *old)
 {
 	const struct conf *conf = gen->conf;
+	struct conf_listener from[LISTEN_MAX];
 	struct addr addrs[LISTEN_MAX];
+	enum inlet inlets[LISTEN_MAX];
 	struct listen_wish wish = { .at = addrs,
-		.n = conf_addresses(conf, addrs),
+		.inlets = inlets,
+		.n = conf_listeners(conf, from),
 		.any_family = conf->nlisten == 0,
 		.free_bind = conf->free_bind,
-		.proxied = conf->proxied,
 		.rights = conf->listen_rights,
 		.senders = conf->nproxy_from > 0,
 		.places = &conf->places };
 
-	for (size_t i = 0; i < wish.n; i++)
-		wish.lines[i] = wish.any_family ? directives_line(conf, "Port")
-						: conf->listen_lines[i];
+	for (size_t i = 0; i < wish.n; i++) {
+		addrs[i] = from[i].at;
+		inlets[i] = from[i].inlet;
+		wish.lines[i] = from[i].line;
+		wish.directives[i] = from[i].directive;
+	}
 	return listen_open(
 	    &gen->listeners, &wish, old != NULL ? &old->listeners : NULL);
 }
@@ -260,7 +266,6 @@ gen_start(struct gen *gen, int64_t now)
 	budget_make(&gen->budget, gen->conf->workers, gen->conf->max_clients,
 	    gen->listeners.n);
 	gen->nworkers = gen->budget.workers;
-	baton_plan(&gen->links.baton, gen->budget.busy, gen->budget.conns);
 	gen->nchildren = gen->nworkers + 1;
 	if (gen_link(gen) != 0)
 		return -1;

@@ -20,6 +20,7 @@
 
 #include "addr.h"
 #include "bounds.h"
+#include "inlet.h"
 #include "listen.h"
 #include "local.h"
 #include "log.h"
@@ -153,10 +154,10 @@ listen_has(const struct listeners *l, const struct addr *addr)
 }
 
 static void
-listen_put(struct listeners *l, int fd, const struct addr *addr, bool proxied)
+listen_put(
+    struct listeners *l, int fd, const struct addr *addr, enum inlet inlet)
 {
-	if (proxied)
-		l->proxied |= UINT64_C(1) << l->n;
+	l->inlets[l->n] = inlet;
 	l->fds[l->n] = fd;
 	l->at[l->n++] = *addr;
 }
@@ -196,8 +197,23 @@ listen_add(struct listeners *l, const struct listen_wish *wish, size_t i,
 		fd = listen_on(addr, wish->free_bind, old != NULL);
 	if (fd < 0)
 		return -1;
-	listen_put(l, fd, addr, wish->proxied >> i & 1);
+	listen_put(
+	    l, fd, addr, wish->inlets != NULL ? wish->inlets[i] : INLET_PROXY);
 	return 0;
+}
+
+/* What comes first at a socket of the service manager, by its name. */
+static enum inlet
+given_inlet(size_t i)
+{
+	static const char *const names[INLETS] = { [INLET_PREFACE] = "proxy",
+		[INLET_HTTP] = "transparent",
+		[INLET_TLS] = "transparent-tls" };
+
+	for (enum inlet inlet = 0; inlet < INLETS; inlet++)
+		if (names[inlet] != NULL && service_names(i, names[inlet]))
+			return inlet;
+	return INLET_PROXY;
 }
 
 /* Takes the sockets that the service manager has handed over. */
@@ -218,7 +234,7 @@ listen_take_given(struct listeners *l)
 		if (fd < 0)
 			return -1;
 		options_passed_on(fd);
-		listen_put(l, fd, &addr, service_names(i, "proxy"));
+		listen_put(l, fd, &addr, given_inlet(i));
 	}
 	return 0;
 }
@@ -237,7 +253,7 @@ listen_keep_given(struct listeners *l, const struct listeners *old)
 			    strerror(errno));
 			return -1;
 		}
-		listen_put(l, fd, &old->at[i], old->proxied >> i & 1);
+		listen_put(l, fd, &old->at[i], old->inlets[i]);
 	}
 	return 0;
 }
@@ -260,11 +276,7 @@ listen_fail(const struct listen_wish *wish, size_t i)
 	char text[ADDR_TEXT_SIZE];
 
 	log_line(LOG_LEVEL_ERROR, "%s:%lu: %s: cannot listen on %s: %s",
-	    at.file, at.line,
-	    wish->directive != NULL      ? wish->directive
-		: wish->any_family       ? "Port"
-		: wish->proxied >> i & 1 ? "ListenProxy"
-					 : "Listen",
+	    at.file, at.line, wish->directives[i],
 	    addr_text_port(&wish->at[i], text), reason);
 }
 
@@ -297,7 +309,7 @@ static bool
 has_proxied(const struct listeners *l)
 {
 	for (size_t i = 0; i < l->n; i++)
-		if (l->at[i].local == 0 && (l->proxied >> i & 1) != 0)
+		if (l->at[i].local == 0 && l->inlets[i] == INLET_PREFACE)
 			return true;
 	return false;
 }

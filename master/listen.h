@@ -9,6 +9,7 @@
 
 #include "addr.h"
 #include "bounds.h"
+#include "inlet.h"
 
 struct places;
 struct local_rights;
@@ -17,8 +18,8 @@ struct local_rights;
 struct listeners {
 	size_t n;
 	int fds[LISTEN_MAX];
-	struct addr at[LISTEN_MAX]; /* what they are bound to */
-	uint64_t proxied; /* a bit for each: a PROXY header comes first */
+	struct addr at[LISTEN_MAX];    /* what they are bound to */
+	enum inlet inlets[LISTEN_MAX]; /* what comes first there */
 	bool given; /* by the service manager, whatever Port and Listen say */
 };
 
@@ -26,13 +27,13 @@ struct listeners {
 struct listen_wish {
 	const struct addr *at;
 	size_t n;
-	bool any_family;  /* no Listen: the system may lack a family */
-	bool free_bind;   /* FreeBind: an address may not be there yet */
-	uint64_t proxied; /* a bit for each: ListenProxy */
+	bool any_family; /* no Listen: the system may lack a family */
+	bool free_bind;  /* FreeBind: an address may not be there yet */
+	const enum inlet *inlets; /* one for each, or NULL: INLET_PROXY */
 	const struct local_rights *rights; /* one for each Unix socket */
 	bool senders;                      /* there is a ProxyFrom */
 	/* For messages: */
-	const char *directive; /* or NULL: Port, Listen or ListenProxy */
+	const char *directives[LISTEN_MAX]; /* one for each address */
 	const struct places *places;
 	unsigned long lines[LISTEN_MAX]; /* one for each address */
 };

@@ -164,11 +164,12 @@ steward_open(struct gen *gen, const struct gen *old)
 	struct listen_wish wish = { .at = conf->listen,
 		.n = conf->nlisten,
 		.free_bind = gen->conf->free_bind,
-		.directive = "StatusListen",
 		.places = &gen->conf->places };
 
-	for (size_t i = 0; i < wish.n; i++)
+	for (size_t i = 0; i < wish.n; i++) {
 		wish.lines[i] = conf->lines[i];
+		wish.directives[i] = "StatusListen";
+	}
 	if (wish.n > 0 &&
 	    listen_share(&gen->status_at, &wish,
 		old != NULL ? &old->status_at : NULL) != 0)

@@ -95,40 +95,38 @@ address_found(struct findings *f, const char *directive, size_t nth,
 		    "cannot listen on %s: %s", at, strerror(error));
 }
 
-/* The directive that gives the address with a number. */
-static const char *
-listen_directive(const struct conf *conf, size_t i)
-{
-	return conf->nlisten == 0    ? "Port"
-	    : conf->proxied >> i & 1 ? "ListenProxy"
-				     : "Listen";
-}
-
-/* Which of the lines with that directive gives it, from 1 on. */
+/*
+ * Which of the lines with that directive gives an address, from 1 on; 0: none
+ * does, or the only one.
+ */
 static size_t
-listen_nth(const struct conf *conf, size_t at)
+listen_nth(const struct conf_listener *from, size_t at)
 {
+	unsigned long last = 0;
 	size_t nth = 0;
 
 	for (size_t i = 0; i <= at; i++)
-		if ((conf->proxied >> i & 1) == (conf->proxied >> at & 1))
+		if (strcmp(from[i].directive, from[at].directive) == 0 &&
+		    from[i].line != last) {
+			last = from[i].line;
 			nth++;
-	return nth;
+		}
+	return strcmp(from[at].directive, "Port") == 0 ? 0 : nth;
 }
 
 /* A Unix socket, by its place among the lines. */
 static bool
-local_try(struct findings *f, const struct conf *conf, size_t i)
+local_try(struct findings *f, const struct conf *conf,
+    const struct conf_listener *from, size_t i)
 {
-	const char *path = local_path(conf->listen[i].local);
+	const char *path = local_path(from[i].at.local);
 	bool used;
 
 	if (socketfile_check(path, &conf->listen_rights[i], &used) != 0)
-		found(f, listen_directive(conf, i), listen_nth(conf, i),
-		    STATUS_SYSTEM, "cannot listen on %s: %s", path,
-		    socketfile_why());
+		found(f, from[i].directive, listen_nth(from, i), STATUS_SYSTEM,
+		    "cannot listen on %s: %s", path, socketfile_why());
 	else if (used)
-		found(f, listen_directive(conf, i), listen_nth(conf, i), 0,
+		found(f, from[i].directive, listen_nth(from, i), 0,
 		    "%s is in use, as it is while adit runs", path);
 	else
 		return true;
@@ -139,19 +137,19 @@ static void
 listen_try(struct findings *f, const struct conf *conf)
 {
 	bool any_family = conf->nlisten == 0;
-	struct addr at[LISTEN_MAX];
-	size_t n = conf_addresses(conf, at), bound = 0;
+	struct conf_listener from[LISTEN_MAX];
+	size_t n = conf_listeners(conf, from), bound = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (at[i].local != 0)
-			bound += local_try(f, conf, i);
-		else if (listen_check(&at[i], conf->free_bind) == 0)
+		if (from[i].at.local != 0)
+			bound += local_try(f, conf, from, i);
+		else if (listen_check(&from[i].at, conf->free_bind) == 0)
 			bound++;
 		else if (!any_family ||
 		    (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL) ||
 		    (i + 1 == n && bound == 0))
-			address_found(f, listen_directive(conf, i),
-			    any_family ? 0 : listen_nth(conf, i), &at[i]);
+			address_found(f, from[i].directive, listen_nth(from, i),
+			    &from[i].at);
 	}
 }
 

@@ -1105,6 +1105,8 @@ all_set() {
 	Syslog yes
 	Timeout 38
 	Transparent yes
+	TransparentPort 42
+	TransparentPort 43 tls
 	TunnelTimeout 39
 	Upstream http ***@proxy.example:3128
 	Upstream socks5 ***@[::1]:1080 ".example"

@@ -517,6 +517,69 @@ own_try(void)
 	check(m == &reverse.list[4], "another mapping", "/again/");
 }
 
+/* Requests of clients that take this proxy for their server. */
+static const struct {
+	const char *head;
+	uint16_t port;
+	const char *became; /* the target, or NULL: it is refused */
+	uint16_t to;
+} followed[] = { { "GET /a?b HTTP/1.1\r\nHost: H.test", 80, "http://h.test/a?b",
+		     80 },
+	{ "GET / HTTP/1.1\r\nHost: h.test:80", 80, "http://h.test/", 80 },
+	{ "GET / HTTP/1.1\r\nHost: h.test", 81, "http://h.test:81/", 81 },
+	{ "GET / HTTP/1.1\r\nHost: h.test:81", 81, "http://h.test:81/", 81 },
+	{ "GET / HTTP/1.1\r\nHost: [::1]:81", 81, "http://[::1]:81/", 81 },
+	{ "GET / HTTP/1.1\r\nHost: [2001:db8::1]", 81,
+	    "http://[2001:db8::1]:81/", 81 },
+	{ "GET / HTTP/1.1\r\nHost: 192.0.2.1", 80, "http://192.0.2.1/", 80 },
+	{ "GET http://h.test/a HTTP/1.1\r\nHost: h.test", 80, "http://h.test/a",
+	    80 },
+	{ "GET http://h.test:81/ HTTP/1.1\r\nHost: h.test:81", 81,
+	    "http://h.test:81/", 81 },
+	{ "GET http://h.test/ HTTP/1.0\r\nA: b", 80, "http://h.test/", 80 },
+	{ "GET / HTTP/1.1\r\nHost: h.test:81", 80, NULL, 0 },
+	{ "GET / HTTP/1.1\r\nHost: h.test:80", 81, NULL, 0 },
+	{ "GET / HTTP/1.1\r\nHost: h.test:", 80, NULL, 0 },
+	{ "GET / HTTP/1.1\r\nHost: h.test:080", 80, NULL, 0 },
+	{ "GET / HTTP/1.1\r\nHost: 0x7f.1", 80, NULL, 0 },
+	{ "GET / HTTP/1.1\r\nHost: h..test", 80, NULL, 0 },
+	{ "GET / HTTP/1.1\r\nHost:", 80, NULL, 0 },
+	{ "GET / HTTP/1.0\r\nA: b", 80, NULL, 0 },
+	{ "GET http://h.test/ HTTP/1.1\r\nHost: i.test", 80, NULL, 0 },
+	{ "GET http://h.test/ HTTP/1.1\r\nHost:", 80, NULL, 0 },
+	{ "GET http://h.test/ HTTP/1.1\r\nHost: h.test", 81, NULL, 0 },
+	{ "GET http://h.test:81/ HTTP/1.1\r\nHost: h.test", 81,
+	    "http://h.test:81/", 81 },
+	{ "GET http://a@h.test/ HTTP/1.1\r\nHost: h.test", 80, NULL, 0 },
+	{ "CONNECT h.test:80 HTTP/1.1\r\nHost: h.test:80", 80, NULL, 0 } };
+
+static void
+followed_try(size_t i)
+{
+	static char text[1024];
+	struct request req = { .takes_paths = true };
+	char *head = text;
+	size_t len;
+
+	snprintf(text, sizeof(text), "%s\r\n\r\n", followed[i].head);
+	len = strlen(text);
+	if (parse_head(&req, head, len) != PARSE_OK) {
+		check(followed[i].became == NULL, "malformed", text);
+		return;
+	}
+	len = parse_cut(&req, head, len);
+	reverse_follow(&req, followed[i].port, &head, &len);
+	check((req.why == NULL) == (followed[i].became != NULL), "refused",
+	    followed[i].head);
+	if (req.why != NULL || followed[i].became == NULL)
+		return;
+	check(req.target.len == strlen(followed[i].became) &&
+		strncmp(head + req.target.at, followed[i].became,
+		    req.target.len) == 0 &&
+		req.port == followed[i].to,
+	    "became something else", followed[i].head);
+}
+
 static void
 cookie_try(void)
 {
@@ -554,6 +617,8 @@ main(void)
 		location_try(i, &reverse.list[0]);
 		location_try(i, &reverse.list[2]);
 	}
+	for (size_t i = 0; i < sizeof(followed) / sizeof(*followed); i++)
+		followed_try(i);
 	cookie_try();
 	own_try();
 	reverse_free(&reverse);

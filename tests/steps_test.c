@@ -639,7 +639,7 @@ client_connect(void)
 		die("accept");
 	close(at);
 	addr_from_sockaddr(&peer, &from);
-	life_accepted(fd, &peer, false);
+	life_accepted(fd, &peer, INLET_PROXY);
 	settle();
 }
 
