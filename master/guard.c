@@ -167,27 +167,32 @@ has_clients(const struct gen *gen)
  * sockets instead would wake the master for each client.)  A worker without
  * clients does nothing that it could hang in, so an idle proxy is looked at
  * less often.
+ *
+ * Returns whether a socket does not listen any more, so that the sockets must be
+ * opened anew, and all workers replaced: one of them must have done that.
  */
-void
+bool
 guard_look(struct gen *gen, int64_t now)
 {
-	bool waiting;
+	bool waiting, broken;
 
-	if (!is_guarded(gen) || gen->nworkers < 2 || now < gen->look_at)
-		return;
-	waiting = listen_waits(&gen->listeners);
-	if (waiting && gen->waiting)
+	if (!is_guarded(gen) || now < gen->look_at)
+		return false;
+	waiting = listen_waits(&gen->listeners, &broken);
+	if (waiting && gen->waiting && gen->nworkers > 1)
 		guard_worker_doubt(gen, baton_holder(&gen->links.baton));
 	gen->look_at = now +
-	    (waiting && !gen->waiting  ? LOOK_AGAIN
-		    : has_clients(gen) ? LOOK_TIME
-				       : LOOK_IDLE);
+	    (broken                            ? LOOK_IDLE
+		    : waiting && !gen->waiting ? LOOK_AGAIN
+		    : has_clients(gen)         ? LOOK_TIME
+					       : LOOK_IDLE);
 	gen->waiting = waiting && !gen->waiting;
+	return broken;
 }
 
 /* When guard_look() is needed next, or -1. */
 int64_t
 guard_look_next(const struct gen *gen)
 {
-	return is_guarded(gen) && gen->nworkers > 1 ? gen->look_at : -1;
+	return is_guarded(gen) ? gen->look_at : -1;
 }

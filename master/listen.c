@@ -177,6 +177,18 @@ local_open(const struct listen_wish *wish, size_t i, int old)
 }
 
 /*
+ * Whether a socket listens: each worker that has it can end that for all, by
+ * shutdown().
+ */
+static bool
+listens(int fd)
+{
+	struct pollfd pfd = { .fd = fd };
+
+	return poll(&pfd, 1, 0) == 0;
+}
+
+/*
  * Adds a socket for an address of a wish: the old generation's, or a new one.
  * What clients send first is up to each generation: the old one may still accept
  * some by its own rule.
@@ -188,6 +200,8 @@ listen_add(struct listeners *l, const struct listen_wish *wish, size_t i,
 	const struct addr *addr = &wish->at[i];
 	int at = listen_find(old, addr), fd;
 
+	if (at >= 0 && !listens(old->fds[at]))
+		at = -1;
 	if (addr->local != 0)
 		fd = local_open(
 		    wish, i, at >= 0 && !old->given ? old->fds[at] : -1);
@@ -253,6 +267,9 @@ listen_keep_given(struct listeners *l, const struct listeners *old)
 			    strerror(errno));
 			return -1;
 		}
+		/* There is no other one to be had. */
+		if (!listens(fd))
+			(void)listen(fd, SOMAXCONN);
 		listen_put(l, fd, &old->at[i], old->inlets[i]);
 	}
 	return 0;
@@ -361,15 +378,27 @@ listen_open(struct listeners *l, const struct listen_wish *wish,
 	return listen_share(l, wish, old);
 }
 
-/* Whether a client waits at one of the sockets. */
+/*
+ * Whether a client waits at one of the sockets; *broken: whether one of them
+ * does not listen any more.
+ */
 bool
-listen_waits(const struct listeners *l)
+listen_waits(const struct listeners *l, bool *broken)
 {
 	struct pollfd pfds[LISTEN_MAX];
+	bool waits = false;
 
 	for (size_t i = 0; i < l->n; i++)
 		pfds[i] = (struct pollfd){ .fd = l->fds[i], .events = POLLIN };
-	return poll(pfds, (nfds_t)l->n, 0) > 0;
+	*broken = false;
+	if (poll(pfds, (nfds_t)l->n, 0) <= 0)
+		return false;
+	for (size_t i = 0; i < l->n; i++)
+		if (pfds[i].revents & ~POLLIN)
+			*broken = true;
+		else if (pfds[i].revents != 0)
+			waits = true;
+	return waits;
 }
 
 /* Closes all of them here; other processes may have them still. */

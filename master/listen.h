@@ -44,7 +44,7 @@ int listen_share(struct listeners *, const struct listen_wish *,
     const struct listeners *old);
 int listen_check(const struct addr *, bool free_bind);
 bool listen_has(const struct listeners *, const struct addr *);
-bool listen_waits(const struct listeners *);
+bool listen_waits(const struct listeners *, bool *broken);
 void listen_close(struct listeners *);
 
 #endif

@@ -521,6 +521,21 @@ master_reload_asked(void)
 	m.reload_due = true;
 }
 
+/*
+ * A worker has shut a listening socket down.  A reload opens it anew and
+ * replaces all workers; what they still have is the old one.
+ */
+static void
+master_sockets_broken(void)
+{
+	if (m.reload_due || m.coming != NULL)
+		return;
+	log_line(LOG_LEVEL_ERROR,
+	    "A worker has shut down a listening socket; opening it anew, for "
+	    "other workers");
+	master_reload_asked();
+}
+
 /* Whether a generation is about to end, which makes room for another. */
 static bool
 is_making_room(void)
@@ -1046,6 +1061,9 @@ master_turn(void)
 		gen_notes(gen);
 	master_reap(now);
 	master_wishes();
+	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
+		if (guard_look(gen, now))
+			master_sockets_broken();
 	while (master_step(now))
 		;
 	steward_restart(now);
@@ -1054,10 +1072,8 @@ master_turn(void)
 	master_show();
 	if (m.phase == DRAINING)
 		progress_look(now);
-	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next) {
-		guard_look(gen, now);
+	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
 		gen_restart(gen, now);
-	}
 }
 
 /*

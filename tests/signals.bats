@@ -670,3 +670,43 @@ starting() {
 		[ "$STATUS" = 0 ]
 	done
 }
+
+# shut_down PID: does what the worker PID could do: shuts down all listening
+# sockets that it has.
+shut_down() {
+	python3 - "$1" <<-'EOF'
+	import ctypes, os, socket, sys
+	pid, libc = int(sys.argv[1]), ctypes.CDLL(None, use_errno=True)
+	pidfd, n = libc.syscall(434, pid, 0), 0    # pidfd_open()
+	for fd in os.listdir("/proc/%d/fd" % pid):
+	    copy = libc.syscall(438, pidfd, int(fd), 0)    # pidfd_getfd()
+	    try:
+	        s = socket.socket(fileno=copy)
+	        if s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+	            s.shutdown(socket.SHUT_RDWR)
+	            n += 1
+	    except OSError:
+	        pass
+	sys.exit(0 if n > 0 else 77)
+	EOF
+}
+
+@test "signals: listening sockets that a worker has shut down are opened anew, with other workers" {
+	local before status=0
+
+	need_linux
+	need_command python3
+	peer_start srv server echo
+	adit_start "Workers 1" "Listen 127.0.0.1" "Listen \"$DIR/adit.sock\"" \
+	    "AllowTo 127.0.0.1"
+	before=$(worker_pids)
+	shut_down "$before" 2>"$DIR/shut.err" || status=$?
+	[ "$status" = 0 ] || skip "descriptors of a worker cannot be had ($status: $(tail -n 1 "$DIR/shut.err"))"
+	log_wait '^ERROR .*: A worker has shut down a listening socket; opening it anew'
+	log_wait 'Reloading config file finished'
+	wait_for dead "$before"
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	"$PEER" client "$DIR/adit.sock" 0 tunnel "127.0.0.1:$srv_PORT" \
+	    rtt 1 5 shut eof
+	[ "$(log_count 'has shut down a listening socket')" = 1 ]
+}
