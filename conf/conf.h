@@ -61,12 +61,6 @@ struct conf_listener {
 	unsigned long line;
 };
 
-/* Clients that need no credentials. */
-struct exempt {
-	struct block clients;
-	unsigned long line;
-};
-
 /* A configuration; it owns all it points to.  Times are in seconds. */
 struct conf {
 	char *file; /* absolute path, or NULL: the built-in configuration */

@@ -4,7 +4,7 @@
 
 load helper
 
-RECIPES=(office guests bastion egress ci sandbox ldap parent reverse)
+RECIPES=(office guests bastion egress ci sandbox transparent ldap parent reverse)
 OPEN_PORTS=(22 80 443)
 LISTS=$BATS_TEST_DIRNAME/recipes/lists
 
@@ -465,6 +465,81 @@ directory() {
 	stays 403 10.1.9.4 - 10.1.2.3:443
 	stays 403 10.2.0.1 dora:secret web.example:443
 	wait_for grep -q ' 10.1.2.3 alice 10.1.2.3:443 ' "$DIR/access.log"
+}
+
+# machine ADDRESS GATEWAY: another machine on a network with the one of network(),
+# which is its gateway; sets MACHINE=(COMMAND...) to run commands there.
+machine() {
+	unshare -n sleep 1000 3>&- &
+	own_pid $!
+	MACHINE=(nsenter -t "$!" -n --)
+	"${INSIDE[@]}" ip link add br0 type veth peer name eth0 netns "$!" &&
+	    "${INSIDE[@]}" ip addr add "$2/16" dev br0 &&
+	    "${INSIDE[@]}" ip link set br0 up &&
+	    "${MACHINE[@]}" ip addr add "$1/16" dev eth0 &&
+	    "${MACHINE[@]}" ip link set eth0 up &&
+	    "${MACHINE[@]}" ip route add default via "$2" ||
+		skip "needs a network between namespaces"
+}
+
+# unaware URL [OPTION...]: curl on the machine, which knows of no proxy, and to
+# which the name has an address where nobody is.
+unaware() {
+	local name=${1#*://} port=443
+
+	case $1 in http:*) port=80 ;; esac
+	"${MACHINE[@]}" curl -sSk -f -m 20 --noproxy '*' \
+	    --resolve "${name%%/*}:$port:192.0.2.77" -o "$DIR/page" "${@:2}" \
+	    "$1" 2>"$DIR/curl.err"
+}
+
+@test "recipes: programs that ignore proxy settings reach the names on the list through a transparent gateway" {
+	local port
+
+	need_command curl openssl nft
+	network 8.8.8.8 9.9.9.9 192.168.7.7
+	machine 10.200.3.4 10.200.0.1
+	name_server git.example.com=8.8.8.8 pip.packages.example.org=9.9.9.9 \
+	    deb.example.net=9.9.9.9 private.packages.example.org=192.168.7.7 \
+	    self.packages.example.org=10.200.0.1 other.example.com=8.8.8.8
+	# As the manual has it.
+	printf '%s\n' 'add table ip transparent' \
+	    'add chain ip transparent in { type nat hook prerouting priority -100; }' \
+	    'add rule ip transparent in iifname br0 tcp dport 80 redirect to :8080' \
+	    'add rule ip transparent in iifname br0 tcp dport 443 redirect to :8443' |
+		"${INSIDE[@]}" nft -f - 2>"$DIR/nft.err" ||
+		skip "needs redirection: $(tail -n 1 "$DIR/nft.err")"
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 \
+	    -nodes -days 2 -subj /CN=x -keyout "$DIR/key.pem" \
+	    -out "$DIR/cert.pem" 2>"$DIR/req.err"
+	for port in 8.8.8.8:443 9.9.9.9:443; do
+		"${INSIDE[@]}" openssl s_server -accept "$port" -www \
+		    -key "$DIR/key.pem" -cert "$DIR/cert.pem" \
+		    >"$DIR/server.$port" 2>&1 </dev/null 3>&- &
+		own_pid $!
+		wait_for grep -q '^ACCEPT' "$DIR/server.$port"
+	done
+	peer_start DEB server -a 9.9.9.9 -p 80 skip '\r\n\r\n' \
+	    send 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ndeb' eof
+	recipe transparent
+
+	unaware https://git.example.com/
+	unaware https://pip.packages.example.org/
+	unaware http://deb.example.net/
+	grep -qx deb "$DIR/page"
+	# Other names, and names on the list that lead elsewhere.
+	for port in https://other.example.com/ http://git.example.com/ \
+	    https://deb.example.net/ https://private.packages.example.org/ \
+	    https://self.packages.example.org/ http://other.example.com/; do
+		fails unaware "$port"
+	done
+	fails unaware http://deb.example.net/ -H 'Host: git.example.com'
+	fails asked other.example.com
+	# By address there is no name.
+	fails "${MACHINE[@]}" curl -sSk -m 20 --noproxy '*' https://8.8.8.8/ \
+	    2>"$DIR/curl.err"
+	wait_for grep -q ' git.example.com:443 8\.8\.8\.8:443 200/closed' \
+	    "$DIR/access.log"
 }
 
 # parent_ready NAME: for wait_for.

@@ -354,3 +354,34 @@ explained() {
 	fails "$ADIT" -t -c "$DIR/bad" >"$DIR/out" 2>&1
 	grep -q 'bad:2: TransparentPort: there is no Listen with an address' "$DIR/out"
 }
+
+# opens: whether both ports do what they are for; for wait_for.
+opens() {
+	hello -
+	(ends "$HELLO" '\x70') 2>/dev/null &&
+	    unaware "$HTTP" send 'GET / HTTP/1.0\r\n\r\n' refused 400 \
+		>"$DIR/reply" 2>/dev/null
+}
+
+@test "transparent: a reload keeps the ports, and an upgrade hands them over" {
+	local other
+
+	stand
+	opens
+	# The ports change places.
+	sed -i -e "s/^TransparentPort $HTTP$/TransparentPort $HTTP tls/" \
+	    -e "s/^TransparentPort $TLS tls/TransparentPort $TLS/" "$CONF"
+	kill -HUP "$ADIT_PID"
+	log_wait 'Reloading config file finished'
+	other=$HTTP
+	HTTP=$TLS
+	TLS=$other
+	wait_for opens
+	kill -USR2 "$ADIT_PID"
+	wait_for -t 30 log_times 2 'Reloading config file finished'
+	wait_for opens
+}
+
+log_times() {
+	[ "$(log_count "$2")" = "$1" ]
+}
