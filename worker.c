@@ -74,7 +74,11 @@ static struct {
 	const struct worker_args *args;
 	int slots[OWN_LISTENER + LISTEN_MAX];
 	uint64_t open;        /* a bit for each listener that is not closed */
+	uint64_t ready;       /* those on which clients wait */
 	bool listening;       /* they are in the poll set */
+	uint32_t turn;        /* of the loop; it may wrap */
+	uint32_t batch_turn;  /* when clients were last accepted */
+	uint64_t batch;       /* how many at once */
 	bool full;            /* there was no room at the last accept */
 	int64_t paused_until; /* when to listen again, or 0 */
 	size_t paused_count;  /* how many connections it had then */
@@ -94,7 +98,7 @@ static struct {
 	bool kills;             /* what comes there ends sessions */
 	enum ending ending;     /* for this reason */
 	int64_t sessions_until; /* ms: when that is given up */
-} w;
+} w = { .batch = 1 };
 
 static void
 worker_watch(unsigned which, int fd, short events)
@@ -169,6 +173,13 @@ has_baton(void)
 	return baton_holder(w.args->baton) == w.args->index;
 }
 
+/* How many clients of this worker do not seem to leave. */
+static unsigned
+staying(void)
+{
+	return baton_staying(w.args->baton, w.args->index);
+}
+
 /* Puts the listeners into the poll set, or takes them out. */
 static void
 listen_watch(bool on)
@@ -202,9 +213,8 @@ listen_update(void)
 static bool
 listen_pass(void)
 {
-	uint64_t bound;
-	uint32_t next =
-	    baton_next(w.args->baton, w.args->index, w.args->max_conns, &bound);
+	uint64_t most;
+	uint32_t next = baton_next(w.args->baton, w.args->index, &most);
 
 	if (w.draining || next == NOBODY)
 		return false;
@@ -417,35 +427,66 @@ listeners_leave(void)
 }
 
 /*
- * Accepts clients until this worker has one more than its bound, and passes the
- * baton on then.  It only does the latter while another client waits: where
- * tunnels come and go one after the other, no other worker needs to wake.
+ * How many clients to accept in this turn: one, since mostly no other waits,
+ * and each turn twice as many while clients wait in every turn.
+ */
+static uint64_t
+batch_next(void)
+{
+	if (w.turn - w.batch_turn > 1)
+		w.batch = 1;
+	else if (w.turn != w.batch_turn && w.batch < ACCEPTS_MAX)
+		w.batch *= 2;
+	w.batch_turn = w.turn;
+	return w.batch;
+}
+
+/*
+ * Accepts clients until this worker has so many that another one is next, and
+ * passes the baton on then.  It only does the latter while another client
+ * waits: where tunnels come and go one after the other, no other worker needs
+ * to wake.
  */
 static void
 listener_event(size_t i)
 {
 	const struct worker_args *args = w.args;
-	int max = ACCEPTS_MAX;
-	uint64_t bound;
+	uint64_t most, max = batch_next();
 	uint32_t next;
 
-	if (w.draining) {
-		listener_ready(i, max);
-		return;
-	}
 	/* Another listener may have had an event in the same turn. */
 	if (!has_baton() || w.paused_until != 0)
 		return;
-	next = baton_next(args->baton, args->index, args->max_conns, &bound);
-	if (conn_count() <= bound) {
-		if (bound - conn_count() < ACCEPTS_MAX)
-			max = (int)(bound - conn_count()) + 1;
-		listener_ready(i, max);
-		if (conn_count() <= bound || !(w.open >> i & 1) ||
+	next = baton_next(args->baton, args->index, &most);
+	if (staying() < most) {
+		if (most - staying() < max)
+			max = most - staying();
+		listener_ready(i, (int)max);
+		if (staying() < most || !(w.open >> i & 1) ||
 		    !client_waits(args->listeners[i]))
 			return;
 	}
 	baton_pass(args->baton, args->index, next);
+}
+
+/*
+ * Serves the listeners on which clients wait.  That comes after the events of
+ * connections, some of which may have ended.
+ */
+static void
+listeners_serve(void)
+{
+	uint64_t ready = w.ready & w.open;
+
+	w.ready = 0;
+	if (ready == 0)
+		return;
+	place_give_back();
+	for (size_t i = 0; ready != 0; i++, ready >>= 1)
+		if (ready & 1 && w.draining)
+			listener_ready(i, ACCEPTS_MAX);
+		else if (ready & 1)
+			listener_event(i);
 }
 
 /*
@@ -456,20 +497,25 @@ listener_event(size_t i)
 static void
 listen_aside(void)
 {
-	uint32_t holder = baton_holder(w.args->baton);
-	unsigned load;
+	const struct baton *b = w.args->baton;
+	uint32_t holder = baton_holder(b);
+	unsigned mine, load;
 
 	if (w.draining || w.listening || w.paused_until != 0 ||
 	    clock_now() - conn_ended_at() > ASIDE_TIME ||
-	    holder >= w.args->baton->nworkers)
+	    holder >= b->nworkers || !baton_uses(b, w.args->index))
 		return;
-	load = baton_load(w.args->baton, holder);
-	for (size_t i = 0; i < w.args->nlisteners; i++)
-		if ((w.open >> i & 1) && conn_count() < load)
+	place_give_back();
+	mine = staying();
+	load = baton_staying(b, holder);
+	for (size_t i = 0; i < w.args->nlisteners && mine < load; i++) {
+		if (w.open >> i & 1)
 			listener_ready(i,
-			    load - conn_count() < 8 * ACCEPTS_MAX
-				? (int)((load - conn_count() + 7) / 8)
+			    load - mine < 8 * ACCEPTS_MAX
+				? (int)((load - mine + 7) / 8)
 				: ACCEPTS_MAX);
+		mine = staying();
+	}
 }
 
 /*
@@ -726,7 +772,7 @@ worker_event(unsigned which, short revents)
 	else if (which == OWN_SESSIONS)
 		sessions_event(revents);
 	else if (which >= OWN_LISTENER)
-		listener_event(which - OWN_LISTENER);
+		w.ready |= UINT64_C(1) << (which - OWN_LISTENER);
 }
 
 /* How long poll() may sleep, in ms. */
@@ -762,6 +808,7 @@ worker_turn(void)
 
 	desk_watch();
 	watch_poll(worker_sleep_time());
+	w.turn++;
 	/* The lot first: it may hold one side of a tunnel that is busy. */
 	if (lot_fd() < 0 || watch_take((size_t)w.slots[OWN_LOT], &t, &which))
 		parking_wake();
@@ -780,6 +827,7 @@ worker_turn(void)
 	if (w.paused_until != 0 &&
 	    (clock_now() >= w.paused_until || conn_count() < w.paused_count))
 		w.paused_until = 0;
+	listeners_serve();
 	listeners_leave();
 	listen_aside();
 	place_give_back();

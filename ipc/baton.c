@@ -7,6 +7,9 @@
  * has a bell, which says no more than that the number may have changed: to ring
  * it once too often does no harm.
  *
+ * The workers have an order.  A small load stays with the first ones; the rest
+ * are a reserve that sleeps until it is needed.
+ *
  * Any worker can write anything there.  What is read is only trusted to choose
  * among the workers that exist.
  */
@@ -21,6 +24,8 @@
 #include "baton.h"
 #include "share.h"
 #include "sys.h"
+
+enum { LEAVING_MAX = 8 /* clients that are about to leave, of one worker */ };
 
 /* The number of the holder is in the slot of the generation's first worker. */
 static atomic_uint *
@@ -55,6 +60,18 @@ baton_init(struct baton *b, struct share *share)
 {
 	b->share = share;
 	b->nworkers = 0;
+	baton_plan(b, WORKERS_MAX, SIZE_MAX);
+}
+
+/*
+ * Sets how many workers are in use at least, and how many connections each of
+ * them may have.  Without a plan all are in use.
+ */
+void
+baton_plan(struct baton *b, size_t busy, size_t places)
+{
+	b->busy = busy;
+	b->places = places;
 }
 
 /*
@@ -236,31 +253,82 @@ baton_forget(const struct baton *b, uint32_t worker)
 }
 
 /*
- * Finds the worker that should hold the baton next: the one with the fewest
- * clients among the others that can take some, or NOBODY.  *bound becomes the
- * number of clients that the holder may have before it passes the baton on: an
- * eighth more than that worker has.  With few clients that is none more, so
- * they are spread evenly; with many it is some, so the baton does not move for
- * each of them.  No worker comes far above the mean.  The mean itself would do
- * as a bound too, but one worker could shift it by a false count.
+ * The number of clients of a worker that do not seem to leave.  A tunnel of
+ * which one side has ended usually ends at once, so a few of these are left
+ * out: where one tunnel follows another, the baton need not move.
  */
-uint32_t
-baton_next(
-    const struct baton *b, uint32_t me, size_t max_conns, uint64_t *bound)
+unsigned
+baton_staying(const struct baton *b, uint32_t worker)
 {
-	uint32_t next = NOBODY;
-	uint64_t least = UINT64_MAX;
+	unsigned load = baton_load(b, worker);
+	unsigned half = atomic_load(&baton_slot(b, worker)->spare[SPARE_HALF]);
 
-	for (uint32_t n = 1; n < b->nworkers; n++) {
-		uint32_t i = (uint32_t)((me + n) % b->nworkers);
+	if (half > LEAVING_MAX)
+		half = LEAVING_MAX;
+	return load > half ? load - half : 0;
+}
+
+/*
+ * Returns the first worker of the reserve, or the number of workers if there
+ * is none.  The first workers that can take clients are in use: as many as
+ * there are processors, and so many more each time that seven eighths of the
+ * places are taken.  What a worker says counts for its own places only.
+ */
+static uint32_t
+baton_reserve(const struct baton *b)
+{
+	uint64_t clients = 0;
+	size_t used = 0;
+
+	for (uint32_t i = 0; i < b->nworkers; i++) {
 		unsigned load = baton_load(b, i);
 
-		if (load >= max_conns || load >= least ||
+		if (baton_state_of(b, i) != SLOT_READY)
+			continue;
+		if (used > 0 && used % b->busy == 0 &&
+		    clients < used * (b->places - b->places / 8))
+			return i;
+		used++;
+		clients += load < b->places ? load : b->places;
+	}
+	return (uint32_t)b->nworkers;
+}
+
+/* Whether a worker is in use, and not one of the reserve. */
+bool
+baton_uses(const struct baton *b, uint32_t worker)
+{
+	return worker < baton_reserve(b);
+}
+
+/*
+ * Finds the worker that should hold the baton next: of the others that are in
+ * use and have room, the one with the fewest clients; or NOBODY.  *most becomes
+ * the number of clients at which the holder passes the baton on: one more than
+ * that worker has, and an eighth.  So a few clients are spread evenly; with
+ * many, the baton does not move for each of them.  No worker comes far above
+ * the mean.  The mean itself would do as a bound too, but one worker could
+ * shift it by a false count.  A holder that is not in use takes none.
+ */
+uint32_t
+baton_next(const struct baton *b, uint32_t me, uint64_t *most)
+{
+	uint32_t next = NOBODY, end = baton_reserve(b);
+	uint64_t least = UINT64_MAX;
+
+	for (uint32_t n = 0; n < b->nworkers; n++) {
+		uint32_t i = (uint32_t)((me + 1 + n) % b->nworkers);
+		unsigned load = baton_staying(b, i);
+
+		if (i == me || i >= end || load >= least ||
+		    baton_load(b, i) >= b->places ||
 		    baton_state_of(b, i) != SLOT_READY)
 			continue;
 		least = load;
 		next = i;
 	}
-	*bound = next == NOBODY ? UINT64_MAX : least + least / 8;
+	*most = least == UINT64_MAX ? UINT64_MAX : least + least / 8 + 1;
+	if (next != NOBODY && me >= end)
+		*most = 0;
 	return next;
 }

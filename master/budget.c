@@ -129,6 +129,7 @@ budget_make(struct budget *budget, unsigned workers, unsigned max_clients,
     size_t nlisteners)
 {
 	budget->workers = workers_wanted(workers, max_clients, nlisteners);
+	budget->busy = workers != 0 ? budget->workers : sys_processors();
 	budget->conns = conns_per_worker(nlisteners, budget->workers);
 	budget->pipes = pipes_per_worker();
 	budget->attempts = attempts_per_worker();

@@ -7,6 +7,7 @@
 
 struct budget {
 	size_t workers;
+	size_t busy; /* of these: all others are a reserve */
 	/* Of one worker: */
 	size_t conns, pipes, attempts;
 	size_t questions; /* at a desk at once */

@@ -266,6 +266,7 @@ gen_start(struct gen *gen, int64_t now)
 	budget_make(&gen->budget, gen->conf->workers, gen->conf->max_clients,
 	    gen->listeners.n);
 	gen->nworkers = gen->budget.workers;
+	baton_plan(&gen->links.baton, gen->budget.busy, gen->budget.conns);
 	gen->nchildren = gen->nworkers + 1;
 	if (gen_link(gen) != 0)
 		return -1;

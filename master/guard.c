@@ -54,12 +54,12 @@ worker_order(const struct gen *gen, uint32_t worker, enum order what)
 }
 
 /*
- * Gives the baton to the worker with the fewest clients, except one (or
- * NOBODY).  A worker that says that it cannot listen gets it only if there is
- * no other.  If there is none at all, the baton stays where it is.
+ * Returns the worker with the fewest clients, except one (or NOBODY).  One that
+ * says that it cannot listen is chosen only if there is no other.  If there is
+ * none at all, returns NOBODY.
  */
-static void
-baton_assign(const struct gen *gen, uint32_t except)
+static uint32_t
+worker_fewest(const struct gen *gen, uint32_t except)
 {
 	const struct baton *baton = &gen->links.baton;
 	uint32_t best = NOBODY;
@@ -77,6 +77,22 @@ baton_assign(const struct gen *gen, uint32_t except)
 		least = load;
 		best = i;
 	}
+	return best;
+}
+
+/*
+ * Gives the baton to a worker in use, except one (or NOBODY), or else to any
+ * other.  If there is none, the baton stays where it is.
+ */
+static void
+baton_assign(const struct gen *gen, uint32_t except)
+{
+	const struct baton *baton = &gen->links.baton;
+	uint64_t most;
+	uint32_t best = baton_next(baton, except, &most);
+
+	if (!worker_serves(gen, best))
+		best = worker_fewest(gen, except);
 	if (best == NOBODY)
 		return;
 	baton_give(baton, best);

@@ -134,6 +134,123 @@ switches() {
 	[ "${LOADS[*]}" = "1 1" ]
 }
 
+# loads_in_order: as loads, by the numbers of the workers; PIDS are theirs.
+loads_in_order() {
+	local n pid
+
+	PIDS=()
+	for pid in $(worker_pids); do
+		n=$(tr '\0' '\n' <"/proc/$pid/cmdline" |
+		    sed -n 's/.*worker \([0-9]*\).*/\1/p')
+		PIDS[n]=$pid
+	done
+	LOADS=()
+	TOTAL=0
+	for pid in "${PIDS[@]}"; do
+		LOADS+=($((($(sockets "$pid") - IDLE) / 2)))
+		TOTAL=$((TOTAL + LOADS[-1]))
+	done
+}
+
+# first_have N K: whether there are N tunnels, all of them on the first K
+# workers, none of which has more than the mean and a fifth.
+first_have() {
+	local i
+
+	loads_in_order
+	for i in "${!LOADS[@]}"; do
+		if [ "$i" -ge "$2" ]; then
+			[ "${LOADS[i]}" = 0 ] || return 1
+		else
+			[ $((LOADS[i] * $2 * 10)) -le $(($1 * 12)) ] || return 1
+		fi
+	done
+	[ "$TOTAL" = "$1" ]
+}
+
+total_is() {
+	loads_in_order
+	[ "$TOTAL" = "$1" ]
+}
+
+# slept I: prints how often the workers from I on have gone to sleep.
+slept() {
+	local pid
+
+	for pid in "${PIDS[@]:$1}"; do
+		sed -n 's/^voluntary_ctxt_switches:[^0-9]*//p' \
+		    "/proc/$pid/status"
+	done | awk '{ n += $1 } END { print n }'
+}
+
+@test "balance: workers beyond the processors are a reserve until the others are nearly full, stop or die" {
+	local before cpus i places
+
+	need_proc
+	CRASH_OK=1
+	cpus=$(getconf _NPROCESSORS_ONLN)
+	[ "$cpus" -le 8 ] || skip "too many processors"
+	# shellcheck disable=SC2016
+	ADIT_WRAP=(sh -c 'ulimit -n 256 && exec "$@"' sh)
+	peer_start srv echod
+	adit_start "Workers auto" "LogLevel Notice" "MaxClients $((250 * cpus))"
+	wait_for workers_are $((3 * cpus))
+	loads_in_order
+	[ "${#PIDS[@]}" = $((3 * cpus)) ] || skip "processes have no titles"
+	IDLE=$(sockets "${PIDS[0]}")
+	before=$(slept "$cpus")
+	burst few "$cpus"
+	wait_for first_have "$cpus" "$cpus"
+	client -c 50 -- tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	burst more $((20 * cpus))
+	wait_for first_have $((21 * cpus)) "$cpus"
+	[ "$(slept "$cpus")" = "$before" ]
+	# No client waits for one that was stopped, or was killed.
+	kill -STOP "${PIDS[0]}"
+	burst stopped $((20 * cpus))
+	loads_in_order
+	echo "stopped: ${LOADS[*]}"
+	[ "${LOADS[cpus]}" -gt 0 ]
+	kill -CONT "${PIDS[0]}"
+	kill -KILL "${PIDS[0]}"
+	burst killed 1
+	wait_for workers_other "${PIDS[0]}" $((3 * cpus))
+	# The first ones are nearly full, and the next ones join them.
+	loads_in_order
+	places=$((95 * cpus))
+	burst full $((places - TOTAL))
+	wait_for total_is "$places"
+	echo "nearly full: ${LOADS[*]}"
+	burst next $((60 * cpus))
+	wait_for total_is $((places + 60 * cpus))
+	echo "next: ${LOADS[*]}"
+	for i in $(seq 0 $((2 * cpus - 1))); do
+		[ "${LOADS[i]}" -gt 20 ]
+	done
+	for i in $(seq $((2 * cpus)) $((3 * cpus - 1))); do
+		[ "${LOADS[i]}" = 0 ]
+	done
+}
+
+@test "balance: tunnels that come one after the other stay on one worker" {
+	local first second total
+
+	balance_start 2
+	client -c 5 -- tunnel "127.0.0.1:$srv_PORT" rtt 1 5
+	mapfile -t PIDS < <(worker_pids)
+	total=$(slept 0)
+	second=$(slept 1)
+	client -c 200 -- tunnel "127.0.0.1:$srv_PORT" rtt 1 5
+	wait_for loads_are 0
+	total=$(($(slept 0) - total))
+	second=$(($(slept 1) - second))
+	first=$((total - second))
+	echo "sleeps: $first and $second"
+	# The client does not wait for the end of one before it opens the
+	# next.  The other worker wakes for at most one in ten.
+	[ "$first" -le 20 ] || [ "$second" -le 20 ]
+}
+
 @test "balance: tunnels opened in bursts are spread evenly" {
 	balance_start 8
 	burst one 240
