@@ -61,12 +61,13 @@ worker_pipes_are() {
 	# options of the server's socket, sendto of the reply, twice recvfrom
 	# and sendto, twice recvfrom of the end of file, shutdown, twice an
 	# option and close.  Tunnels that come one at a time do not share the
-	# rest: four writes to logs, an accept4 that finds no client, and a poll
-	# for each event.
+	# rest: four writes to logs, and a poll for each event.
 	echo "$n system calls for 100 tunnels"
 	[ "$n" -gt 1900 ]
-	[ "$n" -le 3050 ]
-	[ "$(calls one accept4)" -le 210 ]
+	[ "$n" -le 2950 ]
+	[ "$(calls one accept4)" -le 110 ]
+	[ "$(calls one poll)" -le 800 ]
+	[ "$(calls one shutdown)" -le 110 ]
 	[ "$(calls one setsockopt)" -le 500 ]
 	[ "$(calls one getsockopt)" -le 10 ]
 	[ "$(calls one fcntl)" = 0 ]
