@@ -76,9 +76,6 @@ static struct {
 	uint64_t open;        /* a bit for each listener that is not closed */
 	uint64_t ready;       /* those on which clients wait */
 	bool listening;       /* they are in the poll set */
-	uint32_t turn;        /* of the loop; it may wrap */
-	uint32_t batch_turn;  /* when clients were last accepted */
-	uint64_t batch;       /* how many at once */
 	bool full;            /* there was no room at the last accept */
 	int64_t paused_until; /* when to listen again, or 0 */
 	size_t paused_count;  /* how many connections it had then */
@@ -98,7 +95,7 @@ static struct {
 	bool kills;             /* what comes there ends sessions */
 	enum ending ending;     /* for this reason */
 	int64_t sessions_until; /* ms: when that is given up */
-} w = { .batch = 1 };
+} w;
 
 static void
 worker_watch(unsigned which, int fd, short events)
@@ -427,18 +424,15 @@ listeners_leave(void)
 }
 
 /*
- * How many clients to accept in this turn: one, since mostly no other waits,
- * and each turn twice as many while clients wait in every turn.
+ * How many clients to accept in one turn: more where there are many, since few
+ * of them mostly come one by one, and to look for another is a system call.
  */
 static uint64_t
-batch_next(void)
+batch_size(void)
 {
-	if (w.turn - w.batch_turn > 1)
-		w.batch = 1;
-	else if (w.turn != w.batch_turn && w.batch < ACCEPTS_MAX)
-		w.batch *= 2;
-	w.batch_turn = w.turn;
-	return w.batch;
+	unsigned n = 1 + staying() / 4;
+
+	return n < ACCEPTS_MAX ? n : ACCEPTS_MAX;
 }
 
 /*
@@ -451,7 +445,7 @@ static void
 listener_event(size_t i)
 {
 	const struct worker_args *args = w.args;
-	uint64_t most, max = batch_next();
+	uint64_t most, max = batch_size();
 	uint32_t next;
 
 	/* Another listener may have had an event in the same turn. */
@@ -808,7 +802,6 @@ worker_turn(void)
 
 	desk_watch();
 	watch_poll(worker_sleep_time());
-	w.turn++;
 	/* The lot first: it may hold one side of a tunnel that is busy. */
 	if (lot_fd() < 0 || watch_take((size_t)w.slots[OWN_LOT], &t, &which))
 		parking_wake();
