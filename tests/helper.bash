@@ -648,7 +648,7 @@ checks() {
 
 	timeout 20 "${4:-$ADIT}" -t -c "$1" >"$2" 2>"$3" || status=$?
 	[ "$status" = 0 ] || [ "$status" = 71 ] || return "$status"
-	sed -i.all -E '/:[0-9]+: (LogFile|AccessLog|DecisionLog|PidFile|Listen|Port): /d' "$3"
+	sed -i.all -E '/:[0-9]+: (LogFile|AccessLog|DecisionLog|PidFile|Listen|Port|TransparentPort): /d' "$3"
 	sed -i.all -e 's/, but a start .*would fail$//' \
 	    -e '/: note: .* is in use, /d' "$2"
 }
