@@ -3,6 +3,7 @@
  * The master's loop: it waits for signals, for notes from its children and for
  * their deaths.  It restarts children, reloads, reopens the logs, drains and
  * stops.  No error in here is fatal once the first generation is ready.
+ * tests/models/master.pml models what it does with signals and generations.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -634,27 +635,57 @@ master_upgrade_failed(void)
 	upgrader_reply(STATUS_SYSTEM, upgrade_why());
 }
 
+/* Whether a signal has come that master_obey() has not seen yet. */
+static bool
+is_signalled(void)
+{
+	return wants_stop || wants_drain || wants_reload || wants_upgrade ||
+	    terms > 0;
+}
+
+/*
+ * Becomes the new program.  Returns only if that has failed: whether there was
+ * a judge.
+ */
+static bool
+master_become(int64_t now)
+{
+	bool judged = court_end();
+
+	log_line(LOG_LEVEL_NOTICE, "Upgrading");
+	log_flush();
+	upgrader_reply(0, "the new program takes over");
+	upgrade_run(m.file, now);
+	return judged;
+}
+
 /*
  * Looks how far the trial run is, and becomes the new program if that is right.
- * Returns whether it is over.
+ * What this program has noted of a signal ends with it; so signals wait for the
+ * next program from here on, and those that have come are obeyed first.  Returns
+ * whether anything has changed.  tests/models/master.pml models this.
  */
 static bool
 master_check_upgrade(int64_t now)
 {
 	enum upgrade state = upgrade_state(now);
+	bool signalled, judged = false;
+	sigset_t every, before;
 
-	if (state == UPGRADE_RIGHT) {
-		bool judged = court_end();
-
-		log_line(LOG_LEVEL_NOTICE, "Upgrading");
-		log_flush();
-		upgrader_reply(0, "the new program takes over");
-		upgrade_run(m.file, now);
-		if (judged)
-			court_begin(m.live, now);
-	}
 	if (state != UPGRADE_RIGHT && state != UPGRADE_FAILED)
 		return false;
+	if (state == UPGRADE_RIGHT) {
+		sigfillset(&every);
+		sigprocmask(SIG_SETMASK, &every, &before);
+		signalled = is_signalled();
+		if (!signalled)
+			judged = master_become(now);
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		if (signalled)
+			return true;
+	}
+	if (judged)
+		court_begin(m.live, now);
 	master_upgrade_failed();
 	return true;
 }

@@ -177,6 +177,35 @@ zombies() {
 	wait_for dead "$(cat "$DIR/hangs")"
 }
 
+@test "upgrade: a SIGTERM that comes as the new program takes over is not lost" {
+	ldd "$REAL" >/dev/null 2>&1 || skip "nothing can be put into this program"
+	# The third of these is for the hand-over.
+	cat >"$DIR/signal.c" <<-'END'
+		#define _GNU_SOURCE
+		#include <signal.h>
+		#include <sys/syscall.h>
+		#include <unistd.h>
+
+		int
+		memfd_create(const char *name, unsigned flags)
+		{
+			static int calls;
+
+			if (++calls == 3)
+				raise(SIGTERM);
+			return (int)syscall(SYS_memfd_create, name, flags);
+		}
+	END
+	gcc -shared -fPIC -o "$DIR/signal.so" "$DIR/signal.c" ||
+		skip "gcc makes no library"
+	LD_PRELOAD=$DIR/signal.so adit_start
+	kill -USR2 "$ADIT_PID"
+	wait_for -t 30 dead "$ADIT_PID"
+	wait "$ADIT_PID"
+	log_text | grep -q 'Upgraded to'
+	log_text | grep -q 'Shutting down'
+}
+
 @test "upgrade: after upgrades and reloads a stop leaves nothing running, and a drain ends with the last tunnel" {
 	local pids
 
