@@ -1,7 +1,7 @@
 .POSIX:
 .SUFFIXES: .c .o
 
-# make, make run, make check, make soak, make bench, make install, make install-tinyproxy;
+# make, make run, make check, make soak, make prove, make bench, make install, make install-tinyproxy;
 # see README.md.
 # make LOT=poll waits for quiet tunnels with poll(), as on every POSIX system.
 # make check TESTS='acl.bats auth.bats' runs only these files of tests.
@@ -110,6 +110,10 @@ soak: adit tinyproxy
 	@ADIT_TEST_SOAK='$(SOAK)' BATS_TEST_TIMEOUT=$$(($(SOAK) + 300)) \
 		CC='$(CC)' ROOMS='$(ROOMS)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' LIBS="$(LIBS)" sh tests/run units.bats
 
+# The models in tests/models, for Spin.
+prove:
+	@sh tests/prove/models
+
 bench: adit
 	@CC='$(CC)' ROOMS='$(ROOMS)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' LIBS="$(LIBS)" sh tests/bench
 
@@ -190,5 +194,5 @@ clean:
 	rm -rf adit tinyproxy $(OBJS) tinyproxy.o tests/build \
 		adit-$(VERSION).tar.gz adit_$(VERSION)_*.deb
 
-.PHONY: all run check soak bench lint install install-tinyproxy uninstall \
+.PHONY: all run check soak prove bench lint install install-tinyproxy uninstall \
 	uninstall-tinyproxy deb dist clean

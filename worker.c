@@ -161,7 +161,7 @@ place_give_back(void)
 		baton_ring(b, holder);
 }
 
-/* Listening. */
+/* Listening.  tests/models/baton.pml models this. */
 
 /* Whether this worker is the one that listens. */
 static bool
@@ -534,7 +534,7 @@ bell_heard(void)
 		w.paused_until = 0;
 }
 
-/* Orders. */
+/* Orders.  tests/models/master.pml models those that begin and end a worker. */
 
 /*
  * Begins to drain: accepts the clients that wait, and closes the listeners that

@@ -11,7 +11,7 @@
  * are a reserve that sleeps until it is needed.
  *
  * Any worker can write anything there.  What is read is only trusted to choose
- * among the workers that exist.
+ * among the workers that exist.  tests/models/baton.pml models who listens.
  */
 #define _POSIX_C_SOURCE 200809L
 

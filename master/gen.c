@@ -3,7 +3,7 @@
  * A generation: one configuration, the sockets it listens on, and the workers
  * and the desk that serve it.  A reload starts a new one and drains the old.
  * Here the master starts its children, takes their notes, gives them orders,
- * restarts those that die, and ends them.
+ * restarts those that die, and ends them.  tests/models/master.pml models this.
  */
 #define _POSIX_C_SOURCE 200809L
 

@@ -2,7 +2,7 @@
 /*
  * Guards the baton: the workers pass it among themselves, and the master takes
  * it from one that has died, was stopped, or hangs.  It looks for clients that
- * wait, but never accepts one.
+ * wait, but never accepts one.  tests/models/baton.pml models this.
  */
 #define _POSIX_C_SOURCE 200809L
 
