@@ -16,7 +16,8 @@
  * often a worker dies, LOST how many messages are lost.
  *
  * Left out: the control process and the judge, room_make() and MaxDraining,
- * logs, DrainOnTerm, and listeners that the next generation does not have.
+ * logs, orders to the desk, DrainOnTerm, and listeners that the next generation
+ * does not have.
  *
  * Each mutant leaves something out, and must fail:
  *   ONE_PASS         the master looks once in a turn at all that it could do
