@@ -13,6 +13,8 @@
  * accept() for want of descriptors (EMFILE).  Every connection is a tunnel, so
  * none gives way to another client (life_make_room()).
  *
+ * There is no reserve (baton_plan()), and no connection is half closed.
+ *
  * Left out: guard_look() and guard_worker_doubt(), which look for workers that
  * hang: all must work without them.  A drain is in master.pml.
  *
@@ -89,6 +91,10 @@ inline order(i, what)
 	fi
 }
 
+/* baton_next() and worker_fewest(): one that is ready and has room is better. */
+#define BURDEN(i) (load[i] + (state[i] == AWAY -> 100 : \
+	(state[i] == RESTS || load[i] >= ROOM -> 50 : 0)))
+
 /* guard.c: baton_assign().  Loads and states are a guess in any case. */
 inline baton_assign()
 {
@@ -98,7 +104,7 @@ inline baton_assign()
 		i = 0;
 		do
 		:: i < N ->
-			l = load[i] + (state[i] == AWAY -> 100 : 0);
+			l = BURDEN(i);
 			if
 			:: SERVES(i) && l < least -> least = l; best = i
 			:: else
@@ -193,7 +199,7 @@ end:
 	od
 }
 
-/* baton.c: baton_next() with two workers: next and bound */
+/* baton.c: baton_next() with two workers in use: next and most */
 inline baton_next()
 {
 	least = load[1 - me];
@@ -201,10 +207,10 @@ inline baton_next()
 		if
 		:: least < ROOM && state[1 - me] == READY ->
 			next = 1 - me;
-			bound = least
+			most = least + 1
 		:: else ->
 			next = NOBODY;
-			bound = NEVER
+			most = NEVER
 		fi;
 		least = 0
 	}
@@ -251,7 +257,7 @@ inline listen_pause(lacks)
 		fi;
 		atomic {
 			next = 0;
-			bound = 0
+			most = 0
 		}
 	:: else
 	fi
@@ -288,7 +294,7 @@ inline accept_later()
 		fi;
 		atomic {
 			next = 0;
-			bound = 0
+			most = 0
 		}
 	fi
 }
@@ -336,23 +342,24 @@ inline listener_ready()
 	max = 0
 }
 
-/* listener_event() */
+/* listeners_serve() and listener_event(); so few clients come one by one */
 inline listener_event()
 {
+	place_give_back();
 	if
 	:: baton != me || paused
 	:: baton == me && !paused ->
 		baton_next();
 		if
-		:: conns[me] > bound -> baton_pass()
+		:: conns[me] >= most -> baton_pass()
 		:: atomic { else ->
 				passed = next;
-				limit = bound;
+				limit = most;
 				accepted = true;
-				max = (bound == NEVER -> 8 : bound - conns[me] + 1) };
+				max = 1 };
 			listener_ready();
 			if
-			:: atomic { conns[me] > limit && waiting > 0 -> next = passed };
+			:: atomic { conns[me] >= limit && waiting > 0 -> next = passed };
 				baton_pass()
 			:: else
 			fi
@@ -362,7 +369,7 @@ inline listener_event()
 		passed = 0;
 		limit = 0;
 		next = 0;
-		bound = 0
+		most = 0
 	}
 }
 
@@ -372,6 +379,7 @@ inline listen_aside()
 	if
 	:: paused || watches[me]
 	:: else ->
+		place_give_back();
 		holder = baton;
 		if
 		:: atomic { holder < N && load[holder] > conns[me] ->
@@ -437,7 +445,7 @@ inline worker_turn()
 proctype worker(byte me)
 {
 	bool paused, out, accepted, ended;
-	byte next, passed, bound, limit, least, holder, max, paused_count;
+	byte next, passed, most, limit, least, holder, max, paused_count;
 
 born:
 	runs[me];
@@ -458,7 +466,7 @@ end:
 		ended = false;
 		next = 0;
 		passed = 0;
-		bound = 0;
+		most = 0;
 		limit = 0;
 		least = 0;
 		holder = 0;
