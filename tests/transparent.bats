@@ -33,6 +33,11 @@ ends() {
 	unaware "$TLS" send "$1" "${expect[@]}" eof
 }
 
+# counts N REGEX FILE: whether so many lines of the log match; for wait_for.
+counts() {
+	[ "$(grep -c -e "$2" "$DIR/$3")" = "$1" ]
+}
+
 # results_are WORD...: the targets and results in the access log.
 results_are() {
 	wait_for access_lines "$#"
@@ -75,7 +80,7 @@ results_are() {
 	peer_wait retry
 	results_are far.test:443:200/closed far.test:443:200/closed \
 	    FAR.test:443:200/closed retry.test:443:200/other_name
-	grep -q '"method":"CONNECT".*far.test.*"verdict":"allow"' \
+	wait_for grep -q '"method":"CONNECT".*far.test.*"verdict":"allow"' \
 	    "$DIR/decisions"
 	: >"$DIR/access"
 	hello denied.test
@@ -84,7 +89,7 @@ results_are() {
 	ends "$HELLO" '\x31'
 	results_are denied.test:443:403/http_request_denied \
 	    other.test:443:403/http_request_denied
-	grep -q 'denied.test.*"verdict":"deny","reason":"target_rule"' \
+	wait_for grep -q 'denied.test.*"verdict":"deny","reason":"target_rule"' \
 	    "$DIR/decisions"
 }
 
@@ -116,12 +121,12 @@ results_are() {
 	# A connection that says nothing is that of a load balancer.
 	unaware "$TLS" shut eof
 	wait_for access_lines 20
-	[ "$(grep -c ' 200/other_name ' "$DIR/access")" = 12 ]
-	[ "$(grep -c ' 200/not_tls ' "$DIR/access")" = 8 ]
-	[ "$(grep -c '"reason":"other_name"' "$DIR/decisions")" = 12 ]
-	[ "$(grep -c '"reason":"not_tls"' "$DIR/decisions")" = 8 ]
-	log_has 'Refused tunnel to -: the TLS hello names no server \('
-	log_has 'Refused tunnel to -: the TLS hello is for "127.0.0.1" \('
+	wait_for counts 12 ' 200/other_name ' access
+	wait_for counts 8 ' 200/not_tls ' access
+	wait_for counts 12 '"reason":"other_name"' decisions
+	wait_for counts 8 '"reason":"not_tls"' decisions
+	log_wait 'Refused tunnel to -: the TLS hello names no server \('
+	log_wait 'Refused tunnel to -: the TLS hello is for "127.0.0.1" \('
 }
 
 @test "transparent: each request goes to the server of its own Host, and tricks are refused" {
@@ -168,7 +173,7 @@ results_are() {
 	    refused 403 >"$DIR/reply"
 	fails grep -q 'Proxy-Authenticate' "$DIR/reply"
 	wait_for access_lines 2
-	[ "$(grep -c '"reason":"anonymous"' "$DIR/decisions")" = 2 ]
+	wait_for counts 2 '"reason":"anonymous"' decisions
 	adit_stop
 	echo "NoAuth 127.0.0.0/8" >>"$CONF"
 	adit_launch
@@ -176,7 +181,7 @@ results_are() {
 	unaware "$HTTP" send "GET / HTTP/1.1\r\nHost: 127.0.0.9\r\n$(basic alice:secret)\r\n\r\n" \
 	    refused 403 >"$DIR/reply"
 	wait_for access_lines 3
-	[ "$(grep -c '"reason":"target_' "$DIR/decisions")" = 1 ]
+	wait_for counts 1 '"reason":"target_' decisions
 }
 
 # In networks of their own, with real redirection.
@@ -255,9 +260,9 @@ fetches() {
 	grep -q 'alert access denied' "$DIR/curl.err"
 	fails fetches https://missing.test/ 10.9.9.9
 	grep -q 'unrecognized name' "$DIR/curl.err"
-	grep -q ' web.test:443 10\.0\.0\.5:443 200/closed ' "$DIR/access"
-	grep -q ' web.test:4443 10\.0\.0\.5:4443 200/closed ' "$DIR/access"
-	grep -q ' six.test:443 .2001:db8::5.:443 200/closed ' "$DIR/access"
+	wait_for grep -q ' web.test:443 10\.0\.0\.5:443 200/closed ' "$DIR/access"
+	wait_for grep -q ' web.test:4443 10\.0\.0\.5:4443 200/closed ' "$DIR/access"
+	wait_for grep -q ' six.test:443 .2001:db8::5.:443 200/closed ' "$DIR/access"
 	fails grep -q '10\.9\.9\.9:' "$DIR/access"
 }
 
@@ -274,7 +279,7 @@ fetches() {
 	    "TransparentPort 8443 tls" "TransparentPort 8080" \
 	    "Allow 127.0.0.1" "Allow 10.0.0.0/8" "AccessLog \"$DIR/access\""
 	fails fetches https://web.test/ 10.9.9.9
-	log_has 'Prevented endless loop'
+	log_wait 'Prevented endless loop'
 	wait_for access_lines 2
 	fails fetches http://web.test/ 10.9.9.9
 	wait_for access_lines 4
@@ -297,7 +302,7 @@ fetches() {
 	fails fetches http://self.test/ 10.0.0.1
 	grep -q ' 403$' "$DIR/curl.err"
 	wait_for access_lines 4
-	[ "$(grep -c ' self.test:443 - 403/\| http://self.test/ - 403/' "$DIR/access")" = 2 ]
+	wait_for counts 2 ' self.test:443 - 403/\| http://self.test/ - 403/' access
 }
 
 # explained TEXT CLIENT USER TARGET: whether -t says that.
