@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The worker's side of looking up names and checking passwords.  It sends
- * questions to the desk, and counts them in several queues.  Connections with the same
- * question wait together for one answer.  Of the questions that a queue takes
- * at once each client has a share; beyond that its connections wait, and the
- * clients take turns.  Questions in the hosts queue are answered at once, but
+ * questions to the desk, and counts them in several queues.  Connections with
+ * the same question wait together for one answer.  Of the questions that a queue
+ * takes at once each client has a share; beyond that its connections wait, and
+ * the clients take turns.  Questions in the hosts queue are answered at once, but
  * from the hosts file alone.  Those in the other queues may go to name servers,
  * and take as long as these do, or are about passwords.  Nothing here blocks.
  */
@@ -17,7 +17,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "addr.h"
 #include "args.h"
@@ -84,8 +83,9 @@ static struct {
 } pending;
 
 /*
- * Must be called in a worker before it asks.  Returns 0, or -1 with errno.  The arguments stay the caller's;
- * the key is secret, and determines where clients are looked for.  A connection waits for an answer for timeout seconds at most.
+ * Must be called in a worker before it asks.  The arguments stay the caller's;
+ * the key is secret, and determines where clients are looked for.  A connection
+ * waits for an answer for timeout seconds at most.  Returns 0, or -1 with errno.
  */
 int
 ask_init(
@@ -332,8 +332,8 @@ ask_at(struct conn *c, enum queue queue)
 /*
  * Asks a question for a connection, or lets it wait until its client has room.
  * It joins a question that is under way.  While it cannot ask the proper queue,
- * the hosts queue is asked instead, for it may know the answer.  The name must be shorter than HOST_SIZE, and live as long as the
- * connection's setup.
+ * the hosts queue is asked instead, for it may know the answer.  The name must
+ * be shorter than HOST_SIZE, and live as long as the connection's setup.
  */
 void
 ask_question(struct conn *c, enum question_kind kind, const char *name)

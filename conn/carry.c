@@ -136,8 +136,8 @@ vetted(struct conn *c, enum vet_state state, const struct vet_refusal *r)
 }
 
 /*
- * CONN_HELLO begins: sends the client a 200 if it has asked for a tunnel, and looks at what it has sent
- * already.
+ * CONN_HELLO begins: sends the client a 200 if it has asked for a tunnel, and
+ * looks at what it has sent already.
  */
 enum conn_state
 carry_hello(struct conn *c)

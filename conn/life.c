@@ -15,9 +15,8 @@
  * With a TransparentPort NAME may stand in place of REQUEST.
  *
  * The steps are in client.c (PREFACE, RULE), request.c (REQUEST, USER, IDLE),
- * transparent.c (NAME),
- * reach.c (RESOLVE, CONNECT, PARENT), exchange.c (FORWARD) and carry.c (HELLO,
- * GREETED, RELAY, FLUSH, LINGER).
+ * transparent.c (NAME), reach.c (RESOLVE, CONNECT, PARENT), exchange.c (FORWARD)
+ * and carry.c (HELLO, GREETED, RELAY, FLUSH, LINGER).
  */
 #define _POSIX_C_SOURCE 200809L
 

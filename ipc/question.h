@@ -53,8 +53,8 @@ struct question_traits {
 };
 
 /*
- * Identifies a question, so that an answer to one that is asked no more is
- * dropped.  Who asks is not a worker's to say: the desk fills it in.
+ * Identifies a question, so that an answer that comes too late is dropped.  The
+ * desk itself fills in which worker asks.
  */
 struct ticket {
 	uint32_t queue, place;

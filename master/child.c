@@ -61,8 +61,8 @@ child_is_desk(const struct gen *gen, const struct child *child)
 }
 
 /* Whether it is a worker, and neither the desk nor outside of generations. */
-bool
-child_is_worker(const struct gen *gen, const struct child *child)
+static bool
+is_worker(const struct gen *gen, const struct child *child)
 {
 	return !child->outside && !child_is_desk(gen, child);
 }
@@ -285,7 +285,7 @@ child_start(struct gen *own, struct child *child, struct gen *all, int64_t now)
 		return -1;
 	if (!child->outside)
 		sys_refuse_descriptors(control[0]);
-	if (child_is_worker(own, child) &&
+	if (is_worker(own, child) &&
 	    links_renew(&own->links, (size_t)(child - own->children)) != 0) {
 		close(control[0]);
 		close(control[1]);

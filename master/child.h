@@ -29,7 +29,6 @@ struct child {
 };
 
 void child_private(int *fd);
-bool child_is_worker(const struct gen *, const struct child *);
 bool child_is_desk(const struct gen *, const struct child *);
 void child_close_status(struct gen *);
 int child_start(struct gen *own, struct child *, struct gen *all, int64_t now);

@@ -235,7 +235,7 @@ gen_link(struct gen *gen)
 			errno = EAGAIN;
 			return -1;
 		}
-		if (links_add(&gen->links, gen->children[i].slot) != 0)
+		if (baton_add(&gen->links.baton, gen->children[i].slot) != 0)
 			return -1;
 	}
 	return 0;

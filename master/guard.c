@@ -184,8 +184,8 @@ has_clients(const struct gen *gen)
  * clients does nothing that it could hang in, so an idle proxy is looked at
  * less often.
  *
- * Returns whether a socket does not listen any more, so that the sockets must be
- * opened anew, and all workers replaced: one of them must have done that.
+ * Returns whether a socket does not listen any more.  A worker has shut it down:
+ * the socket must be opened anew, and all workers be replaced.
  */
 bool
 guard_look(struct gen *gen, int64_t now)

@@ -2,7 +2,7 @@
 /*
  * The channels between the workers and the desk, and the bells between the
  * workers.  Each worker process has a channel of its own: the desk knows by it
- * who asks, and what one worker does to it ends with that worker.  The master
+ * who asks, and what a worker has done to its channel harms no other.  The master
  * keeps the desk's ends, for a desk that takes the place of one that has died.
  */
 #define _POSIX_C_SOURCE 200809L
@@ -27,16 +27,6 @@ links_init(struct links *links, struct share *share)
 		links->channels[i] = -1;
 	links->fresh = -1;
 	baton_init(&links->baton, share);
-}
-
-/*
- * Adds the next worker, with its slot in the share.  Returns 0, or -1 with
- * errno.
- */
-int
-links_add(struct links *links, size_t slot)
-{
-	return baton_add(&links->baton, slot);
 }
 
 /*

@@ -19,7 +19,6 @@ struct links {
 };
 
 void links_init(struct links *, struct share *);
-int links_add(struct links *, size_t slot);
 int links_renew(struct links *, size_t worker);
 void links_given(struct links *);
 void links_keep_worker(struct links *, uint32_t worker);

@@ -523,8 +523,8 @@ master_reload_asked(void)
 }
 
 /*
- * A worker has shut a listening socket down.  A reload opens it anew and
- * replaces all workers; what they still have is the old one.
+ * A worker has shut down a listening socket.  A reload opens a new one, and
+ * replaces the workers: they can do no harm to that.
  */
 static void
 master_sockets_broken(void)
