@@ -4,6 +4,7 @@
 # make, make run, make check, make soak, make prove, make bench, make install, make install-tinyproxy;
 # see README.md.
 # make LOT=poll waits for quiet tunnels with poll(), as on every POSIX system.
+# make LOT=kqueue CPPFLAGS=-Itests/kqueue does so as the BSDs do, on Linux.
 # make check TESTS='acl.bats auth.bats' runs only these files of tests.
 # make soak SOAK=600 fuzzes each parser for so many seconds, 60 unless given.
 
@@ -28,8 +29,9 @@ LIBS = `echo 'int main(void) { return 0; }' >try$$$$.c; \
 WARN = -std=c11 -pedantic -Wall -Wextra -Wshadow -Wmissing-prototypes \
 	-Wstrict-prototypes -Wpointer-arith -Wcast-qual -Wconversion
 ROOMS = -Ibase -Iipc -Iio -Ihttp -Itls -Ipolicy -Iconf -Iconn -Idesk -Imaster -Icontrol -Icli
+# macOS would hide names of POSIX, such as st_mtim.
 DEFS = -DADIT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLOT_$(LOT) \
-	$(ROOMS)
+	-D_DARWIN_C_SOURCE $(ROOMS)
 
 # The rooms of the source; proxy.h says what each is for.
 BASE = base/addr.o base/array.o base/clock.o base/intern.o base/local.o base/log.o base/memo.o \

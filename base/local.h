@@ -4,14 +4,21 @@
 #define LOCAL_H
 
 #include <sys/types.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+/* What a path has until its socket listens. */
+#define LOCAL_SUFFIX ".new"
+
 enum {
-	LOCAL_SIZE = 104, /* bytes of such a path, with its NUL */
-	LOCAL_MAX = 1024  /* paths that are in use at once */
+	/* Bytes of such a path, with its NUL: 104 on Linux, 100 elsewhere. */
+	LOCAL_SIZE = sizeof(((struct sockaddr_un *)NULL)->sun_path) -
+	    (sizeof(LOCAL_SUFFIX) - 1),
+	LOCAL_MAX = 1024 /* paths that are in use at once */
 };
 
 /* Numbers: a bit for each. */

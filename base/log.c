@@ -468,12 +468,12 @@ syslog_send(const char *line, size_t len)
 	static time_t tried;
 	time_t now = time(NULL);
 
-	if (sys_syslog_send(log_sink.fd, line, len) == 0)
+	if (sys_tell(log_sink.fd, line, len) == 0)
 		return;
 	if (errno != EAGAIN && now != tried) {
 		tried = now;
 		if (sys_syslog_connect(log_sink.fd) == 0 &&
-		    sys_syslog_send(log_sink.fd, line, len) == 0)
+		    sys_tell(log_sink.fd, line, len) == 0)
 			return;
 	}
 	lost++;
@@ -573,8 +573,7 @@ ears_tell(const char *format, va_list ap)
 	    1;
 	line[len++] = '\n';
 	for (size_t i = 0; i < ears.n; i++)
-		send(ears.fds[i], line, (size_t)len,
-		    MSG_NOSIGNAL | MSG_DONTWAIT);
+		sys_tell(ears.fds[i], line, (size_t)len);
 }
 
 /*

@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -32,6 +33,9 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#ifdef __APPLE__
+#include <sys/random.h>
+#endif
 #ifdef __linux__
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -463,11 +467,11 @@ sys_syslog_connect(int fd)
 }
 
 /*
- * Sends one message.  Returns 0, or -1 with errno; EAGAIN: syslogd is not
- * reading.
+ * Sends a line, without waiting.  Returns 0, or -1 with errno; EAGAIN: the peer
+ * is not reading.
  */
 int
-sys_syslog_send(int fd, const char *line, size_t len)
+sys_tell(int fd, const char *line, size_t len)
 {
 	return send(fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 0;
 }
@@ -860,6 +864,21 @@ sys_open_dir(int at, const char *name, enum sys_dir how)
 	flags |= O_RDONLY;
 #endif
 	return openat(at, name, flags);
+}
+
+/* Whether two answers of stat(2) are of one file with the same content. */
+bool
+sys_unchanged(const struct stat *a, const struct stat *b)
+{
+#ifdef __APPLE__
+	const struct timespec *at = &a->st_mtimespec, *bt = &b->st_mtimespec;
+#else
+	const struct timespec *at = &a->st_mtim, *bt = &b->st_mtim;
+#endif
+
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
+	    a->st_size == b->st_size && at->tv_sec == bt->tv_sec &&
+	    at->tv_nsec == bt->tv_nsec;
 }
 
 /* Finds out how large the terminal of standard output is; 24 x 80 if unknown. */

@@ -12,6 +12,7 @@
 #include "compiler.h"
 
 struct sockaddr_storage;
+struct stat;
 
 enum sys_dir { SYS_DIR_FOLLOW, SYS_DIR_NOFOLLOW };
 
@@ -34,7 +35,7 @@ void sys_confine(void);
 int sys_chroot(const char *dir);
 int sys_syslog_open(void);
 int sys_syslog_connect(int fd);
-int sys_syslog_send(int fd, const char *line, size_t len);
+int sys_tell(int fd, const char *line, size_t len);
 void *sys_share(size_t);
 void sys_unshare(void *, size_t);
 int sys_aim(int fd, struct sockaddr_storage *);
@@ -54,6 +55,7 @@ void sys_die_with_parent(void);
 void sys_title_init(int argc, char **argv);
 void sys_title(const char *format, ...) PRINTF_LIKE(1, 2);
 int sys_open_dir(int at, const char *name, enum sys_dir);
+bool sys_unchanged(const struct stat *, const struct stat *);
 void sys_window(unsigned *rows, unsigned *columns);
 int sys_send(int fd, const void *message, size_t, const int *fds, size_t nfds);
 void sys_refuse_descriptors(int fd);

@@ -23,6 +23,7 @@
 #include "name.h"
 #include "pins.h"
 #include "question.h"
+#include "sys.h"
 
 #define HOSTS_FILE "/etc/hosts"
 
@@ -112,10 +113,7 @@ hosts_refresh(void)
 
 	if (stat(HOSTS_FILE, &st) != 0)
 		memset(&st, 0, sizeof(st));
-	if (st.st_ino == hosts_stat.st_ino &&
-	    st.st_size == hosts_stat.st_size &&
-	    st.st_mtim.tv_sec == hosts_stat.st_mtim.tv_sec &&
-	    st.st_mtim.tv_nsec == hosts_stat.st_mtim.tv_nsec)
+	if (sys_unchanged(&st, &hosts_stat))
 		return;
 	hosts_stat = st;
 	while (nhosts > 0)

@@ -26,13 +26,6 @@
 #include "socketfile.h"
 #include "sys.h"
 
-/* What a path has until its socket listens. */
-static const char suffix[] = ".new";
-
-_Static_assert(LOCAL_SIZE + sizeof(suffix) - 1 <=
-	sizeof(((struct sockaddr_un *)NULL)->sun_path),
-    "a path has room for the suffix");
-
 static char why[600];
 
 /* In words, why the last call of a function here has failed. */
@@ -174,7 +167,7 @@ bind_and_rename(int fd, struct local *l, const struct sockaddr_un *at,
 static int
 make(struct local *l, const struct local_rights *rights, int backlog)
 {
-	struct sockaddr_un at = address_of(l->path, suffix);
+	struct sockaddr_un at = address_of(l->path, LOCAL_SUFFIX);
 	mode_t mask;
 	int fd, result;
 

@@ -294,8 +294,7 @@ steward_watch(struct pollfd *pfd)
 static void
 client_tell(int client, const char *line)
 {
-	if (send(client, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		return;
+	sys_tell(client, line, strlen(line));
 }
 
 /* Answers a peer, whose descriptor is closed then. */
