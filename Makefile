@@ -50,7 +50,7 @@ POLICY = acl.o policy/authcache.o policy/authhelper.o policy/automaton.o \
 CONF = conf/conf.o conf/directives.o conf/doubts.o conf/include.o \
 	conf/lists.o conf/reader.o
 CONN = worker.o conn/aim.o conn/ask.o conn/auth.o conn/carry.o conn/client.o conn/conn.o \
-	conn/decision.o conn/exchange.o conn/forward.o conn/head.o conn/life.o \
+	conn/decision.o conn/exchange.o conn/forward.o conn/head.o conn/kept.o conn/life.o \
 	conn/namecache.o conn/parent.o conn/parking.o conn/peeruser.o conn/reach.o \
 	conn/reply.o conn/request.o conn/say.o conn/self.o \
 	conn/sender.o conn/stats.o conn/store.o conn/transparent.o conn/vet.o

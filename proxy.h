@@ -95,6 +95,7 @@
 #include "decision.h"
 #include "forward.h"
 #include "head.h"
+#include "kept.h"
 #include "life.h"
 #include "namecache.h"
 #include "parent.h"

@@ -299,12 +299,31 @@ conn_new(int fd, const struct addr *client, enum inlet inlet)
 	return c;
 }
 
+/* Whether a connection in this state uses its socket to the server. */
+static bool
+has_server(enum conn_state state)
+{
+	return state == CONN_PARENT || state == CONN_FORWARD ||
+	    is_vetted(state) || state == CONN_RELAY || state == CONN_FLUSH;
+}
+
+/* Whether a connection keeps a server for a request that is not there yet. */
+bool
+conn_keeps(const struct conn *c)
+{
+	return c->kept != NULL && !has_server(c->state);
+}
+
 /* Closes the socket to the server, if there is one. */
 void
 conn_server_close(struct conn *c)
 {
 	struct end *server = &c->tunnel.end[SERVER];
 
+	if (conn_keeps(c))
+		socket_linger(server->fd, true);
+	free(c->kept);
+	c->kept = NULL;
 	watch_remove(&server->slot);
 	if (server->fd >= 0)
 		close(server->fd);
@@ -357,6 +376,14 @@ is_under_way(enum conn_state state)
 	    state == CONN_PARENT;
 }
 
+/* Whether a server that is kept stays so in this state. */
+static bool
+is_between(enum conn_state state)
+{
+	return state == CONN_IDLE || state == CONN_REQUEST ||
+	    state == CONN_USER || state == CONN_RESOLVE;
+}
+
 /* Whether a connection in this state may still need its setup. */
 static bool
 is_unsettled(enum conn_state state)
@@ -364,14 +391,6 @@ is_unsettled(enum conn_state state)
 	return state == CONN_PREFACE || state == CONN_RULE ||
 	    state == CONN_REQUEST || state == CONN_NAME || state == CONN_USER ||
 	    is_under_way(state) || is_vetted(state);
-}
-
-/* Whether a connection in this state uses its socket to the server. */
-static bool
-has_server(enum conn_state state)
-{
-	return state == CONN_PARENT || state == CONN_FORWARD ||
-	    is_vetted(state) || state == CONN_RELAY || state == CONN_FLUSH;
 }
 
 /* Whether one side of a connection in use has ended its data. */
@@ -469,8 +488,10 @@ conn_leave(struct conn *c)
 		c->setup->parent = NULL;
 		break;
 	case CONN_FORWARD:
-		forward_free(c->exchange);
-		c->exchange = NULL;
+		if (!c->exchange->again) {
+			forward_free(c->exchange);
+			c->exchange = NULL;
+		}
 		lot_leave(&c->tunnel);
 		break;
 	case CONN_RELAY:
@@ -554,6 +575,8 @@ conn_free(struct conn *c)
 	c->target = NULL;
 	free(c->offered);
 	c->offered = NULL;
+	free(c->kept);
+	c->kept = NULL;
 	c->state = CONN_FREE;
 	c->next_free = k.free;
 	k.free = c;
@@ -594,7 +617,7 @@ conn_state(struct conn *c, enum conn_state next)
 		forward_free(c->exchange);
 		c->exchange = NULL;
 	}
-	if (!has_server(next))
+	if (!has_server(next) && !(c->kept != NULL && is_between(next)))
 		conn_server_close(c);
 	/* ConnectTimeout is for all states on the way to a server together. */
 	if (!is_under_way(c->state) || !is_under_way(next))
@@ -766,6 +789,13 @@ deadline_stands(const struct conn *c)
 	    !conn_has_rate();
 }
 
+/* Returns the poll() events for a parent that is asked for a tunnel. */
+static int
+parent_events(const struct conn *c)
+{
+	return c->setup->parent->state == PARENT_SENDS ? POLLOUT : POLLIN;
+}
+
 /* Returns the poll() events for one end; -1: it is not to be polled. */
 int
 conn_events(const struct conn *c, enum side side)
@@ -795,9 +825,9 @@ conn_events(const struct conn *c, enum side side)
 		return (t->flow[CLIENT].eof ? 0 : POLLIN) |
 		    (relay_holds(t, SERVER) ? POLLOUT : 0);
 	if (side == SERVER)
-		return c->state != CONN_PARENT                ? -1
-		    : c->setup->parent->state == PARENT_SENDS ? POLLOUT
-							      : POLLIN;
+		return c->state == CONN_PARENT ? parent_events(c)
+		    : conn_keeps(c)            ? POLLIN
+					       : -1;
 	return c->setup != NULL && c->setup->deaf ? 0 : POLLIN;
 }
 

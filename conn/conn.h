@@ -23,6 +23,7 @@
 
 struct credentials;
 struct exchange;
+struct kept;
 struct list;
 struct parent;
 struct reply;
@@ -111,9 +112,10 @@ struct conn {
 	int64_t report_at; /* when it is in the access logs again, or 0 */
 	struct setup *setup;
 	struct exchange *exchange; /* owned: plain HTTP */
-	char *target;              /* as asked */
-	char *offered;    /* owned: the name in a refused TLS hello, or NULL */
-	const char *user; /* belongs to the configuration; NULL: not known */
+	struct kept *kept; /* owned: where a kept server leads, or NULL */
+	char *target;      /* as asked */
+	char *offered;     /* owned: the name in a refused TLS hello, or NULL */
+	const char *user;  /* belongs to the configuration; NULL: not known */
 	int64_t began, since; /* start of the request; of the state */
 	struct conn *next_free;
 };
@@ -158,6 +160,7 @@ int64_t conn_reach_by(const struct conn *);
 enum spare conn_spare(const struct conn *);
 size_t conn_spares(enum spare);
 bool conn_is_idle(const struct conn *);
+bool conn_keeps(const struct conn *);
 void conn_quiet(struct conn *);
 bool conn_is_old(const struct conn *);
 bool conn_is_late(const struct conn *);

@@ -17,6 +17,7 @@
 #include "clock.h"
 #include "conn.h"
 #include "forward.h"
+#include "kept.h"
 #include "parking.h"
 #include "refusal.h"
 #include "relay.h"
@@ -51,6 +52,29 @@ exchange_forget(struct conn *c)
 	c->began = clock_now();
 }
 
+/*
+ * Keeps the connection to the server for the next request, if nothing is
+ * uncertain about it, or closes it.
+ */
+static void
+server_keep(struct conn *c)
+{
+	const struct exchange *e = c->exchange;
+	struct kept kept = { .parent = c->parent,
+		.user = c->user,
+		.server = c->server,
+		.port = e->request.port };
+
+	if (c->kept == NULL && forward_stays(&c->tunnel, e))
+		c->kept = kept_new(&kept, e->request.host);
+	if (c->kept != NULL && forward_stays(&c->tunnel, e)) {
+		c->kept->since = clock_now();
+		return;
+	}
+	socket_linger(c->tunnel.end[SERVER].fd, true);
+	conn_server_close(c);
+}
+
 /* Waits for the next request, or begins with it if it is here already. */
 static enum conn_state
 exchange_next(struct conn *c)
@@ -74,12 +98,14 @@ exchange_done(struct conn *c)
 
 	if (e->upstream != NULL)
 		upstream_alive(upstreams, e->upstream);
+	conn_record(c, END_FORWARDED);
+	if (e->keep && e->up.done) {
+		server_keep(c);
+		return exchange_next(c);
+	}
 	/* A server that has not got the whole request must see a reset. */
 	if (e->up.done && !relay_holds(&c->tunnel, CLIENT) && server >= 0)
 		socket_linger(server, true);
-	conn_record(c, END_FORWARDED);
-	if (e->keep && e->up.done)
-		return exchange_next(c);
 	relay_free(&c->tunnel);
 	if (shutdown(c->tunnel.end[CLIENT].fd, SHUT_WR) != 0)
 		return conn_end(c, END_FORWARDED);
@@ -131,6 +157,29 @@ exchange_lost(struct conn *c)
 	return conn_lost(c, SERVER);
 }
 
+/*
+ * Sends a request again, over a new connection: the server has closed the kept
+ * one at the moment when this was used.
+ */
+static enum conn_state
+exchange_again(struct conn *c)
+{
+	struct exchange *e = c->exchange;
+
+	conn_server_close(c);
+	relay_free(&c->tunnel);
+	memset(c->tunnel.flow, 0, sizeof(c->tunnel.flow));
+	c->server = (struct addr){ .port = 0 };
+	c->parent = NULL;
+	if (conn_setup_new(c) != 0)
+		return conn_refuse(c, REFUSE_MEMORY);
+	c->setup->request = e->request;
+	forward_rewind(e);
+	e->keep = e->keep && conn_has_room();
+	e->again = true;
+	return CONN_RESOLVE;
+}
+
 /* Handles an exchange in which no byte was moved for Timeout. */
 static enum conn_state
 exchange_silent(struct conn *c)
@@ -180,6 +229,8 @@ forwarded(struct conn *c, enum forward_state state)
 				      : END_CLIENT_LEFT);
 	case FORWARD_SERVER_LOST:
 		return exchange_lost(c);
+	case FORWARD_AGAIN:
+		return exchange_again(c);
 	}
 	return CONN_FORWARD;
 }
@@ -188,13 +239,14 @@ forwarded(struct conn *c, enum forward_state state)
 enum conn_state
 exchange_enter(struct conn *c)
 {
-	const struct exchange *e = c->exchange;
+	struct exchange *e = c->exchange;
 
 	parking_busy(&c->tunnel);
-	return forwarded(c,
-	    rewrite_ends_here(&e->request, e->head)
-		? forward_reply(&c->tunnel, c->exchange)
-		: forward_begin(&c->tunnel, c->exchange));
+	e->again = false;
+	if (!rewrite_ends_here(&e->request, e->head))
+		return forwarded(c, forward_begin(&c->tunnel, e));
+	conn_server_close(c);
+	return forwarded(c, forward_reply(&c->tunnel, e));
 }
 
 /* Handles an event at one side of an exchange. */

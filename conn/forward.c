@@ -139,20 +139,63 @@ forward_new(const struct request *request, const char *head, size_t len)
 	return e;
 }
 
+/* Drops the bytes after a request; they may hold credentials. */
+static void
+next_drop(struct exchange *e)
+{
+	if (e->next != NULL)
+		secret_wipe(e->next, e->next_len);
+	store_free(e->next, e->next_len);
+	e->next = NULL;
+	e->next_len = 0;
+}
+
+/* Drops what was received of an answer's head. */
+static void
+answer_drop(struct exchange *e)
+{
+	store_free(e->bytes, e->size);
+	e->bytes = NULL;
+	e->bytes_len = e->size = 0;
+	e->answer.head = NULL;
+}
+
 /* Frees an exchange; NULL is fine. */
 void
 forward_free(struct exchange *e)
 {
 	if (e == NULL)
 		return;
-	/* The next request may hold credentials. */
 	secret_wipe(e->head, e->len);
-	if (e->next != NULL)
-		secret_wipe(e->next, e->next_len);
 	store_free(e->head, e->len);
-	store_free(e->bytes, e->size);
-	store_free(e->next, e->next_len);
+	next_drop(e);
+	answer_drop(e);
 	free(e);
+}
+
+/*
+ * Whether a request may come to a server twice: it changes nothing, RFC 9110
+ * 9.2.1, and has no content.
+ */
+bool
+forward_is_safe(const struct exchange *e)
+{
+	return (e->request.is_head || rewrite_method_is(e, "GET") ||
+		   rewrite_method_is(e, "OPTIONS") ||
+		   rewrite_method_is(e, "TRACE")) &&
+	    !e->request.chunked && e->request.content == 0;
+}
+
+/*
+ * Whether a request may be sent again: its server may have closed a connection
+ * that was kept before this request came there, and not a byte of an answer has
+ * come.
+ */
+static bool
+may_repeat(const struct exchange *e)
+{
+	return e->reused && e->interim == 0 && e->bytes_len == 0 &&
+	    forward_is_safe(e);
 }
 
 /* Keeps of the head only its beginning, the method, once it has been sent. */
@@ -288,8 +331,35 @@ forward_begin(struct tunnel *t, struct exchange *e)
 	received = as_sent(e, e->len - e->next_len);
 	t->flow[CLIENT].bytes = received;
 	relay_charge(t, CLIENT, received);
-	head_shorten(e);
+	if (!may_repeat(e))
+		head_shorten(e);
 	return head_pass(t, e, CLIENT);
+}
+
+/*
+ * Makes an exchange after FORWARD_AGAIN as it was before forward_begin().  The
+ * caller sets anew whether the client's connection is kept.
+ */
+void
+forward_rewind(struct exchange *e)
+{
+	next_drop(e);
+	answer_drop(e);
+	memset(&e->answer, 0, sizeof(e->answer));
+	e->upstream = NULL;
+	e->reused = e->cut = false;
+	e->keep = e->request.minor && !rewrite_has_option(e, "close");
+}
+
+/*
+ * Whether the connection to the server can get another request after the answer:
+ * nobody could see the end of this one elsewhere.
+ */
+bool
+forward_stays(const struct tunnel *t, const struct exchange *e)
+{
+	return e->keep && e->stays && e->up.done && !e->down.odd &&
+	    !t->end[CLIENT].ended && !t->end[SERVER].hung_up;
 }
 
 /*
@@ -418,6 +488,20 @@ log_nameless(const struct exchange *e)
 		    e->target);
 }
 
+/*
+ * Whether the head of an answer permits another request on its connection.  What
+ * has no content, but fields for it, has content for some servers.
+ */
+static bool
+answer_stays(const struct exchange *e)
+{
+	const struct http_answer *a = &e->answer;
+
+	return e->keep && !e->upgrade && !e->early && e->interim == 0 &&
+	    a->minor && !a->odd && !rewrite_answer_closes(e) &&
+	    !(is_empty(e) && (a->chunked || a->length > 0));
+}
+
 /* Passes on the head of the answer, and the content received with it. */
 static enum forward_state
 answer_pass(struct tunnel *t, struct exchange *e)
@@ -433,17 +517,16 @@ answer_pass(struct tunnel *t, struct exchange *e)
 	if (!e->up.done || relay_holds(t, CLIENT) ||
 	    e->down.kind == BODY_TO_END || e->down.strip || e->answer.icy)
 		e->keep = false;
+	e->stays = answer_stays(e);
 	if (rewrite_answer(e) != 0)
 		return failed(e, "sent a head that is too large.");
 	if (e->answer.status != 101 &&
 	    body_take(&e->down, rest, len, &part) != 0)
 		return failed(e, "sent malformed chunks.");
 	e->answered = true;
+	e->stays = e->stays && part.used == len;
 	rewrite_content(part.bytes, part.len);
-	store_free(e->bytes, e->size);
-	e->bytes = NULL;
-	e->size = 0;
-	e->answer.head = NULL;
+	answer_drop(e);
 	return head_pass(t, e, SERVER);
 }
 
@@ -493,6 +576,8 @@ server_ended(struct tunnel *t, struct exchange *e, bool cleanly)
 		upload_end(t, e, !cleanly);
 		return forward_state(t, e);
 	}
+	if (!e->answered && may_repeat(e))
+		return FORWARD_AGAIN;
 	if (!e->answered)
 		return failed(e, "closed the connection without an answer.");
 	if (e->down.kind != BODY_TO_END || !cleanly || e->cut)
@@ -526,12 +611,14 @@ server_read(struct tunnel *t, struct exchange *e)
 		return FORWARD_GOES_ON;
 	t->flow[SERVER].bytes += (uint64_t)n;
 	relay_charge(t, SERVER, (size_t)n);
+	e->early = e->early || !e->up.done || relay_holds(t, CLIENT);
 	if (!e->answered) {
 		e->bytes_len += (size_t)n;
 		return answer_take(t, e);
 	}
 	if (body_take(&e->down, buffer, (size_t)n, &part) != 0)
 		return failed(e, "sent malformed chunks.");
+	e->stays = e->stays && part.used == (size_t)n;
 	return pass(t, e, SERVER, part.bytes, part.len);
 }
 
@@ -540,7 +627,9 @@ server_read(struct tunnel *t, struct exchange *e)
  * write each way.  Returns FORWARD_GOES_ON; FORWARD_DONE when the client has
  * the whole answer; FORWARD_SWITCHED when a tunnel follows; or what went
  * wrong.  After FORWARD_SERVER_LOST the exchange's why is a sentence without
- * its subject, such as "sent malformed chunks."
+ * its subject, such as "sent malformed chunks."  FORWARD_AGAIN means that the
+ * server has closed a kept connection: forward_rewind() makes the request ready
+ * for a new one.
  */
 enum forward_state
 forward_ready(

@@ -201,7 +201,10 @@ life_event(struct tunnel *t, unsigned which, short revents)
 {
 	struct conn *c = conn_of(t);
 
-	life_go(c, event_step(c, which, revents));
+	if (which == SERVER && conn_keeps(c))
+		conn_server_close(c);
+	else
+		life_go(c, event_step(c, which, revents));
 }
 
 /* Calls the step for a deadline that has passed. */

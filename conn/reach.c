@@ -26,7 +26,9 @@
 #include "conf.h"
 #include "conn.h"
 #include "decision.h"
+#include "forward.h"
 #include "inlet.h"
+#include "kept.h"
 #include "log.h"
 #include "namecache.h"
 #include "parent.h"
@@ -41,6 +43,7 @@
 #include "reverse.h"
 #include "rewrite.h"
 #include "self.h"
+#include "socket.h"
 #include "stats.h"
 #include "steps.h"
 #include "tally.h"
@@ -49,7 +52,8 @@
 #include "upstream.h"
 
 enum {
-	KEEPALIVE_FROM = 3600 /* s: with a shorter Timeout, none is needed */
+	KEEPALIVE_FROM = 3600, /* s: with a shorter Timeout, none is needed */
+	KEPT_SURE = 2000 /* ms that servers keep an idle connection at least */
 };
 
 static const struct conf *conf;
@@ -334,7 +338,74 @@ reach_dial(struct conn *c, const struct addr *addrs, size_t n)
 	return CONN_CONNECT;
 }
 
-/* Looks up the host to connect to, unless its addresses are known. */
+/* Whether nothing has come from a kept server, nor its end. */
+static bool
+kept_is_quiet(const struct conn *c)
+{
+	char byte;
+
+	return recv(c->tunnel.end[SERVER].fd, &byte, 1, MSG_PEEK) < 0 &&
+	    socket_is_passing(errno);
+}
+
+/*
+ * Whether a request may use a kept server.  One that can be sent only once must
+ * not meet a server that is about to close, as most do after 5 s and more.
+ */
+static bool
+may_use_kept(const struct conn *c)
+{
+	const struct exchange *e = c->exchange;
+
+	return e != NULL && !e->upgrade &&
+	    (forward_is_safe(e) || clock_now() - c->kept->since < KEPT_SURE);
+}
+
+/*
+ * Whether the server that is kept can get this request.  Its address is judged
+ * again, as another rule may be meant for this request.
+ */
+static bool
+kept_serves(const struct conn *c, struct decision *d)
+{
+	const struct upstream *u = c->setup->upstream;
+
+	return may_use_kept(c) && kept_leads(c->kept, d->request, u, c->user) &&
+	    kept_is_quiet(c) &&
+	    (u != NULL ||
+		decision_address(d, &c->kept->server) == REFUSE_NOTHING);
+}
+
+/*
+ * Uses the server that is kept, or closes it.  Returns whether the request can
+ * be sent there.
+ */
+static bool
+kept_use(struct conn *c)
+{
+	const struct upstream *u = c->setup->upstream;
+	struct decision d = reach_decision(c);
+
+	if (!kept_serves(c, &d)) {
+		conn_server_close(c);
+		return false;
+	}
+	d.addrs = &c->kept->server;
+	d.naddrs = 1;
+	if (u == NULL)
+		reach_permit(c, &d);
+	else if (u->kind == UPSTREAM_HTTP)
+		c->exchange->upstream = u;
+	c->server = c->kept->server;
+	c->parent = u;
+	c->exchange->reused = true;
+	return true;
+}
+
+/*
+ * Looks up the host to connect to, unless its addresses are known, or a
+ * connection to it is kept.
+ */
 static enum conn_state
 reach_begin(struct conn *c)
 {
@@ -343,6 +414,8 @@ reach_begin(struct conn *c)
 	const struct addr *addrs = u != NULL ? &u->addr : &req->addr;
 	size_t n = 1;
 
+	if (c->kept != NULL && kept_use(c))
+		return CONN_FORWARD;
 	if (u != NULL ? !u->literal : !req->literal)
 		addrs = namecache_find(reached_name(c), &n);
 	if (addrs != NULL)

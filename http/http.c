@@ -220,6 +220,7 @@ answer_length(struct http_answer *a, const struct http_field *f)
 			return bad(a, "sent a malformed Content-Length.");
 		if (a->has_length && a->length != n)
 			return bad(a, "sent two different Content-Lengths.");
+		a->odd = a->odd || a->has_length;
 		a->has_length = true;
 		a->length = n;
 	} while (s++ < end);
@@ -253,6 +254,7 @@ answer_coding(struct http_answer *a, const struct http_field *f)
 		else if (last - at != 8 ||
 		    strncasecmp(s + at, "identity", 8) != 0)
 			return bad(a, "sent an unknown Transfer-Encoding.");
+		a->odd = a->odd || !a->chunked;
 	}
 	return PARSE_OK;
 }
@@ -273,6 +275,7 @@ answer_options(struct http_answer *a, const struct http_field *f)
 static enum parse_result
 answer_field(struct http_answer *a, const struct http_field *f)
 {
+	a->odd = a->odd || f->line[f->name_len] != ':';
 	if (!http_is_field(f)) {
 		a->nameless = true;
 		return PARSE_OK;
@@ -384,6 +387,8 @@ http_answer(struct http_answer *a, char *head, size_t len)
 	at = a->first_field;
 	while (result == PARSE_OK && http_field(head, a->text_len, &at, &f))
 		result = answer_field(a, &f);
+	a->odd = a->odd || a->folded || a->begin > 0 ||
+	    (a->chunked && (a->has_length || !a->minor));
 	/* RFC 9112 6.3: chunks count, whatever Content-Length says. */
 	if (a->chunked || a->icy)
 		a->has_length = false;
@@ -426,6 +431,14 @@ hex_value(char c)
 	if (c >= 'a' && c <= 'f')
 		return c - 'a' + 10;
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* What only lax readers understand has come.  Returns 0, or -1 if not lax. */
+static int
+only_lax(struct body *b)
+{
+	b->odd = true;
+	return b->lax ? 0 : -1;
 }
 
 /* Writes the line with the size of a chunk, and goes on after it. */
@@ -471,7 +484,7 @@ size_byte(struct body *b, char c)
 		return -1;
 	if (c == '\r')
 		b->step = CHUNK_LF;
-	else if (c == '\n' && b->lax)
+	else if (c == '\n' && only_lax(b) == 0)
 		size_end(b);
 	else if (b->step == CHUNK_EXTENSION)
 		return is_control(c) ? -1 : 0;
@@ -492,7 +505,7 @@ data_end(struct body *b, char c)
 		b->step = CHUNK_DATA_LF;
 		return 0;
 	}
-	if (c != '\n' || (b->step == CHUNK_DATA_CR && !b->lax))
+	if (c != '\n' || (b->step == CHUNK_DATA_CR && only_lax(b) != 0))
 		return -1;
 	if (!b->strip)
 		put("\r\n", 2);
@@ -540,10 +553,8 @@ trailer_name(struct body *b, char c)
 		b->line++;
 		return 0;
 	}
-	if (!b->lax)
-		return -1;
 	b->step = is_blank(c) ? TRAILER_BLANK : TRAILER_VALUE;
-	return 0;
+	return only_lax(b);
 }
 
 /* Reads the first byte of a line after the last chunk. */
@@ -554,7 +565,7 @@ trailer_begin(struct body *b, char c)
 		if (b->kept)
 			put(" ", 1);
 		b->step = TRAILER_FOLD;
-		return b->lax ? 0 : -1;
+		return only_lax(b);
 	}
 	trailer_flush(b);
 	b->line = 0;
@@ -581,7 +592,7 @@ trailer_line(struct body *b, char c)
 
 	if ((c == '\n' || b->step == TRAILER_NAME ||
 		b->step == TRAILER_BLANK) &&
-	    !b->lax)
+	    only_lax(b) != 0)
 		return -1;
 	if (c == '\r')
 		b->step = empty ? TRAILER_END : TRAILER_LF;

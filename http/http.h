@@ -28,6 +28,7 @@ struct http_answer {
 	bool icy;   /* "ICY 200 OK": content up to the end follows */
 	bool chunked, has_length;
 	bool nameless; /* with lines that are no fields; see http_is_field() */
+	bool odd;      /* others might see its end elsewhere */
 	uint64_t length;
 	struct slice options[OPTIONS_MAX]; /* values of Connection */
 	unsigned noptions;
@@ -54,6 +55,7 @@ enum { BODY_SIZE = HEAD_MAX + HEAD_MAX / 2 + 128 };
 struct body {
 	enum body_kind kind;
 	bool done, strip, lax;
+	bool odd;      /* in chunks that only lax readers understand */
 	bool kept;     /* a trailer is passed on; its line has no end yet */
 	uint64_t left; /* bytes, of the content or of a chunk */
 	int step;

@@ -93,6 +93,15 @@ rewrite_has_option(const struct exchange *e, const char *name)
 	    name, strlen(name));
 }
 
+/* Returns whether a Connection field of the answer says that it is the last. */
+bool
+rewrite_answer_closes(const struct exchange *e)
+{
+	const struct http_answer *a = &e->answer;
+
+	return has_option(a->head, a->options, a->noptions, "close", 5);
+}
+
 static bool
 method_is(const struct request *req, const char *head, const char *name)
 {
@@ -263,7 +272,7 @@ put_request_own(const struct exchange *e, const struct header_rules *rules,
 	/* Parents may copy it, and some log-ins need a lasting connection. */
 	if (e->upgrade)
 		put_line("Connection: upgrade");
-	else if (e->upstream == NULL)
+	else if (e->upstream == NULL && !e->keep)
 		put_line("Connection: close");
 }
 

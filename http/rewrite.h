@@ -42,6 +42,10 @@ struct exchange {
 	bool keep;     /* keep the client connection for more requests */
 	bool cut;      /* the server reset: the answer may be cut off */
 	bool upgrade;  /* the client wants to change to another protocol */
+	bool reused;   /* the server has answered another request before */
+	bool early;    /* it has answered before it had the whole request */
+	bool stays;    /* it can get another request after this one */
+	bool again;    /* the request is sent again, to a new connection */
 	char *next;    /* owned: bytes after the content, or NULL */
 	size_t next_len;
 	const char *why; /* FORWARD_SERVER_LOST: the reason */
@@ -60,6 +64,7 @@ const char *rewrite_text(size_t *len);
 bool rewrite_ends_here(const struct request *, const char *head);
 bool rewrite_method_is(const struct exchange *, const char *name);
 bool rewrite_has_option(const struct exchange *, const char *name);
+bool rewrite_answer_closes(const struct exchange *);
 bool rewrite_wants_upgrade(const struct exchange *);
 
 #endif

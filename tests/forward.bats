@@ -14,7 +14,7 @@ start() {
 # that line.
 asks() {
 	passes "$1 HTTP/1.1\r\nHost: x\r\n\r\n" \
-	    "$2 HTTP/1.1\r\nHost: @\r\n$CLOSE" "$SMALL" "$SMALL"
+	    "$2 HTTP/1.1\r\nHost: @\r\n\r\n" "$SMALL" "$SMALL"
 }
 
 # Requests.
@@ -88,7 +88,7 @@ asks() {
 	start "ConnectTimeout 2"
 	port=$(free_port)
 	peer_start origin server -p "$port" \
-	    expect "GET /x HTTP/1.1\r\nHost: 127.0.0.1:$port\r\n$CLOSE" send "$SMALL"
+	    expect "GET /x HTTP/1.1\r\nHost: 127.0.0.1:$port\r\n\r\n" send "$SMALL"
 	client send "GET http://127.0.0.1:000$port/x HTTP/1.1\r\nHost: x\r\n\r\n" \
 	    expect "$SMALL"
 	# Only the kind of answer tells that this is port 80.
@@ -115,7 +115,7 @@ asks() {
 @test "forward: a Host that differs from the URL has no effect" {
 	start
 	passes 'GET http://@/ HTTP/1.1\r\nHost: other.example\r\nA: b\r\n\r\n' \
-	    "GET / HTTP/1.1\r\nHost: @\r\nA: b\r\n$CLOSE" "$SMALL" "$SMALL"
+	    "GET / HTTP/1.1\r\nHost: @\r\nA: b\r\n\r\n" "$SMALL" "$SMALL"
 	passes 'GET http://@/ HTTP/1.0\r\n\r\n' \
 	    "GET / HTTP/1.1\r\nHost: @\r\n$CLOSE" "$SMALL" \
 	    "${OK}Content-Length: 2\r\n${CLOSE}ok"
@@ -128,7 +128,7 @@ asks() {
 	start
 	port=$(free_port)
 	peer_start origin server -a ::1 -p "$port" -n 1 \
-	    expect "GET /x HTTP/1.1\r\nHost: [0:0::1]:$port\r\n$CLOSE" send "$SMALL"
+	    expect "GET /x HTTP/1.1\r\nHost: [0:0::1]:$port\r\n\r\n" send "$SMALL"
 	client send "GET http://[0:0::1]:$port/x HTTP/1.1\r\nHost: x\r\n\r\n" \
 	    expect "$SMALL"
 	peer_wait origin
@@ -159,7 +159,7 @@ asks() {
 	    "${OK}F: 1\r\nI: 4\r\nContent-Length: 2\r\n${CLOSE}ok"
 	# Requests that have crashed a proxy.
 	passes "GET http://@/ HTTP/1.1\r\nHost: x\r\nConnection: connection, proxy-connection, transfer-encoding, ,\r\n\r\n" \
-	    "GET / HTTP/1.1\r\nHost: @\r\n$CLOSE" \
+	    "GET / HTTP/1.1\r\nHost: @\r\n\r\n" \
 	    "${OK}Connection: connection, content-length,,\r\nContent-Length: 2\r\n\r\nok" "$SMALL"
 }
 
@@ -168,7 +168,7 @@ asks() {
 
 	start
 	passes "GET http://@/ HTTP/1.1\r\nHost: x\r\n$fields\r\n" \
-	    "GET / HTTP/1.1\r\nHost: @\r\n$fields$CLOSE" \
+	    "GET / HTTP/1.1\r\nHost: @\r\n$fields\r\n" \
 	    "${OK}$fields\r\nno length" "${OK}$fields${CLOSE}no length"
 }
 
@@ -204,12 +204,12 @@ asks() {
 @test "forward: AddHeader, Anonymous and XTinyproxy work as in tinyproxy" {
 	start 'AddHeader "X-A" "one two"' 'AddHeader "x-b" "3"' "XTinyproxy yes"
 	passes "GET http://@/ HTTP/1.1\r\nHost: x\r\nx-tinyproxy: 10.0.0.1\r\nX-A: 0\r\n\r\n" \
-	    "GET / HTTP/1.1\r\nHost: @\r\nX-A: 0\r\nX-Tinyproxy: 127.0.0.1\r\nX-A: one two\r\nx-b: 3\r\n$CLOSE" \
+	    "GET / HTTP/1.1\r\nHost: @\r\nX-A: 0\r\nX-Tinyproxy: 127.0.0.1\r\nX-A: one two\r\nx-b: 3\r\n\r\n" \
 	    "$SMALL" "$SMALL"
 	adit_stop
 	start 'Anonymous "Accept"' 'Anonymous "cookie"'
 	passes "POST http://@/ HTTP/1.1\r\nHost: x\r\nAccept: a\r\nUser-Agent: b\r\nCOOKIE: c\r\nAuthorization: d\r\nContent-Type: e\r\nContent-Length: 1\r\n\r\nx" \
-	    "POST / HTTP/1.1\r\nHost: @\r\nAccept: a\r\nCOOKIE: c\r\nContent-Type: e\r\nContent-Length: 1\r\n${CLOSE}x" \
+	    "POST / HTTP/1.1\r\nHost: @\r\nAccept: a\r\nCOOKIE: c\r\nContent-Type: e\r\nContent-Length: 1\r\n\r\nx" \
 	    "${OK}Server: s\r\nContent-Length: 2\r\n\r\nok" \
 	    "${OK}Server: s\r\nContent-Length: 2\r\n\r\nok"
 }
@@ -219,11 +219,11 @@ asks() {
 
 	start
 	passes "TRACE http://@/ HTTP/1.1\r\nHost: x\r\nMax-Forwards: 3\r\n\r\n" \
-	    "TRACE / HTTP/1.1\r\nHost: @\r\nMax-Forwards: 2\r\n$CLOSE" "$SMALL" "$SMALL"
+	    "TRACE / HTTP/1.1\r\nHost: @\r\nMax-Forwards: 2\r\n\r\n" "$SMALL" "$SMALL"
 	passes "OPTIONS http://@ HTTP/1.1\r\nHost: x\r\nmax-forwards: 1\r\n\r\n" \
-	    "OPTIONS * HTTP/1.1\r\nHost: @\r\nMax-Forwards: 0\r\n$CLOSE" "$SMALL" "$SMALL"
+	    "OPTIONS * HTTP/1.1\r\nHost: @\r\nMax-Forwards: 0\r\n\r\n" "$SMALL" "$SMALL"
 	passes "GET http://@/ HTTP/1.1\r\nHost: x\r\nMax-Forwards: 0\r\n\r\n" \
-	    "GET / HTTP/1.1\r\nHost: @\r\nMax-Forwards: 0\r\n$CLOSE" "$SMALL" "$SMALL"
+	    "GET / HTTP/1.1\r\nHost: @\r\nMax-Forwards: 0\r\n\r\n" "$SMALL" "$SMALL"
 	reply=$(client send "OPTIONS http://h.invalid/ HTTP/1.1\r\nHost: x\r\nMax-Forwards: 0\r\n\r\nGET http://h.invalid/ HTTP/1.1\r\nHost: x\r\n\r\n" print)
 	[ "$(head -n 1 <<<"$reply")" = "HTTP/1.1 200 OK" ]
 	[ "$(grep -c '^HTTP' <<<"$reply")" = 1 ]
@@ -246,11 +246,11 @@ asks() {
 @test "forward: content goes to the server with the length that it has" {
 	start
 	passes "POST http://@/ HTTP/1.1\r\nHost: x\r\nContent-Length: 005\r\n\r\na\r\n\r\n" \
-	    "POST / HTTP/1.1\r\nHost: @\r\nContent-Length: 5\r\n${CLOSE}a\r\n\r\n" "$SMALL" "$SMALL"
+	    "POST / HTTP/1.1\r\nHost: @\r\nContent-Length: 5\r\n\r\na\r\n\r\n" "$SMALL" "$SMALL"
 	passes "POST http://@/ HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" \
-	    "POST / HTTP/1.1\r\nHost: @\r\nContent-Length: 0\r\n$CLOSE" "$SMALL" "$SMALL"
+	    "POST / HTTP/1.1\r\nHost: @\r\nContent-Length: 0\r\n\r\n" "$SMALL" "$SMALL"
 	passes "GET http://@/ HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab" \
-	    "GET / HTTP/1.1\r\nHost: @\r\nContent-Length: 2\r\n${CLOSE}ab" "$SMALL" "$SMALL"
+	    "GET / HTTP/1.1\r\nHost: @\r\nContent-Length: 2\r\n\r\nab" "$SMALL" "$SMALL"
 	passes "POST http://@/ HTTP/1.0\r\nContent-Length: 2\r\n\r\nab" \
 	    "POST / HTTP/1.1\r\nHost: @\r\nContent-Length: 2\r\n${CLOSE}ab" \
 	    "$SMALL" "${OK}Content-Length: 2\r\n${CLOSE}ok"
@@ -259,7 +259,7 @@ asks() {
 @test "forward: chunks are passed on both ways in one form, with the trailers of answers alone" {
 	start 'Anonymous "Accept"' 'AddHeader "X-A" "b"'
 	passes "POST http://@/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked\r\nTrailer: T\r\n\r\n1 ;a=b\r\nx\r\n000000000000000000000A  \r\n0123456789\r\n0000;c\r\nT: u\r\nX-A: c\r\nVia: 1.1 d\r\n\r\n" \
-	    "POST / HTTP/1.1\r\nHost: @\r\nTransfer-Encoding: chunked\r\nX-A: b\r\n${CLOSE}1\r\nx\r\na\r\n0123456789\r\n0\r\n\r\n" \
+	    "POST / HTTP/1.1\r\nHost: @\r\nTransfer-Encoding: chunked\r\nX-A: b\r\n\r\n1\r\nx\r\na\r\n0123456789\r\n0\r\n\r\n" \
 	    "${OK}Transfer-Encoding: chunked\r\n\r\n2;a\r\nok\r\n0\r\nV: w\r\n\r\n" \
 	    "${OK}Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nV: w\r\n\r\n"
 }
@@ -282,7 +282,7 @@ asks() {
 	start
 	port=$(free_port)
 	peer_start origin server -n 1 -p "$port" \
-	    expect "POST / HTTP/1.1\r\nHost: 127.0.0.1:$port\r\nTransfer-Encoding: chunked\r\n${CLOSE}3\r\nabc\r\n0\r\n\r\n" \
+	    expect "POST / HTTP/1.1\r\nHost: 127.0.0.1:$port\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" \
 	    drip 1 "${OK}A: b\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
 	client drip 1 "POST http://127.0.0.1:$port/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n0\r\nT: u\r\n\r\n" \
 	    expect "${OK}A: b\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
@@ -292,7 +292,7 @@ asks() {
 @test "forward: an answer without a length ends when the server closes" {
 	start
 	passes 'GET http://@/ HTTP/1.1\r\nHost: x\r\n\r\n' \
-	    "GET / HTTP/1.1\r\nHost: @\r\n$CLOSE" \
+	    "GET / HTTP/1.1\r\nHost: @\r\n\r\n" \
 	    "HTTP/1.0 200 Fine\r\nA: b\r\n\r\nHTTP/1.1 200 OK\r\n\r\n" \
 	    "HTTP/1.1 200 Fine\r\nA: b\r\n${CLOSE}HTTP/1.1 200 OK\r\n\r\n"
 	access_is 1 '- http://[^ ]+ 127.0.0.1:[0-9]+ 200/forwarded [0-9]+ [0-9]+ [0-9.]+'
@@ -317,11 +317,11 @@ asks() {
 	done
 	# Lengths where no content can be, and chunks that never arrive.
 	passes 'GET http://@/ HTTP/1.1\r\nHost: x\r\n\r\n' \
-	    "GET / HTTP/1.1\r\nHost: @\r\n$CLOSE" \
+	    "GET / HTTP/1.1\r\nHost: @\r\n\r\n" \
 	    'HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n' \
 	    'HTTP/1.1 204 No Content\r\n\r\n'
 	passes 'HEAD http://@/ HTTP/1.1\r\nHost: x\r\n\r\n' \
-	    "HEAD / HTTP/1.1\r\nHost: @\r\n$CLOSE" \
+	    "HEAD / HTTP/1.1\r\nHost: @\r\n\r\n" \
 	    "${OK}Transfer-Encoding: chunked\r\n\r\n" "${OK}\r\n"
 }
 
@@ -345,10 +345,10 @@ asks() {
 @test "forward: a status without a reason is passed on, with its space" {
 	start
 	passes 'GET http://@/ HTTP/1.1\r\nHost: x\r\n\r\n' \
-	    "GET / HTTP/1.1\r\nHost: @\r\n$CLOSE" \
+	    "GET / HTTP/1.1\r\nHost: @\r\n\r\n" \
 	    'HTTP/1.1 204\r\nA: b\r\n\r\n' 'HTTP/1.1 204 \r\nA: b\r\n\r\n'
 	passes 'GET http://@/ HTTP/1.1\r\nHost: x\r\n\r\n' \
-	    "GET / HTTP/1.1\r\nHost: @\r\n$CLOSE" \
+	    "GET / HTTP/1.1\r\nHost: @\r\n\r\n" \
 	    'HTTP/1.1 204 \r\nA: b\r\n\r\n' 'HTTP/1.1 204 \r\nA: b\r\n\r\n'
 }
 
@@ -394,7 +394,7 @@ filled() {
 	start
 	port=$(free_port)
 	peer_start origin server -n 1 -p "$port" \
-	    expect "POST / HTTP/1.1\r\nHost: 127.0.0.1:$port\r\nExpect: 100-continue\r\nContent-Length: 3\r\n$CLOSE" \
+	    expect "POST / HTTP/1.1\r\nHost: 127.0.0.1:$port\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n" \
 	    send 'HTTP/1.1 100 Continue\r\n\r\n' expect abc send "$SMALL"
 	client send "POST http://127.0.0.1:$port/ HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n" \
 	    expect 'HTTP/1.1 100 Continue\r\n\r\n' send abc expect "$SMALL"
@@ -406,7 +406,7 @@ filled() {
 
 	start
 	passes 'GET http://@/ HTTP/1.1\r\nHost: x\r\n\r\n' \
-	    "GET / HTTP/1.1\r\nHost: @\r\n$CLOSE" \
+	    "GET / HTTP/1.1\r\nHost: @\r\n\r\n" \
 	    "HTTP/1.1 100 Continue\r\n\r\n$early${early}$SMALL" \
 	    "HTTP/1.1 100 Continue\r\n\r\n$early${early}$SMALL"
 	passes 'GET http://@/ HTTP/1.0\r\nExpect: 100-continue\r\n\r\n' \
@@ -477,7 +477,7 @@ filled() {
 	refused_after 502 http_protocol_error \
 	    send "POST http://127.0.0.1:$origin_PORT/ HTTP/1.1\r\nHost: x\r\nUpgrade: x\r\nConnection: upgrade\r\nContent-Length: 5\r\n\r\n"
 	passes 'GET http://@/ HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: a, h2c\r\nHTTP2-Settings: x\r\n\r\n' \
-	    "GET / HTTP/1.1\r\nHost: @\r\n$CLOSE" "$SMALL" "$SMALL"
+	    "GET / HTTP/1.1\r\nHost: @\r\n\r\n" "$SMALL" "$SMALL"
 	passes 'GET http://@/ HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n' \
 	    "GET / HTTP/1.1\r\nHost: @\r\n$CLOSE" "$SMALL" \
 	    "${OK}Content-Length: 2\r\n${CLOSE}ok"
@@ -488,7 +488,7 @@ filled() {
 # becomes ANSWER RECEIVED: what a client of HTTP/1.1 gets for this answer.
 becomes() {
 	passes 'GET http://@/ HTTP/1.1\r\nHost: x\r\n\r\n' \
-	    "GET / HTTP/1.1\r\nHost: @\r\n$CLOSE" "$1" "$2"
+	    "GET / HTTP/1.1\r\nHost: @\r\n\r\n" "$1" "$2"
 }
 
 @test "forward: odd heads of answers are taken, and passed on in the plainest form" {
@@ -523,7 +523,7 @@ becomes() {
 	    "${OK}Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nV: w x\r\n\r\n"
 	# Without content there are no chunks.
 	passes 'HEAD http://@/ HTTP/1.1\r\nHost: x\r\n\r\n' \
-	    "HEAD / HTTP/1.1\r\nHost: @\r\n$CLOSE" \
+	    "HEAD / HTTP/1.1\r\nHost: @\r\n\r\n" \
 	    "${OK}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n" "${OK}\r\n"
 	becomes 'HTTP/1.1 304 x\nContent-Length: 3\nContent-Length: 3\n\n' \
 	    'HTTP/1.1 304 x\r\nContent-Length: 3\r\n\r\n'
@@ -700,10 +700,14 @@ becomes() {
 }
 
 @test "forward: requests that arrive all at once are answered one after the other" {
-	local all='' got='' i
+	local all='' got='' i once=()
 
 	start
-	peer_start origin server skip '\r\n\r\n' send "$SMALL" hold
+	for i in 1 2 3 4 5 6 7 8 9; do
+		once+=(skip '\r\n\r\n' send "$SMALL"
+			skip '\r\n\r\n1\r\nx\r\n0\r\n\r\n' send "$SMALL")
+	done
+	peer_start origin server -n 1 "${once[@]}" gone
 	for i in 1 2 3 4 5 6 7 8 9; do
 		all+="GET http://127.0.0.1:$origin_PORT/$i HTTP/1.1\r\nHost: x\r\n\r\n"
 		got+=$SMALL
@@ -711,6 +715,7 @@ becomes() {
 		got+=$SMALL
 	done
 	client send "$all" expect "$got" quiet 50
+	peer_wait origin
 	wait_for access_lines 18
 	[ "$(grep -c ' 200/forwarded ' "$DIR/access")" = 18 ]
 }
@@ -732,13 +737,18 @@ becomes() {
 	wait_for access_lines 302
 }
 
-@test "forward: a connection to a server is never used for a second request, of any client" {
+@test "forward: a connection to a server serves the requests of one client, and of no other" {
+	local get times
+
 	start
-	peer_start origin server skip '\r\n\r\n' send "$SMALL" eof say ended
-	client -c 3 -- send "GET http://127.0.0.1:$origin_PORT/ HTTP/1.1\r\nHost: x\r\n\r\n" \
-	    expect "$SMALL" send "GET http://127.0.0.1:$origin_PORT/ HTTP/1.1\r\nHost: x\r\n\r\n" \
-	    expect "$SMALL"
-	wait_for said_ended 6
+	times=(skip '\r\n\r\n' send "$SMALL")
+	peer_start origin server "${times[@]}" "${times[@]}" eof say ended
+	get=(send "GET http://127.0.0.1:$origin_PORT/ HTTP/1.1\r\nHost: x\r\n\r\n"
+		expect "$SMALL")
+	client -c 3 -- "${get[@]}" "${get[@]}"
+	wait_for said_ended 3
+	wait_for access_lines 6
+	[ "$(grep -c ' 200/forwarded ' "$DIR/access")" = 6 ]
 }
 
 said_ended() {
@@ -864,7 +874,7 @@ gone_all() {
 @test "forward: credentials for the proxy never reach a server" {
 	start "BasicAuth alice sesame"
 	passes "GET http://@/ HTTP/1.1\r\nHost: x\r\nproxy-authorization: Basic $(printf alice:sesame | base64)\r\nAuthorization: Basic mine\r\n\r\n" \
-	    "GET / HTTP/1.1\r\nHost: @\r\nAuthorization: Basic mine\r\n$CLOSE" "$SMALL" "$SMALL"
+	    "GET / HTTP/1.1\r\nHost: @\r\nAuthorization: Basic mine\r\n\r\n" "$SMALL" "$SMALL"
 }
 
 @test "forward: with FilterURLs a filter sees the whole URL, whatever its spelling" {
@@ -972,7 +982,7 @@ gone_all() {
 	    expect '\x05\x01\x00' send '\x05\x00' \
 	    expect '\x05\x01\x00\x03\x09h.example\x00\x50' \
 	    send '\x05\x00\x00\x01\0\0\0\0\0\0' \
-	    expect "GET /p HTTP/1.1\r\nHost: h.example\r\n$CLOSE" send "$SMALL"
+	    expect "GET /p HTTP/1.1\r\nHost: h.example\r\n\r\n" send "$SMALL"
 	client send 'GET http://h.example/p HTTP/1.1\r\nHost: x\r\n\r\n' expect "$SMALL"
 	peer_wait parent
 	# A parent that sends something before it is asked.
@@ -1180,7 +1190,7 @@ ambiguous() {
 @test "forward: a client cannot insert a field or a request into what the server gets" {
 	start 'AddHeader "X-A" "b"'
 	passes "GET http://@/%0d%0aX:%20y HTTP/1.1\r\nHost: x\r\nB: %0d%0aX: y\r\n\r\n" \
-	    "GET /%0d%0aX:%20y HTTP/1.1\r\nHost: @\r\nB: %0d%0aX: y\r\nX-A: b\r\n$CLOSE" \
+	    "GET /%0d%0aX:%20y HTTP/1.1\r\nHost: @\r\nB: %0d%0aX: y\r\nX-A: b\r\n\r\n" \
 	    "$SMALL" "$SMALL"
 }
 

@@ -19,7 +19,7 @@ asks() {
 	local field=${3:+$3\\r\\n}
 
 	passes "GET $1 HTTP/1.1\r\nHost: x\r\n$field\r\n" \
-	    "GET $2 HTTP/1.1\r\nHost: @\r\n$field$CLOSE" "$SMALL" "$SMALL"
+	    "GET $2 HTTP/1.1\r\nHost: @\r\n$field\r\n" "$SMALL" "$SMALL"
 }
 
 # trap_start: a server at $ORIGIN that no request may reach.
@@ -81,7 +81,7 @@ foreign() {
 	    http://evil.example/ '@evil.example:80/x' '%40evil.example' \
 	    '&@evil.example' '[::1]' '%2f%2fevil.example' '?@evil.example'; do
 		passes "GET /root/$path HTTP/1.1\r\nHost: evil.example\r\n\r\n" \
-		    "GET /$path HTTP/1.1\r\nHost: @\r\n$CLOSE" "$SMALL" "$SMALL"
+		    "GET /$path HTTP/1.1\r\nHost: @\r\n\r\n" "$SMALL" "$SMALL"
 	done
 }
 
@@ -186,21 +186,21 @@ foreign() {
 	    send "GET /x HTTP/1.1\r\nHost: x\r\nCookie: yummy_magical_cookie=/app/\n x\r\n\r\n"
 	untouched
 	passes 'GET /app/%0d%0aX:%20y HTTP/1.1\r\nHost: x\r\n\r\n' \
-	    "GET /base/%0d%0aX:%20y HTTP/1.1\r\nHost: @\r\n$CLOSE" \
+	    "GET /base/%0d%0aX:%20y HTTP/1.1\r\nHost: @\r\n\r\n" \
 	    "$SMALL" "${OK}Set-Cookie: yummy_magical_cookie=/app/; path=/\r\nContent-Length: 2\r\n\r\nok"
 }
 
 @test "reverse: fields and content are passed on as for a URL, also in pieces" {
 	start "AddHeader \"A\" \"b\""
 	passes "POST /app/x HTTP/1.1\r\nHost: x\r\nX: 1\r\nConnection: Y\r\nY: 2\r\nTE: trailers\r\nContent-Length: 5\r\n\r\nhello" \
-	    "POST /base/x HTTP/1.1\r\nHost: @\r\nX: 1\r\nContent-Length: 5\r\nA: b\r\n${CLOSE}hello" \
+	    "POST /base/x HTTP/1.1\r\nHost: @\r\nX: 1\r\nContent-Length: 5\r\nA: b\r\n\r\nhello" \
 	    "$SMALL" "$SMALL"
 	passes "PUT /app/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n" \
-	    "PUT /base/x HTTP/1.1\r\nHost: @\r\nTransfer-Encoding: chunked\r\nA: b\r\n${CLOSE}5\r\nhello\r\n0\r\n\r\n" \
+	    "PUT /base/x HTTP/1.1\r\nHost: @\r\nTransfer-Encoding: chunked\r\nA: b\r\n\r\n5\r\nhello\r\n0\r\n\r\n" \
 	    "${OK}Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n" \
 	    "${OK}Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
 	peer_start origin server -n 1 -p "$ORIGIN" \
-	    expect "POST /base/x HTTP/1.1\r\nHost: $AT\r\nContent-Length: 5\r\nA: b\r\n${CLOSE}hello" \
+	    expect "POST /base/x HTTP/1.1\r\nHost: $AT\r\nContent-Length: 5\r\nA: b\r\n\r\nhello" \
 	    drip 1 "$SMALL"
 	client drip 1 "POST /app/x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello" \
 	    expect "$SMALL"
@@ -293,7 +293,7 @@ foreign() {
 @test "reverse: without ReverseOnly URLs and tunnels still work" {
 	start "ReverseOnly no"
 	passes 'GET http://@/app/x HTTP/1.1\r\nHost: x\r\n\r\n' \
-	    "GET /app/x HTTP/1.1\r\nHost: @\r\n$CLOSE" "$SMALL" "$SMALL"
+	    "GET /app/x HTTP/1.1\r\nHost: @\r\n\r\n" "$SMALL" "$SMALL"
 	peer_start ECHO server echo
 	client tunnel "127.0.0.1:$ECHO_PORT" rtt 1 5
 }
@@ -315,14 +315,14 @@ COOKIE='Set-Cookie: yummy_magical_cookie=/app/; path=/\r\n'
 # chosen FIELD: this field leads /x to the mapping of /app/.
 chosen() {
 	passes "GET /x HTTP/1.1\r\nHost: x\r\n$1\r\n\r\n" \
-	    "GET /base/x HTTP/1.1\r\nHost: @\r\n$1\r\n$CLOSE" "$SMALL" \
+	    "GET /base/x HTTP/1.1\r\nHost: @\r\n$1\r\n\r\n" "$SMALL" \
 	    "${OK}${COOKIE}Content-Length: 2\r\n\r\nok"
 }
 
 @test "reverse: with ReverseMagic a cookie leads paths without a mapping to the mapping that was used last" {
 	start "ReverseMagic yes" 'ReversePath "/b/" "http://@/b/"'
 	passes 'GET /app/ HTTP/1.1\r\nHost: x\r\n\r\n' \
-	    "GET /base/ HTTP/1.1\r\nHost: @\r\n$CLOSE" "$SMALL" \
+	    "GET /base/ HTTP/1.1\r\nHost: @\r\n\r\n" "$SMALL" \
 	    "${OK}${COOKIE}Content-Length: 2\r\n\r\nok"
 	chosen 'Cookie: yummy_magical_cookie=/app/'
 	chosen 'cookie: a=b; yummy_magical_cookie=/app/ ;c=d'
@@ -330,15 +330,15 @@ chosen() {
 	chosen 'Cookie: yummy_magical_cookie=/app/; yummy_magical_cookie=/b/'
 	# A path with a mapping leads there, whatever the cookie says.
 	passes 'GET /b/x HTTP/1.1\r\nHost: x\r\nCookie: yummy_magical_cookie=/app/\r\n\r\n' \
-	    "GET /b/x HTTP/1.1\r\nHost: @\r\nCookie: yummy_magical_cookie=/app/\r\n$CLOSE" \
+	    "GET /b/x HTTP/1.1\r\nHost: @\r\nCookie: yummy_magical_cookie=/app/\r\n\r\n" \
 	    "$SMALL" "${OK}Set-Cookie: yummy_magical_cookie=/b/; path=/\r\nContent-Length: 2\r\n\r\nok"
 	# A URL belongs to no mapping.
 	passes 'GET http://@/x HTTP/1.1\r\nHost: x\r\nCookie: yummy_magical_cookie=/app/\r\n\r\n' \
-	    "GET /x HTTP/1.1\r\nHost: @\r\nCookie: yummy_magical_cookie=/app/\r\n$CLOSE" \
+	    "GET /x HTTP/1.1\r\nHost: @\r\nCookie: yummy_magical_cookie=/app/\r\n\r\n" \
 	    "$SMALL" "$SMALL"
 	# Interim answers do not set it.
 	passes 'GET /app/ HTTP/1.1\r\nHost: x\r\n\r\n' \
-	    "GET /base/ HTTP/1.1\r\nHost: @\r\n$CLOSE" \
+	    "GET /base/ HTTP/1.1\r\nHost: @\r\n\r\n" \
 	    "HTTP/1.1 103 Early\r\nA: b\r\n\r\n${OK}Set-Cookie: a=b\r\nContent-Length: 0\r\n\r\n" \
 	    "HTTP/1.1 103 Early\r\nA: b\r\n\r\n${OK}Set-Cookie: a=b\r\n${COOKIE}Content-Length: 0\r\n\r\n"
 }
@@ -382,7 +382,7 @@ chosen() {
 # redirects LOCATION BECAME: what this Location in an answer of /app/ becomes.
 redirects() {
 	passes 'GET /app/ HTTP/1.1\r\nHost: x\r\n\r\n' \
-	    "GET /base/ HTTP/1.1\r\nHost: @\r\n$CLOSE" \
+	    "GET /base/ HTTP/1.1\r\nHost: @\r\n\r\n" \
 	    "HTTP/1.1 302 x\r\nLocation: $1\r\nContent-Length: 0\r\n\r\n" \
 	    "HTTP/1.1 302 x\r\nLocation: $2\r\nContent-Length: 0\r\n\r\n"
 }
@@ -405,7 +405,7 @@ redirects() {
 	done
 	# An answer to a request for a URL is not changed.
 	passes 'GET http://@/base/ HTTP/1.1\r\nHost: x\r\n\r\n' \
-	    "GET /base/ HTTP/1.1\r\nHost: @\r\n$CLOSE" \
+	    "GET /base/ HTTP/1.1\r\nHost: @\r\n\r\n" \
 	    "HTTP/1.1 302 x\r\nLocation: http://@/base/\r\nContent-Length: 0\r\n\r\n" \
 	    "HTTP/1.1 302 x\r\nLocation: http://@/base/\r\nContent-Length: 0\r\n\r\n"
 }
@@ -453,7 +453,7 @@ redirects() {
 	    send "GET /app/$long HTTP/1.1\r\nHost: x\r\n$auth\r\n\r\n"
 	untouched
 	passes "GET /app/ HTTP/1.1\r\nHost: x\r\n$auth\r\nAuthorization: Basic mine\r\n\r\n" \
-	    "GET /base/ HTTP/1.1\r\nHost: @\r\nAuthorization: Basic mine\r\n$CLOSE" \
+	    "GET /base/ HTTP/1.1\r\nHost: @\r\nAuthorization: Basic mine\r\n\r\n" \
 	    "$SMALL" "$SMALL"
 	access_is 9 "alice /app/ $AT 200/forwarded [0-9]+ [0-9]+ [0-9.]+"
 	adit_stop
@@ -578,7 +578,7 @@ redirects() {
 
 	start "Transparent yes" "DenyTo 127.0.0.9" "ConnectPort 443"
 	passes "GET /a?b HTTP/1.1\r\nHost: @\r\nA: b\r\n\r\n" \
-	    "GET /a?b HTTP/1.1\r\nHost: @\r\nA: b\r\n$CLOSE" "$SMALL" "$SMALL"
+	    "GET /a?b HTTP/1.1\r\nHost: @\r\nA: b\r\n\r\n" "$SMALL" "$SMALL"
 	asks /app/c /base/c
 	grep -q " http://$AT/a?b " "$DIR/access"
 	refused_after 403 destination_ip_prohibited send \
