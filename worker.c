@@ -63,8 +63,8 @@ enum {
 /* What the descriptors are for that belong to no connection. */
 enum own {
 	OWN_MASTER,
-	OWN_DESK,
-	OWN_LOT,
+	OWN_DESKS,
+	OWN_LOT = OWN_DESKS + HELPER_KINDS,
 	OWN_BELL,
 	OWN_SESSIONS,
 	OWN_LISTENER
@@ -712,43 +712,47 @@ master_ready(void)
 		sessions_begin(fds[0], &order);
 }
 
-/* Closes the way to the desk when draining, once no connection needs it. */
+/* Closes the ways to the desks when draining, once no connection needs them. */
 static void
-dismiss_desk(void)
+dismiss_desks(void)
 {
 	if (!w.draining || conn_unsettled() > 0 || w.abandoned != 0 ||
 	    w.dismissed)
 		return;
 	w.dismissed = true;
-	watch_remove(&w.slots[OWN_DESK]);
-	close(w.args->desk);
+	for (unsigned desk = 0; desk < HELPER_KINDS; desk++) {
+		watch_remove(&w.slots[OWN_DESKS + desk]);
+		if (w.args->desks[desk] >= 0)
+			close(w.args->desks[desk]);
+	}
 }
 
 /* Answers have come, or there is room for questions, or no desk any more. */
 static void
-desk_event(short revents)
+desk_event(enum helper_kind desk, short revents)
 {
 	if (revents & POLLIN)
-		life_answers();
+		life_answers(desk);
 	for (int queue = 0; queue < QUEUES && revents & POLLOUT; queue++)
-		ask_send((enum queue)queue);
-	/* If the desk dies while its generation drains, there is no new one. */
+		if (queue_desk((enum queue)queue) == desk)
+			ask_send((enum queue)queue);
+	/* If a desk dies while its generation drains, there is no new one. */
 	if (revents & (POLLHUP | POLLERR))
-		watch_remove(&w.slots[OWN_DESK]);
+		watch_remove(&w.slots[OWN_DESKS + desk]);
 }
 
-/* Watches for room at the desk, if a connection waits for that. */
+/* Watches for room at the desks, if a connection waits for that. */
 static void
-desk_watch(void)
+desks_watch(void)
 {
-	short events = POLLIN;
+	short events[HELPER_KINDS] = { POLLIN, POLLIN };
 
-	if (w.slots[OWN_DESK] < 0)
-		return;
 	for (int queue = 0; queue < QUEUES; queue++)
 		if (ask_waiting((enum queue)queue))
-			events |= POLLOUT;
-	watch_set(w.slots[OWN_DESK], events);
+			events[queue_desk((enum queue)queue)] |= POLLOUT;
+	for (unsigned desk = 0; desk < HELPER_KINDS; desk++)
+		if (w.slots[OWN_DESKS + desk] >= 0)
+			watch_set(w.slots[OWN_DESKS + desk], events[desk]);
 }
 
 /* The loop. */
@@ -759,8 +763,8 @@ worker_event(unsigned which, short revents)
 	assert(!(revents & POLLNVAL));
 	if (which == OWN_MASTER)
 		master_ready();
-	else if (which == OWN_DESK)
-		desk_event(revents);
+	else if (which >= OWN_DESKS && which < OWN_DESKS + HELPER_KINDS)
+		desk_event((enum helper_kind)(which - OWN_DESKS), revents);
 	else if (which == OWN_BELL)
 		bell_heard();
 	else if (which == OWN_SESSIONS)
@@ -800,7 +804,7 @@ worker_turn(void)
 	unsigned which;
 	short revents;
 
-	desk_watch();
+	desks_watch();
 	watch_poll(worker_sleep_time());
 	/* The lot first: it may hold one side of a tunnel that is busy. */
 	if (lot_fd() < 0 || watch_take((size_t)w.slots[OWN_LOT], &t, &which))
@@ -830,7 +834,7 @@ worker_turn(void)
 	life_tidy();
 	namecache_tidy();
 	authcache_tidy(clock_now());
-	dismiss_desk();
+	dismiss_desks();
 	if (w.sessions >= 0 && clock_now() >= w.sessions_until)
 		sessions_end();
 	if (log_due() >= 0 && log_due() <= clock_now())
@@ -857,7 +861,8 @@ worker_run(const struct worker_args *args)
 		_exit(STATUS_SYSTEM);
 	}
 	worker_watch(OWN_MASTER, args->master, POLLIN);
-	worker_watch(OWN_DESK, args->desk, POLLIN);
+	for (unsigned desk = 0; desk < HELPER_KINDS; desk++)
+		worker_watch(OWN_DESKS + desk, args->desks[desk], POLLIN);
 	worker_watch(OWN_LOT, lot_fd(), POLLIN);
 	w.sessions = w.slots[OWN_SESSIONS] = -1;
 	worker_watch(OWN_BELL, args->baton->bells[args->index][0], POLLIN);

@@ -34,6 +34,7 @@
 #include "reader.h"
 #include "record.h"
 #include "reverse.h"
+#include "secret.h"
 #include "sys.h"
 #include "target.h"
 #include "text.h"
@@ -52,12 +53,30 @@ conf_free(struct conf *conf)
 	free(conf);
 }
 
+/*
+ * Wipes what only the workers need: the passwords of BasicAuth, and credentials
+ * for parent proxies.  The hashes of AuthFile are forgotten by login_forget().
+ */
+void
+conf_forget(struct conf *conf)
+{
+	for (size_t i = 0; i < conf->acl.nusers; i++)
+		secret_wipe(conf->acl.users[i].password, CREDENTIAL_SIZE);
+	upstream_forget(&conf->upstreams);
+}
+
+/* Whether passwords are to be checked that take long: not those of BasicAuth. */
+bool
+conf_has_logins(const struct conf *conf)
+{
+	return conf->logins.wanted || conf->auth_helper.n > 0;
+}
+
 /* Whether clients must say who they are. */
 bool
 conf_wants_users(const struct conf *conf)
 {
-	return conf->acl.nusers > 0 || conf->logins.wanted ||
-	    conf->auth_helper.n > 0;
+	return conf->acl.nusers > 0 || conf_has_logins(conf);
 }
 
 /*

@@ -134,6 +134,8 @@ const char *conf_access(const struct conf *, size_t i, size_t *nth);
 size_t conf_listeners(
     const struct conf *, struct conf_listener listeners[LISTEN_MAX]);
 bool conf_has_socket(const struct conf *, uint16_t number);
+void conf_forget(struct conf *);
+bool conf_has_logins(const struct conf *);
 bool conf_wants_users(const struct conf *);
 const struct rule *conf_exempts(const struct conf *, const struct addr *);
 bool conf_has_user(const struct conf *, const char *name);

@@ -1396,8 +1396,15 @@ take_basic_auth(struct reader *r, const struct directive *d, char *arg)
 	if (users == NULL)
 		return -1;
 	acl->users = users;
-	users += acl->nusers++;
+	users += acl->nusers;
 	memset(users, 0, sizeof(*users));
+	/* Apart, so that an array that grows leaves no copy of it. */
+	users->password = calloc(1, CREDENTIAL_SIZE);
+	if (users->password == NULL) {
+		reader_say(r, LOG_LEVEL_ERROR, "%s", strerror(errno));
+		return -1;
+	}
+	acl->nusers++;
 	strcpy(users->name, arg);
 	strcpy(users->password, password);
 	users->line = r->line;
@@ -2429,8 +2436,10 @@ acl_free(struct acl *acl)
 {
 	rules_free(acl->rules, acl->nrules);
 	target_free(&acl->targets);
-	if (acl->users != NULL)
-		secret_wipe(acl->users, acl->nusers * sizeof(*acl->users));
+	for (size_t i = 0; i < acl->nusers; i++) {
+		secret_wipe(acl->users[i].password, CREDENTIAL_SIZE);
+		free(acl->users[i].password);
+	}
 	free(acl->users);
 }
 

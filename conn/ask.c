@@ -230,7 +230,14 @@ place_fill(struct asked *a, const struct conn *c)
 		strcpy(a->name, s->name);
 }
 
-/* Sends the question of a place to the desk, for the client of c. */
+/* The way to the desk that answers questions of a kind. */
+static int
+desk_of(enum question_kind kind)
+{
+	return pending.args->desks[question_traits(kind)->helper];
+}
+
+/* Sends the question of a place to its desk, for the client of c. */
 static int
 place_send(const struct asked *a, const struct conn *c, bool again)
 {
@@ -249,7 +256,7 @@ place_send(const struct asked *a, const struct conn *c, bool again)
 	} else {
 		question_add(&q, s->name);
 	}
-	result = question_send(pending.args->desk, &q);
+	result = question_send(desk_of(s->kind), &q);
 	question_wipe(&q);
 	return result;
 }
@@ -496,19 +503,20 @@ answer_next(void)
 }
 
 /*
- * Returns the next connection whose question is answered, and the answer,
+ * Returns the next connection whose question a desk has answered, and the answer,
  * which is valid until the next call.  Returns NULL when no answer is left, or
  * after ANSWERS_MAX, to end the turn.  Must be called until it returns NULL.
  */
 struct conn *
-ask_answered(const struct answer **answer)
+ask_answered(enum helper_kind desk, const struct answer **answer)
 {
 	struct conn *c;
 
 	*answer = &pending.answer;
 	while ((c = answer_next()) == NULL) {
 		if (pending.taken == ANSWERS_MAX ||
-		    answer_receive(pending.args->desk, &pending.answer) != 1) {
+		    answer_receive(
+			pending.args->desks[desk], &pending.answer) != 1) {
 			pending.taken = 0;
 			return NULL;
 		}

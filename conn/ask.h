@@ -20,6 +20,6 @@ bool ask_on(struct conn *);
 void ask_cancel(struct conn *);
 bool ask_waiting(enum queue);
 void ask_send(enum queue);
-struct conn *ask_answered(const struct answer **);
+struct conn *ask_answered(enum helper_kind desk, const struct answer **);
 
 #endif

@@ -268,14 +268,14 @@ answer_step(struct conn *c, const struct answer *answer)
 	return client_answered(c, answer);
 }
 
-/* Hands the answers that were received to the connections that asked. */
+/* Hands the answers that come from a desk to the connections that asked. */
 void
-life_answers(void)
+life_answers(enum helper_kind desk)
 {
 	const struct answer *answer;
 	struct conn *c;
 
-	while ((c = ask_answered(&answer)) != NULL)
+	while ((c = ask_answered(desk, &answer)) != NULL)
 		life_go(c, answer_step(c, answer));
 }
 

@@ -8,6 +8,7 @@
 
 #include "conn.h"
 #include "inlet.h"
+#include "question.h"
 
 struct addr;
 struct tunnel;
@@ -17,7 +18,7 @@ int life_init(const struct worker_args *);
 void life_accepted(int fd, const struct addr *from, enum inlet);
 void life_event(struct tunnel *, unsigned which, short revents);
 void life_expire(struct tunnel *);
-void life_answers(void);
+void life_answers(enum helper_kind desk);
 void life_drain(void);
 bool life_make_room(void);
 void life_tidy(void);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The desk: the one process that takes the questions of all workers.  It
- * answers itself what the hosts file says, and knows the users that were let
- * in a moment ago.  For all else it has helpers, which it forks as they are
- * needed and lets go when they are not.  Names and passwords have helpers of
- * their own, so that neither ever waits for the other; and no client gets so
- * many of them that others have to wait.  It never waits for a name server, nor
- * for a peer that does not read.
+ * A desk: a process that takes the questions of all workers, those about names
+ * or those about passwords.  There is one for each, so that neither ever waits
+ * for the other, and that no process which looks up names, nor its children,
+ * has ever seen a password.  It answers itself what the hosts file says, or
+ * knows the users that were let in a moment ago.  For all else it has helpers,
+ * which it forks as they are needed and lets go when they are not; no client
+ * gets so many of them that others have to wait.  It never waits for a name
+ * server, nor for a peer that does not read.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -48,8 +49,8 @@ enum {
 	ADMIT_MAX = 16,    /* of these, for clients that no rule has let in */
 	CHECKERS_ASK = 16, /* for passwords, if they ask an AuthHelper */
 	CHECKERS_MAX = 64, /* for passwords, or one per processor */
-	HELPERS_MAX = NAMERS_MAX + CHECKERS_MAX,
-	HELPERS_KEPT = 1,         /* of each, when there is nothing to do */
+	HELPERS_MAX = NAMERS_MAX, /* of either kind */
+	HELPERS_KEPT = 1,         /* when there is nothing to do */
 	PATIENCE_EXTRA = 250,     /* ms after ConnectTimeout */
 	HELPER_IDLE = 10000,      /* ms without work until one is let go */
 	FORK_PAUSE = 1000,        /* ms until another try when fork() failed */
@@ -68,7 +69,6 @@ enum {
 struct helper {
 	pid_t pid;
 	int fd;
-	enum helper_kind kind;
 	bool leaving;          /* it was told to, or is being killed */
 	int64_t since;         /* ms: idle or busy since then */
 	struct matter *matter; /* one that was taken: it closes that */
@@ -78,10 +78,9 @@ static struct {
 	const struct desk_args *args;
 	struct helper helpers[HELPERS_MAX];
 	size_t nhelpers;
-	/* How many there are of a kind, without those that leave. */
-	size_t staff[HELPER_KINDS], staff_max[HELPER_KINDS];
-	int64_t fork_at; /* ms: no fork() before that */
-	unsigned forks;  /* in this turn */
+	size_t staff, staff_max; /* how many there are that do not leave */
+	int64_t fork_at;         /* ms: no fork() before that */
+	unsigned forks;          /* in this turn */
 	/* Questions to which no name server has answered a moment ago. */
 	struct memo silent;
 	struct memo regulars; /* users and clients */
@@ -195,17 +194,13 @@ desk_close(void)
 
 /* A helper's beginning: it keeps no more than it needs. */
 static _Noreturn void
-helper_begin(int desk, enum helper_kind kind)
+helper_begin(int desk)
 {
-	struct logins *logins = d.args->logins;
-	bool asks = kind == HELPER_PASSWORDS && d.args->command != NULL;
+	bool passwords = d.args->kind == HELPER_PASSWORDS;
 
 	desk_close();
-	if (kind != HELPER_PASSWORDS) {
-		login_forget(logins);
-		logins = NULL;
-	}
-	if (asks) {
+	matter_wipe_all();
+	if (d.args->command != NULL) {
 		/* So that helper_kill() ends the AuthHelper too. */
 		(void)setpgid(0, 0);
 		checker_use(d.args->command, d.args->master);
@@ -213,9 +208,8 @@ helper_begin(int desk, enum helper_kind kind)
 		sys_confine();
 		close(d.args->master);
 	}
-	sys_title(
-	    "helper, %s", kind == HELPER_PASSWORDS ? "passwords" : "names");
-	helper_run(desk, kind, logins);
+	sys_title("helper, %s", passwords ? "passwords" : "names");
+	helper_run(desk, d.args->kind, passwords ? d.args->logins : NULL);
 }
 
 /* Kills a helper, and the AuthHelper that it may have started. */
@@ -223,27 +217,27 @@ static void
 helper_kill(const struct helper *h)
 {
 	kill(h->pid, SIGKILL);
-	if (d.args->command != NULL && h->kind == HELPER_PASSWORDS)
+	if (d.args->command != NULL)
 		kill(-h->pid, SIGKILL);
 }
 
 /* Forks a helper.  Returns NULL when there are enough, or it must wait. */
 static struct helper *
-helper_hire(enum helper_kind kind)
+helper_hire(void)
 {
 	struct helper *h = &d.helpers[d.nhelpers];
 	int pair[2];
 
-	if (d.staff[kind] == d.staff_max[kind] || d.nhelpers == HELPERS_MAX ||
+	if (d.staff == d.staff_max || d.nhelpers == HELPERS_MAX ||
 	    clock_ms() < d.fork_at || d.forks == FORKS_MAX)
 		return NULL;
 	d.fork_at = clock_ms() + FORK_PAUSE;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0)
 		return NULL;
-	*h = (struct helper){ .pid = fork(), .fd = pair[0], .kind = kind };
+	*h = (struct helper){ .pid = fork(), .fd = pair[0] };
 	if (h->pid == 0) {
 		close(pair[0]);
-		helper_begin(pair[1], kind);
+		helper_begin(pair[1]);
 	}
 	close(pair[1]);
 	if (h->pid < 0) {
@@ -253,7 +247,7 @@ helper_hire(enum helper_kind kind)
 	d.fork_at = 0;
 	d.forks++;
 	d.nhelpers++;
-	d.staff[kind]++;
+	d.staff++;
 	return h;
 }
 
@@ -262,13 +256,12 @@ helper_hire(enum helper_kind kind)
  * so that the others become idle and can go.
  */
 static struct helper *
-helper_find(enum helper_kind kind)
+helper_find(void)
 {
 	for (size_t i = 0; i < d.nhelpers; i++)
-		if (d.helpers[i].kind == kind && d.helpers[i].matter == NULL &&
-		    !d.helpers[i].leaving)
+		if (d.helpers[i].matter == NULL && !d.helpers[i].leaving)
 			return &d.helpers[i];
-	return helper_hire(kind);
+	return helper_hire();
 }
 
 /* A helper is not counted any more. */
@@ -276,7 +269,7 @@ static void
 helper_leave(struct helper *h)
 {
 	if (!h->leaving)
-		d.staff[h->kind]--;
+		d.staff--;
 	h->leaving = true;
 }
 
@@ -317,7 +310,7 @@ helper_abandon(struct helper *h)
 {
 	struct answer answer = { .error = EAI_AGAIN, .late = true };
 
-	if (d.args->command != NULL && h->kind == HELPER_PASSWORDS)
+	if (d.args->command != NULL)
 		slow_say(h);
 	helper_leave(h);
 	helper_kill(h);
@@ -373,14 +366,6 @@ patience(void)
 	return d.args->connect_timeout * INT64_C(1000) + PATIENCE_EXTRA;
 }
 
-/* The helpers that serve a line. */
-static enum helper_kind
-line_kind(enum desk_line line)
-{
-	return line == LINE_CLIENTS || line == LINE_NAMES ? HELPER_NAMES
-							  : HELPER_PASSWORDS;
-}
-
 /*
  * How many helpers more a line may have, of which a client gets a share.  The
  * clients of passwords only take turns: a check ends soon.
@@ -407,7 +392,7 @@ matter_begin(struct matter *m)
 		    m, &(struct answer){ .error = EAI_AGAIN, .late = true });
 		return true;
 	}
-	h = helper_find(line_kind(m->line));
+	h = helper_find();
 	if (h == NULL)
 		return false;
 	if (question_send(h->fd, &m->question) != 0 || matter_take(m) != 0) {
@@ -463,7 +448,7 @@ helper_due(const struct helper *h)
 		return -1;
 	if (h->matter != NULL)
 		return h->since + patience();
-	return d.staff[h->kind] <= HELPERS_KEPT ? -1 : h->since + HELPER_IDLE;
+	return d.staff <= HELPERS_KEPT ? -1 : h->since + HELPER_IDLE;
 }
 
 /* Lets helpers go that have been idle for long, or busy for too long. */
@@ -495,14 +480,15 @@ desk_leave(void)
 	_exit(0);
 }
 
-/* Whether a question is in a queue where it may be. */
+/* Whether a question is for this desk, and in a queue where it may be. */
 static bool
 may_ask(const struct question *q)
 {
 	const struct question_traits *traits = question_traits(q->kind);
 
-	return q->ticket.queue == traits->queue ||
-	    q->ticket.queue == traits->overflow;
+	return traits->helper == d.args->kind &&
+	    (q->ticket.queue == traits->queue ||
+		q->ticket.queue == traits->overflow);
 }
 
 /* Takes a question.  One that cannot be kept fails at once. */
@@ -641,22 +627,22 @@ desk_turn(void)
 	authcache_tidy(clock_ms());
 }
 
-/* Sets how many helpers of each kind there may be. */
-static void
-staff_init(void)
+/* How many helpers there may be. */
+static size_t
+staff_most(void)
 {
 	size_t processors = sys_processors();
 
-	/* Mostly it waits for somebody else. */
+	if (d.args->kind == HELPER_NAMES)
+		return NAMERS_MAX;
+	/* An AuthHelper mostly waits for somebody else. */
 	if (d.args->command != NULL && processors < CHECKERS_ASK)
 		processors = CHECKERS_ASK;
-	d.staff_max[HELPER_NAMES] = NAMERS_MAX;
-	d.staff_max[HELPER_PASSWORDS] =
-	    processors < CHECKERS_MAX ? processors : CHECKERS_MAX;
+	return processors < CHECKERS_MAX ? processors : CHECKERS_MAX;
 }
 
 /*
- * The desk's life, in a process of its own that has given up its rights.  It
+ * A desk's life, in a process of its own that has given up its rights.  It
  * ends when the master is gone, or when it drains and all workers are.
  */
 _Noreturn void
@@ -667,7 +653,7 @@ desk_run(const struct desk_args *args)
 	d.args = args;
 	matter_init(args);
 	hosts_use(args->pins);
-	staff_init();
+	d.staff_max = staff_most();
 	for (size_t i = 0; i < args->nworkers; i++)
 		channel_use((uint32_t)i, args->channels[i]);
 	/* Without this note the start would wait for ever. */

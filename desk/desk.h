@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The desk: the process that answers the questions of all workers. */
+/* A desk: a process that answers questions of all workers. */
 #ifndef DESK_H
 #define DESK_H
 

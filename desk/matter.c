@@ -26,7 +26,8 @@ enum { MATTERS_MAX = 16384 /* of all workers, also those that are the same */ };
 
 static struct {
 	const struct desk_args *args;
-	size_t n; /* matters */
+	struct matter *newest; /* of all */
+	size_t n;              /* matters */
 	struct {
 		uint32_t channel; /* counts those that it has had */
 		size_t n;         /* matters that came through the last one */
@@ -126,6 +127,10 @@ matter_new(const struct question *q, enum desk_line line)
 
 	if (new == NULL)
 		return NULL;
+	new->older = m.newest;
+	if (m.newest != NULL)
+		m.newest->newer = new;
+	m.newest = new;
 	m.n++;
 	m.workers[q->ticket.worker].n++;
 	new->waiter.owner = new;
@@ -140,6 +145,9 @@ matter_free(struct matter *old)
 {
 	if (has_asker(&old->question))
 		m.workers[old->question.ticket.worker].n--;
+	*(old->newer != NULL ? &old->newer->older : &m.newest) = old->older;
+	if (old->older != NULL)
+		old->older->newer = old->newer;
 	question_wipe(&old->question);
 	free(old);
 	m.n--;
@@ -228,6 +236,15 @@ taken_remove(struct matter *taken)
 	*at = taken->next;
 	m.lines[taken->line].ntaken--;
 	turn_give(&m.lines[taken->line].turns, taken->turn);
+}
+
+/* In a helper: it has a copy of all questions, perhaps with passwords. */
+void
+matter_wipe_all(void)
+{
+	for (struct matter *matter = m.newest; matter != NULL;
+	     matter = matter->older)
+		question_wipe(&matter->question);
 }
 
 /* Sends an answer to all that asked, and frees the matter. */

@@ -26,10 +26,11 @@ enum desk_line {
 
 /* A question that has no answer yet, and those that are the same. */
 struct matter {
-	struct matter *same;  /* owned */
-	struct matter *next;  /* with a helper: in the list of these */
-	struct waiter waiter; /* without one */
-	struct turn *turn;    /* with one: of its client */
+	struct matter *same;          /* owned */
+	struct matter *older, *newer; /* of all matters */
+	struct matter *next;          /* with a helper: in the list of these */
+	struct waiter waiter;         /* without one */
+	struct turn *turn;            /* with one: of its client */
 	enum desk_line line;
 	int64_t since; /* ms: when it was asked last */
 	struct question question;
@@ -48,5 +49,6 @@ size_t matter_taken(enum desk_line);
 struct matter *matter_next(enum desk_line, size_t room);
 int matter_take(struct matter *);
 void matter_close(struct matter *, struct answer *);
+void matter_wipe_all(void);
 
 #endif

@@ -34,7 +34,7 @@ struct worker_args {
 	uint32_t index;           /* its place among the workers */
 	unsigned long generation; /* the first is 1 */
 	int master; /* orders come, notes go; it ends at end of file */
-	int desk;   /* questions go, answers come */
+	int desks[HELPER_KINDS]; /* questions go, answers come; or -1 */
 	struct logs logs;
 	const int *listeners;
 	const struct addr *listening; /* what they are bound to */
@@ -64,8 +64,9 @@ struct control_args {
 	const struct places *places; /* of the configuration's lines */
 };
 
-/* What the desk is given.  Everything stays the caller's. */
+/* What a desk is given.  Everything stays the caller's. */
 struct desk_args {
+	enum helper_kind kind; /* of its helpers, and so of its questions */
 	int master;    /* orders come, notes go; it ends at end of file */
 	int *channels; /* to each worker, or -1; the desk's from now on */
 	size_t nworkers;

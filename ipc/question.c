@@ -64,6 +64,13 @@ question_traits(enum question_kind kind)
 	return &kinds[kind];
 }
 
+/* The desk, by the kind of its helpers, that takes the questions of a queue. */
+enum helper_kind
+queue_desk(enum queue queue)
+{
+	return queue == QUEUE_USERS ? HELPER_PASSWORDS : HELPER_NAMES;
+}
+
 /* Adds a part to the text of a question; there must be room. */
 void
 question_add(struct question *q, const char *part)

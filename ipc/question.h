@@ -87,6 +87,7 @@ struct answer {
 };
 
 const struct question_traits *question_traits(enum question_kind);
+enum helper_kind queue_desk(enum queue);
 void question_add(struct question *, const char *part);
 const char *question_password(const struct question *);
 bool question_same(const struct question *, const struct question *);

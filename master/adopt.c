@@ -77,7 +77,8 @@ gen_describe(struct handover *h, const struct gen *gen, int64_t now)
 		.ends = gen->kill_at < 0 ? -1
 		    : gen->kill_at > now ? gen->kill_at - now
 					 : 0,
-		.abandoned = gen->abandoned };
+		.abandoned = gen->abandoned,
+		.ndesks = gen->nchildren - gen->nworkers };
 	for (size_t i = 0; i < gen->nchildren; i++)
 		if (is_described(gen, &gen->children[i]) &&
 		    child_describe(h, &gen->children[i]) != 0)
@@ -269,7 +270,7 @@ gen_adopt(const struct handover_gen *g, const struct handover_child *children,
 	gen->abandoned = g->abandoned;
 	gen->kill_at = g->ends < 0 ? -1 : now + g->ends;
 	gen->nchildren = g->nchildren;
-	gen->nworkers = g->nchildren - 1;
+	gen->nworkers = g->nchildren - g->ndesks;
 	for (size_t i = 0; i < g->nchildren; i++)
 		child_adopt(gen, i, &children[i], same_share, now);
 	gen_expect_drained(gen, now);

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "args.h"
@@ -52,7 +53,7 @@ child_private(int *fd)
 	private[nprivate++] = fd;
 }
 
-/* Whether it is the desk of its generation, and not a worker. */
+/* Whether it is a desk of its generation, and not a worker. */
 bool
 child_is_desk(const struct gen *gen, const struct child *child)
 {
@@ -60,7 +61,15 @@ child_is_desk(const struct gen *gen, const struct child *child)
 	    (size_t)(child - gen->children) >= gen->nworkers;
 }
 
-/* Whether it is a worker, and neither the desk nor outside of generations. */
+/* Which of the desks it is. */
+enum helper_kind
+child_desk(const struct gen *gen, const struct child *child)
+{
+	return (enum helper_kind)(
+	    (size_t)(child - gen->children) - gen->nworkers);
+}
+
+/* Whether it is a worker, and neither a desk nor outside of generations. */
 static bool
 is_worker(const struct gen *gen, const struct child *child)
 {
@@ -156,7 +165,6 @@ worker_main(struct gen *gen, const struct child *self, int control)
 		.index = index,
 		.generation = gen->number,
 		.master = control,
-		.desk = gen->links.fresh,
 		.logs = gen->logs,
 		.listeners = gen->listeners.fds,
 		.listening = gen->listeners.at,
@@ -168,6 +176,7 @@ worker_main(struct gen *gen, const struct child *self, int control)
 		.max_questions = gen->budget.questions,
 	};
 
+	memcpy(args.desks, gen->links.fresh, sizeof(args.desks));
 	sys_title("worker %u", (unsigned)index);
 	links_keep_worker(&gen->links, index);
 	login_forget(&gen->conf->logins);
@@ -175,21 +184,29 @@ worker_main(struct gen *gen, const struct child *self, int control)
 	worker_run(&args);
 }
 
-/* The desk stays outside of Chroot, where the files for name look-ups are. */
+/*
+ * The desks stay outside of Chroot, where the files for name look-ups are.  Only
+ * the one for passwords keeps the users.
+ */
 static _Noreturn void
-desk_main(struct gen *gen, int control)
+desk_main(struct gen *gen, enum helper_kind kind, int control)
 {
-	struct desk_args args = { .master = control,
-		.channels = gen->links.channels,
+	struct desk_args args = { .kind = kind,
+		.master = control,
+		.channels = gen->links.channels[kind],
 		.nworkers = gen->nworkers,
 		.block = gen->conf->per_host.block,
 		.connect_timeout = gen->conf->connect_timeout,
 		.logins = &gen->conf->logins,
 		.pins = &gen->conf->pins };
-	bool asks = gen->conf->auth_helper.n > 0;
+	bool passwords = kind == HELPER_PASSWORDS;
+	bool asks = passwords && gen->conf->auth_helper.n > 0;
 
-	sys_title("desk");
-	links_keep_desk(&gen->links);
+	sys_title(passwords ? "desk, passwords" : "desk");
+	conf_forget(gen->conf);
+	if (!passwords)
+		login_forget(&gen->conf->logins);
+	links_keep_desk(&gen->links, kind);
 	listen_close(&gen->listeners);
 	log_close(&gen->logs);
 	args.command = asks ? &gen->conf->auth_helper : NULL;
@@ -230,6 +247,7 @@ control_main(struct gen *gen, int control)
 	sys_title("control");
 	links_keep_control(&gen->links);
 	listen_close(&gen->listeners);
+	conf_forget(gen->conf);
 	login_forget(&gen->conf->logins);
 	identity_assume(&gen->identity, gen->conf->chroot);
 	control_run(&args);
@@ -242,6 +260,7 @@ judge_main(struct gen *gen, const struct gen *all, int control)
 	sys_title("judge");
 	links_close(&gen->links);
 	listen_close(&gen->listeners);
+	conf_forget(gen->conf);
 	login_forget(&gen->conf->logins);
 	identity_assume(&gen->identity, gen->conf->chroot);
 	judge_run(gen, all, control);
@@ -266,7 +285,7 @@ child_main(struct gen *own, struct child *self, struct gen *all, int control,
 	if (self->judges)
 		judge_main(own, all, control);
 	if (child_is_desk(own, self))
-		desk_main(own, control);
+		desk_main(own, child_desk(own, self), control);
 	worker_main(own, self, control);
 }
 
@@ -287,6 +306,7 @@ child_start(struct gen *own, struct child *child, struct gen *all, int64_t now)
 		sys_refuse_descriptors(control[0]);
 	if (is_worker(own, child) &&
 	    links_renew(&own->links, (size_t)(child - own->children)) != 0) {
+		links_given(&own->links);
 		close(control[0]);
 		close(control[1]);
 		return -1;

@@ -9,10 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "question.h"
+
 struct gen;
 struct order_message;
 
-/* A worker or the desk; pid and control are -1 while it does not run. */
+/* A worker or a desk; pid and control are -1 while it does not run. */
 struct child {
 	pid_t pid;
 	int control; /* the master's end */
@@ -30,6 +32,7 @@ struct child {
 
 void child_private(int *fd);
 bool child_is_desk(const struct gen *, const struct child *);
+enum helper_kind child_desk(const struct gen *, const struct child *);
 void child_close_status(struct gen *);
 int child_start(struct gen *own, struct child *, struct gen *all, int64_t now);
 int child_order(const struct child *, const struct order_message *,

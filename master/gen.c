@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * A generation: one configuration, the sockets it listens on, and the workers
- * and the desk that serve it.  A reload starts a new one and drains the old.
+ * and the desks that serve it.  A reload starts a new one and drains the old.
  * Here the master starts its children, takes their notes, gives them orders,
  * restarts those that die, and ends them.  tests/models/master.pml models this.
  */
@@ -267,7 +267,8 @@ gen_start(struct gen *gen, int64_t now)
 	    gen->listeners.n);
 	gen->nworkers = gen->budget.workers;
 	baton_plan(&gen->links.baton, gen->budget.busy, gen->budget.conns);
-	gen->nchildren = gen->nworkers + 1;
+	gen->links.ndesks = conf_has_logins(gen->conf) ? HELPER_KINDS : 1;
+	gen->nchildren = gen->nworkers + gen->links.ndesks;
 	if (gen_link(gen) != 0)
 		return -1;
 	for (size_t i = 0; i < gen->nchildren; i++)
@@ -284,7 +285,9 @@ static const char *
 child_name(const struct gen *gen, const struct child *child, char text[32])
 {
 	if (child_is_desk(gen, child))
-		return "Desk";
+		return child_desk(gen, child) == HELPER_NAMES
+		    ? "Desk"
+		    : "Desk for passwords";
 	snprintf(text, 32, "Worker %zu", (size_t)(child - gen->children));
 	return text;
 }
@@ -317,18 +320,19 @@ worker_order(struct gen *gen, struct child *child,
 	gen->resend_at = clock_ms() + RESEND_TIME;
 }
 
-/* Gives the desk the channel of a worker that was started after it. */
+/* Gives the desks the channels of a worker that was started after them. */
 static void
-channel_give(struct gen *gen, size_t worker)
+channels_give(struct gen *gen, size_t worker)
 {
 	struct order_message order = { .order = ORDER_CHANNEL,
 		.worker = (uint32_t)worker };
 
-	worker_order(gen, &gen->children[gen->nworkers], &order,
-	    &gen->links.channels[worker], 1);
+	for (size_t desk = 0; desk < gen->links.ndesks; desk++)
+		worker_order(gen, &gen->children[gen->nworkers + desk], &order,
+		    &gen->links.channels[desk][worker], 1);
 }
 
-/* Orders a worker to drain, or the desk to end with the workers. */
+/* Orders a worker to drain, or a desk to end with the workers. */
 static void
 worker_drain(struct gen *gen, struct child *child)
 {
@@ -377,7 +381,7 @@ gen_resend(struct gen *gen, const struct logs *logs, int64_t now)
 		/* It is not known whose was lost: the same again is no harm. */
 		if (child->unsent & 1u << ORDER_CHANNEL)
 			for (size_t j = 0; j < gen->nworkers; j++)
-				channel_give(gen, j);
+				channels_give(gen, j);
 	}
 }
 
@@ -576,7 +580,7 @@ gen_restart(struct gen *gen, int64_t now)
 		child->due = answer_due(gen, now);
 		child->restarts++;
 		if (!child_is_desk(gen, child))
-			channel_give(gen, i);
+			channels_give(gen, i);
 	}
 }
 
@@ -623,7 +627,7 @@ log_death(
 	    child_name(gen, child, name), (long)child->pid, cause, restart);
 }
 
-/* A helper is the desk's child; the next question gets another. */
+/* A helper is a desk's child; the next question gets another. */
 static void
 log_helper_death(const struct note_message *note)
 {

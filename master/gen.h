@@ -24,7 +24,7 @@ struct pollfd;
 struct share;
 
 enum {
-	CHILDREN_MAX = WORKERS_MAX + 1, /* the desk too */
+	CHILDREN_MAX = WORKERS_MAX + HELPER_KINDS, /* the desks too */
 	STOP_TIME = 400 /* ms for children to leave, besides what they need */
 };
 
@@ -57,7 +57,7 @@ struct gen {
 	int64_t resend_at;  /* ms: when lost orders are sent again, or -1 */
 	int64_t look_at;    /* ms: when to look whether clients wait */
 	bool waiting;       /* some did at the last look */
-	struct child children[CHILDREN_MAX]; /* workers, then the desk */
+	struct child children[CHILDREN_MAX]; /* workers, then desks */
 	size_t nworkers, nchildren;
 };
 

@@ -23,7 +23,7 @@
 #include "orders.h"
 
 enum {
-	FORMAT = 2,        /* of the text */
+	FORMAT = 3,        /* of the text */
 	TEXT_MAX = 1 << 20 /* bytes of it */
 };
 
@@ -67,9 +67,9 @@ write_gens(const struct handover *h, FILE *out)
 	for (size_t i = 0; i < h->ngens; i++) {
 		const struct handover_gen *g = &h->gens[i];
 
-		fprintf(out, "gen %d %d %d %" PRId64 " %" PRIu64 " %zu\n",
+		fprintf(out, "gen %d %d %d %" PRId64 " %" PRIu64 " %zu %zu\n",
 		    g->live, g->stopped, g->announced, g->ends, g->abandoned,
-		    g->nchildren);
+		    g->ndesks, g->nchildren);
 		for (size_t n = 0; n < g->nchildren; n++, c++)
 			fprintf(out, "child %ld %d %zu %d %d %u\n", c->pid,
 			    c->control, c->slot, c->ready, c->drained,
@@ -270,7 +270,9 @@ take_gens(struct text *t, struct handover *h)
 		g->announced = take_number(t, ' ', 0, 1) != 0;
 		g->ends = take_number(t, ' ', -1, INT64_MAX / 2);
 		g->abandoned = take_bits(t, ' ');
-		g->nchildren = (size_t)take_number(t, '\n', 1, WORKERS_MAX + 1);
+		g->ndesks = (size_t)take_number(t, ' ', 1, HELPER_KINDS);
+		g->nchildren = (size_t)take_number(
+		    t, '\n', (long)g->ndesks, WORKERS_MAX + HELPER_KINDS);
 		live += g->live;
 		for (size_t n = 0; n < g->nchildren && !t->bad; n++)
 			if (h->nchildren == HANDOVER_CHILDREN)

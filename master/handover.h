@@ -11,6 +11,7 @@
 
 #include "bounds.h"
 #include "local.h"
+#include "question.h"
 #include "secret.h"
 #include "share.h"
 
@@ -18,7 +19,7 @@ enum {
 	HANDOVER_PATH = 4096, /* bytes of a path */
 	HANDOVER_SOCKETS = LISTEN_MAX + 16,
 	HANDOVER_GENS = SLOTS_MAX + 2,
-	HANDOVER_CHILDREN = 2 * SLOTS_MAX + 2 * (WORKERS_MAX + 1)
+	HANDOVER_CHILDREN = 2 * SLOTS_MAX + 2 * (WORKERS_MAX + HELPER_KINDS)
 };
 
 /* A listening socket: what it is for, and where it listens. */
@@ -34,12 +35,12 @@ struct handover_name {
 	struct local local;
 };
 
-/* The workers of a generation, and then its desk. */
+/* The workers of a generation, and then its desks. */
 struct handover_gen {
 	bool live, stopped, announced;
 	int64_t ends; /* ms from now: when its children are killed, or -1 */
 	uint64_t abandoned; /* as ORDER_DRAIN has it */
-	size_t nchildren;
+	size_t ndesks, nchildren;
 };
 
 struct handover_child {

@@ -19,7 +19,7 @@ enum { NAT64_MAX = 16 /* lines of NAT64Prefix */ };
 /* One BasicAuth; both strings are padded with NULs for acl_user(). */
 struct user {
 	char name[CREDENTIAL_SIZE];
-	char password[CREDENTIAL_SIZE];
+	char *password; /* owned: CREDENTIAL_SIZE bytes, padded with NULs */
 	unsigned long line;
 };
 

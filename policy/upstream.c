@@ -23,6 +23,7 @@
 #include "name.h"
 #include "parse.h"
 #include "rule.h"
+#include "secret.h"
 #include "text.h"
 #include "upstream.h"
 
@@ -256,9 +257,20 @@ quoted_site(struct rule *site, char *text, unsigned long line)
 	return site_parse(site, text + 1);
 }
 
+/* Wipes the credentials for a parent proxy, if there are any. */
+static void
+credentials_wipe(struct upstream *u)
+{
+	if (u->user != NULL)
+		secret_wipe(u->user, strlen(u->user));
+	if (u->password != NULL)
+		secret_wipe(u->password, strlen(u->password));
+}
+
 static void
 upstream_clear(struct upstream *u)
 {
+	credentials_wipe(u);
 	local_drop(u->addr.local);
 	free(u->host);
 	free(u->user);
@@ -387,6 +399,14 @@ upstreams_clear(struct upstream *list, size_t n)
 	for (size_t i = 0; i < n; i++)
 		upstream_clear(&list[i]);
 	free(list);
+}
+
+/* Wipes all credentials for parent proxies, in a process that asks none. */
+void
+upstream_forget(struct upstreams *us)
+{
+	for (size_t i = 0; i < us->n; i++)
+		credentials_wipe(&us->list[i]);
 }
 
 /* Frees what a struct upstreams owns. */

@@ -50,6 +50,7 @@ const char *upstream_greeting_add(
     struct upstreams *, unsigned long line, char *text);
 unsigned long upstream_greet(struct upstreams *);
 void upstream_free(struct upstreams *);
+void upstream_forget(struct upstreams *);
 int upstream_init(const struct upstreams *);
 const struct upstream *upstream_pick(
     const struct upstreams *, const struct request *, uint64_t *tried);

@@ -26,6 +26,7 @@ struct set {
 	struct acl acl;
 	struct rule rules[RULES_MAX];
 	struct user users[RULES_MAX];
+	char passwords[RULES_MAX][CREDENTIAL_SIZE];
 	struct groups groups;
 };
 
@@ -184,6 +185,7 @@ set_read(struct row *row)
 	} else if (strcmp(row->word[0], "BasicAuth") == 0) {
 		user = &set->users[acl->nusers++];
 		snprintf(user->name, CREDENTIAL_SIZE, "%s", row->word[1]);
+		user->password = set->passwords[user - set->users];
 		snprintf(user->password, CREDENTIAL_SIZE, "%s", row->word[2]);
 	} else if (strcmp(row->word[0], "UserGroup") == 0) {
 		group_read(row, set);

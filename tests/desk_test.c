@@ -43,8 +43,12 @@ enum {
 static int master[2], channels[WORKERS][2];
 static pid_t desk;
 
-/* A helper that never answers, so that questions stay. */
-static char *silent[] = { "/bin/sleep", "1000", NULL };
+/* A helper that lets one user in, and gives others no answer: these stay. */
+static char *silent[] = { "/bin/sh", "-c",
+	"while read -r who; do"
+	" case $who in good\\ *) echo OK ;; *) sleep 1000 ;; esac; "
+	"done",
+	NULL };
 
 static void
 desk_begin(void)
@@ -53,7 +57,8 @@ desk_begin(void)
 	static struct pins pins;
 	static struct authhelper command;
 	static int mine[WORKERS];
-	static struct desk_args args = { .channels = mine,
+	static struct desk_args args = { .kind = HELPER_PASSWORDS,
+		.channels = mine,
 		.nworkers = WORKERS,
 		.connect_timeout = 1000,
 		.logins = &logins,
@@ -61,7 +66,7 @@ desk_begin(void)
 		.pins = &pins };
 
 	command.words = silent;
-	command.n = 2;
+	command.n = 3;
 	args.master = master[1];
 	for (int i = 0; i < WORKERS; i++)
 		mine[i] = channels[i][0];
@@ -85,22 +90,18 @@ comes(int fd)
 	return poll(&pfd, 1, PATIENCE) == 1;
 }
 
+/* A question about a user, each time of another client. */
 static struct question
-question(enum question_kind kind, unsigned n)
+question(const char *user, unsigned n)
 {
-	struct question q = { .kind = kind,
-		.ticket = { .queue = question_traits(kind)->queue,
-		    .place = n,
-		    .serial = n } };
+	struct question q = { .kind = QUESTION_USER,
+		.ticket = { .queue = QUEUE_USERS, .place = n, .serial = n } };
 	const unsigned char ip[4] = { 10, 1, (unsigned char)(n >> 8),
 		(unsigned char)n };
-	char user[16];
 
 	addr_from4(&q.client, ip);
-	snprintf(user, sizeof(user), "u%u", n);
-	question_add(&q, kind == QUESTION_USER ? user : "localhost");
-	if (kind == QUESTION_USER)
-		question_add(&q, "password");
+	question_add(&q, user);
+	question_add(&q, "password");
 	return q;
 }
 
@@ -114,18 +115,17 @@ ask(int fd, const struct question *q)
 		must(poll(&pfd, 1, PATIENCE) == 1, "the desk reads");
 }
 
-/* Asks for a name that the hosts file has; the answer comes at once. */
+/* Asks about the user whom the desk knows since the first time. */
 static void
 serves(int fd, const char *what)
 {
 	static unsigned serial = 70000;
-	struct question q = question(QUESTION_NAME, ++serial);
+	struct question q = question("good", ++serial);
 	struct answer answer;
 
-	q.ticket.queue = QUEUE_HOSTS;
 	ask(fd, &q);
 	while (comes(fd) && answer_receive(fd, &answer) == 1)
-		if (answer.ticket.serial == serial)
+		if (answer.ticket.serial == serial && answer.matches)
 			return;
 	must(false, what);
 }
@@ -148,16 +148,18 @@ flood(void)
 {
 	struct question q;
 	unsigned n = 0;
+	char user[16];
 
 	for (unsigned i = 0; i < FLOOD; i++) {
-		q = question(QUESTION_USER, i);
+		snprintf(user, sizeof(user), "u%u", i);
+		q = question(user, i);
 		ask(channels[BAD][1], &q);
 		n += refused(channels[BAD][1]);
 	}
 	serves(channels[GOOD][1], "others are served beside a flood");
 	must(n + refused(channels[BAD][1]) > FLOOD / 4, "most find no room");
 	for (unsigned i = 0; i < FEW; i++) {
-		q = question(QUESTION_USER, FLOOD + i);
+		q = question("late", FLOOD + i);
 		ask(channels[GOOD][1], &q);
 	}
 	serves(channels[GOOD][1], "and after it");
@@ -168,11 +170,10 @@ flood(void)
 static void
 impersonate(void)
 {
-	struct question q = question(QUESTION_NAME, 1);
+	struct question q = question("good", 1);
 	struct answer answer;
 	struct pollfd pfd = { .fd = channels[GOOD][1], .events = POLLIN };
 
-	q.ticket.queue = QUEUE_HOSTS;
 	q.ticket.worker = GOOD;
 	ask(channels[BAD][1], &q);
 	do
@@ -181,6 +182,21 @@ impersonate(void)
 		    "an answer to who has asked");
 	while (answer.ticket.serial != 1 || answer.error == EAI_MEMORY);
 	must(poll(&pfd, 1, 0) == 0, "and none to another one");
+}
+
+/* A question that another desk is there for. */
+static void
+mislead(void)
+{
+	struct question q = { .kind = QUESTION_NAME,
+		.ticket = { .queue = QUEUE_HOSTS, .serial = 3 } };
+	struct answer answer;
+
+	question_add(&q, "localhost");
+	ask(channels[BAD][1], &q);
+	serves(channels[BAD][1], "a question for another desk does no harm");
+	while (answer_receive(channels[BAD][1], &answer) == 1)
+		must(answer.ticket.serial != 3, "and has no answer");
 }
 
 /* A socket that a close() of waits for. */
@@ -212,7 +228,7 @@ sticky_socket(void)
 static void
 burden(void)
 {
-	struct question q = question(QUESTION_NAME, 2);
+	struct question q = question("good", 2);
 	int fd = sticky_socket();
 
 	sys_send(channels[BAD][1], &q, sizeof(q), &fd, 1);
@@ -275,7 +291,9 @@ main(void)
 		recv(master[0], &note, sizeof(note), 0) == sizeof(note) &&
 		note.note == NOTE_READY,
 	    "the desk is ready");
+	serves(channels[GOOD][1], "a user is let in");
 	impersonate();
+	mislead();
 	burden();
 	flood();
 	succeed();

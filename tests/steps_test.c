@@ -833,7 +833,7 @@ world_make(const char *dir, const struct row *row)
 	args = (struct worker_args){ .conf = conf_make(dir, row),
 		.share = share,
 		.baton = &baton,
-		.desk = desk[0],
+		.desks = { desk[0], desk[0] },
 		.max_conns = 8,
 		.max_attempts = 8,
 		.max_questions = 8 };
@@ -870,7 +870,8 @@ turn(void)
 		if (revents != 0)
 			life_event(t, which, revents);
 	}
-	life_answers();
+	life_answers(HELPER_NAMES);
+	life_answers(HELPER_PASSWORDS);
 	while ((t = deadline_due()) != NULL)
 		life_expire(t);
 	for (int queue = 0; queue < QUEUES; queue++)

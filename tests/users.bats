@@ -627,13 +627,14 @@ memory_print() {
 }
 
 @test "users: no worker has a hash in its memory, and none keeps a password" {
-	local pid salt hash whole size
+	local pid salt hash whole size secrets
 
 	need_proc
 	salt=salt$RANDOM$RANDOM
 	hash=$(openssl passwd -6 -salt "$salt" sesame-open)
 	users "alice:$hash"
-	users_start
+	users_start 'BasicAuth bob basic-secret' 'BasicAuth carol basic-secret' \
+	    'Upstream http user:parent-secret@127.0.0.1:1 "parent.test"'
 	memory_has "$ADIT_PID" "$hash" || skip "memory cannot be looked at"
 	lets_in alice:sesame-open
 	keeps_out alice:sesame-shut
@@ -650,8 +651,17 @@ memory_print() {
 		fails memory_has "$pid" "${hash#*"$salt"$}" sesame-open \
 		    sesame-shut "$(printf alice:sesame-open | base64)"
 	done
-	for pid in $(desk_pids); do
-		fails memory_has "$pid" sesame-open sesame-shut
+	# Those for passwords have hashes; a helper that looks up names, and the
+	# desk that has started it, have never had one, nor a password.
+	client send "CONNECT no-such-name.invalid:1 HTTP/1.1\r\nProxy-Authorization: Basic $(printf alice:sesame-open | base64)\r\n\r\n" refused 502
+	[ -n "$(helper_pids)" ]
+	for pid in $(family_pids); do
+		case $(tr '\0' ' ' <"/proc/$pid/cmdline") in
+		*passwords*) secrets=() ;;
+		*worker*) continue ;;
+		*) secrets=("${hash#*"$salt"$}" basic-secret parent-secret) ;;
+		esac
+		fails memory_has "$pid" sesame-open sesame-shut "${secrets[@]}"
 	done
 }
 
