@@ -52,6 +52,7 @@
 #include "quota.h"
 #include "quote.h"
 #include "safefile.h"
+#include "sandbox.h"
 #include "service.h"
 #include "share.h"
 #include "steer.h"
@@ -509,6 +510,7 @@ log_start(const struct gen *gen)
 	if (!gen->identity.drop)
 		log_line(LOG_LEVEL_INFO,
 		    "Not running as root, so not changing UID/GID.");
+	sandbox_report();
 }
 
 /*
@@ -619,6 +621,7 @@ place_keep(void)
 static void
 start(struct gen *gen)
 {
+	sandbox_use(gen->conf->sandbox);
 	if (steward_init() != 0)
 		fail(STATUS_SYSTEM, "%s", strerror(errno));
 	steward_own(gen);
@@ -770,6 +773,7 @@ logs_resume(const struct handover *h, struct gen *gen)
 	if (master_logs_open(&gen->logs, gen) != NULL) {
 		gen->logs.fd = h->log;
 		gen->logs.syslog = h->syslog;
+		gen->logs.journal = log_is_journal(h->log);
 		gen->logs.level = (enum log_level)h->level;
 	} else if (h->log >= 0) {
 		close(h->log);
@@ -822,6 +826,7 @@ resume(const struct handover *h)
 		fail(STATUS_SYSTEM, "%s", strerror(errno));
 	gen = gens_resume(h);
 	steward_own(gen);
+	sandbox_use(gen->conf->sandbox);
 	place_keep();
 	if (master_init(p.file, p.foreground) != 0)
 		fail(STATUS_SYSTEM, "pipe: %s", strerror(errno));
@@ -834,6 +839,7 @@ resume(const struct handover *h)
 	log_line(LOG_LEVEL_NOTICE,
 	    "Upgraded to %s %s, which goes on with the sockets and the tunnels",
 	    program, ADIT_VERSION);
+	sandbox_report();
 	master_resume(gen);
 	return 0;
 }
@@ -871,8 +877,10 @@ main(int argc, char **argv)
 		version_tell();
 	umask(027);
 	log_init(p.foreground || options.test);
-	if (!options.test)
+	if (!options.test) {
+		sandbox_use(true);
 		master_expect_reload();
+	}
 	master_log_to_stderr();
 	if (resumes) {
 		if (wrong != 0)

@@ -40,6 +40,7 @@
 #include "program.h"
 #include "question.h"
 #include "quota.h"
+#include "sandbox.h"
 #include "session.h"
 #include "share.h"
 #include "stats.h"
@@ -572,6 +573,7 @@ change_logs(const struct order_message *order, const int fds[LOG_FDS])
 {
 	struct logs logs = { .fd = -1,
 		.syslog = order->syslog,
+		.journal = order->journal,
 		.level = order->level,
 		.time = order->time };
 	size_t n = 0;
@@ -873,6 +875,7 @@ worker_run(const struct worker_args *args)
 	log_detach();
 	log_batch();
 	listen_update();
+	sandbox_enter(SANDBOX_WORKER);
 	/* Without this note the start would wait for ever. */
 	if (sys_send(args->master, &ready, sizeof(ready), NULL, 0) != 0)
 		_exit(STATUS_SYSTEM);

@@ -154,6 +154,24 @@ file_open(const char *path, uid_t user)
 }
 
 /*
+ * Returns whether a descriptor is what systemd says leads to the journal,
+ * "DEVICE:INODE" in JOURNAL_STREAM.
+ */
+bool
+log_is_journal(int fd)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char text[48];
+	struct stat st;
+
+	if (stream == NULL || fd < 0 || fstat(fd, &st) != 0)
+		return false;
+	snprintf(text, sizeof(text), "%ju:%ju", (uintmax_t)st.st_dev,
+	    (uintmax_t)st.st_ino);
+	return strcmp(text, stream) == 0;
+}
+
+/*
  * Opens the log (syslog, the file or neither) and the access logs; sets the
  * level.  The caller owns *logs and closes it with
  * log_close().  Returns NULL; or the path that could not be opened, with the
@@ -171,6 +189,7 @@ log_open(struct logs *logs, const struct log_places *places)
 	else if (places->file != NULL &&
 	    (logs->fd = file_open(places->file, places->user)) < 0)
 		return places->file;
+	logs->journal = log_is_journal(logs->fd);
 	for (size_t i = 0; i < places->naccess; i++) {
 		const struct access_path *at = &places->access[i];
 		int fd = file_open(at->path, places->user);
@@ -222,31 +241,11 @@ log_close(struct logs *logs)
 	logs->naccess = 0;
 }
 
-/*
- * Whether a descriptor is what systemd says leads to the journal, "DEVICE:INODE"
- * in JOURNAL_STREAM.
- */
-static bool
-is_journal(int fd)
-{
-	const char *stream = getenv("JOURNAL_STREAM");
-	char text[48];
-	struct stat st;
-
-	if (stream == NULL || fd < 0 || fstat(fd, &st) != 0)
-		return false;
-	snprintf(text, sizeof(text), "%ju:%ju", (uintmax_t)st.st_dev,
-	    (uintmax_t)st.st_ino);
-	return strcmp(text, stream) == 0;
-}
-
 static void
 sink_use(struct sink *sink, int fd)
 {
-	struct stat st;
-
 	sink->fd = fd;
-	sink->is_file = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+	sink->is_file = fd >= 0 && sys_is_file(fd);
 }
 
 /*
@@ -267,7 +266,7 @@ log_use(const struct logs *logs)
 		}
 	threshold = logs->level;
 	log_time = logs->time;
-	journal = is_journal(logs->fd);
+	journal = logs->journal;
 	bare = logs->bare;
 	to_syslog = logs->syslog;
 	snprintf(process, sizeof(process), " [%ld]: ", (long)getpid());
@@ -344,6 +343,13 @@ log_flush(void)
 	for (size_t i = 0; i < naccess; i++)
 		sink_flush(&access_sinks[i]);
 	due = -1;
+}
+
+/* Returns whether this process may have to connect to syslogd again. */
+bool
+log_to_syslog(void)
+{
+	return to_syslog;
 }
 
 /* Returns the time in the format of the log; formats it once a second. */

@@ -61,7 +61,8 @@ struct logs {
 	bool syslog;
 	enum log_level level;
 	enum log_time time;
-	bool bare; /* no time or level: for standard error at the start */
+	bool journal; /* the file leads to the journal of systemd */
+	bool bare;    /* no time or level: for standard error at the start */
 };
 
 /*
@@ -88,6 +89,8 @@ int64_t log_due(void);
 void log_flush(void);
 void log_hear(const int *fds, size_t n);
 bool log_wants(enum log_level);
+bool log_is_journal(int fd);
+bool log_to_syslog(void);
 uint64_t log_lost(void);
 void log_watch(char *first, size_t size);
 bool log_records(enum record_event);

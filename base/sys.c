@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The only file that goes beyond POSIX.  Each function either exists on every
- * Unix under the same name, or has a portable way beside the quick one, chosen
- * when it is compiled.  Nothing here may know about connections.
+ * The only file that goes beyond POSIX, except for the sandbox.  Each function
+ * either exists on every Unix under the same name, or has a portable way beside
+ * the quick one, chosen when it is compiled.  Nothing here may know about connections.
  */
 #define _GNU_SOURCE
 #define _DEFAULT_SOURCE
@@ -362,6 +362,23 @@ sys_splice(int from, int to, size_t len)
 #endif
 }
 
+/*
+ * Returns whether a descriptor is a file, for which write() never waits.  On
+ * Linux it is asked by a call that takes no path, as fstat() of some C libraries
+ * does: a filter of calls cannot tell that from one for any file.
+ */
+bool
+sys_is_file(int fd)
+{
+#ifdef __linux__
+	return lseek(fd, 0, SEEK_CUR) >= 0;
+#else
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+#endif
+}
+
 /* Whether the process has supplementary groups besides gid. */
 static bool
 has_groups(gid_t gid)
@@ -400,25 +417,43 @@ sys_drop(uid_t uid, gid_t gid)
 	return 0;
 }
 
-#if defined(__linux__) && defined(SYS_capset)
-/* Gives up all capabilities; libc has no function for that. */
-static void
-capabilities_drop(void)
+/*
+ * Makes sure that no program which this process becomes gets capabilities by
+ * its file.  Only root can do that, so it comes before sys_drop().
+ */
+void
+sys_bound(void)
 {
+#if defined(__linux__) && defined(PR_CAPBSET_DROP)
+	for (unsigned long i = 0; prctl(PR_CAPBSET_DROP, i, 0, 0, 0) == 0; i++)
+		;
+#endif
+}
+
+/*
+ * Gives up all capabilities, for which libc has no function.  A process that an
+ * ordinary user has started may have been given some.
+ */
+void
+sys_give_up(void)
+{
+#if defined(__linux__) && defined(SYS_capset)
 	struct {
 		uint32_t version;
 		int pid;
 	} header = { 0x20080522, 0 }; /* _LINUX_CAPABILITY_VERSION_3 */
 	uint32_t none[2][3] = { { 0 } };
 
-	syscall(SYS_capset, &header, none);
-}
+#ifdef PR_CAP_AMBIENT
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 #endif
+	syscall(SYS_capset, &header, none);
+#endif
+}
 
 /*
  * Makes sure that this process and the programs which it starts never have more
- * rights than its user, where the system can do that.  A process that an
- * ordinary user has started may have been given capabilities: they go too.
+ * rights than its user, where the system can do that.
  */
 void
 sys_confine(void)
@@ -426,10 +461,7 @@ sys_confine(void)
 #ifdef PR_SET_NO_NEW_PRIVS
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 #endif
-#if defined(__linux__) && defined(SYS_capset)
-	if (geteuid() != 0)
-		capabilities_drop();
-#endif
+	sys_give_up();
 }
 
 /*

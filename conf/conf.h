@@ -77,7 +77,7 @@ struct conf {
 	unsigned access_interval; /* 0: none */
 	enum log_level loglevel;
 	enum log_time log_time;
-	bool syslog, bind_same, free_bind, drain_on_term;
+	bool syslog, bind_same, free_bind, drain_on_term, sandbox;
 	uint16_t port;
 	unsigned timeout, header_timeout, connect_timeout;
 	unsigned tunnel_timeout, drain_timeout, half_closed_timeout;

@@ -2203,6 +2203,7 @@ static const struct directive directives[] = {
 	{ "ReverseOnly", take_bool, show_bool, AT(reverse.only),
 	    .value = "no" },
 	{ "ReversePath", take_reverse_path, show_mappings, .value = NULL },
+	{ "Sandbox", take_bool, show_bool, AT(sandbox), .value = "yes" },
 	{ "SendProxy", take_send_proxy, show_send_proxy, .value = NULL },
 	{ "StartServers", take_obsolete, NULL, .max = NUMBER_MAX },
 	{ "StatFile", take_page, show_page, AT(pages.stat) },

@@ -77,7 +77,7 @@ self_socket(const struct addr *target)
 		return false;
 	addr.port = 0;
 	addr_to_sockaddr(&addr, &ss);
-	fd = socket(ss.ss_family, SOCK_DGRAM, 0);
+	fd = socket(ss.ss_family, SOCK_STREAM, 0);
 	bound = fd < 0 || bind(fd, sa, addr_to_sockaddr(&addr, &ss)) == 0;
 	if (fd >= 0)
 		close(fd);

@@ -39,6 +39,7 @@
 #include "orders.h"
 #include "peer.h"
 #include "program.h"
+#include "sandbox.h"
 #include "share.h"
 #include "sheet.h"
 #include "sys.h"
@@ -816,6 +817,7 @@ control_run(const struct control_args *args)
 	if (crowd_init() != 0)
 		_exit(STATUS_SYSTEM);
 	log_detach();
+	sandbox_enter(SANDBOX_CONTROL);
 	while (k.leave_at == 0 || (has_peers() && clock_ms() < k.leave_at))
 		control_turn();
 	log_flush();

@@ -40,6 +40,7 @@
 #include "orders.h"
 #include "program.h"
 #include "question.h"
+#include "sandbox.h"
 #include "secret.h"
 #include "socket.h"
 #include "sys.h"
@@ -656,6 +657,9 @@ desk_run(const struct desk_args *args)
 	d.staff_max = staff_most();
 	for (size_t i = 0; i < args->nworkers; i++)
 		channel_use((uint32_t)i, args->channels[i]);
+	/* An AuthHelper is the owner's, who lets it do what it likes. */
+	if (args->command == NULL)
+		sandbox_enter(SANDBOX_DESK);
 	/* Without this note the start would wait for ever. */
 	if (sys_send(args->master, &ready, sizeof(ready), NULL, 0) != 0)
 		_exit(STATUS_SYSTEM);

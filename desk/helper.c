@@ -30,6 +30,7 @@
 #include "pins.h"
 #include "program.h"
 #include "question.h"
+#include "sandbox.h"
 #include "sys.h"
 
 enum { NICENESS = 5 /* of a helper that checks passwords */ };
@@ -225,6 +226,9 @@ helper_run(int desk, enum helper_kind kind, const struct logins *users)
 	logins = users;
 	if (kind == HELPER_PASSWORDS && nice(NICENESS) == -1)
 		errno = 0;
+	if (!checker_used())
+		sandbox_enter(
+		    kind == HELPER_NAMES ? SANDBOX_NAMES : SANDBOX_PASSWORDS);
 	for (;;) {
 		checker_wait(desk);
 		n = recv(desk, &q, sizeof(q), 0);

@@ -32,7 +32,7 @@ enum { NOTE_TEXT_SIZE = 256 /* bytes of NOTE_SAYS, with its NUL */ };
 struct order_message {
 	enum order order;
 	/* ORDER_LOGS: which descriptors come with it, and how to write. */
-	bool log, syslog;
+	bool log, syslog, journal;
 	enum log_level level;
 	enum log_time time;
 	size_t naccess;

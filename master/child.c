@@ -35,6 +35,7 @@
 #include "login.h"
 #include "orders.h"
 #include "question.h"
+#include "sandbox.h"
 #include "socket.h"
 #include "sys.h"
 #include "worker.h"
@@ -273,6 +274,7 @@ child_main(struct gen *own, struct child *self, struct gen *all, int control,
 {
 	/* The other end, which close_others() leaves alone. */
 	child_hang_up(self);
+	sandbox_use(own->conf->sandbox);
 	log_use(&own->logs);
 	close_others(all, own, self);
 	list_keep(own->conf->lists);

@@ -349,6 +349,7 @@ worker_logs(struct gen *gen, struct child *child, const struct logs *logs)
 	struct order_message order = { .order = ORDER_LOGS,
 		.log = logs->fd >= 0,
 		.syslog = logs->syslog,
+		.journal = logs->journal,
 		.level = logs->level,
 		.time = logs->time };
 	int fds[1 + RECORD_LOGS_MAX];

@@ -25,6 +25,7 @@
 #include "log.h"
 #include "place.h"
 #include "program.h"
+#include "sandbox.h"
 #include "sys.h"
 
 static const gid_t NO_GROUP = (gid_t)-1;
@@ -205,6 +206,8 @@ identity_drop(const struct identity *id)
 {
 	if (id->drop && sys_drop(id->uid, id->gid) != 0)
 		identity_fail(STATUS_NOPERM, "cannot change to User and Group");
+	sys_give_up();
+	sandbox_hide();
 }
 
 /*
@@ -216,6 +219,7 @@ identity_assume(const struct identity *id, const char *root)
 {
 	if (root != NULL && sys_chroot(root) != 0)
 		identity_fail(STATUS_SYSTEM, "Chroot");
+	sys_bound();
 	identity_drop(id);
 	sys_confine();
 }

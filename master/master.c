@@ -37,6 +37,7 @@
 #include "program.h"
 #include "progress.h"
 #include "room.h"
+#include "sandbox.h"
 #include "service.h"
 #include "share.h"
 #include "steward.h"
@@ -149,9 +150,10 @@ master_init(const char *file, bool foreground)
 void
 master_log_to_stderr(void)
 {
-	static const struct logs on_stderr = {
-		.fd = STDERR_FILENO, .level = LOG_LEVEL_NOTICE, .bare = true
-	};
+	const struct logs on_stderr = { .fd = STDERR_FILENO,
+		.level = LOG_LEVEL_NOTICE,
+		.journal = log_is_journal(STDERR_FILENO),
+		.bare = true };
 
 	log_use(&on_stderr);
 }
@@ -238,6 +240,7 @@ main_log_renew(struct logs *logs, const struct gen *gen, const struct gen *used)
 	say_kept("LogFile", places.file, kept.syslog ? "syslog" : kept.file);
 	logs->fd = copy_of_fd(used->logs.fd);
 	logs->syslog = used->logs.syslog;
+	logs->journal = used->logs.journal;
 	if (conf == used->conf)
 		return;
 	free(conf->logfile);
@@ -395,6 +398,8 @@ master_take_over(struct gen *gen)
 	gen->since = clock_ms();
 	guard_begin(gen);
 	master_use_logs(&gen->logs);
+	if (sandbox_use(gen->conf->sandbox))
+		sandbox_report();
 	/* What the old control process has asked for is not lost. */
 	master_wishes();
 	steward_use(gen, clock_ms());

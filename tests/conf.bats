@@ -1093,6 +1093,7 @@ all_set() {
 	ReverseOnly yes
 	ReversePath "/" "http://h.example/"
 	ReversePath "/a/" "http://[::1]:81/b/"
+	Sandbox no
 	SendProxy v1 proxy.example:3128
 	SendProxy v2 [::1]:1080
 	StatFile "$DIR/page"

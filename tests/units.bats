@@ -20,6 +20,11 @@ driver() {
 	"$DRIVER"
 }
 
+@test "units: the filters of system calls allow what each process needs, and nothing else" {
+	driver seccomp_test
+	"$DRIVER"
+}
+
 @test "units: access rules decide as written, and floors hold whatever they say" {
 	driver acl_test
 	"$DRIVER" "$BATS_TEST_DIRNAME/acl.rules" "$BATS_TEST_DIRNAME/acl.verdicts"
