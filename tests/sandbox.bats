@@ -182,8 +182,8 @@ unreadable() {
 		ENOSYS unlinkat -100 @$CONF 0
 		ENOSYS clone 17
 		ENOSYS memfd_create @x 0
-		EACCES socket 1 1 0
 		EACCES socket 1 2 0
+		EACCES socket 1 5 0
 		EACCES socket 16 3 0
 		EACCES socket 17 3 0
 		EACCES socket 2 2 0

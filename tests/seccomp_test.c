@@ -169,7 +169,9 @@ test_worker(void)
 	must(ask(SYS_socket, AF_INET, SOCK_DGRAM, 0) == fails(EACCES), "UDP");
 	must(ask(SYS_socket, AF_INET, SOCK_STREAM, 262) == fails(EACCES),
 	    "another protocol");
-	must(ask(SYS_socket, AF_UNIX, SOCK_STREAM, 0) == fails(EACCES), "Unix");
+	must(ask(SYS_socket, AF_UNIX, SOCK_STREAM, 0) == ALLOW, "Unix");
+	must(ask(SYS_socket, AF_UNIX, SOCK_SEQPACKET, 0) == fails(EACCES),
+	    "another kind of Unix socket");
 	must(ask(SYS_setsockopt, 1, SOL_SOCKET, SO_LINGER) == ALLOW,
 	    "SO_LINGER");
 	must(ask(SYS_setsockopt, 1, SOL_SOCKET, 26) == fails(EACCES),
