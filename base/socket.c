@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <unistd.h>
 
@@ -25,6 +27,19 @@ socket_linger(int fd, bool gracefully)
 	struct linger linger = { .l_onoff = !gracefully, .l_linger = 0 };
 
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+/*
+ * Sets what a socket to a server needs where bytes flow both ways: small parts
+ * do not wait for an ACK, and close() resets it.
+ */
+void
+socket_tune(int fd)
+{
+	int on = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	socket_linger(fd, false);
 }
 
 /* Returns whether an error of a socket call is temporary: try again later. */

@@ -290,7 +290,8 @@ conn_new(int fd, const struct addr *client, enum inlet inlet)
 	}
 	c->state = CONN_RULE;
 	c->serial = serial_next();
-	c->tunnel.end[CLIENT] = (struct end){ .fd = fd, .slot = -1 };
+	c->tunnel.end[CLIENT] =
+	    (struct end){ .fd = fd, .slot = -1, .resets = true };
 	c->tunnel.end[SERVER] = (struct end){ .fd = -1, .slot = -1 };
 	conn_request_begin(c);
 	c->began = c->since = clock_now();
@@ -320,7 +321,7 @@ conn_server_close(struct conn *c)
 {
 	struct end *server = &c->tunnel.end[SERVER];
 
-	if (conn_keeps(c))
+	if (conn_keeps(c) && server->resets)
 		socket_linger(server->fd, true);
 	free(c->kept);
 	c->kept = NULL;
@@ -526,8 +527,8 @@ ends_close(struct conn *c, bool reset)
 		watch_remove(&end->slot);
 		if (end->fd < 0)
 			continue;
-		if (!reset)
-			socket_linger(end->fd, true);
+		if (reset != end->resets)
+			socket_linger(end->fd, !reset);
 		close(end->fd);
 	}
 }

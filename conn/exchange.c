@@ -18,6 +18,7 @@
 #include "conn.h"
 #include "forward.h"
 #include "kept.h"
+#include "loop.h"
 #include "parking.h"
 #include "refusal.h"
 #include "relay.h"
@@ -28,6 +29,10 @@
 #include "sys.h"
 #include "tunnel.h"
 #include "upstream.h"
+
+enum {
+	LAST_MAX = 16 * 1024 /* bytes that may be left to the kernel */
+};
 
 static const struct upstreams *upstreams;
 
@@ -53,6 +58,31 @@ exchange_forget(struct conn *c)
 }
 
 /*
+ * From now on a close() of the server's socket resets it: it must not take half
+ * a request for a whole one.  What is sent in parts must not wait either.
+ */
+static void
+server_arm(struct conn *c)
+{
+	struct end *server = &c->tunnel.end[SERVER];
+
+	if (!server->resets)
+		socket_tune(server->fd);
+	server->resets = true;
+}
+
+/* From now on a close() of the server's socket ends it in good order. */
+static void
+server_calm(struct conn *c)
+{
+	struct end *server = &c->tunnel.end[SERVER];
+
+	if (server->resets)
+		socket_linger(server->fd, true);
+	server->resets = false;
+}
+
+/*
  * Keeps the connection to the server for the next request, if nothing is
  * uncertain about it, or closes it.
  */
@@ -69,9 +99,10 @@ server_keep(struct conn *c)
 		c->kept = kept_new(&kept, e->request.host);
 	if (c->kept != NULL && forward_stays(&c->tunnel, e)) {
 		c->kept->since = clock_now();
+		c->kept->turn = watch_turn();
 		return;
 	}
-	socket_linger(c->tunnel.end[SERVER].fd, true);
+	server_calm(c);
 	conn_server_close(c);
 }
 
@@ -89,12 +120,25 @@ exchange_next(struct conn *c)
 	return CONN_REQUEST;
 }
 
+/*
+ * Whether a client has announced that it sends nothing more, and has got little:
+ * then its connection can be closed without waiting for it to do so.
+ */
+static bool
+is_last(const struct conn *c)
+{
+	const struct exchange *e = c->exchange;
+
+	return !e->lasts && e->up.done && e->request.content == 0 &&
+	    !e->request.chunked && e->next_len == 0 &&
+	    c->tunnel.flow[SERVER].bytes <= LAST_MAX;
+}
+
 /* Ends an exchange after the client has got the whole answer. */
 static enum conn_state
 exchange_done(struct conn *c)
 {
 	const struct exchange *e = c->exchange;
-	int server = c->tunnel.end[SERVER].fd;
 
 	if (e->upstream != NULL)
 		upstream_alive(upstreams, e->upstream);
@@ -104,8 +148,10 @@ exchange_done(struct conn *c)
 		return exchange_next(c);
 	}
 	/* A server that has not got the whole request must see a reset. */
-	if (e->up.done && !relay_holds(&c->tunnel, CLIENT) && server >= 0)
-		socket_linger(server, true);
+	if (e->up.done && !relay_holds(&c->tunnel, CLIENT))
+		server_calm(c);
+	if (is_last(c))
+		return conn_end(c, END_CLOSED);
 	relay_free(&c->tunnel);
 	if (shutdown(c->tunnel.end[CLIENT].fd, SHUT_WR) != 0)
 		return conn_end(c, END_FORWARDED);
@@ -240,13 +286,18 @@ enum conn_state
 exchange_enter(struct conn *c)
 {
 	struct exchange *e = c->exchange;
+	enum forward_state state;
 
 	parking_busy(&c->tunnel);
 	e->again = false;
-	if (!rewrite_ends_here(&e->request, e->head))
-		return forwarded(c, forward_begin(&c->tunnel, e));
-	conn_server_close(c);
-	return forwarded(c, forward_reply(&c->tunnel, e));
+	if (rewrite_ends_here(&e->request, e->head)) {
+		conn_server_close(c);
+		return forwarded(c, forward_reply(&c->tunnel, e));
+	}
+	state = forward_begin(&c->tunnel, e);
+	if (!e->up.done || relay_holds(&c->tunnel, CLIENT) || e->upgrade)
+		server_arm(c);
+	return forwarded(c, state);
 }
 
 /* Handles an event at one side of an exchange. */

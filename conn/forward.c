@@ -41,6 +41,8 @@ enum {
 	INTERIM_SIZE = 16 * 1024 /* most bytes of their heads */
 };
 
+static const char no_memory[] = "sent an answer that there is no memory for.";
+
 static char buffer[HEAD_MAX];
 
 static const struct header_rules *rules;
@@ -134,7 +136,8 @@ forward_new(const struct request *request, const char *head, size_t len)
 	    e->head + request->credentials.at, request->credentials.len);
 	e->len = len;
 	e->request = *request;
-	e->keep = request->minor && !rewrite_has_option(e, "close");
+	e->lasts = request->minor && !rewrite_has_option(e, "close");
+	e->keep = e->lasts;
 	e->upgrade = rewrite_wants_upgrade(e);
 	return e;
 }
@@ -154,7 +157,8 @@ next_drop(struct exchange *e)
 static void
 answer_drop(struct exchange *e)
 {
-	store_free(e->bytes, e->size);
+	if (e->bytes != buffer)
+		store_free(e->bytes, e->size);
 	e->bytes = NULL;
 	e->bytes_len = e->size = 0;
 	e->answer.head = NULL;
@@ -348,7 +352,7 @@ forward_rewind(struct exchange *e)
 	memset(&e->answer, 0, sizeof(e->answer));
 	e->upstream = NULL;
 	e->reused = e->cut = false;
-	e->keep = e->request.minor && !rewrite_has_option(e, "close");
+	e->keep = e->lasts;
 }
 
 /*
@@ -434,21 +438,26 @@ client_read(struct tunnel *t, struct exchange *e)
 	return pass(t, e, CLIENT, part.bytes, part.len);
 }
 
-/* Makes room for more of an answer's head.  Returns 0, or -1 with ENOMEM. */
+/*
+ * Makes room for more of an answer's head, of which the first bytes may be in
+ * the buffer.  Returns 0, or -1 with ENOMEM.
+ */
 static int
 answer_grow(struct exchange *e)
 {
-	size_t size = e->size == 0 ? ANSWER_SIZE_MIN : 2 * e->size;
+	size_t size = e->size == 0 ? ANSWER_SIZE_MIN : e->size;
 	char *grown;
 
-	if (e->bytes_len < e->size)
+	while (size <= e->bytes_len)
+		size *= 2;
+	if (size == e->size)
 		return 0;
 	grown = store_permits(size) ? store_new(size) : NULL;
 	if (grown == NULL)
 		return -1;
-	if (e->bytes_len > 0)
-		memcpy(grown, e->bytes, e->bytes_len);
-	store_free(e->bytes, e->size);
+	memcpy(grown, e->bytes, e->bytes_len);
+	if (e->bytes != buffer)
+		store_free(e->bytes, e->size);
 	e->bytes = grown;
 	e->size = size;
 	return 0;
@@ -586,6 +595,31 @@ server_ended(struct tunnel *t, struct exchange *e, bool cleanly)
 	return forward_state(t, e);
 }
 
+/*
+ * Takes bytes of an answer's head.  Most heads come in one piece, and are read
+ * where they are; of another one a copy is kept.
+ */
+static enum forward_state
+answer_read(struct tunnel *t, struct exchange *e, size_t len)
+{
+	enum forward_state state;
+
+	if (e->bytes == NULL)
+		e->bytes = buffer;
+	e->bytes_len += len;
+	state = answer_take(t, e);
+	if (e->bytes != buffer)
+		return state;
+	if (state != FORWARD_GOES_ON || e->bytes_len == 0) {
+		answer_drop(e);
+		return state;
+	}
+	if (answer_grow(e) == 0)
+		return state;
+	answer_drop(e);
+	return failed(e, no_memory);
+}
+
 /* Reads some of the answer, its head or its content. */
 static enum forward_state
 server_read(struct tunnel *t, struct exchange *e)
@@ -595,10 +629,9 @@ server_read(struct tunnel *t, struct exchange *e)
 	struct body_part part;
 	ssize_t n;
 
-	if (!e->answered) {
+	if (e->bytes != NULL) {
 		if (answer_grow(e) != 0)
-			return failed(
-			    e, "sent an answer that there is no memory for.");
+			return failed(e, no_memory);
 		to = e->bytes + e->bytes_len;
 		size = e->size - e->bytes_len;
 	}
@@ -612,10 +645,8 @@ server_read(struct tunnel *t, struct exchange *e)
 	t->flow[SERVER].bytes += (uint64_t)n;
 	relay_charge(t, SERVER, (size_t)n);
 	e->early = e->early || !e->up.done || relay_holds(t, CLIENT);
-	if (!e->answered) {
-		e->bytes_len += (size_t)n;
-		return answer_take(t, e);
-	}
+	if (!e->answered)
+		return answer_read(t, e, (size_t)n);
 	if (body_take(&e->down, buffer, (size_t)n, &part) != 0)
 		return failed(e, "sent malformed chunks.");
 	e->stays = e->stays && part.used == (size_t)n;

@@ -20,6 +20,7 @@ struct kept {
 	const char *user;              /* of the client, or NULL */
 	struct addr server;            /* what was connected to */
 	int64_t since;                 /* ms: when the last answer was over */
+	uint32_t turn;                 /* of the loop, at that time */
 	uint16_t port;                 /* of the target, with its host: */
 	char host[];
 };

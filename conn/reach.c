@@ -30,6 +30,7 @@
 #include "inlet.h"
 #include "kept.h"
 #include "log.h"
+#include "loop.h"
 #include "namecache.h"
 #include "parent.h"
 #include "parse.h"
@@ -342,9 +343,12 @@ reach_dial(struct conn *c, const struct addr *addrs, size_t n)
 static bool
 kept_is_quiet(const struct conn *c)
 {
+	const struct end *server = &c->tunnel.end[SERVER];
 	char byte;
 
-	return recv(c->tunnel.end[SERVER].fd, &byte, 1, MSG_PEEK) < 0 &&
+	if (watch_is_quiet(server->slot, c->kept->turn))
+		return true;
+	return recv(server->fd, &byte, 1, MSG_PEEK) < 0 &&
 	    socket_is_passing(errno);
 }
 
@@ -570,6 +574,21 @@ reached(struct conn *c)
 							       : CONN_RELAY;
 }
 
+/*
+ * Prepares the socket to a server for a tunnel or a parent.  A plain request
+ * mostly goes out in one piece and needs nothing of that; see exchange.c.
+ */
+static void
+server_tune(struct conn *c)
+{
+	struct end *server = &c->tunnel.end[SERVER];
+
+	if (c->exchange != NULL && c->setup->upstream == NULL)
+		return;
+	socket_tune(server->fd);
+	server->resets = true;
+}
+
 /* Goes on after the outcome of a call for the race. */
 static enum conn_state
 dialled(struct conn *c, enum race_state state)
@@ -586,6 +605,7 @@ dialled(struct conn *c, enum race_state state)
 		c->server = race->addrs[race->winner];
 		dial_count(c, false);
 		c->parent = u;
+		server_tune(c);
 		self_remember(c->tunnel.end[SERVER].fd, &c->server);
 		log_connected(c);
 		if (u == NULL)

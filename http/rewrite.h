@@ -40,6 +40,7 @@ struct exchange {
 	bool answered; /* the client has the head of the answer */
 	bool over;     /* the client has it all, but is still sending */
 	bool keep;     /* keep the client connection for more requests */
+	bool lasts;    /* the client may send more requests */
 	bool cut;      /* the server reset: the answer may be cut off */
 	bool upgrade;  /* the client wants to change to another protocol */
 	bool reused;   /* the server has answered another request before */

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -31,11 +32,13 @@ struct watch {
 	struct tunnel *tunnel;
 	int *slot;
 	unsigned which;
+	uint32_t turn; /* in which it was added */
 };
 
 static struct pollfd *set;
 static struct watch *watches;
 static size_t nset, set_size;
+static uint32_t turn; /* how often poll() was called; it may wrap */
 
 static struct tunnel **heap; /* from 1 on; the earliest alarm is at 1 */
 static size_t nheap;
@@ -76,7 +79,7 @@ watch_add(int fd, short events, struct tunnel *t, unsigned which, int *slot)
 		return -1;
 	}
 	set[nset] = (struct pollfd){ .fd = fd, .events = events };
-	watches[nset] = (struct watch){ t, slot, which };
+	watches[nset] = (struct watch){ t, slot, which, turn };
 	*slot = (int)nset++;
 	return 0;
 }
@@ -123,8 +126,27 @@ watch_poll(int timeout)
 {
 	int n = lot_poll(set, nset, timeout);
 
+	turn++;
 	clock_turn();
 	return n;
+}
+
+/* Returns the number of this turn. */
+uint32_t
+watch_turn(void)
+{
+	return turn;
+}
+
+/*
+ * Whether poll() has looked at a descriptor after the turn with that number,
+ * and found nothing that it is watched for; false if it is not in the set.
+ */
+bool
+watch_is_quiet(int slot, uint32_t since)
+{
+	return slot >= 0 && since != turn && watches[slot].turn != turn &&
+	    set[slot].revents == 0;
 }
 
 /*

@@ -3,6 +3,7 @@
 #ifndef LOOP_H
 #define LOOP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,8 @@ void watch_set(int slot, short events);
 void watch_remove(int *slot);
 size_t watch_count(void);
 int watch_poll(int timeout);
+uint32_t watch_turn(void);
+bool watch_is_quiet(int slot, uint32_t since);
 short watch_take(size_t at, struct tunnel **, unsigned *which);
 struct tunnel *watch_tunnel(size_t at);
 void deadline_set(struct tunnel *, int64_t when);

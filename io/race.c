@@ -246,7 +246,7 @@ race_end(struct race *race)
 /*
  * Makes the winner the tunnel's server socket and ends the other attempts.
  * Keepalive probes are left out where a timeout notices a dead server much
- * sooner.
+ * sooner.  What else the socket needs the caller knows.
  */
 static enum race_state
 race_won(struct race *race, struct tunnel *t, struct attempt *a)
@@ -256,8 +256,6 @@ race_won(struct race *race, struct tunnel *t, struct attempt *a)
 	t->end[SERVER].fd = fd;
 	race->winner = a->addr;
 	race_end(race);
-	socket_linger(fd, false);
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (rules.keepalive)
 		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	return RACE_WON;

@@ -19,6 +19,7 @@ struct end {
 	bool hung_up;  /* poll() would report POLLHUP again and again */
 	bool enrolled; /* registered with the lot, parked or not */
 	bool ended;    /* it has ended its data, which nobody has read yet */
+	bool resets;   /* close() would reset it */
 };
 
 /* One direction of a tunnel, named after the side that the bytes come from. */

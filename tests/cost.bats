@@ -138,24 +138,43 @@ peer_said_times() {
 	[ "$n" -lt 8000 ]
 }
 
-@test "cost: a plain request on a connection that is kept takes few system calls" {
-	local i n script=()
+@test "cost: a plain request takes few system calls, the fewest where connections are kept" {
+	local get i n once all=() asked=()
 
 	adit_start "Workers 1" "AccessLog \"$DIR/access\""
-	peer_start SRV server skip '\r\n\r\n' \
-	    send 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
+	once=(skip '\r\n\r\n'
+		send 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
 	for i in {1..100}; do
-		script+=(send "GET http://127.0.0.1:$SRV_PORT/ HTTP/1.1\r\nHost: x\r\n\r\n"
-			skip '\r\n\r\nok')
+		all+=("${once[@]}")
 	done
-	client "${script[@]}"
-	traced plain client "${script[@]}"
-	n=$(calls plain total)
-	# 12 of them: recvfrom of the head, socket, connect, three options of
-	# the server's socket, sendto, recvfrom of the answer, sendto, another
-	# option and close; and a poll or two, and a write to each log.
-	echo "$n system calls for 100 requests"
+	peer_start KEPT server "${all[@]}"
+	get="GET http://127.0.0.1:$KEPT_PORT/ HTTP/1.1\r\nHost: x\r\n"
+	for i in {1..100}; do
+		asked+=(send "$get\r\n" skip '\r\n\r\nok')
+	done
+	traced kept client "${asked[@]}"
+	n=$(calls kept total)
+	# recvfrom and sendto of the request and of the answer, and a poll for
+	# each; and now and then a write to each log.
+	echo "$n system calls for 100 requests on a connection"
+	[ "$n" -gt 400 ]
+	[ "$n" -le 720 ]
+	[ "$(calls kept recvfrom)" -le 204 ]
+	[ "$(calls kept sendto)" -le 204 ]
+	[ "$(calls kept connect)" = 1 ]
+	[ "$(calls kept setsockopt)" -le 3 ]
+	peer_start SRV server "${once[@]}"
+	get="GET http://127.0.0.1:$SRV_PORT/ HTTP/1.1\r\nHost: x\r\n"
+	traced closed client -c 100 -- send "${get}Connection: close\r\n\r\n" \
+	    skip '\r\n\r\nok' eof
+	n=$(calls closed total)
+	# 10 of them: accept4, recvfrom of the request, socket, connect, sendto,
+	# recvfrom of the answer, sendto, close of the server, an option and
+	# close of the client.
+	echo "$n system calls for 100 requests with connections of their own"
 	[ "$n" -gt 1000 ]
-	[ "$n" -le 2100 ]
-	[ "$(calls plain setsockopt)" -le 410 ]
+	[ "$n" -le 1800 ]
+	[ "$(calls closed recvfrom)" -le 204 ]
+	[ "$(calls closed setsockopt)" -le 104 ]
+	[ "$(calls closed shutdown)" = 0 ]
 }
