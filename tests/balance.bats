@@ -2,6 +2,7 @@
 # Which worker listens: one at a time, the one with the fewest tunnels.
 
 load helper
+LOOKS_INSIDE=yes
 
 # need_syscall: for tests that read from /proc in which poll() a worker sleeps.
 need_syscall() {

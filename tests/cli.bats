@@ -2,6 +2,7 @@
 # The command line: options, exit statuses, and becoming a daemon.
 
 load helper
+LOOKS_INSIDE=yes
 
 bats_require_minimum_version 1.5.0
 

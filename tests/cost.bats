@@ -3,6 +3,7 @@
 # measures times.
 
 load helper
+LOOKS_INSIDE=yes
 
 # traced NAME COMMAND...: runs a command while strace counts the system calls
 # of the only worker, into $DIR/NAME.

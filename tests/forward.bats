@@ -3,6 +3,7 @@
 # and that no message that can be read in two ways is passed on.
 
 load helper
+LOOKS_INSIDE=yes
 load http
 
 # start [LINE...]: adit without Via, whose number the tests cannot know.

@@ -2,6 +2,7 @@
 # MaxClients, and descriptors that run out.
 
 load helper
+LOOKS_INSIDE=yes
 
 # hold NAME: opens a tunnel that stays until $DIR/NAME.go exists.
 hold() {

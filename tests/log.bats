@@ -2,6 +2,7 @@
 # The log, its levels and files, and the access log.
 
 load helper
+LOOKS_INSIDE=yes
 
 bats_require_minimum_version 1.5.0
 

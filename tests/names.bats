@@ -2,6 +2,7 @@
 # Names, with a name server of the test that is slow, unreliable or silent.
 
 load helper
+LOOKS_INSIDE=yes
 
 setup_file() {
 	local dns=${ADIT_TEST_BUILD:-$BATS_TEST_DIRNAME/build}/dns

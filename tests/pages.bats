@@ -2,6 +2,7 @@
 # Pages of the administrator, and the statistics.
 
 load helper
+LOOKS_INSIDE=yes
 
 # page NAME: writes a template from standard input.
 page() {

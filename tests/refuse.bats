@@ -2,6 +2,7 @@
 # What is refused, and how; clients that are slow, greedy or have left.
 
 load helper
+LOOKS_INSIDE=yes
 
 # settled N: waits until the children of adit have N descriptors again.
 settled() {

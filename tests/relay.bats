@@ -2,6 +2,7 @@
 # An open tunnel: integrity, half-close, resets, back-pressure, deadlines.
 
 load helper
+LOOKS_INSIDE=yes
 
 # settled N: waits until the children of adit have N descriptors again.
 settled() {

@@ -2,6 +2,7 @@
 # HUP and USR1: new rules and new logs, without disturbing a client.
 
 load helper
+LOOKS_INSIDE=yes
 load stream
 
 # log_counts N REGEX: whether N lines match; for wait_for.

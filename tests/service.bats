@@ -2,6 +2,7 @@
 # Under a service manager: sockets that it hands over, and messages to it.
 
 load helper
+LOOKS_INSIDE=yes
 
 bats_require_minimum_version 1.5.0
 

@@ -2,6 +2,7 @@
 # Signals to the master and to its children, and children that die.
 
 load helper
+LOOKS_INSIDE=yes
 
 # ended NAME WORD: waits until that peer has ended with success; it must have
 # printed the word.

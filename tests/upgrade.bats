@@ -2,6 +2,7 @@
 # An upgrade in place: another program takes over from the one that runs.
 
 load helper
+LOOKS_INSIDE=yes
 load stream
 
 bats_require_minimum_version 1.5.0

@@ -2,6 +2,7 @@
 # Users with hashes of their passwords: an AuthFile, and which users it admits.
 
 load helper
+LOOKS_INSIDE=yes
 
 # Hashes of "secret", made with htpasswd -nB, mkpasswd and openssl.
 # shellcheck disable=SC2016
