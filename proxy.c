@@ -80,9 +80,8 @@ static struct {
 	char *file;  /* absolute path of the configuration, or NULL */
 	int starter; /* tells the waiting parent the exit status, or -1 */
 	char *pidfile;
-	int pid_fd;   /* kept open, so that no other file is taken for it */
-	int share_fd; /* of the shared memory, or -1 */
-} p = { .starter = -1, .pid_fd = -1, .share_fd = -1 };
+	int pid_fd; /* kept open, so that no other file is taken for it */
+} p = { .starter = -1, .pid_fd = -1 };
 
 /* Every error in this file is fatal: the program has not started yet. */
 
@@ -513,21 +512,6 @@ log_start(const struct gen *gen)
 	sandbox_report();
 }
 
-/*
- * The memory that all processes share, all zeros, or NULL with errno.  Without
- * a descriptor of it a new program at an upgrade has to count from zero.
- */
-static struct share *
-share_map(void)
-{
-	struct share *share;
-
-	p.share_fd = sys_memory(sizeof(*share));
-	if (p.share_fd < 0)
-		return sys_share(sizeof(*share));
-	return sys_share_map(p.share_fd, sizeof(*share));
-}
-
 /* Makes up what tells this proxy from others.  Returns 0, or -1 with errno. */
 static int
 token_make(void)
@@ -557,7 +541,7 @@ prepare(const char *file)
 
 	if (conf == NULL)
 		quit(status);
-	share = share_map();
+	share = share_new();
 	if (share == NULL || (gen = gen_new(conf, share)) == NULL)
 		fail(STATUS_SYSTEM, "%s", strerror(errno));
 	if (quota_init(share) != 0 || token_make() != 0)
@@ -613,8 +597,9 @@ set_title(void)
 static void
 place_keep(void)
 {
-	upgrade_place(&(struct upgrade_place){
-	    .pidfile = p.pidfile, .pid_fd = p.pid_fd, .share = p.share_fd });
+	upgrade_place(&(struct upgrade_place){ .pidfile = p.pidfile,
+	    .pid_fd = p.pid_fd,
+	    .share = share_descriptor() });
 }
 
 /* Binds, and starts the children of the first generation. */
@@ -746,26 +731,6 @@ test(const struct options *o, const struct gen *gen)
 	return explain_request(o->request);
 }
 
-/* The shared memory of the program before; *same: it has the same layout. */
-static struct share *
-share_resume(const struct handover *h, bool *same)
-{
-	struct share *share = NULL;
-
-	*same = h->layout == share_layout() && h->share >= 0;
-	if (*same) {
-		p.share_fd = h->share;
-		share = sys_share_map(h->share, sizeof(*share));
-	}
-	if (share == NULL) {
-		*same = false;
-		if (h->share >= 0)
-			close(h->share);
-		share = share_map();
-	}
-	return share;
-}
-
 /* The logs until there is a generation of this program. */
 static void
 logs_resume(const struct handover *h, struct gen *gen)
@@ -795,7 +760,10 @@ gens_resume(const struct handover *h)
 		conf = conf_read(p.file, say_nothing, NULL);
 	if (conf == NULL)
 		conf = conf_builtin();
-	share = share_resume(h, &same);
+	share = share_resume(h->share, h->layout);
+	same = share != NULL;
+	if (!same)
+		share = share_new();
 	if (conf == NULL || share == NULL)
 		fail(STATUS_SYSTEM, "hand-over: %s", strerror(errno));
 	via_identify(h->token);

@@ -239,7 +239,7 @@ listen_pause(bool out)
 static void
 complain_of_clients(void)
 {
-	log_rarely(&w.args->share->full, LOG_LEVEL_WARNING,
+	log_rarely(&w.args->share->common.full, LOG_LEVEL_WARNING,
 	    "Maximum number of connections reached. Refusing new "
 	    "connections.");
 }

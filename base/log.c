@@ -630,7 +630,8 @@ rate_allows(struct log_rate *rate, unsigned *left_out)
 {
 	long long now = clock_now(), until = atomic_load(&rate->until);
 
-	if (now < until ||
+	/* A worker may have written anything there. */
+	if ((now < until && until <= now + RARELY_TIME) ||
 	    !atomic_compare_exchange_strong(
 		&rate->until, &until, now + RARELY_TIME)) {
 		atomic_fetch_add(&rate->left_out, 1);

@@ -630,6 +630,45 @@ sys_share_map(int fd, size_t size)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+/*
+ * Protects a part of shared memory, which has that descriptor or none (-1), from
+ * being written to by this process.  Where the system opens a descriptor again,
+ * nothing can undo that.  What is not whole pages is left as it is.  Returns 0,
+ * or -1 with errno.
+ */
+int
+sys_share_protect(int fd, void *memory, size_t offset, size_t size)
+{
+	char *at = (char *)memory + offset;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char path[40];
+	void *p = MAP_FAILED;
+
+	if (size == 0 || offset % page != 0 || size % page != 0)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	fd = fd < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		p = mmap(at, size, PROT_READ, MAP_SHARED | MAP_FIXED, fd,
+		    (off_t)offset);
+		close(fd);
+	}
+	return p != MAP_FAILED ? 0 : mprotect(at, size, PROT_READ);
+}
+
+/* Fills shared memory, whole pages, with zeros, and frees it where it can. */
+void
+sys_share_clear(void *memory, size_t size)
+{
+#ifdef __linux__
+	enum { REMOVE = 9 }; /* MADV_REMOVE */
+
+	if (madvise(memory, size, REMOVE) == 0)
+		return;
+#endif
+	memset(memory, 0, size);
+}
+
 /* Lets exec() close all descriptors from first on. */
 void
 sys_close_on_exec(int first)

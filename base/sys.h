@@ -46,6 +46,8 @@ int sys_peer(int fd, uid_t *, gid_t *);
 uid_t sys_overflow_uid(void);
 int sys_memory(size_t);
 void *sys_share_map(int fd, size_t);
+int sys_share_protect(int fd, void *, size_t offset, size_t);
+void sys_share_clear(void *, size_t);
 void sys_close_on_exec(int first);
 int sys_random(void *to, size_t len);
 bool sys_has_crypt(void);

@@ -61,8 +61,8 @@ client_init(const struct worker_args *args)
 {
 	conf = args->conf;
 	peeruser_init();
-	sender_use(
-	    conf->proxy_from, conf->nproxy_from, &args->share->strangers);
+	sender_use(conf->proxy_from, conf->nproxy_from,
+	    &args->share->common.strangers);
 }
 
 /* The rules. */

@@ -118,7 +118,7 @@ made_word(const struct addr *from, const struct addr *to)
 static _Atomic uint64_t *
 made_place(uint64_t word)
 {
-	return &own.share->made[word >> 32 & (MADE_MAX - 1)];
+	return &own.share->common.made[word >> 32 & (MADE_MAX - 1)];
 }
 
 static uint64_t
@@ -140,7 +140,7 @@ static void
 made_put(uint64_t word)
 {
 	atomic_store(made_place(word), word | seconds());
-	atomic_store(&own.share->made_until, clock_now() + MADE_LIFE);
+	atomic_store(&own.share->common.made_until, clock_now() + MADE_LIFE);
 }
 
 /* Whether a word is that of a remembered connection. */
@@ -184,7 +184,7 @@ self_remember(int fd, const struct addr *to)
 bool
 self_made(const struct addr *from)
 {
-	return atomic_load(&own.share->made_until) >= clock_now() &&
+	return atomic_load(&own.share->common.made_until) >= clock_now() &&
 	    made_has(made_word(from, NULL));
 }
 

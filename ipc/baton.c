@@ -27,17 +27,24 @@
 
 enum { LEAVING_MAX = 8 /* clients that are about to leave, of one worker */ };
 
-/* The number of the holder is in the slot of the generation's first worker. */
+/* The number of the holder is at the place of the generation's first worker. */
 static atomic_uint *
 baton_word(const struct baton *b)
 {
-	return &b->share->slots[b->slots[0]].baton;
+	return &b->share->common.turns[b->slots[0]].baton;
 }
 
 static struct share_slot *
 baton_slot(const struct baton *b, uint32_t worker)
 {
 	return &b->share->slots[b->slots[worker]];
+}
+
+/* Where others ask a worker to make room for clients. */
+static atomic_uint *
+baton_wish(const struct baton *b, uint32_t worker)
+{
+	return &b->share->common.turns[b->slots[worker]].yield;
 }
 
 /* Closes a bell in this process: both ends, or the one that hears it. */
@@ -165,14 +172,14 @@ bool
 baton_hear(const struct baton *b, uint32_t me)
 {
 	sys_bell_hear(b->bells[me][0]);
-	return atomic_exchange(&baton_slot(b, me)->yield, 0) != 0;
+	return atomic_exchange(baton_wish(b, me), 0) != 0;
 }
 
 /* Asks another worker to make room for clients. */
 void
 baton_yield(const struct baton *b, uint32_t worker)
 {
-	atomic_store(&baton_slot(b, worker)->yield, 1);
+	atomic_store(baton_wish(b, worker), 1);
 	baton_ring(b, worker);
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* The memory that all processes share: what they count together. */
+/*
+ * The memory that the master, the workers and the control process share: what
+ * they count together, and who listens.
+ */
 #ifndef SHARE_H
 #define SHARE_H
 
@@ -12,16 +15,25 @@
 #include "tally.h"
 
 enum {
-	SHARE_VERSION = 2, /* add 1 where a field gets another meaning */
-	HITS_MAX = 32,     /* rules whose refusals a worker tells apart */
-	SLOTS_MAX = 1024,  /* workers, also those that drain */
-	MADE_MAX = 4096    /* connections to servers that are remembered */
+	SHARE_VERSION = 3,  /* add 1 where a field gets another meaning */
+	SHARE_PAGE = 16384, /* bytes: what is protected is a multiple of it */
+	HITS_MAX = 32,      /* rules whose refusals a worker tells apart */
+	SLOTS_MAX = 1024,   /* workers, also those that drain */
+	MADE_MAX = 4096     /* connections to servers that are remembered */
 };
 
-/* Sizes of the tables of quota.c. */
+/*
+ * Sizes of the tables of quota.c, of which only what is used takes memory.  Each
+ * worker has a table for what is counted.
+ */
 enum {
-	QUOTA_WAYS = 8,        /* places in a set */
-	QUOTA_SETS = 32768,    /* for what is counted */
+	QUOTA_WAYS = 8, /* places in a set */
+#if SIZE_MAX > UINT32_MAX
+	QUOTA_SET_BITS = 13,
+#else
+	QUOTA_SET_BITS = 7,
+#endif
+	QUOTA_SETS = 1 << QUOTA_SET_BITS,
 	QUOTA_DEBT_SETS = 8192 /* for debts */
 };
 
@@ -58,23 +70,21 @@ struct share_hit {
 	_Atomic uint64_t count;
 };
 
-/* What all processes count together; each slot has one writer. */
+/*
+ * What all processes count together.  A worker can write to its own slot and to
+ * what is for all of them, and no more; share_keep() sees to that.
+ */
 struct share {
-	atomic_uint phase; /* enum share_phase; the master writes it */
-	/* Connections that we make and that might come back to us: self.c. */
-	atomic_llong made_until; /* ms: later there are none */
-	_Atomic uint64_t made[MADE_MAX];
-	struct log_rate full;      /* keeps "too many clients" rare */
-	struct log_rate strangers; /* and refused PROXY headers */
-	atomic_uint nslots;        /* those from this one on were never used */
+	/* The master writes these. */
+	atomic_uint phase;             /* enum share_phase */
+	atomic_uint nslots;            /* those from this on were never used */
+	atomic_uint places[SLOTS_MAX]; /* clients that a worker may have */
+	/* A worker writes its own, and the master that of one that is gone. */
 	struct share_slot {
-		_Alignas(64) atomic_uint clients;
+		_Alignas(SHARE_PAGE) atomic_uint clients;
 		atomic_uint state; /* enum slot_state */
 		atomic_uint hosts; /* words in counts, at most */
 		atomic_uint spare[SPARES];
-		atomic_uint yield; /* another worker asks it to make room */
-		/* Which worker of a generation listens: baton.c. */
-		_Alignas(64) atomic_uint baton;
 		/* stats.c: these are kept when another worker gets the slot. */
 		_Alignas(64) _Atomic uint64_t tally[TALLIES];
 		_Atomic uint64_t count[COUNTS];
@@ -87,9 +97,24 @@ struct share {
 		struct share_hit hits[HITS_MAX];
 		_Atomic uint64_t parents_down; /* a bit for each Upstream */
 		_Atomic uint64_t serial; /* connections ever made: conn.c */
+		_Alignas(
+		    SHARE_PAGE) atomic_ullong counts[QUOTA_SETS][QUOTA_WAYS];
 	} slots[SLOTS_MAX];
-	_Alignas(64) atomic_ullong counts[QUOTA_SETS][QUOTA_WAYS];
-	_Alignas(64) struct share_debt debts[QUOTA_DEBT_SETS][QUOTA_WAYS];
+	/* All workers write these. */
+	struct share_common {
+		_Alignas(SHARE_PAGE) struct share_turn {
+			/* Which worker of a generation listens: baton.c. */
+			_Alignas(64) atomic_uint baton;
+			atomic_uint yield; /* others ask it to make room */
+		} turns[SLOTS_MAX];
+		/* What we connect to and may come back to us: self.c. */
+		atomic_llong made_until; /* ms: later there are none */
+		_Atomic uint64_t made[MADE_MAX];
+		struct log_rate full;      /* keeps "too many clients" rare */
+		struct log_rate strangers; /* and refused PROXY headers */
+		_Alignas(
+		    64) struct share_debt debts[QUOTA_DEBT_SETS][QUOTA_WAYS];
+	} common;
 };
 
 /* What a worker does, as far as others need to know. */
@@ -99,6 +124,11 @@ enum slot_state {
 	SLOT_RESTS  /* it listens again when a client of any worker leaves */
 };
 
+struct share *share_new(void);
+struct share *share_resume(int fd, uint64_t layout);
+int share_descriptor(void);
+int share_keep(struct share *, size_t slot);
+void share_leave(struct share *);
 uint64_t share_layout(void);
 size_t share_slots(const struct share *);
 unsigned long share_clients(const struct share *);

@@ -12,6 +12,8 @@
 #include <sys/types.h>
 
 #include <errno.h>
+#include <limits.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -252,6 +254,8 @@ child_adopt(struct gen *gen, size_t i, const struct handover_child *c,
 	if (child_is_desk(gen, child))
 		return;
 	child->slot = same_share ? c->slot : gen_slot(gen->share);
+	if (!same_share)
+		atomic_store(&gen->share->places[child->slot], UINT_MAX);
 	baton_adopt(&gen->links.baton, child->slot, same_share);
 }
 

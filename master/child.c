@@ -34,8 +34,10 @@
 #include "log.h"
 #include "login.h"
 #include "orders.h"
+#include "program.h"
 #include "question.h"
 #include "sandbox.h"
+#include "share.h"
 #include "socket.h"
 #include "sys.h"
 #include "worker.h"
@@ -267,6 +269,19 @@ judge_main(struct gen *gen, const struct gen *all, int control)
 	judge_run(gen, all, control);
 }
 
+/* Takes the shared memory from a child, but for what it needs. */
+static void
+share_limit(const struct gen *own, const struct child *self)
+{
+	bool counts = is_worker(own, self);
+	bool shows = self->outside && !self->judges;
+
+	if (!counts && !shows)
+		share_leave(own->share);
+	else if (share_keep(own->share, counts ? self->slot : SLOTS_MAX) != 0)
+		_exit(STATUS_SYSTEM);
+}
+
 /* The child's life; before holds the signals that it may get. */
 static _Noreturn void
 child_main(struct gen *own, struct child *self, struct gen *all, int control,
@@ -276,6 +291,7 @@ child_main(struct gen *own, struct child *self, struct gen *all, int control,
 	child_hang_up(self);
 	sandbox_use(own->conf->sandbox);
 	log_use(&own->logs);
+	share_limit(own, self);
 	close_others(all, own, self);
 	list_keep(own->conf->lists);
 	ignore_signals();

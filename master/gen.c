@@ -235,6 +235,8 @@ gen_link(struct gen *gen)
 			errno = EAGAIN;
 			return -1;
 		}
+		atomic_store(&gen->share->places[gen->children[i].slot],
+		    (unsigned)gen->budget.conns);
 		if (baton_add(&gen->links.baton, gen->children[i].slot) != 0)
 			return -1;
 	}

@@ -10,7 +10,7 @@
  * to worse.
  *
  * Connections: an entry is one word for one client and one worker.  Only that
- * worker writes it, and the master clears the entries of a worker that has
+ * worker can write it, and the master clears the entries of a worker that has
  * died, so the counts stay right.  A new connection is counted first and the
  * sum is taken then.  When two arrive at two workers at once where one would
  * fit, both may be refused, but never are both let in.
@@ -42,7 +42,6 @@
 
 enum {
 	COUNT_BITS = 18,    /* of a word: connections, more than a worker has */
-	SLOT_BITS = 10,     /* slot of the worker; the other bits: hash */
 	TRIES_MAX = 64,     /* attempts to change what others change too */
 	NET_BITS6 = 48,     /* of an IPv6 network: what one customer may get */
 	MEET_MAX = 60000000 /* us: nobody waits longer for others */
@@ -52,10 +51,10 @@ enum {
 #define HASH_CLIENTS QUOTA_KINDS
 #define HASH_MEET (UINT64_C(1) << 63) /* and the other bits of a digest */
 
-_Static_assert(SLOTS_MAX <= 1 << SLOT_BITS, "a word holds each slot");
+_Static_assert(
+    (int)QUOTA_SET_BITS <= (int)COUNT_BITS, "sets and words tell hashes");
 
 #define COUNT_MASK ((UINT64_C(1) << COUNT_BITS) - 1)
-#define SLOT_MASK ((UINT64_C(1) << SLOT_BITS) - 1)
 
 /* How debts grow and are paid.  Times are in microseconds. */
 struct rate {
@@ -150,11 +149,11 @@ client_hash(const struct addr *a, uint64_t what)
 
 /* Connections. */
 
-/* Returns the word of a client and a slot, without its count. */
+/* Returns the word of a client, without its count. */
 static uint64_t
-count_word(uint64_t hash, size_t slot)
+count_word(uint64_t hash)
 {
-	return hash << (COUNT_BITS + SLOT_BITS) | (uint64_t)slot << COUNT_BITS;
+	return hash << COUNT_BITS;
 }
 
 /*
@@ -164,9 +163,7 @@ count_word(uint64_t hash, size_t slot)
 static atomic_ullong *
 count_set(uint64_t hash, size_t slot)
 {
-	uint64_t mixed = ((hash >> 32) + slot) * UINT64_C(0x9e3779b97f4a7c15);
-
-	return q.share->counts[mixed >> 32 & (QUOTA_SETS - 1)];
+	return q.share->slots[slot].counts[hash >> (64 - QUOTA_SET_BITS)];
 }
 
 /*
@@ -177,7 +174,7 @@ static atomic_ullong *
 count_find(uint64_t hash, size_t slot)
 {
 	atomic_ullong *set = count_set(hash, slot);
-	uint64_t word = count_word(hash, slot), found;
+	uint64_t word = count_word(hash), found;
 
 	for (int i = 0; i < QUOTA_WAYS; i++) {
 		found = atomic_load(&set[i]);
@@ -202,7 +199,7 @@ count_begin(uint64_t hash)
 		unsigned long long none = 0;
 
 		if (atomic_compare_exchange_strong(
-			&set[i], &none, count_word(hash, q.slot) | 1))
+			&set[i], &none, count_word(hash) | 1))
 			return true;
 	}
 	atomic_fetch_sub(hosts, 1);
@@ -277,20 +274,11 @@ quota_leave(const struct addr *client)
 void
 quota_forget(size_t slot)
 {
-	atomic_uint *hosts = &q.share->slots[slot].hosts;
+	struct share_slot *s = &q.share->slots[slot];
 
-	if (atomic_load(hosts) == 0)
-		return;
-	for (size_t set = 0; set < QUOTA_SETS; set++)
-		for (size_t i = 0; i < QUOTA_WAYS; i++) {
-			atomic_ullong *word = &q.share->counts[set][i];
-			uint64_t found = atomic_load(word);
-
-			if (found != 0 &&
-			    (found >> COUNT_BITS & SLOT_MASK) == slot)
-				atomic_store(word, 0);
-		}
-	atomic_store(hosts, 0);
+	/* Even if none were counted: a worker may have lied about that. */
+	atomic_store(&s->hosts, 0);
+	sys_share_clear(s->counts, sizeof(s->counts));
 }
 
 /* Debts. */
@@ -317,7 +305,8 @@ debt_at(int64_t paid, int64_t now, const struct rate *rate)
 static struct share_debt *
 debt_find(uint64_t key)
 {
-	struct share_debt *set = q.share->debts[key & (QUOTA_DEBT_SETS - 1)];
+	struct share_debt *set =
+	    q.share->common.debts[key & (QUOTA_DEBT_SETS - 1)];
 
 	for (int i = 0; i < QUOTA_WAYS; i++)
 		if (atomic_load(&set[i].key) == key)
@@ -334,7 +323,8 @@ debt_find(uint64_t key)
 static struct share_debt *
 debt_take(uint64_t key)
 {
-	struct share_debt *set = q.share->debts[key & (QUOTA_DEBT_SETS - 1)];
+	struct share_debt *set =
+	    q.share->common.debts[key & (QUOTA_DEBT_SETS - 1)];
 	struct share_debt *debt = debt_find(key), *first = set;
 
 	if (debt != NULL)

@@ -109,6 +109,21 @@ old_children_gone() {
 	done
 }
 
+@test "privileges: of the shared memory each child can write its own part alone" {
+	local pid maps
+
+	need_proc
+	[ "$(uname)" = Linux ] || skip "looks at /proc/PID/maps"
+	adit_start "Workers 2" 'ControlSocket "'"$DIR"'/control"'
+	for pid in $(child_pids); do
+		maps=$(grep -c 'rw-s .*memfd:adit' "/proc/$pid/maps") || true
+		case $(tr '\0' ' ' <"/proc/$pid/cmdline") in
+		*worker*) [ "$maps" = 2 ] ;;
+		*) [ "$maps" = 0 ] ;;
+		esac
+	done
+}
+
 @test "privileges: adit runs as root only with User root" {
 	need_proc
 	adit_start "User root"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: policy/quota.c base/addr.c base/local.c base/secret.c ipc/share.c */
+/* LINK: policy/quota.c base/addr.c base/local.c base/secret.c base/program.c base/sys.c ipc/share.c */
 /*
  * Tests what is counted for one address, with a clock of the test, and with one
  * process that plays several workers in turn.
@@ -22,6 +22,7 @@ enum {
 
 static int64_t now = 1000;
 static struct share share;
+static const unsigned char key[SECRET_KEY_SIZE] = "the same always";
 static unsigned max_clients, max_rate;
 static struct netblock block = { 32, 64 };
 static unsigned seed = 1;
@@ -30,13 +31,6 @@ int64_t
 clock_now(void)
 {
 	return now;
-}
-
-int
-sys_random(void *to, size_t len)
-{
-	memset(to, 0x5a, len);
-	return 0;
 }
 
 /* Numbers that are the same in each run. */
@@ -87,13 +81,16 @@ leaves(struct addr a)
 static bool
 is_empty(void)
 {
-	for (size_t i = 0; i < SLOTS_MAX; i++)
-		if (atomic_load(&share.slots[i].hosts) != 0)
+	for (size_t slot = 0; slot < SLOTS_MAX; slot++) {
+		struct share_slot *s = &share.slots[slot];
+
+		if (atomic_load(&s->hosts) != 0)
 			return false;
-	for (size_t i = 0; i < QUOTA_SETS; i++)
-		for (size_t j = 0; j < QUOTA_WAYS; j++)
-			if (atomic_load(&share.counts[i][j]) != 0)
-				return false;
+		for (size_t i = 0; i < QUOTA_SETS && slot < WORKERS; i++)
+			for (size_t j = 0; j < QUOTA_WAYS; j++)
+				if (atomic_load(&s->counts[i][j]) != 0)
+					return false;
+	}
 	return true;
 }
 
@@ -376,25 +373,27 @@ try_rubbish(void)
 		for (size_t i = 0; i < QUOTA_DEBT_SETS; i++)
 			for (size_t j = 0; j < QUOTA_WAYS; j++)
 				atomic_store(
-				    &share.debts[i][j].paid, values[v]);
+				    &share.common.debts[i][j].paid, values[v]);
 		must(waits(QUOTA_FAILURES, 1) <= 61000, "a wait is bounded");
 		quota_charge(QUOTA_FAILURES, &a, 1);
 		quota_charge(QUOTA_FAILURES, &a, -1);
 		now += 66000;
 		must(takes(QUOTA_FAILURES, 1), "and over some day");
 	}
-	memset(&share, 0xff, sizeof(share));
+	memset(share.slots, 0xff, WORKERS * sizeof(*share.slots));
+	memset(&share.common, 0xff, sizeof(share.common));
 	max_clients = 1;
 	become(2);
 	enters(host(1));
 	leaves(host(1));
 	quota_forget(2);
+	must(enters(host(2)), "nothing is left of what a dead worker wrote");
 }
 
 int
 main(void)
 {
-	must(quota_init(&share) == 0, "there is a key");
+	quota_resume(&share, key);
 	try_clients();
 	try_addresses();
 	try_all();

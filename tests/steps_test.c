@@ -824,7 +824,7 @@ world_make(const char *dir, const struct row *row)
 {
 	static struct baton baton;
 	static struct worker_args args;
-	struct share *share = sys_share(sizeof(*share));
+	struct share *share = share_new();
 
 	close(loopback_socket(&closed_port, false));
 	listener = loopback_socket(&server_port, true);
@@ -840,6 +840,7 @@ world_make(const char *dir, const struct row *row)
 	if (args.conf == NULL || share == NULL || quota_init(share) != 0)
 		die("the configuration of a row");
 	atomic_store(&share->nslots, 1);
+	atomic_store(&share->places[0], SLOTS_MAX);
 	atomic_store(&share->slots[0].serial, 41);
 	quota_begin(0, &args.conf->per_host);
 	if (life_init(&args) != 0 || loop_init(args.max_conns) != 0 ||

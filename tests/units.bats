@@ -77,6 +77,11 @@ driver() {
 	[ "$status" = 0 ]
 }
 
+@test "units: a worker cannot write what other workers count" {
+	driver share_test
+	"$DRIVER"
+}
+
 @test "units: whatever one worker sends to the desk, the others get their answers" {
 	driver desk_test
 	"$DRIVER"
