@@ -1303,6 +1303,26 @@ web() {
 	cmp "$DIR/www/big" "$DIR/got"
 }
 
+@test "forward: apt gets all its files from a mirror that is far away over one connection" {
+	local apt=/usr/lib/apt/apt-helper at files=() i
+
+	need_command python3
+	[ -x "$apt" ] || skip "needs apt"
+	start
+	python3 "$BATS_TEST_DIRNAME/mirror.py" >"$DIR/mirror" 2>&1 3>&- &
+	own_pid $!
+	wait_for grep -q '^port' "$DIR/mirror"
+	at=127.0.0.1:$(sed -n 's/^port //p' "$DIR/mirror")
+	for i in {1..8}; do
+		files+=("http://$at/$i" "$DIR/$i" '')
+	done
+	"$apt" -o "Acquire::http::Proxy=http://127.0.0.1:$PORT" \
+	    -o APT::Sandbox::User= download-file "${files[@]}" </dev/null
+	[ "$(cat "$DIR"/[1-8])" = "$(printf 'hello%.0s' {1..8})" ]
+	[ "$(grep -c '^request' "$DIR/mirror")" = 8 ]
+	[ "$(grep -c '^connection' "$DIR/mirror")" = 1 ]
+}
+
 @test "forward: git clones over http" {
 	need_command git
 	start
