@@ -25,7 +25,7 @@
 #include "share.h"
 #include "sys.h"
 
-enum { LEAVING_MAX = 8 /* clients that are about to leave, of one worker */ };
+enum { LEAVING_MAX = 2 /* clients that are about to leave, of one worker */ };
 
 /* The number of the holder is at the place of the generation's first worker. */
 static atomic_uint *
