@@ -54,11 +54,19 @@ enum {
 	PAUSE_TIME = 100,  /* ms a listener rests when all is full */
 	ACCEPTS_MAX = 8,   /* in one turn of the loop */
 	EXPIRE_MAX = 256,  /* deadlines in one turn of the loop */
+	CALM_TURNS = 64,   /* of the loop, after which no client is expected */
 	LOG_FDS = 1 + RECORD_LOGS_MAX, /* that come with ORDER_LOGS */
 	ASIDE_TIME = 2,                /* ms after the end of a connection */
 	TELL_TIME = 100,               /* ms until the master is told again */
 	SAY_TIME = 2000, /* ms for a reader of sessions to go on */
 	BATCHES_MAX = 4  /* of sessions that are written in one turn */
+};
+
+/* Where the listeners are watched. */
+enum listening {
+	LISTEN_NOT,
+	LISTEN_BUSY, /* in the poll set */
+	LISTEN_CALM  /* in the lot: no client has come for a while */
 };
 
 /* What the descriptors are for that belong to no connection. */
@@ -74,9 +82,11 @@ enum own {
 static struct {
 	const struct worker_args *args;
 	int slots[OWN_LISTENER + LISTEN_MAX];
-	uint64_t open;        /* a bit for each listener that is not closed */
-	uint64_t ready;       /* those on which clients wait */
-	bool listening;       /* they are in the poll set */
+	short parked[OWN_LISTENER + LISTEN_MAX]; /* events, or -1: not there */
+	uint64_t open;  /* a bit for each listener that is not closed */
+	uint64_t ready; /* those on which clients wait */
+	enum listening listening;
+	unsigned calm;        /* turns without a connection in the poll set */
 	bool full;            /* there was no room at the last accept */
 	int64_t paused_until; /* when to listen again, or 0 */
 	size_t paused_count;  /* how many connections it had then */
@@ -98,12 +108,45 @@ static struct {
 	int64_t sessions_until; /* ms: when that is given up */
 } w;
 
+/* The descriptors of the worker itself. */
+
+/* No longer watches a descriptor. */
 static void
-worker_watch(unsigned which, int fd, short events)
+own_leave(unsigned which, int fd)
 {
-	w.slots[which] = -1;
-	if (fd >= 0 && watch_add(fd, events, NULL, which, &w.slots[which]) != 0)
+	watch_remove(&w.slots[which]);
+	if (w.parked[which] >= 0)
+		lot_own(fd, w.parked[which], -1, which);
+	w.parked[which] = -1;
+}
+
+static bool
+own_is_watched(unsigned which)
+{
+	return w.slots[which] >= 0 || w.parked[which] >= 0;
+}
+
+/* Watches a descriptor in the poll set. */
+static void
+own_poll(unsigned which, int fd, short events)
+{
+	if (w.slots[which] >= 0)
+		watch_set(w.slots[which], events);
+	else if (watch_add(fd, events, NULL, which, &w.slots[which]) != 0)
 		assert(0 && "the poll set has room for the worker's own");
+}
+
+/* Watches one that rarely has an event, in the lot where that can be. */
+static void
+own_park(unsigned which, int fd, short events)
+{
+	if (w.parked[which] == events)
+		return;
+	if (w.slots[which] < 0 &&
+	    lot_own(fd, w.parked[which], events, which) == 0)
+		w.parked[which] = events;
+	else
+		own_poll(which, fd, events);
 }
 
 /* Which clients are counted, over all workers. */
@@ -178,19 +221,38 @@ staying(void)
 	return baton_staying(w.args->baton, w.args->index);
 }
 
-/* Puts the listeners into the poll set, or takes them out. */
+/* Watches the listeners, or not. */
 static void
-listen_watch(bool on)
+listen_watch(enum listening listening)
 {
-	if (on == w.listening)
+	if (listening == w.listening)
 		return;
-	w.listening = on;
-	for (unsigned i = 0; i < w.args->nlisteners; i++)
-		if (!on)
-			watch_remove(&w.slots[OWN_LISTENER + i]);
-		else if (w.open >> i & 1)
-			worker_watch(
-			    OWN_LISTENER + i, w.args->listeners[i], POLLIN);
+	w.listening = listening;
+	for (unsigned i = 0; i < w.args->nlisteners; i++) {
+		unsigned which = OWN_LISTENER + i;
+		int fd = w.args->listeners[i];
+
+		if (!(w.open >> i & 1))
+			continue;
+		own_leave(which, fd);
+		if (listening == LISTEN_BUSY)
+			own_poll(which, fd, POLLIN);
+		else if (listening == LISTEN_CALM)
+			own_park(which, fd, POLLIN);
+	}
+}
+
+/*
+ * How to listen.  With nothing but the lot in the poll set, a turn of the loop
+ * takes one system call less.
+ */
+static enum listening
+listen_how(void)
+{
+	if (w.paused_until != 0 || (!w.draining && !has_baton()))
+		return LISTEN_NOT;
+	w.calm = watch_tunnels() > 0 ? 0 : w.calm + 1;
+	return w.calm < CALM_TURNS ? LISTEN_BUSY : LISTEN_CALM;
 }
 
 /* Listens or not, as the baton says, and publishes what this worker does. */
@@ -204,7 +266,7 @@ listen_update(void)
 	else if (w.paused_until != 0)
 		state = SLOT_RESTS;
 	baton_state(w.args->baton, w.args->index, state);
-	listen_watch(w.paused_until == 0 && (w.draining || has_baton()));
+	listen_watch(listen_how());
 }
 
 /* Passes the baton to another worker that can take clients, if any can. */
@@ -370,7 +432,7 @@ accept_one(size_t i)
 static void
 listener_close(size_t i)
 {
-	watch_remove(&w.slots[OWN_LISTENER + i]);
+	own_leave(OWN_LISTENER + (unsigned)i, w.args->listeners[i]);
 	close(w.args->listeners[i]);
 	w.open &= ~(UINT64_C(1) << i);
 	w.abandoned &= ~(UINT64_C(1) << i);
@@ -496,7 +558,7 @@ listen_aside(void)
 	uint32_t holder = baton_holder(b);
 	unsigned mine, load;
 
-	if (w.draining || w.listening || w.paused_until != 0 ||
+	if (w.draining || w.listening != LISTEN_NOT || w.paused_until != 0 ||
 	    clock_now() - conn_ended_at() > ASIDE_TIME ||
 	    holder >= b->nworkers || !baton_uses(b, w.args->index))
 		return;
@@ -647,7 +709,7 @@ sessions_begin(int fd, const struct order_message *order)
 	w.ending = order->judge ? END_JUDGED : END_KILLED;
 	w.sessions_until = clock_now() + SAY_TIME;
 	conn_show_begin();
-	worker_watch(OWN_SESSIONS, fd, POLLIN | POLLOUT);
+	own_poll(OWN_SESSIONS, fd, POLLIN | POLLOUT);
 }
 
 /* Writes a part of the table, and at its end a byte. */
@@ -723,9 +785,10 @@ dismiss_desks(void)
 		return;
 	w.dismissed = true;
 	for (unsigned desk = 0; desk < HELPER_KINDS; desk++) {
-		watch_remove(&w.slots[OWN_DESKS + desk]);
-		if (w.args->desks[desk] >= 0)
-			close(w.args->desks[desk]);
+		if (w.args->desks[desk] < 0)
+			continue;
+		own_leave(OWN_DESKS + desk, w.args->desks[desk]);
+		close(w.args->desks[desk]);
 	}
 }
 
@@ -740,7 +803,7 @@ desk_event(enum helper_kind desk, short revents)
 			ask_send((enum queue)queue);
 	/* If a desk dies while its generation drains, there is no new one. */
 	if (revents & (POLLHUP | POLLERR))
-		watch_remove(&w.slots[OWN_DESKS + desk]);
+		own_leave(OWN_DESKS + desk, w.args->desks[desk]);
 }
 
 /* Watches for room at the desks, if a connection waits for that. */
@@ -753,8 +816,9 @@ desks_watch(void)
 		if (ask_waiting((enum queue)queue))
 			events[queue_desk((enum queue)queue)] |= POLLOUT;
 	for (unsigned desk = 0; desk < HELPER_KINDS; desk++)
-		if (w.slots[OWN_DESKS + desk] >= 0)
-			watch_set(w.slots[OWN_DESKS + desk], events[desk]);
+		if (own_is_watched(OWN_DESKS + desk))
+			own_park(OWN_DESKS + desk, w.args->desks[desk],
+			    events[desk]);
 }
 
 /* The loop. */
@@ -782,6 +846,7 @@ worker_sleep_time(void)
 	int64_t until = deadline_next();
 
 	until = clock_earlier(until, parking_look_at());
+	until = clock_earlier(until, pipe_rest_at());
 	until = clock_earlier(until, namecache_tidy_at());
 	until = clock_earlier(until, authcache_tidy_at());
 	until = clock_earlier(until, log_due());
@@ -798,28 +863,46 @@ worker_sleep_time(void)
 	return clock_sleep(until, clock_now());
 }
 
-/* One turn: sleeps, then does what can be done without waiting. */
+/* Handles an event at a descriptor of a connection, or of the worker itself. */
 static void
-worker_turn(void)
+turn_event(struct tunnel *t, unsigned which, short revents)
+{
+	if (t == NULL)
+		worker_event(which, revents);
+	else
+		life_event(t, which, revents);
+}
+
+/*
+ * Handles the events in the lot and in the poll set.  The lot comes first: what
+ * it has reported of a connection is outdated once that has been replaced.
+ */
+static void
+turn_events(void)
 {
 	struct tunnel *t;
 	unsigned which;
 	short revents;
 
-	desks_watch();
-	watch_poll(worker_sleep_time());
-	/* The lot first: it may hold one side of a tunnel that is busy. */
 	if (lot_fd() < 0 || watch_take((size_t)w.slots[OWN_LOT], &t, &which))
-		parking_wake();
+		while (lot_next(&t, &which, &revents))
+			turn_event(t, which, revents);
 	for (size_t i = watch_count(); i-- > 0;) {
 		revents = watch_take(i, &t, &which);
-		if (revents == 0)
-			continue;
-		if (t == NULL)
-			worker_event(which, revents);
-		else
-			life_event(t, which, revents);
+		if (revents != 0)
+			turn_event(t, which, revents);
 	}
+}
+
+/* One turn: sleeps, then does what can be done without waiting. */
+static void
+worker_turn(void)
+{
+	struct tunnel *t;
+
+	desks_watch();
+	watch_poll(worker_sleep_time());
+	turn_events();
 	/* What is left is due at once in the next turn. */
 	for (int i = 0; i < EXPIRE_MAX && (t = deadline_due()) != NULL; i++)
 		life_expire(t);
@@ -833,6 +916,7 @@ worker_turn(void)
 	listen_update();
 	stats_turn(upstream_down(&w.args->conf->upstreams));
 	parking_look();
+	pipe_rest();
 	life_tidy();
 	namecache_tidy();
 	authcache_tidy(clock_now());
@@ -841,6 +925,26 @@ worker_turn(void)
 		sessions_end();
 	if (log_due() >= 0 && log_due() <= clock_now())
 		log_flush();
+}
+
+/* Watches what a worker waits for from the beginning. */
+static void
+own_init(void)
+{
+	const struct worker_args *args = w.args;
+
+	for (unsigned i = 0; i < OWN_LISTENER + args->nlisteners; i++)
+		w.slots[i] = w.parked[i] = -1;
+	if (lot_fd() >= 0)
+		own_poll(OWN_LOT, lot_fd(), POLLIN);
+	own_park(OWN_MASTER, args->master, POLLIN);
+	for (unsigned desk = 0; desk < HELPER_KINDS; desk++)
+		if (args->desks[desk] >= 0)
+			own_park(OWN_DESKS + desk, args->desks[desk], POLLIN);
+	own_park(OWN_BELL, args->baton->bells[args->index][0], POLLIN);
+	w.sessions = -1;
+	for (unsigned i = 0; i < args->nlisteners; i++)
+		w.open |= UINT64_C(1) << i;
 }
 
 /*
@@ -862,16 +966,7 @@ worker_run(const struct worker_args *args)
 		log_line(LOG_LEVEL_CRITICAL, "Worker: %s", strerror(errno));
 		_exit(STATUS_SYSTEM);
 	}
-	worker_watch(OWN_MASTER, args->master, POLLIN);
-	for (unsigned desk = 0; desk < HELPER_KINDS; desk++)
-		worker_watch(OWN_DESKS + desk, args->desks[desk], POLLIN);
-	worker_watch(OWN_LOT, lot_fd(), POLLIN);
-	w.sessions = w.slots[OWN_SESSIONS] = -1;
-	worker_watch(OWN_BELL, args->baton->bells[args->index][0], POLLIN);
-	for (unsigned i = 0; i < args->nlisteners; i++) {
-		worker_watch(OWN_LISTENER + i, -1, 0);
-		w.open |= UINT64_C(1) << i;
-	}
+	own_init();
 	log_detach();
 	log_batch();
 	listen_update();

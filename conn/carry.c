@@ -32,7 +32,10 @@
 #include "tunnel.h"
 #include "vet.h"
 
-enum { WASTE_SIZE = 16384 /* bytes to throw away at once */ };
+enum {
+	WASTE_SIZE = 16384, /* bytes to throw away at once */
+	QUIET_TIME = 500    /* ms without traffic: then reads are small again */
+};
 
 /* Returns the state that follows from the outcome of a relay call. */
 static enum conn_state
@@ -208,17 +211,19 @@ carry_enter(struct conn *c)
 enum conn_state
 carry_event(struct conn *c, enum side side, short revents)
 {
+	enum relay_state state;
 	enum side lost;
-	enum relay_state state = relay_ready(&c->tunnel, side, revents, &lost);
 
+	if (clock_now() - c->tunnel.active >= QUIET_TIME)
+		relay_quiet(&c->tunnel);
 	parking_busy(&c->tunnel);
+	state = relay_ready(&c->tunnel, side, revents, &lost);
 	return relayed(c, state, lost);
 }
 
 /*
  * Handles a deadline of a tunnel: a timeout, the next line in the access logs,
- * or the end of a pause that RateLimit made.  After a pause the tunnel must be polled again: the lot may
- * not report bytes that were there before.
+ * or the end of a pause that RateLimit made.
  */
 enum conn_state
 carry_expire(struct conn *c)
@@ -229,8 +234,6 @@ carry_expire(struct conn *c)
 		return conn_end(c, END_LIFETIME);
 	if (conn_is_reported(c))
 		conn_report(c, RECORD_OPEN);
-	if (conn_has_rate())
-		parking_leave(&c->tunnel);
 	return CONN_RELAY;
 }
 
@@ -241,8 +244,7 @@ carry_flush(struct conn *c, short revents)
 	enum side lost = c->lost, heir = lost == CLIENT ? SERVER : CLIENT;
 	enum side gone;
 
-	/* A pipe may be given back here; parking_look() tends idle ones. */
-	parking_busy(&c->tunnel);
+	c->tunnel.active = clock_now();
 	/* Both directions may have ended before all is acknowledged. */
 	if (revents & POLLHUP)
 		c->tunnel.end[heir].hung_up = true;

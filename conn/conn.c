@@ -60,6 +60,7 @@ enum {
 	LINGER_TIME = 2000,  /* ms for a client to close after a reply */
 	REPLY_TIME = 30000,  /* ms for it to read a long reply and close */
 	FLUSH_TIME = 5000,   /* ms for a side to read what is left for it */
+	PROBE_TIME = 100,    /* ms without traffic after one side has ended */
 	FLUSH_CHECK = 20     /* ms until it is first checked whether it has */
 };
 
@@ -315,6 +316,14 @@ conn_keeps(const struct conn *c)
 	return c->kept != NULL && !has_server(c->state);
 }
 
+/* No longer watches an end, whose descriptor is closed at once. */
+static void
+end_unwatch(struct tunnel *t, enum side side)
+{
+	lot_forget(t, side);
+	watch_remove(&t->end[side].slot);
+}
+
 /* Closes the socket to the server, if there is one. */
 void
 conn_server_close(struct conn *c)
@@ -325,7 +334,7 @@ conn_server_close(struct conn *c)
 		socket_linger(server->fd, true);
 	free(c->kept);
 	c->kept = NULL;
-	watch_remove(&server->slot);
+	end_unwatch(&c->tunnel, SERVER);
 	if (server->fd >= 0)
 		close(server->fd);
 	*server = (struct end){ .fd = -1, .slot = -1 };
@@ -353,10 +362,7 @@ conn_record(struct conn *c, enum ending ending)
 	c->recorded = true;
 }
 
-/*
- * Writes the line of a tunnel that is open, and sets the time of the next one.
- * That may be for a parked tunnel, which stays parked.
- */
+/* Writes the line of a tunnel that is open, and sets the time of the next. */
 void
 conn_report(struct conn *c, enum record_event event)
 {
@@ -451,15 +457,18 @@ spare_count(const struct conn *c, int n)
 		k.spares[spare] += (size_t)n;
 }
 
-/*
- * A connection has become quiet.  If one side has ended, the other may go on
- * for long, but a dead one must be noticed soon.
- */
-void
-conn_quiet(struct conn *c)
+/* When both peers of a connection must be asked if they are there. */
+static int64_t
+probe_at(const struct conn *c)
 {
-	if (!c->half || c->probed)
-		return;
+	return c->half && !c->probed ? c->tunnel.active + PROBE_TIME
+				     : INT64_MAX;
+}
+
+/* After one side has ended, the other may go on for long, but not if dead. */
+static void
+conn_probe(struct conn *c)
+{
 	c->probed = true;
 	for (enum side side = CLIENT; side <= SERVER; side++)
 		if (c->tunnel.end[side].fd >= 0)
@@ -493,18 +502,14 @@ conn_leave(struct conn *c)
 			forward_free(c->exchange);
 			c->exchange = NULL;
 		}
-		lot_leave(&c->tunnel);
 		break;
 	case CONN_RELAY:
 		stats_tunnels(-1);
 		stats_took(SPAN_TUNNEL, clock_now() - c->since);
-		lot_leave(&c->tunnel);
-		break;
-	case CONN_IDLE:
-		lot_leave(&c->tunnel);
 		break;
 	case CONN_REQUEST:
 	case CONN_NAME:
+	case CONN_IDLE:
 	case CONN_HELLO:
 	case CONN_GREETED:
 	case CONN_FLUSH:
@@ -524,7 +529,7 @@ ends_close(struct conn *c, bool reset)
 	for (enum side side = CLIENT; side <= SERVER; side++) {
 		struct end *end = &c->tunnel.end[side];
 
-		watch_remove(&end->slot);
+		end_unwatch(&c->tunnel, side);
 		if (end->fd < 0)
 			continue;
 		if (reset != end->resets)
@@ -718,7 +723,7 @@ user_deadline(const struct conn *c)
 static int64_t
 traffic_deadline(const struct conn *c)
 {
-	int64_t when = c->tunnel.active + quiet_time(c);
+	int64_t when = earliest(c->tunnel.active + quiet_time(c), probe_at(c));
 
 	if (c->state == CONN_RELAY && k.conf->tunnel_timeout != 0)
 		when = earliest(
@@ -832,9 +837,41 @@ conn_events(const struct conn *c, enum side side)
 	return c->setup != NULL && c->setup->deaf ? 0 : POLLIN;
 }
 
+/* Whether a connection is served from the lot, and not only parked there. */
+bool
+conn_settles(const struct conn *c)
+{
+	return c->state == CONN_RELAY && lot_fd() >= 0;
+}
+
+/*
+ * Watches an end.  One that is in the lot stays there if nothing changes: to
+ * change it there takes a system call.
+ */
+static void
+end_watch(struct conn *c, enum side side)
+{
+	struct end *end = &c->tunnel.end[side];
+	int events = conn_events(c, side);
+
+	if (events == end->events &&
+	    (end->enrolled ? conn_settles(c) : end->slot >= 0))
+		return;
+	lot_leave(&c->tunnel, side);
+	end->events = (short)events;
+	end->seen = false;
+	if (events < 0)
+		watch_remove(&end->slot);
+	else if (end->slot >= 0)
+		watch_set(end->slot, (short)events);
+	else if (watch_add(end->fd, (short)events, &c->tunnel, (unsigned)side,
+		     &end->slot) != 0)
+		assert(0 && "the poll set has room for all");
+}
+
 /*
  * Sets what a connection waits for in its state: its deadline, and the events
- * of both ends in the poll set.  A parked connection stays parked.
+ * of both ends.
  */
 void
 conn_watch(struct conn *c)
@@ -846,25 +883,16 @@ conn_watch(struct conn *c)
 		spare_count(c, 1);
 		c->tunnel.deadline = 0;
 	}
+	if (clock_now() >= probe_at(c))
+		conn_probe(c);
 	if (!deadline_stands(c)) {
 		when = conn_deadline(c);
 		if (c->setup != NULL && c->setup->left_at != 0)
 			when = earliest(when, c->setup->left_at);
 		deadline_set(&c->tunnel, when);
 	}
-	for (enum side side = CLIENT; side <= SERVER && !c->tunnel.parked;
-	     side++) {
-		struct end *end = &c->tunnel.end[side];
-		int events = conn_events(c, side);
-
-		if (events < 0)
-			watch_remove(&end->slot);
-		else if (end->slot >= 0)
-			watch_set(end->slot, (short)events);
-		else if (watch_add(end->fd, (short)events, &c->tunnel,
-			     (unsigned)side, &end->slot) != 0)
-			assert(0 && "the poll set has room for all");
-	}
+	end_watch(c, CLIENT);
+	end_watch(c, SERVER);
 }
 
 /* What a step may end with. */

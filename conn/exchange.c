@@ -246,7 +246,6 @@ exchange_expire(struct conn *c)
 {
 	if (conn_is_idle(c))
 		return exchange_silent(c);
-	parking_leave(&c->tunnel);
 	return CONN_FORWARD;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Moves connections that are quiet from the poll set to the lot, and those that
- * wake back.  While all tunnels are parked, this costs nothing.
+ * Moves connections that stay from the poll set to the lot.  A tunnel is served
+ * from there for the rest of its life.  A plain connection, and with LOT=poll
+ * any, is there only while it is quiet: conn_watch() takes it out.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -14,75 +15,49 @@
 #include "loop.h"
 #include "lot.h"
 #include "parking.h"
-#include "pipe.h"
-#include "relay.h"
 #include "tunnel.h"
 
 enum {
-	PARK_AFTER = 20, /* ms without traffic until a tunnel is parked */
-	PARK_TURNS = 16  /* turns of the loop after which it is, too */
+	LOOK_TIME = 20, /* ms between two looks */
+	LOOK_TURNS = 16 /* turns of the loop after which the next one comes */
 };
 
 static struct {
-	int64_t look_at; /* ms: when to look for quiet tunnels, or -1 */
-	uint32_t turn;   /* turns of the loop so far; it may wrap */
-	uint32_t looked; /* the turn of the last look */
+	int64_t look_at; /* ms: when to look at the poll set, or -1 */
+	unsigned turns;  /* of the loop since the last look */
 } p = { .look_at = -1 };
 
-/* Sets a time to look for quiet connections, if none is set. */
+/* Whether a tunnel stays in the lot, whatever happens to it. */
+static bool
+is_settled(const struct tunnel *t)
+{
+	return lot_fd() >= 0 && t->end[CLIENT].enrolled &&
+	    t->end[SERVER].enrolled;
+}
+
+/* Sets a time to look at the poll set, if none is set. */
 static void
 look_soon(void)
 {
 	if (p.look_at < 0)
-		p.look_at = clock_now() + PARK_AFTER;
+		p.look_at = clock_now() + LOOK_TIME;
 }
 
-/* Notes that a connection has traffic: it is not parked for a while. */
+/*
+ * Notes that a connection has traffic.  If it goes to the lot only when it is
+ * quiet, that is not soon.
+ */
 void
 parking_busy(struct tunnel *t)
 {
 	t->active = clock_now();
-	t->turn = p.turn;
-	look_soon();
+	if (!conn_settles(conn_of(t)))
+		t->end[CLIENT].seen = t->end[SERVER].seen = false;
+	if (!is_settled(t))
+		look_soon();
 }
 
-/* Takes a connection out of the lot; it is polled until it is quiet again. */
-void
-parking_leave(struct tunnel *t)
-{
-	lot_leave(t);
-	look_soon();
-}
-
-/* Puts connections that woke into the poll set, which reports their events. */
-void
-parking_wake(void)
-{
-	struct tunnel *woken[WOKEN_MAX];
-	size_t n = lot_woken(woken, WOKEN_MAX);
-
-	for (size_t i = 0; i < n; i++) {
-		parking_busy(woken[i]);
-		conn_watch(conn_of(woken[i]));
-	}
-}
-
-static void
-park(struct conn *c)
-{
-	const int events[2] = { conn_events(c, CLIENT),
-		conn_events(c, SERVER) };
-
-	if (lot_park(&c->tunnel, events) != 0)
-		return;
-	conn_quiet(c);
-	if (clock_now() - c->tunnel.active >= PARK_AFTER)
-		relay_quiet(&c->tunnel);
-	watch_remove(&c->tunnel.end[CLIENT].slot);
-	watch_remove(&c->tunnel.end[SERVER].slot);
-}
-
-/* Whether a connection is in a state that may last long without traffic. */
+/* Whether a connection is in a state that may last long. */
 static bool
 is_parkable(const struct conn *c)
 {
@@ -90,45 +65,42 @@ is_parkable(const struct conn *c)
 	    c->state == CONN_IDLE;
 }
 
-/*
- * Whether it is cheaper to park a tunnel than to poll it in each turn.  A lot
- * without a descriptor must be searched for woken tunnels, so there only the
- * time counts, not the turns.
- */
-static bool
-is_quiet(const struct conn *c)
+static void
+park(struct conn *c, enum side side)
 {
-	return clock_now() - c->tunnel.active >= PARK_AFTER ||
-	    (lot_fd() >= 0 && p.turn - c->tunnel.turn >= PARK_TURNS);
+	if (lot_add(&c->tunnel, side) == 0)
+		watch_remove(&c->tunnel.end[side].slot);
 }
 
 /*
- * Parks the connections in the poll set that are quiet, if it is time to look
- * for them.  Must be called once in each turn of the loop.
+ * Moves the ends that the last look has seen already, if it is time to look.
+ * Must be called once in each turn of the loop.  A lot without a descriptor must
+ * be searched for events, so there only the time counts, not the turns.
  */
 void
 parking_look(void)
 {
-	bool busy = false;
+	bool left = false;
+	unsigned which;
 
-	p.turn++;
+	if (watch_grown())
+		look_soon();
 	if (p.look_at < 0 ||
-	    (clock_now() < p.look_at && p.turn - p.looked < PARK_TURNS))
+	    (clock_now() < p.look_at &&
+		(lot_fd() < 0 || ++p.turns < LOOK_TURNS)))
 		return;
-	p.looked = p.turn;
+	p.turns = 0;
 	for (size_t i = watch_count(); i-- > 0;) {
-		struct conn *c = conn_of(watch_tunnel(i));
+		struct conn *c = conn_of(watch_tunnel(i, &which));
 
 		if (c == NULL || !is_parkable(c))
 			continue;
-		if (is_quiet(c))
-			park(c);
+		if (c->tunnel.end[which].seen)
+			park(c, (enum side)which);
 		else
-			busy = true;
+			c->tunnel.end[which].seen = left = true;
 	}
-	p.look_at = busy ? clock_now() + PARK_AFTER / 2 : -1;
-	if (!busy)
-		pipe_rest();
+	p.look_at = left ? clock_now() + LOOK_TIME : -1;
 }
 
 /* Returns when parking_look() must be called, in ms of clock_ms(), or -1. */

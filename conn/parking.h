@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Moves quiet connections from the poll set to the lot, and back. */
+/* Moves connections that stay from the poll set to the lot. */
 #ifndef PARKING_H
 #define PARKING_H
 
@@ -8,8 +8,6 @@
 struct tunnel;
 
 void parking_busy(struct tunnel *);
-void parking_leave(struct tunnel *);
-void parking_wake(void);
 void parking_look(void);
 int64_t parking_look_at(void);
 

@@ -37,7 +37,8 @@ struct watch {
 
 static struct pollfd *set;
 static struct watch *watches;
-static size_t nset, set_size;
+static size_t nset, set_size, nown;
+static bool grown;
 static uint32_t turn; /* how often poll() was called; it may wrap */
 
 static struct tunnel **heap; /* from 1 on; the earliest alarm is at 1 */
@@ -81,6 +82,8 @@ watch_add(int fd, short events, struct tunnel *t, unsigned which, int *slot)
 	set[nset] = (struct pollfd){ .fd = fd, .events = events };
 	watches[nset] = (struct watch){ t, slot, which, turn };
 	*slot = (int)nset++;
+	nown += t == NULL;
+	grown |= t != NULL;
 	return 0;
 }
 
@@ -104,6 +107,7 @@ watch_remove(int *slot)
 		return;
 	assert(at < nset && watches[at].slot == slot);
 	nset--;
+	nown -= watches[at].tunnel == NULL;
 	set[at] = set[nset];
 	watches[at] = watches[nset];
 	*watches[at].slot = (int)at;
@@ -115,6 +119,23 @@ size_t
 watch_count(void)
 {
 	return nset;
+}
+
+/* Returns whether one of a connection was added since the last call. */
+bool
+watch_grown(void)
+{
+	bool was = grown;
+
+	grown = false;
+	return was;
+}
+
+/* Returns how many of them are not the worker's own. */
+size_t
+watch_tunnels(void)
+{
+	return nset - nown;
 }
 
 /*
@@ -170,13 +191,16 @@ watch_take(size_t at, struct tunnel **tunnel, unsigned *which)
 }
 
 /*
- * Returns the tunnel of the descriptor at a place; NULL for one of the worker
- * itself, or if the place is empty.
+ * Returns the tunnel of the descriptor at a place, and stores which; NULL for
+ * one of the worker itself, or if the place is empty.
  */
 struct tunnel *
-watch_tunnel(size_t at)
+watch_tunnel(size_t at, unsigned *which)
 {
-	return at < nset ? watches[at].tunnel : NULL;
+	if (at >= nset)
+		return NULL;
+	*which = watches[at].which;
+	return watches[at].tunnel;
 }
 
 static void

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The parking lot: where quiet tunnels wait, so that the poll set of a worker
- * holds only the busy ones.  On Linux the lot is an epoll descriptor and on the
- * BSDs a kqueue, and that descriptor is in the poll set.  Elsewhere, and with
- * LOT=poll, the parked descriptors are polled as well, which may take only
- * about a fifth of the time.  The lot never reads, writes or closes a
- * descriptor.
+ * The lot: what is watched outside the poll set of a worker.  On Linux it is an
+ * epoll descriptor and on the BSDs a kqueue, and that descriptor is in the poll
+ * set: what is in the lot costs nothing until it has an event.  Elsewhere, and
+ * with LOT=poll, the descriptors in the lot are polled as well, which may take
+ * only about a fifth of the time, so there it is for quiet connections alone.
+ * The lot never reads, writes or closes a descriptor.
  */
 #define _GNU_SOURCE
 
@@ -36,12 +36,169 @@
 #define LOT_IS_POLL
 #endif
 
+enum { EVENTS_MAX = 64 /* of the lot, in one turn of the loop */ };
+
 #ifndef LOT_IS_POLL
 
 static int lot = -1;
+static int nreports; /* that lot_next() has not begun to read, or reads */
 
 /*
- * Returns a descriptor that is readable when a parked tunnel has woken, or -1.
+ * What the kernel reports with an event: the address of a tunnel, with the side
+ * in the bit that is always 0; or which of the worker's own descriptors it is.
+ */
+enum { OWN_TAGS = 4096 /* where no tunnel can be */ };
+
+static void *
+tag_make(const struct tunnel *t, unsigned which)
+{
+	assert(which < OWN_TAGS);
+	return (void *)((uintptr_t)t | which);
+}
+
+#endif
+
+#ifdef LOT_IS_EPOLL
+
+static struct epoll_event reports[EVENTS_MAX];
+
+static int
+lot_open(void)
+{
+	return epoll_create1(0);
+}
+
+/*
+ * Changes the events for which a descriptor is watched; -1: it is not in the
+ * lot.  Errors, and that both directions are closed, are always reported.
+ */
+static int
+lot_change(int fd, int was, int events, void *tag)
+{
+	struct epoll_event ev = { .data.ptr = tag };
+
+	ev.events = (events & POLLIN ? EPOLLIN : 0u) |
+	    (events & POLLOUT ? EPOLLOUT : 0u) |
+	    (events & sys_poll_end() ? EPOLLRDHUP : 0u);
+	return epoll_ctl(lot,
+	    was < 0          ? EPOLL_CTL_ADD
+		: events < 0 ? EPOLL_CTL_DEL
+			     : EPOLL_CTL_MOD,
+	    fd, &ev);
+}
+
+/*
+ * Waits up to timeout ms, or for ever if -1.  Returns how many descriptors have
+ * events, at most EVENTS_MAX, or -1 with errno.
+ */
+static int
+lot_wait(int timeout)
+{
+	return epoll_wait(lot, reports, EVENTS_MAX, timeout);
+}
+
+/* Returns the events of poll(2) in a report, and stores the tag. */
+static short
+report_read(int at, uintptr_t *tag)
+{
+	uint32_t events = reports[at].events;
+
+	*tag = (uintptr_t)reports[at].data.ptr;
+	return (short)((events & EPOLLIN ? POLLIN : 0) |
+	    (events & EPOLLOUT ? POLLOUT : 0) |
+	    (events & EPOLLERR ? POLLERR : 0) |
+	    (events & EPOLLHUP ? POLLHUP : 0) |
+	    (events & EPOLLRDHUP ? sys_poll_end() : 0));
+}
+
+#endif
+
+#ifdef LOT_IS_KQUEUE
+
+static struct kevent reports[EVENTS_MAX];
+
+static int
+lot_open(void)
+{
+	return kqueue();
+}
+
+/*
+ * Changes the events for which a descriptor is watched; -1: it is not in the
+ * lot.  It cannot be watched for errors only (events 0), because kqueue has no
+ * event for a reset alone: then this fails with ENOTSUP.
+ */
+static int
+lot_change(int fd, int was, int events, void *tag)
+{
+	static const struct {
+		int event;
+		short filter;
+	} kinds[] = { { POLLIN, EVFILT_READ }, { POLLOUT, EVFILT_WRITE } };
+	struct kevent change[2];
+	int n = 0;
+
+	if (events == 0) {
+		errno = ENOTSUP;
+		return -1;
+	}
+	for (size_t i = 0; i < 2; i++) {
+		bool before = was >= 0 && was & kinds[i].event;
+		bool after = events >= 0 && events & kinds[i].event;
+
+		if (before == after)
+			continue;
+		EV_SET(&change[n++], (unsigned)fd, kinds[i].filter,
+		    after ? EV_ADD : EV_DELETE, 0, 0, tag);
+	}
+	return kevent(lot, change, n, NULL, 0, NULL);
+}
+
+/*
+ * Waits up to timeout ms, or for ever if -1.  Returns how many events there are,
+ * at most EVENTS_MAX, or -1 with errno.
+ */
+static int
+lot_wait(int timeout)
+{
+	const struct timespec ts = { .tv_sec = timeout / 1000,
+		.tv_nsec = timeout % 1000 * 1000000L };
+
+	return kevent(
+	    lot, NULL, 0, reports, EVENTS_MAX, timeout < 0 ? NULL : &ts);
+}
+
+/*
+ * Returns the event of poll(2) in a report, and stores the tag.  To read or to
+ * write tells of an end of file or an error as well.
+ */
+static short
+report_read(int at, uintptr_t *tag)
+{
+	*tag = (uintptr_t)reports[at].udata;
+	return reports[at].filter == EVFILT_READ ? POLLIN : POLLOUT;
+}
+
+#endif
+
+#ifndef LOT_IS_POLL
+
+/*
+ * Makes the lot for up to max_conns connections, beside a poll set of up to
+ * set_size descriptors.  Returns 0, or -1 with errno.
+ */
+int
+lot_init(size_t max_conns, size_t set_size)
+{
+	(void)max_conns;
+	(void)set_size;
+	lot = lot_open();
+	return lot < 0 ? -1 : 0;
+}
+
+/*
+ * Returns a descriptor that is readable when something in the lot has an event;
+ * or -1 if there is none, because the lot is for quiet connections alone.
  */
 int
 lot_fd(void)
@@ -49,159 +206,91 @@ lot_fd(void)
 	return lot;
 }
 
-/* Calls poll(2) for the set; the lot is watched through lot_fd() in the set. */
+/*
+ * Changes the events of poll(2) for which a descriptor of the worker itself is
+ * watched; -1 before or after: it is not in the lot.  Returns 0, or -1 with
+ * errno: it must be in the poll set.
+ */
+int
+lot_own(int fd, int was, int events, unsigned which)
+{
+	return lot_change(fd, was, events, tag_make(NULL, which));
+}
+
+/*
+ * Puts an end of a tunnel into the lot, for its events.  Errors are reported
+ * too.  Returns 0, or -1 with errno: it is not in the lot.
+ */
+int
+lot_add(struct tunnel *t, enum side side)
+{
+	struct end *end = &t->end[side];
+
+	if (lot_change(end->fd, -1, end->events, tag_make(t, side)) != 0)
+		return -1;
+	end->enrolled = true;
+	return 0;
+}
+
+/* Takes an end out of the lot, if it is there. */
+void
+lot_leave(struct tunnel *t, enum side side)
+{
+	struct end *end = &t->end[side];
+
+	if (end->enrolled)
+		lot_change(end->fd, end->events, -1, NULL);
+	end->enrolled = false;
+}
+
+/*
+ * Takes an end out of the lot whose descriptor is closed at once: the kernel
+ * then does the rest.
+ */
+void
+lot_forget(struct tunnel *t, enum side side)
+{
+	t->end[side].enrolled = false;
+}
+
+/*
+ * Calls poll(2) for the set, in which the lot is.  If nothing else is, it waits
+ * in the lot instead, which saves to ask it afterwards.
+ */
 int
 lot_poll(struct pollfd *set, size_t n, int timeout)
 {
-	return poll(set, (nfds_t)n, timeout);
+	if (n > 1 || set->fd != lot)
+		return poll(set, (nfds_t)n, timeout);
+	nreports = lot_wait(timeout);
+	set->revents = nreports > 0 ? POLLIN : 0;
+	return nreports;
 }
 
 /*
- * Takes a tunnel out of the lot.  Its descriptors stay registered with the
- * kernel.  An event that they still cause is ignored, because the tunnel is not
- * parked, and is not repeated.
+ * Stores the next of the events in the lot, the tunnel, or NULL for the worker
+ * itself, and which of its descriptors it is.  Returns false when there are no
+ * more in this turn of the loop.  An end that has left the lot meanwhile, or is
+ * another one now, has none.
  */
-void
-lot_leave(struct tunnel *t)
+bool
+lot_next(struct tunnel **tunnel, unsigned *which, short *revents)
 {
-	t->parked = false;
-}
+	static int at;
+	uintptr_t tag;
 
-/* Adds a tunnel to the woken ones, unless it has left the lot already. */
-static size_t
-wake(struct tunnel *t, struct tunnel **woken, size_t n)
-{
-	if (!t->parked)
-		return n;
-	t->parked = false;
-	woken[n] = t;
-	return n + 1;
-}
-
-#endif
-
-#ifdef LOT_IS_EPOLL
-
-/*
- * Makes the lot for up to max_conns connections, beside a poll set of up to
- * set_size descriptors.  Returns 0, or -1 with errno.
- */
-int
-lot_init(size_t max_conns, size_t set_size)
-{
-	(void)max_conns;
-	(void)set_size;
-	lot = epoll_create1(0);
-	return lot < 0 ? -1 : 0;
-}
-
-/*
- * Parks a tunnel.  An end wakes it when one of its events or an error occurs,
- * or when both directions of the end are closed.  An end with negative events
- * is not watched.  Returns 0, or -1 with errno.
- */
-int
-lot_park(struct tunnel *t, const int events[2])
-{
-	for (enum side side = CLIENT; side <= SERVER; side++) {
-		struct end *end = &t->end[side];
-		struct epoll_event ev = { .data.ptr = t };
-
-		if (events[side] < 0)
-			continue;
-		ev.events = (events[side] & POLLIN ? EPOLLIN : 0u) |
-		    (events[side] & POLLOUT ? EPOLLOUT : 0u) |
-		    (events[side] & sys_poll_end() ? EPOLLRDHUP : 0u) |
-		    EPOLLONESHOT;
-		if (epoll_ctl(lot,
-			end->enrolled ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, end->fd,
-			&ev) != 0)
-			return -1;
-		end->enrolled = true;
+	if (nreports <= 0)
+		nreports = lot_wait(0);
+	while (at < nreports) {
+		*revents = report_read(at++, &tag);
+		*which = (unsigned)(tag < OWN_TAGS ? tag : tag & 1);
+		*tunnel =
+		    tag < OWN_TAGS ? NULL : (struct tunnel *)(tag - *which);
+		if (*tunnel == NULL || (*tunnel)->end[*which].enrolled)
+			return true;
 	}
-	t->parked = true;
-	return 0;
-}
-
-/* Stores up to max tunnels that woke and left the lot.  Returns how many. */
-size_t
-lot_woken(struct tunnel **woken, size_t max)
-{
-	struct epoll_event ev[WOKEN_MAX];
-	size_t n = 0;
-	int got;
-
-	got = epoll_wait(lot, ev, max < WOKEN_MAX ? (int)max : WOKEN_MAX, 0);
-	for (int i = 0; i < got; i++)
-		n = wake(ev[i].data.ptr, woken, n);
-	return n;
-}
-
-#endif
-
-#ifdef LOT_IS_KQUEUE
-
-/*
- * Makes the lot for up to max_conns connections, beside a poll set of up to
- * set_size descriptors.  Returns 0, or -1 with errno.
- */
-int
-lot_init(size_t max_conns, size_t set_size)
-{
-	(void)max_conns;
-	(void)set_size;
-	lot = kqueue();
-	return lot < 0 ? -1 : 0;
-}
-
-/*
- * Parks a tunnel.  An end wakes it when one of its events occurs.  An end with
- * negative events is not watched.  Returns 0, or -1 with errno; ENOTSUP if an
- * end is watched for errors only (events 0), because kqueue has no event for a
- * reset alone.
- */
-int
-lot_park(struct tunnel *t, const int events[2])
-{
-	struct kevent change[4];
-	int n = 0;
-
-	if (events[CLIENT] == 0 || events[SERVER] == 0) {
-		errno = ENOTSUP;
-		return -1;
-	}
-	for (enum side side = CLIENT; side <= SERVER; side++) {
-		unsigned fd = (unsigned)t->end[side].fd;
-
-		if (events[side] < 0)
-			continue;
-		if (events[side] & POLLIN)
-			EV_SET(&change[n++], fd, EVFILT_READ,
-			    EV_ADD | EV_ONESHOT, 0, 0, (void *)t);
-		if (events[side] & POLLOUT)
-			EV_SET(&change[n++], fd, EVFILT_WRITE,
-			    EV_ADD | EV_ONESHOT, 0, 0, (void *)t);
-	}
-	if (kevent(lot, change, n, NULL, 0, NULL) != 0)
-		return -1;
-	t->parked = true;
-	return 0;
-}
-
-/* Stores up to max tunnels that woke and left the lot.  Returns how many. */
-size_t
-lot_woken(struct tunnel **woken, size_t max)
-{
-	static const struct timespec at_once;
-	struct kevent ev[WOKEN_MAX];
-	size_t n = 0;
-	int got;
-
-	got = kevent(
-	    lot, NULL, 0, ev, max < WOKEN_MAX ? (int)max : WOKEN_MAX, &at_once);
-	for (int i = 0; i < got; i++)
-		n = wake((void *)ev[i].udata, woken, n);
-	return n;
+	nreports = at = 0;
+	return false;
 }
 
 #endif
@@ -211,12 +300,15 @@ lot_woken(struct tunnel **woken, size_t max)
 enum { SHARE = 4 /* rest after a look at the lot, in times of its length */ };
 
 /*
- * The pairs of parked descriptors, followed by a copy of the set while both are
- * polled together.  Pair i belongs to tunnels[i], whose lot_at is i.
+ * The ends in the lot, followed by a copy of the set while both are polled
+ * together.  End i is a side of tunnels[i], and its lot_at is i.
  */
 static struct pollfd *all;
-static struct tunnel **tunnels;
-static size_t nparked, nwoken_left;
+static struct parked {
+	struct tunnel *tunnel;
+	enum side side;
+} * parked;
+static size_t nparked, nlooked;
 static int64_t rest_until; /* ns */
 
 static int64_t
@@ -236,52 +328,68 @@ int
 lot_init(size_t max_conns, size_t set_size)
 {
 	all = calloc(2 * max_conns + set_size, sizeof(*all));
-	tunnels = calloc(max_conns, sizeof(*tunnels));
-	return all == NULL || tunnels == NULL ? -1 : 0;
+	parked = calloc(2 * max_conns, sizeof(*parked));
+	return all == NULL || parked == NULL ? -1 : 0;
 }
 
-/* Returns -1: this lot has no descriptor of its own. */
+/* Returns -1: this lot has no descriptor, and is for quiet connections alone. */
 int
 lot_fd(void)
 {
 	return -1;
 }
 
+/* Returns -1: the worker's own descriptors must not wait for a rest. */
+int
+lot_own(int fd, int was, int events, unsigned which)
+{
+	(void)fd;
+	(void)was;
+	(void)events;
+	(void)which;
+	errno = ENOTSUP;
+	return -1;
+}
+
 /*
- * Parks a tunnel.  An end wakes it when one of its events or an error occurs,
- * or when both directions of the end are closed.  An end with negative events
- * is not watched.  Returns 0.
+ * Puts an end of a tunnel into the lot, for its events.  Errors are reported
+ * too.  Returns 0.
  */
 int
-lot_park(struct tunnel *t, const int events[2])
+lot_add(struct tunnel *t, enum side side)
 {
-	for (enum side side = CLIENT; side <= SERVER; side++) {
-		struct pollfd *pfd = &all[2 * nparked + (size_t)side];
+	struct end *end = &t->end[side];
 
-		pfd->fd = events[side] < 0 ? -1 : t->end[side].fd;
-		pfd->events = (short)events[side];
-		pfd->revents = 0;
-	}
-	t->lot_at = nparked;
-	tunnels[nparked++] = t;
-	t->parked = true;
+	all[nparked] = (struct pollfd){ .fd = end->fd, .events = end->events };
+	parked[nparked] = (struct parked){ t, side };
+	end->enrolled = true;
+	end->lot_at = (uint32_t)nparked++;
 	return 0;
 }
 
-/* Takes a tunnel out of the lot. */
+/* Takes an end out of the lot, if it is there. */
 void
-lot_leave(struct tunnel *t)
+lot_leave(struct tunnel *t, enum side side)
 {
-	size_t at = t->lot_at;
+	struct end *end = &t->end[side];
+	size_t at = end->lot_at;
+	struct parked *last;
 
-	if (!t->parked)
+	if (!end->enrolled)
 		return;
-	assert(at < nparked && tunnels[at] == t);
-	nparked--;
-	tunnels[at] = tunnels[nparked];
-	tunnels[at]->lot_at = at;
-	memcpy(&all[2 * at], &all[2 * nparked], 2 * sizeof(*all));
-	t->parked = false;
+	assert(at < nparked && parked[at].tunnel == t);
+	last = &parked[--nparked];
+	all[at] = all[nparked];
+	parked[at] = *last;
+	last->tunnel->end[last->side].lot_at = (uint32_t)at;
+	end->enrolled = false;
+}
+
+/* Takes an end out of the lot whose descriptor is closed at once. */
+void
+lot_forget(struct tunnel *t, enum side side)
+{
+	lot_leave(t, side);
 }
 
 /* Polls the set and the lot.  Measures how long that took without sleeping. */
@@ -291,20 +399,19 @@ poll_all(struct pollfd *set, size_t n, int timeout)
 	int64_t began = clock_ns();
 	int got;
 
-	memcpy(&all[2 * nparked], set, n * sizeof(*set));
-	got = poll(all, (nfds_t)(2 * nparked + n), 0);
+	memcpy(&all[nparked], set, n * sizeof(*set));
+	got = poll(all, (nfds_t)(nparked + n), 0);
 	rest_until = clock_ns() + SHARE * (clock_ns() - began);
 	if (got == 0 && timeout != 0)
-		got = poll(all, (nfds_t)(2 * nparked + n), timeout);
-	memcpy(set, &all[2 * nparked], n * sizeof(*set));
-	nwoken_left = got > 0 ? nparked : 0;
+		got = poll(all, (nfds_t)(nparked + n), timeout);
+	memcpy(set, &all[nparked], n * sizeof(*set));
+	nlooked = got > 0 ? nparked : 0;
 	return got;
 }
 
 /*
- * Calls poll(2) for the set and the parked descriptors.  While the lot rests,
- * it polls only the set, and parked tunnels that have woken wait for the end of
- * the rest.
+ * Calls poll(2) for the set and for what is in the lot.  While the lot rests,
+ * it polls only the set, and an event in the lot waits for the end of the rest.
  */
 int
 lot_poll(struct pollfd *set, size_t n, int timeout)
@@ -326,22 +433,30 @@ lot_poll(struct pollfd *set, size_t n, int timeout)
 	return poll_all(set, n, timeout);
 }
 
-/* Stores up to max tunnels that woke and left the lot.  Returns how many. */
-size_t
-lot_woken(struct tunnel **woken, size_t max)
+/*
+ * Stores the next of the events in the lot, with the tunnel and the side.
+ * Returns false when there are no more in this turn of the loop.  An end that
+ * has left the lot meanwhile has none.
+ */
+bool
+lot_next(struct tunnel **tunnel, unsigned *which, short *revents)
 {
-	size_t n = 0;
+	static int n;
 
-	while (nwoken_left > 0 && n < max) {
-		size_t at = --nwoken_left;
+	while (nlooked > 0 && n < EVENTS_MAX) {
+		size_t at = --nlooked;
 
-		if (at >= nparked ||
-		    (all[2 * at].revents | all[2 * at + 1].revents) == 0)
+		if (at >= nparked || all[at].revents == 0)
 			continue;
-		woken[n++] = tunnels[at];
-		lot_leave(tunnels[at]);
+		*revents = all[at].revents;
+		all[at].revents = 0;
+		*tunnel = parked[at].tunnel;
+		*which = parked[at].side;
+		n++;
+		return true;
 	}
-	return n;
+	n = 0;
+	return false;
 }
 
 #endif

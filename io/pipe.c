@@ -18,13 +18,17 @@
 #include "pipe.h"
 #include "sys.h"
 
-enum { RETRY_TIME = 1000 /* ms until we try again to open a pipe */ };
+enum {
+	RETRY_TIME = 1000, /* ms until we try again to open a pipe */
+	REST_TIME = 50     /* ms until pipes that are not used are closed */
+};
 
 static struct {
 	struct pipe pipes[PIPES_MAX];
 	struct pipe *free; /* open and empty ones */
 	size_t max;
 	int64_t retry_at; /* ms: no pipe is opened before that */
+	int64_t used_at;  /* ms: when one was last given back */
 } k;
 
 /*
@@ -93,12 +97,22 @@ pipe_give(struct pipe *p)
 	}
 	p->next = k.free;
 	k.free = p;
+	k.used_at = clock_now();
 }
 
-/* Closes all pipes that are not in use. */
+/* Returns when pipe_rest() must be called, in ms of clock_ms(), or -1. */
+int64_t
+pipe_rest_at(void)
+{
+	return k.free != NULL ? k.used_at + REST_TIME : -1;
+}
+
+/* Closes the pipes that have not been in use for a while. */
 void
 pipe_rest(void)
 {
+	if (clock_now() < k.used_at + REST_TIME)
+		return;
 	for (; k.free != NULL; k.free = k.free->next)
 		pipe_close(k.free);
 }

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum {
 	PIPE_SIZE = 1024 * 1024 /* bytes that a pipe should hold */
@@ -21,6 +22,7 @@ void pipe_init(size_t max);
 struct pipe *pipe_take(void);
 void pipe_give(struct pipe *);
 void pipe_rest(void);
+int64_t pipe_rest_at(void);
 ssize_t pipe_fill(struct pipe *, int from, size_t max);
 int pipe_drain(struct pipe *, int to);
 

@@ -12,14 +12,20 @@ struct pipe;
 /* The sides of a connection.  From ATTEMPT on: attempts to reach the server. */
 enum side { CLIENT, SERVER, ATTEMPT };
 
-/* One end of a connection.  fd and slot are -1 when not in use. */
+/*
+ * One end of a connection.  fd and slot are -1 when not in use.  An end is
+ * watched in the poll set, in the lot, or not at all.
+ */
 struct end {
 	int fd;
-	int slot;      /* in the poll set */
-	bool hung_up;  /* poll() would report POLLHUP again and again */
-	bool enrolled; /* registered with the lot, parked or not */
-	bool ended;    /* it has ended its data, which nobody has read yet */
-	bool resets;   /* close() would reset it */
+	int slot;        /* in the poll set */
+	uint32_t lot_at; /* in the lot, with LOT=poll */
+	short events;    /* for which it is watched, or -1 */
+	bool enrolled;   /* it is in the lot */
+	bool seen;       /* parking.c has seen it in the poll set before */
+	bool hung_up;    /* poll() would report POLLHUP again and again */
+	bool ended;      /* it has ended its data, which nobody has read yet */
+	bool resets;     /* close() would reset it */
 };
 
 /* One direction of a tunnel, named after the side that the bytes come from. */
@@ -46,12 +52,9 @@ struct tunnel {
 	struct end end[2];
 	struct flow flow[2];
 	uint32_t rest[2]; /* us: RateLimit forbids reading a side before that */
-	uint32_t turn;    /* turn of the loop in which it was last active */
-	bool parked;      /* in the lot, not in the poll set */
 	int64_t active; /* ms: when bytes were last moved, or it was answered */
 	int64_t deadline, alarm; /* ms: when due; when due by the heap */
 	size_t heap_at;          /* index in the heap of deadlines, or 0 */
-	size_t lot_at;           /* index in the lot, with LOT=poll */
 };
 
 #endif

@@ -4,7 +4,7 @@
 load helper
 LOOKS_INSIDE=yes
 
-# need_syscall: for tests that read from /proc in which poll() a worker sleeps.
+# need_syscall: for tests that read from /proc for what a worker waits.
 need_syscall() {
 	local line
 
@@ -13,18 +13,23 @@ need_syscall() {
 		skip "needs /proc/PID/syscall"
 }
 
-# polled PID: sets POLLED to the number of descriptors that the worker polls, or
-# to nothing when it does not sleep.
-polled() {
-	local line
+# watched PID: sets WATCHED to the number of descriptors for which the worker
+# waits, in poll() and in its lot; or to nothing when it does not sleep.  One
+# that waits in the lot alone has an address where others have a number.
+watched() {
+	local line lot
 
-	POLLED=
+	WATCHED=
 	read -r -a line 2>/dev/null <"/proc/$1/syscall" || return 0
-	[ "${#line[@]}" -lt 3 ] || POLLED=$((line[2]))
+	[ "${#line[@]}" -ge 3 ] || return 0
+	mapfile -t lot < <(grep -h '^tfd:' /proc/"$1"/fdinfo/* 2>/dev/null)
+	WATCHED=$((line[2]))
+	[ "$WATCHED" -gt 0 ] && [ "$WATCHED" -lt 65536 ] || WATCHED=1
+	WATCHED=$((WATCHED + ${#lot[@]}))
 }
 
 # listeners_find: sets LISTENERS to the workers that listen.  While the proxy is
-# idle they poll one descriptor more than the other workers; there must be
+# idle they wait for one descriptor more than the other workers; there must be
 # others.
 listeners_find() {
 	local least='' most='' pid
@@ -32,16 +37,16 @@ listeners_find() {
 	LISTENERS=()
 	holders_find "$PORT"
 	for pid in "${HOLDERS[@]}"; do
-		polled "$pid"
-		[ -n "$POLLED" ] || return 1
-		if [ -z "$least" ] || [ "$POLLED" -lt "$least" ]; then
-			least=$POLLED
+		watched "$pid"
+		[ -n "$WATCHED" ] || return 1
+		if [ -z "$least" ] || [ "$WATCHED" -lt "$least" ]; then
+			least=$WATCHED
 		fi
-		if [ -z "$most" ] || [ "$POLLED" -gt "$most" ]; then
-			most=$POLLED
+		if [ -z "$most" ] || [ "$WATCHED" -gt "$most" ]; then
+			most=$WATCHED
 			LISTENERS=()
 		fi
-		[ "$POLLED" -lt "$most" ] || LISTENERS+=("$pid")
+		[ "$WATCHED" -lt "$most" ] || LISTENERS+=("$pid")
 	done
 	[ -n "$most" ] && [ "$most" = $((least + 1)) ]
 }

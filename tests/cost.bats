@@ -75,6 +75,39 @@ worker_pipes_are() {
 	[ "$(calls one write)" -le 410 ]
 }
 
+@test "cost: a tunnel that speaks now and then takes few system calls for it" {
+	local i n talk=()
+
+	adit_start "Workers 1"
+	peer_start ECHO server echo
+	for i in {1..12}; do
+		talk+=(rtt 1 64 pause 10)
+	done
+	client_start TALK -n 10 127.0.0.1 "$PORT" \
+		tunnel "127.0.0.1:$ECHO_PORT" rtt 1 64 pause 100 rtt 1 64 \
+		touch "$DIR/settled" wait "$DIR/go" "${talk[@]}" \
+		touch "$DIR/done" wait "$DIR/end"
+	wait_for test -e "$DIR/settled"
+	traced talk talk_now
+	[ "$(calls talk epoll_wait)" -gt 0 ] || skip "this lot is poll()"
+	n=$(calls talk total)
+	# Six for each, as no two come at once: twice a wait, recvfrom and
+	# sendto.  At first the listener is in the poll set, and each wait is
+	# two calls.
+	echo "$n system calls for 120 round trips"
+	[ "$n" -gt 480 ]
+	[ "$n" -le 790 ]
+	[ "$(calls talk epoll_ctl)" -le 4 ]
+	[ "$(calls talk poll)" -le 60 ]
+	touch "$DIR/end"
+	peer_wait TALK
+}
+
+talk_now() {
+	touch "$DIR/go"
+	wait_for test -e "$DIR/done"
+}
+
 @test "cost: a large flow is not copied" {
 	need_linux
 	adit_start "Workers 1"

@@ -37,7 +37,7 @@ clock_now(void)
 static struct tunnel
 tunnel_make(void)
 {
-	struct tunnel t = { .parked = false };
+	struct tunnel t = { .heap_at = 0 };
 	int pair[2];
 
 	for (enum side side = CLIENT; side <= SERVER; side++) {

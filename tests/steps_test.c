@@ -862,12 +862,13 @@ turn(void)
 {
 	struct tunnel *t;
 	unsigned which;
+	short revents;
 	bool any = watch_poll(20) > 0 || has_come(desk[0]);
 
-	parking_wake();
+	while (lot_next(&t, &which, &revents))
+		life_event(t, which, revents);
 	for (size_t i = watch_count(); i-- > 0;) {
-		short revents = watch_take(i, &t, &which);
-
+		revents = watch_take(i, &t, &which);
 		if (revents != 0)
 			life_event(t, which, revents);
 	}
