@@ -114,9 +114,10 @@ soak: adit tinyproxy
 	@ADIT_TEST_SOAK='$(SOAK)' BATS_TEST_TIMEOUT=$$(($(SOAK) + 900)) \
 		CC='$(CC)' ROOMS='$(ROOMS)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' LIBS="$(LIBS)" sh tests/run units.bats faults.bats
 
-# The models in tests/models, for Spin.
+# The models in tests/models, for Spin, and the parsers, for Frama-C.
 prove:
 	@sh tests/prove/models
+	@sh tests/prove/values
 
 bench: adit
 	@CC='$(CC)' ROOMS='$(ROOMS)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' LIBS="$(LIBS)" sh tests/bench

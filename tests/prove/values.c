@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What Frama-C's value analysis begins with: each function here gives one of
+ * adit's every input of up to N bytes.  tests/prove/values runs it.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <string.h>
+
+#include "__fc_builtin.h"
+
+#include "addr.h"
+#include "bounds.h"
+#include "flight.h"
+#include "hello.h"
+#include "http.h"
+#include "parse.h"
+#include "preface.h"
+
+static char text[N];
+static volatile int more;
+
+/* Any bytes; returns how many of them there are. */
+static size_t
+bytes(void)
+{
+	Frama_C_make_unknown(text, N);
+	return Frama_C_size_t_interval(0, N);
+}
+
+void
+try_addr(void)
+{
+	size_t len = Frama_C_size_t_interval(0, N - 1);
+	struct addr a;
+
+	for (size_t i = 0; i < len; i++)
+		text[i] = Frama_C_char_interval(1, 127);
+	text[len] = '\0';
+	/*@ split len; */
+	addr_parse(&a, text);
+}
+
+void
+try_net(void)
+{
+	unsigned char net[16], block[16];
+	unsigned bits = Frama_C_unsigned_int_interval(0, 128);
+	struct addr a;
+
+	/*@ split bits; */
+	Frama_C_make_unknown((char *)net, sizeof(net));
+	Frama_C_make_unknown((char *)block, sizeof(block));
+	Frama_C_make_unknown((char *)&a, sizeof(a));
+	addr_mask(net, bits);
+	addr_in_net(&a, block, bits);
+}
+
+void
+try_block(void)
+{
+	struct block block;
+
+	Frama_C_make_unknown(text, N);
+	text[N - 1] = '\0';
+	addr_parse_block(&block, text);
+}
+
+void
+try_lists(void)
+{
+	http_lists(text, bytes(), "close", 5);
+}
+
+void
+try_body(void)
+{
+	struct body b;
+	struct body_part part;
+
+	body_begin(&b, Frama_C_interval(0, 2),
+	    Frama_C_unsigned_long_long_interval(0, 0xffffffffffffffffu),
+	    Frama_C_unsigned_int_interval(0, 3));
+	while (more)
+		if (body_take(&b, text, bytes(), &part) < 0 || b.done)
+			return;
+}
+
+void
+try_basic(void)
+{
+	char user[CREDENTIAL_SIZE], password[CREDENTIAL_SIZE];
+
+	parse_basic(text, bytes(), user, password);
+}
+
+void
+try_authority(void)
+{
+	struct request req;
+
+	memset(&req, 0, sizeof(req));
+	parse_authority(&req, text, bytes());
+}
+
+void
+try_hello(void)
+{
+	struct hello h;
+
+	hello_parse(&h, (unsigned char *)text, bytes());
+}
+
+void
+try_flight(void)
+{
+	struct flight up = { .nheader = 0 }, down = { .nheader = 0 };
+	enum flight_event event = FLIGHT_MORE;
+
+	while (more && event != FLIGHT_BAD) {
+		flight_client(&up, (unsigned char *)text, bytes(), &event);
+		up.held = event == FLIGHT_HELLO ? 0 : up.held;
+	}
+	while (more)
+		if (flight_server(&down, (unsigned char *)text, bytes()) !=
+		    FLIGHT_MORE)
+			return;
+}
+
+void
+try_preface(void)
+{
+	struct preface p;
+
+	preface_parse(&p, text, bytes());
+}
