@@ -129,8 +129,12 @@ unreadable() {
 	start
 	holds limits
 	unreadable "$ADIT_PID"
-	status_of "$$" CapBnd
-	[ "$EUID" = 0 ] || bounding=$VALUE
+	# Only CAP_SETPCAP allows it.
+	status_of "$ADIT_PID" CapEff
+	if ! ((0x$VALUE & 0x100)); then
+		status_of "$ADIT_PID" CapBnd
+		bounding=$VALUE
+	fi
 	for pid in "${FAMILY[@]}"; do
 		unreadable "$pid"
 		has "$pid" CapEff 0000000000000000
