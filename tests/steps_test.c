@@ -77,6 +77,7 @@ enum action {
 	SAYS_LOST,   /* the server gets the text, and closes */
 	SAYS_MORE,   /* the server says OK again before the text is seen */
 	MADE,        /* the server has got so many connections */
+	KEEPS,       /* whether a connection to the server is open: 0 or 1 */
 	ENDED,       /* the server's connection has ended, without a reset */
 	OWES,  /* there were eight wrong passwords from the client's address */
 	DRAINS /* the worker is to serve nobody once more */
@@ -93,7 +94,6 @@ struct step {
 #define CONNECT_IP "CONNECT 127.0.0.1:PORT HTTP/1.1\r\nHost: h\r\n\r\n"
 #define GET "GET http://127.0.0.1:PORT/ HTTP/1.1\r\nHost: h\r\n\r\n"
 #define GET_NAME "GET http://h.test:PORT/ HTTP/1.1\r\nHost: h\r\n\r\n"
-#define A_64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define A_512 A_64 A_64 A_64 A_64 A_64 A_64 A_64 A_64
 #define GET_LONG                                                               \
 	"GET http://127.0.0.1:PORT/ HTTP/1.1\r\nHost: h\r\n"                   \
@@ -105,6 +105,12 @@ struct step {
 	"GET http://127.0.0.1:PORT/ HTTP/1.1\r\nHost: h\r\n"                   \
 	"Proxy-Authorization: Basic " credentials "\r\n\r\n"
 #define HEAD "HEAD http://127.0.0.1:PORT/ HTTP/1.1\r\nHost: h\r\n\r\n"
+#define GET_CLOSE                                                              \
+	"GET http://127.0.0.1:PORT/ HTTP/1.1\r\nHost: h\r\n"                   \
+	"Connection: close\r\n\r\n"
+#define POST_CLOSE                                                             \
+	"POST http://127.0.0.1:PORT/ HTTP/1.1\r\nHost: h\r\n"                  \
+	"Connection: close\r\nContent-Length: 1\r\n\r\nx"
 #define DELETE "DELETE http://127.0.0.1:PORT/ HTTP/1.1\r\nHost: h\r\n\r\n"
 #define POST                                                                   \
 	"POST http://127.0.0.1:PORT/ HTTP/1.1\r\nHost: h\r\n"                  \
@@ -119,6 +125,11 @@ struct step {
 	"CONNECT 127.0.0.1:PORT HTTP/1.1\r\nHost: h\r\n"                       \
 	"Proxy-Authorization: Basic dTpw\r\n\r\n"
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"
+#define A_64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+/* As long as one read with RateLimit 1024. */
+#define OK_128                                                                 \
+	"HTTP/1.1 200 OK\r\nContent-Length: 89\r\n\r\n" A_64                   \
+	"aaaaaaaaaaaaaaaaaaaaaaaaa"
 #define SECOND "HTTP/1.1 201 Second\r\nContent-Length: 1\r\n\r\ny"
 #define INTERIM "HTTP/1.1 103 Early\r\n\r\n"
 #define GOT_OK "HTTP/1.1 200 "
@@ -350,6 +361,27 @@ static const struct row {
 		{ SAYS, GET, CONN_FORWARD, NULL },
 		{ MADE, "2", CONN_FORWARD, NULL },
 		{ ANSWERS, SECOND, CONN_IDLE, GOT_SECOND } } },
+	{ "a kept server that closes is let go at once", "", CONN_REQUEST, NULL,
+	    { { SAYS, GET, CONN_FORWARD, NULL },
+		{ ANSWERS, OK, CONN_IDLE, GOT_OK },
+		{ KEEPS, "1", CONN_IDLE, NULL },
+		{ CLOSES, NULL, CONN_IDLE, NULL },
+		{ KEEPS, "0", CONN_IDLE, NULL } } },
+	{ "a kept server that says more is let go at once", "", CONN_REQUEST,
+	    NULL,
+	    { { SAYS, GET, CONN_FORWARD, NULL },
+		{ ANSWERS, OK, CONN_IDLE, GOT_OK },
+		{ ANSWERS, "H", CONN_IDLE, NULL },
+		{ KEEPS, "0", CONN_IDLE, NULL } } },
+	{ "a client that wants its connection closed", "", CONN_REQUEST, NULL,
+	    { { SAYS, GET_CLOSE, CONN_FORWARD, NULL },
+		{ ANSWERS, OK, CONN_FREE, GOT_OK },
+		{ ENDED, NULL, CONN_FREE, NULL } } },
+	{ "a client that wants its connection closed, and sends content", "",
+	    CONN_REQUEST, NULL,
+	    { { SAYS, POST_CLOSE, CONN_FORWARD, NULL },
+		{ ANSWERS, OK, CONN_LINGER, GOT_OK },
+		{ ENDED, NULL, CONN_LINGER, NULL } } },
 	{ "a kept server that closes before the next request is seen", "",
 	    CONN_REQUEST, NULL,
 	    { { SAYS, GET, CONN_FORWARD, NULL },
@@ -443,6 +475,12 @@ static const struct row {
 		{ ANSWERS, OK OK, CONN_FORWARD, GOT_OK },
 		{ MADE, "2", CONN_FORWARD, NULL },
 		{ ANSWERS, SECOND, CONN_IDLE, NULL } } },
+	{ "a server that answers twice, in two reads, and two requests",
+	    "RateLimit 1024\n", CONN_REQUEST, NULL,
+	    { { SAYS, GET GET, CONN_FORWARD, NULL },
+		{ ANSWERS, OK_128 OK, CONN_FORWARD, GOT_OK },
+		{ MADE, "2", CONN_FORWARD, NULL },
+		{ ANSWERS, SECOND, CONN_IDLE, GOT_SECOND } } },
 	{ "a kept server for as long as its client", "", CONN_REQUEST, NULL,
 	    { { SAYS, GET, CONN_FORWARD, NULL },
 		{ ANSWERS, OK, CONN_IDLE, GOT_OK },
@@ -1050,6 +1088,7 @@ act(const struct step *step)
 		life_drain();
 		break;
 	case MADE:
+	case KEEPS:
 	case ENDED:
 	case DONE:
 		break;
@@ -1077,6 +1116,14 @@ check(const struct row *row, size_t step, enum conn_state wanted,
 static bool
 server_check(const struct row *row, const struct step *step)
 {
+	const struct conn *c = conn_next(NULL);
+	bool keeps = c != NULL && c->tunnel.end[SERVER].fd >= 0;
+
+	if (step->action == KEEPS && keeps != (step->text[0] == '1')) {
+		printf("%s: a server is %s\n", row->name,
+		    keeps ? "kept" : "not kept");
+		return false;
+	}
 	if (step->action == MADE && made != atoi(step->text)) {
 		printf("%s: %d connections to the server, not %s\n", row->name,
 		    made, step->text);
