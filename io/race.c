@@ -155,20 +155,20 @@ bind_local(int fd, const struct tunnel *t, bool is4, size_t *next)
 	return bind_source(fd, is4, next);
 }
 
-/*
- * Returns whether this machine has an address from which a target could be
- * reached.  Nothing is sent.
- */
+/* Whether no port of this machine is left to connect from. */
 static bool
-has_source(const struct sockaddr_storage *ss, socklen_t len)
+ports_lack(sa_family_t family)
 {
-	int fd = socket(ss->ss_family, SOCK_DGRAM, 0);
-	const void *sa = ss;
-	bool has = fd >= 0 && connect(fd, sa, len) == 0;
+	struct sockaddr_storage any = { .ss_family = family };
+	const void *sa = &any;
+	socklen_t len = family == AF_INET ? sizeof(struct sockaddr_in)
+					  : sizeof(struct sockaddr_in6);
+	int fd = socket(family, SOCK_STREAM, 0);
+	bool lack = fd >= 0 && bind(fd, sa, len) != 0 && errno == EADDRINUSE;
 
 	if (fd >= 0)
 		close(fd);
-	return has;
+	return lack;
 }
 
 /*
@@ -177,10 +177,9 @@ has_source(const struct sockaddr_storage *ss, socklen_t len)
  * EADDRINUSE from bind(), becomes EADDRINUSE.
  */
 static int
-start_error(
-    int error, bool bound, const struct sockaddr_storage *ss, socklen_t len)
+start_error(int error, bool bound, sa_family_t family)
 {
-	if (error == EADDRNOTAVAIL && (bound || has_source(ss, len)))
+	if (error == EADDRNOTAVAIL && (bound || ports_lack(family)))
 		return EADDRINUSE;
 	return error;
 }
@@ -313,7 +312,7 @@ attempt_connect(struct race *race, struct attempt *a, const struct tunnel *t,
 		return -1;
 	if (connect(a->end.fd, sa, len) == 0)
 		return 0;
-	errno = start_error(errno, binds, &ss, len);
+	errno = start_error(errno, binds, ss.ss_family);
 	return -1;
 }
 
