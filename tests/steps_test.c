@@ -60,6 +60,7 @@ const char program[] = "steps_test", program_conf[] = "";
 enum action {
 	DONE,       /* the row ends */
 	SAYS,       /* the client sends the text */
+	GREETS,     /* the client sends a TLS hello for the name in the text */
 	ENDS,       /* the client has said all */
 	RESETS,     /* the client is reset */
 	ANSWERS,    /* the server or parent sends the text */
@@ -143,8 +144,29 @@ static const struct row {
 	enum conn_state first;
 	const char *got;
 	struct step steps[8];
-} rows[] = { { "a client that no rule refuses is served", "", CONN_REQUEST,
-		 NULL, { { ENDS, NULL, CONN_FREE, NULL } } },
+} rows[] = { { "a client of a TransparentPort that leaves", "", CONN_NAME, NULL,
+		 { { ENDS, NULL, CONN_FREE, NULL } } },
+	{ "a hello stands for a request", "", CONN_NAME, NULL,
+	    { { GREETS, "h.test", CONN_RESOLVE, NULL },
+		{ RESETS, NULL, CONN_FREE, NULL } } },
+	{ "a hello for a name that does not exist", "", CONN_NAME, NULL,
+	    { { GREETS, "h.test", CONN_RESOLVE, NULL },
+		{ LACKS, NULL, CONN_LINGER, NULL } } },
+	{ "a hello for what is no name", "", CONN_NAME, NULL,
+	    { { GREETS, "127.1", CONN_LINGER, "\025\003" } } },
+	{ "a hello for an address", "", CONN_NAME, NULL,
+	    { { GREETS, "127.0.0.1", CONN_LINGER, "\025\003" } } },
+	{ "a hello that does not come in time", "", CONN_NAME, NULL,
+	    { { SAYS, "\026\003\001", CONN_NAME, NULL },
+		{ WAITS, "29999", CONN_NAME, NULL },
+		{ WAITS, "1", CONN_LINGER, NULL } } },
+	{ "a hello that ends too early", "", CONN_NAME, NULL,
+	    { { SAYS, "\026\003\001", CONN_NAME, NULL },
+		{ ENDS, NULL, CONN_FREE, NULL } } },
+	{ "a client that does not speak TLS", "", CONN_NAME, NULL,
+	    { { SAYS, "SSH-2.0-x\r\n", CONN_LINGER, NULL } } },
+	{ "a client that no rule refuses is served", "", CONN_REQUEST, NULL,
+	    { { ENDS, NULL, CONN_FREE, NULL } } },
 	{ "a client that a rule denies is told so", "Deny 127.0.0.1\n",
 	    CONN_LINGER, "HTTP/1.1 403 ", { { ENDS, NULL, CONN_FREE, NULL } } },
 	{ "a name in an Allow that matches", "Allow c.test\n", CONN_RULE, NULL,
@@ -1016,12 +1038,35 @@ server_close(void)
 	server = -1;
 }
 
+/* The client sends a ClientHello with nothing but a server_name. */
+static void
+greet(const char *name)
+{
+	unsigned char hello[512] = { 22, 3, 1, 0, 0, 1, 0, 0, 0, 3, 3 };
+	size_t len = strlen(name), at = 11 + 32 + 1;
+	const unsigned char rest[] = { 0, 2, 19, 1, 1, 0, 0,
+		(unsigned char)(len + 9), 0, 0, 0, (unsigned char)(len + 5), 0,
+		(unsigned char)(len + 3), 0, 0, (unsigned char)len };
+
+	memcpy(hello + at, rest, sizeof(rest));
+	at += sizeof(rest);
+	memcpy(hello + at, name, len);
+	at += len;
+	hello[4] = (unsigned char)(at - 5);
+	hello[8] = (unsigned char)(at - 9);
+	if (send(client, hello, at, 0) != (ssize_t)at)
+		die("send");
+}
+
 /* The client says a text, and something else happens before that is answered. */
 static void
 say_and(const struct step *step)
 {
 	say(client, step->text);
-	if (step->action == SAYS_ALL) {
+	if (step->action == SAYS_AWAY) {
+		turn();
+		server_leave();
+	} else if (step->action == SAYS_ALL) {
 		shutdown(client, SHUT_WR);
 	} else if (step->action == SAYS_MORE) {
 		say(server, OK);
@@ -1041,6 +1086,9 @@ act(const struct step *step)
 	switch (step->action) {
 	case SAYS:
 		say(client, step->text);
+		break;
+	case GREETS:
+		greet(step->text);
 		break;
 	case ENDS:
 		shutdown(client, SHUT_WR);
@@ -1068,10 +1116,6 @@ act(const struct step *step)
 		now += atoi(step->text);
 		break;
 	case SAYS_AWAY:
-		say(client, step->text);
-		turn();
-		server_leave();
-		break;
 	case SAYS_ALL:
 	case SAYS_CLOSED:
 	case SAYS_LOST:
@@ -1150,7 +1194,7 @@ has_id(const char *wanted)
 }
 
 static void
-client_connect(void)
+client_connect(enum inlet inlet)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET };
 	struct sockaddr_storage from;
@@ -1170,7 +1214,7 @@ client_connect(void)
 		die("accept");
 	close(at);
 	addr_from_sockaddr(&peer, &from);
-	life_accepted(fd, &peer, INLET_PROXY);
+	life_accepted(fd, &peer, inlet);
 	settle();
 }
 
@@ -1180,7 +1224,7 @@ row_try(const char *dir, const struct row *row)
 {
 	signal(SIGPIPE, SIG_IGN);
 	world_make(dir, row);
-	client_connect();
+	client_connect(row->first == CONN_NAME ? INLET_TLS : INLET_PROXY);
 	if (conn_next(NULL) != NULL && !has_id("0.42"))
 		return false;
 	if (!check(row, 0, row->first, row->got))
