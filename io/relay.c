@@ -28,15 +28,22 @@
 #include "tunnel.h"
 
 enum {
-	READ_MIN = 16 * 1024, /* bytes read at first */
-	RATE_PARTS = 8,       /* one read: the bytes of 1/8 s at RateLimit */
-	RATE_CREDIT = 125000, /* us of delay that later reads make up for */
+	READ_MIN = 16 * 1024,   /* bytes read at first */
+	YIELD_SIZE = 16 * 1024, /* bytes moved at once while others wait */
+	YIELD_TIME = 10,        /* ms after another tunnel moved few */
+	FEW = 4096,             /* with fewer at once it is not at full speed */
+	RATE_PARTS = 8,         /* one read: the bytes of 1/8 s at RateLimit */
+	RATE_CREDIT = 125000,   /* us of delay that later reads make up for */
 	KEPT_TOTAL_MAX = 64 * 1024 * 1024 /* bytes kept; then reads are small */
 };
 
 static char buffer[RELAY_SIZE];
 static size_t kept_total; /* bytes kept by all tunnels */
 static uint64_t moved[2]; /* bytes read, by side, of all tunnels */
+
+/* The last tunnel that moved few bytes, for comparison only, and when. */
+static const struct tunnel *slow;
+static int64_t slow_at; /* ms */
 
 /* RateLimit, or 0; and the largest read that it allows. */
 static unsigned rate; /* bytes per second */
@@ -319,12 +326,25 @@ flow_adapt(struct flow *f, size_t got, bool all_taken)
 		f->spliced = true;
 }
 
+/*
+ * Returns how many bytes a tunnel may move at once, size at most: few while
+ * another one that is not at full speed may wait for its end.
+ */
 static size_t
-flow_size(struct flow *f)
+size_now(const struct tunnel *t, size_t size)
+{
+	if (size > YIELD_SIZE && slow != t &&
+	    clock_now() - slow_at < YIELD_TIME)
+		size = YIELD_SIZE;
+	return size < rate_size ? size : rate_size;
+}
+
+static size_t
+flow_size(const struct tunnel *t, struct flow *f)
 {
 	if (f->size == 0 || kept_total > KEPT_TOTAL_MAX)
 		f->size = READ_MIN;
-	return f->size < rate_size ? f->size : rate_size;
+	return size_now(t, f->size);
 }
 
 /* Returns how many bytes of size may be read at once. */
@@ -369,7 +389,7 @@ flow_copy(struct tunnel *t, enum side side, enum side *lost)
 	struct flow *f = &t->flow[side];
 	ssize_t got;
 
-	got = recv(t->end[side].fd, buffer, flow_size(f), 0);
+	got = recv(t->end[side].fd, buffer, flow_size(t, f), 0);
 	if (got < 0)
 		return socket_is_passing(errno) ? RELAY_GOES_ON : RELAY_LOST;
 	if (got == 0) {
@@ -377,6 +397,10 @@ flow_copy(struct tunnel *t, enum side side, enum side *lost)
 		return flow_end(t, side);
 	}
 	relay_count(t, side, (size_t)got);
+	if (got < FEW) {
+		slow = t;
+		slow_at = clock_now();
+	}
 	if (relay_pass(t, side, buffer, (size_t)got) != 0) {
 		if (errno != ENOMEM)
 			*lost = other(side);
@@ -395,8 +419,7 @@ static enum relay_state
 flow_splice(struct tunnel *t, enum side side, struct pipe *p, enum side *lost)
 {
 	struct flow *f = &t->flow[side];
-	ssize_t got = pipe_fill(p, t->end[side].fd,
-	    rate_size < SPLICE_SIZE ? rate_size : SPLICE_SIZE);
+	ssize_t got = pipe_fill(p, t->end[side].fd, size_now(t, SPLICE_SIZE));
 
 	if (got > 0) {
 		relay_count(t, side, (size_t)got);

@@ -3,7 +3,7 @@
 /*
  * Tests the relay over socket pairs: all bytes arrive in order; a side that
  * does not read stops the other; an end of file is passed on; a reset is
- * reported; and a rate limit pauses a side.
+ * reported; a rate limit pauses a side; and a fast tunnel yields to others.
  */
 #define _GNU_SOURCE
 
@@ -153,6 +153,8 @@ much_and_slowly(bool spliced)
 	bool stopped = false;
 	enum side lost;
 
+	/* What was before is long ago. */
+	now += 1000;
 	while (received < MUCH) {
 		if (sent < MUCH)
 			sent = pattern_send(peer[CLIENT], sent, MUCH);
@@ -216,6 +218,33 @@ a_rate_makes_it_rest(void)
 	tunnel_end(&t);
 }
 
+/* A flow that could read much at once moves little while others wait. */
+static void
+a_fast_one_yields(bool spliced)
+{
+	struct tunnel other = tunnel_make(), t;
+	struct flow *f = &t.flow[CLIENT];
+	enum side lost;
+	uint64_t little;
+
+	must(send(peer[CLIENT], "x", 1, 0) == 1, "send");
+	must(turn(&other, &lost) == RELAY_GOES_ON, "it goes on");
+	tunnel_end(&other);
+	t = tunnel_make();
+
+	f->size = RELAY_SIZE;
+	f->spliced = spliced;
+	must(pattern_send(peer[CLIENT], 0, MUCH) > 2 * 16384, "a lot to read");
+	must(turn(&t, &lost) == RELAY_GOES_ON, "it goes on");
+	little = f->bytes;
+	must(little > 0 && little <= 16384, "it moves little");
+	relay_drop(&t, CLIENT);
+	now += 10;
+	must(turn(&t, &lost) == RELAY_GOES_ON, "it goes on");
+	must(f->bytes - little > 16384, "it moves much again");
+	tunnel_end(&t);
+}
+
 int
 main(void)
 {
@@ -227,5 +256,7 @@ main(void)
 	a_side_is_lost(CLIENT);
 	a_side_is_lost(SERVER);
 	a_rate_makes_it_rest();
+	a_fast_one_yields(false);
+	a_fast_one_yields(true);
 	return 0;
 }
