@@ -1306,11 +1306,11 @@ measure(void)
 static void
 report_trips(const struct window *w)
 {
-	printf("rate=%.1f cpu_us=%.3f p50_us=%.2f p99_us=%.2f stalled=%" PRIu64
-	       " count=%" PRIu64 " secs=%.3f cpu=%.3f\n",
+	printf("rate=%.1f cpu_us=%.3f p50_us=%.2f p99_us=%.2f p999_us=%.2f"
+	       " stalled=%" PRIu64 " count=%" PRIu64 " secs=%.3f cpu=%.3f\n",
 	    (double)w->done / w->secs, w->cpu * 1e6 / (double)w->done,
-	    hist_quantile(0.5), hist_quantile(0.99), TOTAL(stalled), w->done,
-	    w->secs, w->cpu);
+	    hist_quantile(0.5), hist_quantile(0.99), hist_quantile(0.999),
+	    TOTAL(stalled), w->done, w->secs, w->cpu);
 }
 
 static void
