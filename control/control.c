@@ -80,7 +80,7 @@ static struct {
 	int64_t rest_until;          /* ms: accept() rests */
 	int64_t rows_at;             /* ms: when to take sessions again */
 	int64_t leave_at;            /* ms: the master has hung up; or 0 */
-} k = { .gathers = PEERS };
+} k;
 
 /* Whether the workers move. */
 
@@ -812,6 +812,7 @@ _Noreturn void
 control_run(const struct control_args *args)
 {
 	k.args = args;
+	k.gathers = PEERS;
 	for (size_t i = 0; i < PEERS; i++)
 		k.peers[i].fd = -1;
 	if (crowd_init() != 0)
