@@ -27,10 +27,19 @@
 
 enum {
 	PATH_SIZE = 4096, /* bytes of a path, with its NUL */
-	LINKS_MAX = 8     /* links that lead to a standard descriptor */
+	LINKS_MAX = 8,    /* links that lead to a standard descriptor */
+	FIFOS_MAX = 16    /* that are kept open for reading */
 };
 
 static char why[512]; /* why the last call here has failed */
+
+/* FIFOs that this process has open for reading, so that they have a reader. */
+static struct fifo {
+	int fd;
+	dev_t dev;
+	ino_t ino;
+} fifos[FIFOS_MAX];
+static size_t nfifos;
 
 /* In words, why the last call of a function here has failed. */
 const char *
@@ -184,27 +193,58 @@ because_of_file(int dir, const char *name, bool trusted)
 	return because(error, "%s", strerror(error));
 }
 
+/* Forgets the FIFO that was opened first. */
+static void
+fifo_drop(void)
+{
+	close(fifos[0].fd);
+	memmove(fifos, fifos + 1, --nfifos * sizeof(*fifos));
+}
+
+/* Takes care that this process has a FIFO open for reading. */
+static void
+fifo_keep(int dir, const char *name, int flags)
+{
+	int fd = openat(dir, name, O_RDONLY | (flags & ~O_APPEND));
+	struct stat st;
+	size_t i = 0;
+
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) != 0 || !S_ISFIFO(st.st_mode)) {
+		close(fd);
+		return;
+	}
+	while (i < nfifos &&
+	    (fifos[i].dev != st.st_dev || fifos[i].ino != st.st_ino))
+		i++;
+	if (i < nfifos) {
+		close(fd);
+		return;
+	}
+	if (nfifos == FIFOS_MAX)
+		fifo_drop();
+	fifos[nfifos++] = (struct fifo){ fd, st.st_dev, st.st_ino };
+}
+
 /*
- * Opens name in dir for writing alone, if it is there.  Only a FIFO is opened
- * for reading too: then it always has a reader, and lines stay in it while the
- * program that reads them is restarted.
+ * Opens name in dir for writing alone, if it is there.  A FIFO is opened for
+ * reading as well, apart: then it always has a reader, and lines stay in it
+ * while the program that reads them is restarted.
  */
 static int
 existing_open(int dir, const char *name, int flags)
 {
 	int nofollow = flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0;
-	int fd = openat(dir, name, O_WRONLY | flags), fifo = -1;
+	int fd = openat(dir, name, O_WRONLY | flags);
 	struct stat st;
 
 	/* ENXIO: it may be a FIFO without a reader. */
-	if ((fd >= 0 || errno == ENXIO) &&
-	    fstatat(dir, name, &st, nofollow) == 0 && S_ISFIFO(st.st_mode))
-		fifo = openat(dir, name, O_RDWR | flags);
-	if (fifo < 0)
+	if ((fd < 0 && errno != ENXIO) ||
+	    fstatat(dir, name, &st, nofollow) != 0 || !S_ISFIFO(st.st_mode))
 		return fd;
-	if (fd >= 0)
-		close(fd);
-	return fifo;
+	fifo_keep(dir, name, flags);
+	return fd >= 0 ? fd : openat(dir, name, O_WRONLY | flags);
 }
 
 /*
@@ -274,6 +314,17 @@ int
 safefile_append(const char *path, uid_t user)
 {
 	return path_append(path, user, false);
+}
+
+/*
+ * In a child, which must write to logs alone: closes the ends of FIFOs where what
+ * other processes write could be read.
+ */
+void
+safefile_leave(void)
+{
+	while (nfifos > 0)
+		fifo_drop();
 }
 
 /*

@@ -9,6 +9,7 @@
 
 int safefile_append(const char *path, uid_t user);
 int safefile_append_check(const char *path, uid_t user);
+void safefile_leave(void);
 int safefile_create(const char *path);
 int safefile_create_check(const char *path);
 int safefile_directory(const char *path);

@@ -36,6 +36,7 @@
 #include "orders.h"
 #include "program.h"
 #include "question.h"
+#include "safefile.h"
 #include "sandbox.h"
 #include "share.h"
 #include "socket.h"
@@ -291,6 +292,7 @@ child_main(struct gen *own, struct child *self, struct gen *all, int control,
 	child_hang_up(self);
 	sandbox_use(own->conf->sandbox);
 	log_use(&own->logs);
+	safefile_leave();
 	share_limit(own, self);
 	close_others(all, own, self);
 	list_keep(own->conf->lists);

@@ -281,6 +281,26 @@ started_twice() {
 	wait_for grep -q 'Closed connection' "$DIR/got"
 }
 
+@test "log: no child can read from a FIFO that is a log" {
+	local pid fd flags n=0
+
+	[ "$(uname)" = Linux ] || skip "looks at /proc/PID/fdinfo"
+	mkfifo "$DIR/fifo"
+	cat "$DIR/fifo" >"$DIR/got" 3>&- &
+	own_pid $!
+	adit_conf "LogFile \"$DIR/fifo\"" 'ControlSocket "'"$DIR"'/control"'
+	adit_launch
+	wait_for grep -q 'Starting main loop' "$DIR/got"
+	for pid in $(child_pids); do
+		for fd in $(find "/proc/$pid/fd" -lname "$DIR/fifo" -printf '%f\n'); do
+			read -r _ flags < <(grep flags: "/proc/$pid/fdinfo/$fd")
+			[ $((flags & 3)) = 1 ]
+			n=$((n + 1))
+		done
+	done
+	[ "$n" -ge 3 ]
+}
+
 @test "log: a FIFO without a reader stops nothing" {
 	peer_start srv server echo
 	mkfifo "$DIR/fifo"
