@@ -520,8 +520,10 @@ conn_leave(struct conn *c)
 }
 
 /*
- * Closes both sides.  With reset, both get a TCP reset instead of an end of
- * file: neither must take data that was cut off for complete.
+ * Closes both sides.  With reset, they get a TCP reset instead of an end of
+ * file: neither must take data that was cut off for complete.  A server that
+ * has the whole request is never reset, since that would take from it what the
+ * kernel still has to deliver.
  */
 static void
 ends_close(struct conn *c, bool reset)
@@ -532,8 +534,8 @@ ends_close(struct conn *c, bool reset)
 		end_unwatch(&c->tunnel, side);
 		if (end->fd < 0)
 			continue;
-		if (reset != end->resets)
-			socket_linger(end->fd, !reset);
+		if (!reset && end->resets)
+			socket_linger(end->fd, true);
 		close(end->fd);
 	}
 }
