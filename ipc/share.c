@@ -17,6 +17,11 @@
 #include "share.h"
 #include "sys.h"
 
+_Static_assert(offsetof(struct share, slots) == SHARE_PAGE &&
+	offsetof(struct share_slot, counts) == SHARE_PAGE &&
+	sizeof(struct share_slot) % SHARE_PAGE == 0,
+    "what is protected begins and ends with a page");
+
 static int memory = -1; /* descriptor of the shared memory, or -1 */
 
 /*

@@ -31,7 +31,7 @@ enum {
 #if SIZE_MAX > UINT32_MAX
 	QUOTA_SET_BITS = 13,
 #else
-	QUOTA_SET_BITS = 7,
+	QUOTA_SET_BITS = 8,
 #endif
 	QUOTA_SETS = 1 << QUOTA_SET_BITS,
 	QUOTA_DEBT_SETS = 8192 /* for debts */
@@ -72,37 +72,54 @@ struct share_hit {
 
 /*
  * What all processes count together.  A worker can write to its own slot and to
- * what is for all of them, and no more; share_keep() sees to that.
+ * what is for all of them, and no more; share_keep() sees to that.  So the parts
+ * begin at multiples of SHARE_PAGE.
  */
 struct share {
 	/* The master writes these. */
-	atomic_uint phase;             /* enum share_phase */
-	atomic_uint nslots;            /* those from this on were never used */
-	atomic_uint places[SLOTS_MAX]; /* clients that a worker may have */
+	union {
+		struct {
+			atomic_uint phase;  /* enum share_phase */
+			atomic_uint nslots; /* those from this on are new */
+			/* Clients that a worker may have. */
+			atomic_uint places[SLOTS_MAX];
+		};
+		char head[SHARE_PAGE];
+	};
 	/* A worker writes its own, and the master that of one that is gone. */
 	struct share_slot {
-		_Alignas(SHARE_PAGE) atomic_uint clients;
-		atomic_uint state; /* enum slot_state */
-		atomic_uint hosts; /* words in counts, at most */
-		atomic_uint spare[SPARES];
-		/* stats.c: these are kept when another worker gets the slot. */
-		_Alignas(64) _Atomic uint64_t tally[TALLIES];
-		_Atomic uint64_t count[COUNTS];
-		_Atomic uint64_t refused[REFUSALS_MAX]; /* by enum refusal */
-		_Atomic uint64_t span[SPANS][SPAN_STEPS + 1];
-		_Atomic uint64_t span_ms[SPANS]; /* their sums */
-		/* These are of the worker that has the slot now. */
-		atomic_uint tunnels;
-		atomic_uint beat; /* turns of its loop */
-		struct share_hit hits[HITS_MAX];
-		_Atomic uint64_t parents_down; /* a bit for each Upstream */
-		_Atomic uint64_t serial; /* connections ever made: conn.c */
-		_Alignas(
-		    SHARE_PAGE) atomic_ullong counts[QUOTA_SETS][QUOTA_WAYS];
+		union {
+			struct {
+				atomic_uint clients;
+				atomic_uint state; /* enum slot_state */
+				atomic_uint hosts; /* words in counts */
+				atomic_uint spare[SPARES];
+				/*
+				 * stats.c: these are kept when another worker
+				 * gets the slot.
+				 */
+				_Alignas(64) _Atomic uint64_t tally[TALLIES];
+				_Atomic uint64_t count[COUNTS];
+				/* By enum refusal. */
+				_Atomic uint64_t refused[REFUSALS_MAX];
+				_Atomic uint64_t span[SPANS][SPAN_STEPS + 1];
+				_Atomic uint64_t span_ms[SPANS]; /* sums */
+				/* These are of the worker that has it now. */
+				atomic_uint tunnels;
+				atomic_uint beat; /* turns of its loop */
+				struct share_hit hits[HITS_MAX];
+				/* A bit for each Upstream. */
+				_Atomic uint64_t parents_down;
+				/* Connections ever made: conn.c. */
+				_Atomic uint64_t serial;
+			};
+			char page[SHARE_PAGE];
+		};
+		atomic_ullong counts[QUOTA_SETS][QUOTA_WAYS];
 	} slots[SLOTS_MAX];
 	/* All workers write these. */
 	struct share_common {
-		_Alignas(SHARE_PAGE) struct share_turn {
+		struct share_turn {
 			/* Which worker of a generation listens: baton.c. */
 			_Alignas(64) atomic_uint baton;
 			atomic_uint yield; /* others ask it to make room */
@@ -112,8 +129,7 @@ struct share {
 		_Atomic uint64_t made[MADE_MAX];
 		struct log_rate full;      /* keeps "too many clients" rare */
 		struct log_rate strangers; /* and refused PROXY headers */
-		_Alignas(
-		    64) struct share_debt debts[QUOTA_DEBT_SETS][QUOTA_WAYS];
+		struct share_debt debts[QUOTA_DEBT_SETS][QUOTA_WAYS];
 	} common;
 };
 
