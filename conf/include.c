@@ -20,11 +20,13 @@
 #include "array.h"
 #include "include.h"
 #include "safefile.h"
+#include "secret.h"
 
 enum {
-	DEPTH_MAX = 16,    /* files that include each other */
-	FILES_MAX = 10000, /* of one configuration */
-	PATH_SIZE = 8192   /* bytes of a path or pattern, with its NUL */
+	BUFFER_SIZE = 16384, /* bytes of a file that are read at once */
+	DEPTH_MAX = 16,      /* files that include each other */
+	FILES_MAX = 10000,   /* of one configuration */
+	PATH_SIZE = 8192     /* bytes of a path or pattern, with its NUL */
 };
 
 static const char too_many[] =
@@ -61,6 +63,11 @@ identify(struct included *file)
 {
 	struct stat st;
 	int fd = fileno(file->f);
+
+	/* Passwords must not stay in what stdio frees. */
+	file->buffer = malloc(BUFFER_SIZE);
+	if (file->buffer != NULL)
+		setvbuf(file->f, file->buffer, _IOFBF, BUFFER_SIZE);
 
 	if (fd < 0 || fstat(fd, &st) != 0)
 		return;
@@ -143,6 +150,9 @@ include_end(struct includes *in)
 
 	if (file->f != NULL)
 		fclose(file->f);
+	if (file->buffer != NULL)
+		secret_wipe(file->buffer, BUFFER_SIZE);
+	free(file->buffer);
 	free(file->path);
 	if (--in->n == 0) {
 		free(in->list);

@@ -11,8 +11,9 @@
 
 /* A file that is read, or waits for its turn. */
 struct included {
-	char *path; /* owned */
-	FILE *f;    /* owned; NULL: it is not open yet */
+	char *path;   /* owned */
+	FILE *f;      /* owned; NULL: it is not open yet */
+	char *buffer; /* owned: what f reads into, or NULL */
 	dev_t dev;
 	ino_t ino;
 	unsigned depth;     /* 0: the first file */

@@ -407,18 +407,15 @@ named_fail(struct reader *r, const char *path)
 int
 reader_users(struct reader *r, const char *path)
 {
-	static char buffer[16384];
 	struct reader file = { .conf = r->conf, .file = path, .tell = r->tell };
 	size_t before = r->conf->logins.n;
 	FILE *f = safefile_read(path);
 
 	if (f == NULL)
 		return named_fail(r, path);
-	setvbuf(f, buffer, _IOFBF, sizeof(buffer));
 	if (reader_begin(&file, f) == 0)
 		users_take(&file);
 	reader_end(&file);
-	secret_wipe(buffer, sizeof(buffer));
 	users_check(&file, before);
 	place_free(&file.places);
 	if (file.status == 0)

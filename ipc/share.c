@@ -76,11 +76,13 @@ protect(struct share *share, size_t from, size_t to)
 int
 share_keep(struct share *share, size_t slot)
 {
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t rest = (page - sizeof(*share) % page) % page;
 	size_t own =
 	    offsetof(struct share, slots) + slot * sizeof(struct share_slot);
 
 	if (slot == SLOTS_MAX)
-		return protect(share, 0, sizeof(*share));
+		return protect(share, 0, sizeof(*share) + rest);
 	if (protect(share, 0, own) != 0)
 		return -1;
 	return protect(share, own + sizeof(struct share_slot),

@@ -612,6 +612,8 @@ family_has() {
 }
 
 @test "cli: without room for a title the command line stays" {
+	local pid
+
 	need_linux
 	builtin_free
 	ADIT_WRAP=(bash -c 'exec -c -a a "$1" -d' bash)
@@ -619,5 +621,7 @@ family_has() {
 	adit_launch
 	log_wait 'Starting main loop. Accepting connections.'
 	[ "$(ps -o args= -p "$ADIT_PID")" = 'a -d' ]
-	[ "$(ps -o args= -p "$(desk_pids)")" = 'a -d' ]
+	for pid in $(child_pids); do
+		[ "$(ps -o args= -p "$pid")" = 'a -d' ]
+	done
 }

@@ -3,6 +3,7 @@
 # program behaves under its second name.
 
 load helper
+LOOKS_INSIDE=yes
 
 bats_require_minimum_version 1.5.0
 

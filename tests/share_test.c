@@ -19,7 +19,7 @@
 #include "../proxy.h"
 #include "must.h"
 
-enum { MINE = 3, OTHER = 4 };
+enum { MINE = 3, OTHER = 4, PAGE = 4096 };
 
 static struct share *share;
 
@@ -30,7 +30,7 @@ static struct share *share;
 static bool
 can_write(size_t slot, atomic_uint *where)
 {
-	uintptr_t page = (uintptr_t)where & ~(uintptr_t)(SHARE_PAGE - 1);
+	uintptr_t page = (uintptr_t)where & ~(uintptr_t)(PAGE - 1);
 	int status;
 	pid_t pid = fork();
 
@@ -40,7 +40,7 @@ can_write(size_t slot, atomic_uint *where)
 		if (share_keep(share, slot) != 0)
 			_exit(1);
 #ifdef __linux__
-		mprotect((void *)page, SHARE_PAGE, PROT_READ | PROT_WRITE);
+		mprotect((void *)page, PAGE, PROT_READ | PROT_WRITE);
 #endif
 		atomic_store(where, 7);
 		_exit(0);

@@ -4,6 +4,7 @@
 
 load helper
 load control
+LOOKS_INSIDE=yes
 
 TOP=$BATS_TEST_DIRNAME/..
 
