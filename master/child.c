@@ -270,7 +270,7 @@ judge_main(struct gen *gen, const struct gen *all, int control)
 	judge_run(gen, all, control);
 }
 
-/* Takes the shared memory from a child, but for what it needs. */
+/* Leaves a child only as much of the shared memory as it needs. */
 static void
 share_limit(const struct gen *own, const struct child *self)
 {
