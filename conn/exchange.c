@@ -94,16 +94,17 @@ server_keep(struct conn *c)
 		.user = c->user,
 		.server = c->server,
 		.port = e->request.port };
+	bool stays = forward_stays(&c->tunnel, e);
 
-	if (c->kept == NULL && forward_stays(&c->tunnel, e))
+	if (stays && c->kept == NULL)
 		c->kept = kept_new(&kept, e->request.host);
-	if (c->kept != NULL && forward_stays(&c->tunnel, e)) {
-		c->kept->since = clock_now();
-		c->kept->turn = watch_turn();
+	if (!stays || c->kept == NULL) {
+		server_calm(c);
+		conn_server_close(c);
 		return;
 	}
-	server_calm(c);
-	conn_server_close(c);
+	c->kept->since = clock_now();
+	c->kept->turn = watch_turn();
 }
 
 /* Waits for the next request, or begins with it if it is here already. */

@@ -342,7 +342,7 @@ forward_begin(struct tunnel *t, struct exchange *e)
 
 /*
  * Makes an exchange after FORWARD_AGAIN as it was before forward_begin().  The
- * caller sets anew whether the client's connection is kept.
+ * client's connection is kept if the client agrees; the caller may not.
  */
 void
 forward_rewind(struct exchange *e)

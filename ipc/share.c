@@ -81,6 +81,7 @@ share_keep(struct share *share, size_t slot)
 	size_t own =
 	    offsetof(struct share, slots) + slot * sizeof(struct share_slot);
 
+	/* The whole memory ends within a page; a slot ends with one. */
 	if (slot == SLOTS_MAX)
 		return protect(share, 0, sizeof(*share) + rest);
 	if (protect(share, 0, own) != 0)

@@ -184,8 +184,8 @@ has_clients(const struct gen *gen)
  * clients does nothing that it could hang in, so an idle proxy is looked at
  * less often.
  *
- * Returns whether a socket does not listen any more.  A worker has shut it down:
- * the socket must be opened anew, and all workers be replaced.
+ * Returns whether a socket does not listen any more, because a worker has shut it
+ * down.  Then it must be opened again, for new workers.
  */
 bool
 guard_look(struct gen *gen, int64_t now)
