@@ -384,12 +384,22 @@ master_started(struct gen *gen)
 
 static void master_wishes(void);
 
+/* Answers those who wait for a reload that has succeeded. */
+static void
+master_reloaded(void)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "generation %llu serves",
+	    (unsigned long long)m.live->number);
+	steward_done(0, text);
+}
+
 /* A new generation is ready: the old one leaves the sockets to it. */
 static void
 master_take_over(struct gen *gen)
 {
 	struct gen *old = m.live;
-	char text[64];
 
 	m.coming = NULL;
 	m.retry_at = 0;
@@ -404,9 +414,6 @@ master_take_over(struct gen *gen)
 	master_wishes();
 	steward_use(gen, clock_ms());
 	steward_reloaded(true, "");
-	snprintf(text, sizeof(text), "generation %llu serves",
-	    (unsigned long long)gen->number);
-	steward_done(0, text);
 	gen_drain(old, gen, clock_ms());
 	room_limit(gen->conf->max_draining, clock_ms());
 	court_begin(gen, clock_ms());
@@ -584,6 +591,7 @@ master_reload(int64_t now)
 		    m.file != NULL ? m.file : "none, built-in");
 		service_reloading();
 		log_watch(m.why, sizeof(m.why));
+		master_reloaded();
 		steward_begin();
 	}
 	master_try_reload(now);
@@ -861,18 +869,27 @@ master_check_coming(void)
 	return true;
 }
 
+/* Whether a replaced generation may still take clients. */
+static bool
+is_leaving(const struct gen *gen)
+{
+	return gen->state == GEN_DRAINING && !gen->announced;
+}
+
 /*
- * Announces each replaced generation that has left the sockets.  Returns
- * whether there was one.
+ * Announces each replaced generation that has left the sockets, and answers
+ * those who wait for the reload: from now on its rules hold for every new
+ * client.  Returns whether there was one.
  */
 static bool
 master_check_drained(void)
 {
-	bool any = false;
+	bool any = false, leaving = false;
 
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next) {
-		if (gen->state != GEN_DRAINING || gen->announced ||
-		    !gen_drained(gen))
+		if (is_leaving(gen) && !gen_drained(gen))
+			leaving = true;
+		if (!is_leaving(gen) || !gen_drained(gen))
 			continue;
 		gen->announced = any = true;
 		log_line(LOG_LEVEL_NOTICE, "Reloading config file finished");
@@ -881,6 +898,8 @@ master_check_drained(void)
 			service_ready();
 		}
 	}
+	if (any && !leaving && m.coming == NULL)
+		master_reloaded();
 	return any;
 }
 

@@ -192,6 +192,31 @@ true" ]
 	grep -q '^state: *running; ready$' <<<"$OUT"
 }
 
+# denied: whether the new rules hold for a client; for wait_for.
+denied() {
+	client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" refused 403
+}
+
+@test "control: a reload is answered when no worker with the old rules takes clients any more" {
+	local pids
+
+	need_proc
+	peer_start srv server echo
+	control_start
+	client tunnel "127.0.0.1:$srv_PORT"
+	mapfile -t pids < <(worker_pids)
+	cp "$CONF" "$DIR/right"
+	echo "DenyTo 127.0.0.1" >"$CONF"
+	cat "$DIR/right" >>"$CONF"
+	kill -STOP "${pids[@]}"
+	"$ADIT" -s -c "$CONF" reload >"$DIR/said" 2>"$DIR/heard" 3>&- &
+	own_pid "$!"
+	wait_for denied
+	[ ! -s "$DIR/said" ]
+	kill -CONT "${pids[@]}"
+	wait_for file_says "^generation 2 serves" "$DIR/said"
+}
+
 @test "control: several reloads at once all get an answer" {
 	local i
 

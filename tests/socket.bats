@@ -174,9 +174,10 @@ sessions_have() {
 	adit_start "Listen 127.0.0.1" "Listen \"$SOCKET\"" \
 	    "Listen \"$DIR/other\"" "AllowTo 127.0.0.1" "MaxClientsPerHost 2" \
 	    "PerHostNetBlockSize 8:8"
-	client_start one "$SOCKET" 0 tunnel "127.0.0.1:$srv_PORT" rtt 1 1 hold
-	client_start two "$DIR/other" 0 tunnel "127.0.0.1:$srv_PORT" rtt 1 1 hold
-	wait_for limited
+	client_start one "$SOCKET" 0 tunnel "127.0.0.1:$srv_PORT" touch "$DIR/is_one" hold
+	client_start two "$DIR/other" 0 tunnel "127.0.0.1:$srv_PORT" touch "$DIR/is_two" hold
+	wait_for test -e "$DIR/is_one" -a -e "$DIR/is_two"
+	limited
 	log_wait "Too many connections from \"$SOCKET, uid $UID_OF\": MaxClientsPerHost is 2"
 	"$PEER" client 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" rtt 1 1
 }
