@@ -66,7 +66,7 @@ struct conf {
 	char *file; /* absolute path, or NULL: the built-in configuration */
 	struct places places;                /* of all lines; see place_of() */
 	unsigned long lines[DIRECTIVES_MAX]; /* see directives_line() */
-	char *user, *group;
+	char *user, *group, *desk_user;
 	char *realm;       /* BasicAuthRealm */
 	char *contact;     /* Contact, or NULL */
 	char *health_path; /* HealthPath, or NULL */

@@ -2132,6 +2132,7 @@ static const struct directive directives[] = {
 	{ "DefaultErrorFile", take_page, show_page, AT(pages.error) },
 	{ "Deny", take_rule, show_deny, .value = NULL },
 	{ "DenyTo", take_target, show_other_to, .value = NULL },
+	{ "DeskUser", take_word, show_word, AT(desk_user) },
 	{ "DisableViaHeader", take_bool, show_bool, AT(disable_via),
 	    .value = "no" },
 	{ "DistrustLoopback", take_bool, show_bool, AT(acl.distrust_loopback),

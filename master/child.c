@@ -215,9 +215,9 @@ desk_main(struct gen *gen, enum helper_kind kind, int control)
 	log_close(&gen->logs);
 	args.command = asks ? &gen->conf->auth_helper : NULL;
 	if (asks)
-		identity_drop(&gen->identity);
+		identity_drop(&gen->desks);
 	else
-		identity_assume(&gen->identity, NULL);
+		identity_assume(&gen->desks, NULL);
 	log_detach();
 	desk_run(&args);
 }

@@ -104,11 +104,16 @@ gen_identity(struct gen *gen)
 		.user = gen->conf->user,
 		.group = gen->conf->group,
 		.chroot = gen->conf->chroot,
+		.desk_user = gen->conf->desk_user,
 		.user_line = directives_line(gen->conf, "User"),
 		.group_line = directives_line(gen->conf, "Group"),
-		.chroot_line = directives_line(gen->conf, "Chroot") };
+		.chroot_line = directives_line(gen->conf, "Chroot"),
+		.desk_line = directives_line(gen->conf, "DeskUser") };
+	int status = identity_find(&gen->identity, &names);
 
-	return identity_find(&gen->identity, &names);
+	if (status != 0)
+		return status;
+	return identity_find_desk(&gen->desks, &gen->identity, &names);
 }
 
 /*

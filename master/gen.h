@@ -43,7 +43,8 @@ struct gen {
 	struct conf *conf; /* NULL once another generation has replaced it */
 	struct share *share;
 	struct logs logs;
-	struct identity identity;
+	struct identity identity; /* of all children except the desks */
+	struct identity desks;
 	struct listeners listeners;
 	struct listeners status_at; /* StatusListen */
 	int local;                  /* ControlSocket, or -1 */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What the children run as: the user and the group that a configuration names
- * are looked up once, by the master, and each child changes to them and gives
+ * What the children run as: the users and the group that a configuration names
+ * are looked up once, by the master, and each child changes to its own and gives
  * up root for good.  The master itself keeps its rights.
  */
 #define _POSIX_C_SOURCE 200809L
@@ -176,7 +176,61 @@ identity_find(struct identity *id, const struct identity_names *names)
 	return identity_look_up(id, names);
 }
 
-/* The user that the children run as. */
+/* Says that DeskUser cannot be obeyed.  Returns a status. */
+static int
+desk_refuse(const struct identity_names *names, int status, const char *why)
+{
+	struct where at = place_of(names->places, names->desk_line);
+
+	log_line(LOG_LEVEL_ERROR, "%s:%lu: DeskUser: %s %s", at.file, at.line,
+	    names->desk_user, why);
+	return status;
+}
+
+/* Looks up DeskUser, for a master that runs as root. */
+static int
+desk_look_up(struct identity *id, const struct identity *workers,
+    const struct identity_names *names)
+{
+	id->drop = true;
+	id->gid = NO_GROUP;
+	if (user_find(names->desk_user, &id->uid, &id->gid) != 0)
+		return desk_refuse(
+		    names, STATUS_NOUSER, "is no user on this system");
+	if (id->uid == 0)
+		return desk_refuse(names, STATUS_CONF,
+		    "has all rights; name a user who has none");
+	if (id->uid == workers->uid)
+		return desk_refuse(names, STATUS_CONF,
+		    "is the user of the workers; name another, or take this "
+		    "line out");
+	if (id->gid == NO_GROUP)
+		id->gid = workers->gid;
+	return 0;
+}
+
+/*
+ * Finds out what the desks and their helpers are to run as: DeskUser, or what
+ * the workers do.  Returns as identity_find() does.
+ */
+int
+identity_find_desk(struct identity *desk, const struct identity *workers,
+    const struct identity_names *names)
+{
+	struct where at = place_of(names->places, names->desk_line);
+
+	*desk = *workers;
+	if (names->desk_user == NULL)
+		return 0;
+	if (geteuid() == 0)
+		return desk_look_up(desk, workers, names);
+	log_line(LOG_LEVEL_WARNING,
+	    "%s:%lu: DeskUser: no effect, since only root can change the user",
+	    at.file, at.line);
+	return 0;
+}
+
+/* The user that the workers run as. */
 uid_t
 identity_uid(const struct identity *id)
 {
@@ -258,7 +312,7 @@ identity_try(const struct identity *id, const char *root)
 	return identity_told(pid);
 }
 
-/* Finds out, in such a process, whether the children's user can read a file. */
+/* Finds out, in such a process, whether the user of a child can read a file. */
 bool
 identity_reads(const struct identity *id, const char *path)
 {

@@ -205,6 +205,16 @@ reading_try(struct findings *f, const struct gen *gen, const char *directive,
 		    path, gen->conf->user != NULL ? gen->conf->user : "nobody");
 }
 
+/* What follows from DeskUser. */
+static void
+desks_find_out(struct findings *f, const struct gen *gen)
+{
+	if (gen->conf->desk_user != NULL && gen->desks.drop &&
+	    identity_try(&gen->desks, NULL) != 0)
+		found(f, "DeskUser", 0, STATUS_NOPERM,
+		    "this process may not change to this user");
+}
+
 /* What follows from User, for a start by root. */
 static void
 identity_find_out(struct findings *f, const struct gen *gen)
@@ -271,5 +281,6 @@ trial_run(const struct gen *gen, struct finding list[TRIAL_MAX])
 	status_try(&f, gen);
 	files_try(&f, gen->conf, identity_uid(&gen->identity));
 	identity_find_out(&f, gen);
+	desks_find_out(&f, gen);
 	return f.n;
 }

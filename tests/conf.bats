@@ -1045,6 +1045,7 @@ all_set() {
 	ControlSocket "$DIR/control"
 	DecisionLog "$DIR/decision log"
 	DefaultErrorFile "$DIR/page"
+	DeskUser daemon
 	DisableViaHeader yes
 	DistrustLoopback yes
 	DrainDelay 7

@@ -89,6 +89,84 @@ helper_wanted() {
 	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
 }
 
+# desks_run_as UID GID N: the desks and their helpers do, N processes, and
+# nobody else.
+desks_run_as() {
+	local pid title n=0
+
+	family
+	for pid in "${FAMILY[@]}"; do
+		IFS= read -r -d '' title 2>/dev/null <"/proc/$pid/cmdline" || continue
+		case $title in
+		*': desk'* | *': helper'*)
+			n=$((n + 1))
+			runs_as "$pid" "$1" "$2"
+			;;
+		*)
+			runs_as "$pid" "$(id -u nobody)" "$(id -g nobody)"
+			;;
+		esac
+	done
+	[ "$n" = "$3" ]
+}
+
+@test "privileges: with DeskUser the desks, their helpers and an AuthHelper run as that user, after a reload too" {
+	local user group
+
+	need_proc
+	user=$(id -u daemon)
+	group=$(id -g daemon)
+	printf '#!/bin/sh\nwhile read -r u p; do [ "$p" = "$(id -u)" ] && echo OK || echo ERR; done\n' \
+	    >"$DIR/authhelper"
+	chmod 755 "$DIR/authhelper"
+	peer_start srv server echo
+	adit_start "User nobody" "DeskUser daemon" "AuthHelper \"$DIR/authhelper\""
+	client send "CONNECT no-such-name.invalid:1 HTTP/1.1\r\nProxy-Authorization: Basic $(printf 'anna:%s' "$user" | base64)\r\n\r\n" \
+	    refused 502
+	desks_run_as "$user" "$group" 4
+	# A number that belongs to no user has the group of the workers.
+	sed -i.bak 's/^DeskUser .*/DeskUser 54321/; /^AuthHelper/d' "$CONF"
+	kill -HUP "$ADIT_PID"
+	log_wait 'Reloading config file finished'
+	wait_for desks_run_as 54321 "$(id -g nobody)" 1
+	helper_wanted
+	desks_run_as 54321 "$(id -g nobody)" 2
+	# The old user serves on when there is no other.
+	sed -i.bak 's/^DeskUser .*/DeskUser no-such-user-here/' "$CONF"
+	kill -HUP "$ADIT_PID"
+	log_wait 'DeskUser: no-such-user-here is no user'
+	client tunnel "localhost:$srv_PORT" rtt 1 5 shut eof
+	desks_run_as 54321 "$(id -g nobody)" 2
+}
+
+@test "privileges: DeskUser is another user than root and the workers, and needs root" {
+	local bad
+
+	for bad in "67 no-such-user-here is no user" "70 root has all rights" \
+	    "70 0 has all rights" "70 nobody is the user of the workers"; do
+		# shellcheck disable=SC2086
+		set -- $bad
+		adit_conf "User nobody" "DeskUser $2"
+		run -"$1" --separate-stderr timeout 20 "$ADIT" -d -c "$CONF"
+		[[ $stderr == *"$CONF:"*": DeskUser: ${bad#* }"* ]]
+	done
+	need_command setpriv
+	chmod 711 "$DIR"
+	adit_conf "DeskUser daemon"
+	chmod 644 "$CONF"
+	ADIT_WRAP=(setpriv --reuid=nobody "--regid=$(id -g nobody)" --clear-groups)
+	"${ADIT_WRAP[@]}" test -x "$ADIT" || skip "others cannot reach $ADIT"
+	stderr_expected 'DeskUser: no effect, since only root'
+	adit_launch
+	adit_ready
+	children_run_as "$(id -u nobody)" "$(id -g nobody)"
+	[ "$(grep -c 'adit.conf:[0-9]*: DeskUser: no effect' "$STDERR")" = 1 ]
+	adit_stop
+	run "${ADIT_WRAP[@]}" "$ADIT" -t -c "$CONF"
+	[ "$status" = 0 ]
+	[[ $output == *"DeskUser: no effect"* ]]
+}
+
 old_children_gone() {
 	local pid
 

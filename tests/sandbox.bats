@@ -279,6 +279,31 @@ unreadable() {
 	END
 }
 
+@test "sandbox: with DeskUser a worker that is taken over neither signals nor reads a desk or a helper, even with Sandbox no" {
+	local title others=() pid calls=()
+
+	need_root
+	start "User nobody" "DeskUser daemon" "Sandbox no"
+	for title in desk "desk, passwords" "helper, names" "helper, passwords"; do
+		process "$title"
+		others+=("$PROCESS")
+	done
+	for pid in "${others[@]}"; do
+		calls+=("EPERM kill $pid 0" "EPERM kill $pid 9" "EPERM ptrace 16 $pid"
+			"EPERM process_vm_readv $pid stack 1 stack 1 0"
+			"EACCES openat -100 @/proc/$pid/mem 2"
+			"EACCES openat -100 @/proc/$pid/environ 0")
+	done
+	# It may do so with its like.
+	process "worker 1"
+	drives "worker 0" < <(printf '%s\n' "0 kill $PROCESS 0" "${calls[@]}")
+	for pid in "${others[@]}"; do
+		alive "$pid"
+	done
+	client send "CONNECT no-such-name.invalid:1 HTTP/1.1\r\nProxy-Authorization: Basic YW5uYTpzZWNyZXQ=\r\n\r\n" \
+	    refused 502
+}
+
 @test "sandbox: with Sandbox no the processes can be looked into, after a reload too" {
 	start
 	holds limits
