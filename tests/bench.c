@@ -39,6 +39,8 @@ static const char usage_text[] =
     "usage: bench origin [-j PROCESSES]     prints its port, serves until "
     "killed\n"
     "       bench port                      prints a port that is free\n"
+    "       bench first OPTIONS             tries until a tunnel works, for\n"
+    "                                       the time of -d\n"
     "       bench tunnels OPTIONS [-c 64]   opens, echoes, closes\n"
     "       bench relay OPTIONS [-c 4] [-m down|up|both]\n"
     "       bench trips OPTIONS [-c 8] [-q QUIET] [-i MICROSECONDS] [-b BULK]\n"
@@ -48,7 +50,12 @@ static const char usage_text[] =
     "  -o PORT      the origin's port\n"
     "  -x PORT      the proxy's port on 127.0.0.1; without it, directly\n"
     "  -r           the proxy relays to the origin without CONNECT\n"
-    "  -H NAME      the name of the origin, for the proxy; else 127.0.0.K\n"
+    "  -H NAME      the name of the origin, for the proxy; else 127.0.0.K;\n"
+    "               a * in it is a number, another one for each tunnel\n"
+    "  -N N         so many numbers in turn, without an end unless given\n"
+    "  -u TEXT      credentials for the proxy, in base64\n"
+    "  -Q N         so many other tunnels wait for names without an answer\n"
+    "  -W NAME      their names, with a * too\n"
     "  -p PID       the first process of the proxy, for its CPU and memory\n"
     "  -g DIR       the proxy's control group, for its CPU time\n"
     "  -d SECONDS   how long to measure, 2 unless given\n"
@@ -94,7 +101,8 @@ enum role {
 	ROLE_CHURN, /* open, one round trip, close, again */
 	ROLE_BUSY,  /* one round trip after the other */
 	ROLE_BULK,  /* full speed */
-	ROLE_QUIET  /* one round trip, then nothing */
+	ROLE_QUIET, /* one round trip, then nothing */
+	ROLE_WAIT   /* asks for a name without an answer, and waits */
 };
 
 enum step {
@@ -112,7 +120,7 @@ struct counts {
 	_Atomic uint64_t opened;
 	_Atomic uint64_t done;  /* tunnels, or round trips */
 	_Atomic uint64_t bytes; /* both ways together */
-	_Atomic uint64_t used;
+	_Atomic uint64_t used;  /* by a round trip, or refused a name */
 	_Atomic uint64_t closed;
 	_Atomic uint64_t stalled; /* tunnels without progress */
 	_Atomic bool failed;
@@ -159,11 +167,14 @@ static struct {
 	unsigned origin; /* ports */
 	unsigned proxy;  /* 0: directly */
 	const char *name;
-	bool raw; /* a relay that knows no CONNECT */
+	const char *wait_name;
+	const char *user; /* and password, in base64 */
+	bool raw;         /* a relay that knows no CONNECT */
 	unsigned pid;
 	const char *cgroup;
 	double secs, warm, settle;
-	unsigned procs, conns, quiet, bulk, hold;
+	unsigned procs, conns, quiet, bulk, hold, waiting;
+	unsigned names;    /* for the * of a name; 0: any number */
 	unsigned interval; /* us; 0: not paced */
 	char way;          /* what a bulk tunnel sends first */
 } opt = { .secs = 2, .warm = 0.3, .settle = 1, .procs = 1, .way = 's' };
@@ -600,6 +611,15 @@ conn_target(const struct conn *c)
 	return INADDR_LOOPBACK + (c->id + (uint32_t)c->seq) % addrs;
 }
 
+/* Clients that wait for names are one client for the proxy. */
+static uint32_t
+conn_source(const struct gen *g, const struct conn *c)
+{
+	if (g->role == ROLE_WAIT)
+		return 0;
+	return (c->id + (uint32_t)c->seq) % SOURCE_ADDRS;
+}
+
 /*
  * Each process connects from addresses of its own, so that there are enough
  * ports.  A name resolves only to 127.0.0.1, where the ports must be enough
@@ -620,9 +640,7 @@ conn_open(struct gen *g, struct conn *c)
 		conn_fail(g, c, strerror(errno));
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
-	src = loopback(0x7f100001 + (g->index << 8) +
-		(c->id + (uint32_t)c->seq) % SOURCE_ADDRS,
-	    0);
+	src = loopback(0x7f100001 + (g->index << 8) + conn_source(g, c), 0);
 	if (bind(c->fd, (struct sockaddr *)&src, sizeof(src)) == -1)
 		conn_fail(g, c, strerror(errno));
 	dst = opt.proxy != 0 ? loopback(INADDR_LOOPBACK, opt.proxy)
@@ -661,14 +679,48 @@ conn_start(struct gen *g, struct conn *c)
 	conn_watch(g, c, EPOLL_CTL_MOD, events);
 }
 
+/* The name or the address that the proxy is asked for. */
+static void
+conn_host(const struct gen *g, const struct conn *c, char *host, size_t size)
+{
+	const char *name = g->role == ROLE_WAIT ? opt.wait_name : opt.name;
+	uint64_t number = c->seq * tunnels_planned + c->id;
+
+	if (opt.names != 0)
+		number %= opt.names;
+	if (name == NULL)
+		snprintf(
+		    host, size, "127.0.0.%u", (unsigned)(conn_target(c) & 255));
+	else if (strchr(name, '*') == NULL)
+		snprintf(host, size, "%s", name);
+	else
+		snprintf(host, size, "%.*s%" PRIu64 "%s",
+		    (int)strcspn(name, "*"), name, number,
+		    strchr(name, '*') + 1);
+}
+
+/* Writes the request, and returns its length. */
+static size_t
+request_make(char *req, size_t size, const char *host)
+{
+	int n;
+
+	n = snprintf(req, size,
+	    "CONNECT %s:%u HTTP/1.1\r\nHost: %s:%u\r\n%s%s%s\r\n", host,
+	    opt.origin, host, opt.origin,
+	    opt.user != NULL ? "Proxy-Authorization: Basic " : "",
+	    opt.user != NULL ? opt.user : "", opt.user != NULL ? "\r\n" : "");
+	if (n < 0 || (size_t)n >= size)
+		die("the name is too long");
+	return (size_t)n;
+}
+
 static void
 conn_connected(struct gen *g, struct conn *c)
 {
-	char req[512], addr[16];
-	const char *host = opt.name;
-	uint32_t a = conn_target(c);
+	char req[1024], host[256];
 	socklen_t len = sizeof(int);
-	int err = 0, n;
+	int err = 0;
 
 	getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len);
 	if (err != 0)
@@ -678,17 +730,13 @@ conn_connected(struct gen *g, struct conn *c)
 		conn_start(g, c);
 		return;
 	}
-	if (host == NULL) {
-		snprintf(addr, sizeof(addr), "127.0.0.%u", (unsigned)(a & 255));
-		host = addr;
-	}
-	n = snprintf(req, sizeof(req),
-	    "CONNECT %s:%u HTTP/1.1\r\nHost: %s:%u\r\n\r\n", host, opt.origin,
-	    host, opt.origin);
-	if (n < 0 || (size_t)n >= sizeof(req))
-		conn_fail(g, c, "the name is too long");
+	conn_host(g, c, host, sizeof(host));
 	c->step = STEP_HEAD;
-	conn_send(g, c, req, (size_t)n);
+	conn_send(g, c, req, request_make(req, sizeof(req), host));
+	if (g->role == ROLE_WAIT) {
+		g->opening--;
+		g->counts->opened++;
+	}
 }
 
 /* The origin never sends first, so nothing may follow the head. */
@@ -839,6 +887,11 @@ conn_event(struct gen *g, struct conn *c, uint32_t events)
 		conn_connected(g, c);
 		return;
 	}
+	if (g->role == ROLE_WAIT) {
+		conn_close(c);
+		g->counts->used++;
+		return;
+	}
 	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 		conn_read(g, c);
 	if (events & EPOLLOUT && c->step == STEP_BULK)
@@ -925,7 +978,8 @@ gen_phase(struct gen *g)
 		c = &g->conns[i];
 		if (g->phase == PHASE_MEASURE)
 			c->mark = conn_progress(c);
-		else if (g->phase == PHASE_AFTER && g->role != ROLE_QUIET)
+		else if (g->phase == PHASE_AFTER && g->role != ROLE_QUIET &&
+		    g->role != ROLE_WAIT)
 			g->counts->stalled += conn_progress(c) == c->mark;
 		else if (g->phase == PHASE_USE && g->role == ROLE_QUIET)
 			conn_ping(g, c);
@@ -1307,10 +1361,61 @@ static void
 report_trips(const struct window *w)
 {
 	printf("rate=%.1f cpu_us=%.3f p50_us=%.2f p99_us=%.2f p999_us=%.2f"
-	       " stalled=%" PRIu64 " count=%" PRIu64 " secs=%.3f cpu=%.3f\n",
+	       " stalled=%" PRIu64 " count=%" PRIu64 " secs=%.3f cpu=%.3f"
+	       " answered=%" PRIu64 "\n",
 	    (double)w->done / w->secs, w->cpu * 1e6 / (double)w->done,
 	    hist_quantile(0.5), hist_quantile(0.99), hist_quantile(0.999),
-	    TOTAL(stalled), w->done, w->secs, w->cpu);
+	    TOTAL(stalled), w->done, w->secs, w->cpu, TOTAL(used));
+}
+
+/* One try of a tunnel, with an echo; -1 if it did not come about. */
+static int
+first_try(int fd, const char *req, size_t len)
+{
+	struct sockaddr_in to =
+	    loopback(INADDR_LOOPBACK, opt.proxy != 0 ? opt.proxy : opt.origin);
+	struct timeval wait = { .tv_sec = 5 };
+	char reply[1024], ping[] = "e";
+	ssize_t n = 0;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) == -1)
+		return -1;
+	if (opt.proxy != 0 && !opt.raw) {
+		if (send(fd, req, len, MSG_NOSIGNAL) != (ssize_t)len)
+			return -1;
+		n = recv(fd, reply, sizeof(reply) - 1, 0);
+		reply[n > 0 ? n : 0] = '\0';
+		if (strncmp(reply, "HTTP/1.", 7) != 0 || reply[9] != '2')
+			die("the proxy said \"%.*s\"",
+			    (int)strcspn(reply, "\r\n"), reply);
+	}
+	if (send(fd, ping, 1, MSG_NOSIGNAL) != 1 || recv(fd, ping, 1, 0) != 1)
+		return -1;
+	return 0;
+}
+
+/* A program that starts is not there yet, or refuses a connection. */
+static void
+first_main(void)
+{
+	char req[1024];
+	uint64_t end = now() + (uint64_t)(opt.secs * 1e9);
+	size_t len;
+	int fd;
+
+	len = request_make(
+	    req, sizeof(req), opt.name != NULL ? opt.name : "127.0.0.1");
+	do {
+		fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (fd == -1)
+			die("socket: %s", strerror(errno));
+		if (first_try(fd, req, len) == 0)
+			return;
+		close(fd);
+		pause_for(0.002);
+	} while (now() < end);
+	die("no tunnel works");
 }
 
 static void
@@ -1320,7 +1425,9 @@ tunnels_main(void)
 
 	if (opt.conns == 0)
 		opt.conns = 64;
-	tunnels_planned = opt.conns;
+	tunnels_planned = opt.conns + opt.waiting;
+	gen_spread(ROLE_WAIT, opt.waiting, 1);
+	AWAIT(opened, opt.waiting, "asked");
 	gen_spread(ROLE_CHURN, opt.conns, opt.procs);
 	w = measure();
 	report_trips(&w);
@@ -1481,7 +1588,8 @@ static const struct number {
 	{ 'p', &opt.pid, 1u << 30 }, { 'j', &opt.procs, PROCS_MAX / 2 },
 	{ 'c', &opt.conns, 10000 }, { 'q', &opt.quiet, 1000000 },
 	{ 'i', &opt.interval, 10000000 }, { 'b', &opt.bulk, 64 },
-	{ 'n', &opt.hold, 1000000 } };
+	{ 'n', &opt.hold, 1000000 }, { 'N', &opt.names, 1000000 },
+	{ 'Q', &opt.waiting, 10000 } };
 
 static void
 option(int c)
@@ -1496,6 +1604,10 @@ option(int c)
 	}
 	if (c == 'H')
 		opt.name = optarg;
+	else if (c == 'W')
+		opt.wait_name = optarg;
+	else if (c == 'u')
+		opt.user = optarg;
 	else if (c == 'r')
 		opt.raw = true;
 	else if (c == 'g')
@@ -1548,7 +1660,7 @@ main(int argc, char **argv)
 	int c;
 
 	while ((c = getopt(argc - (argc > 1), argv + (argc > 1),
-		    "o:x:H:rp:g:d:w:s:j:c:m:q:i:b:n:")) != -1)
+		    "o:x:H:N:u:Q:W:rp:g:d:w:s:j:c:m:q:i:b:n:")) != -1)
 		option(c);
 	limit = limit_raise();
 	setup();
@@ -1558,7 +1670,9 @@ main(int argc, char **argv)
 		return free_port();
 	if (opt.procs == 0 || opt.origin == 0)
 		usage();
-	if (strcmp(mode, "tunnels") == 0)
+	if (strcmp(mode, "first") == 0)
+		first_main();
+	else if (strcmp(mode, "tunnels") == 0)
 		tunnels_main();
 	else if (strcmp(mode, "relay") == 0)
 		relay_main();

@@ -3,7 +3,9 @@
  * A name server for the tests: answers over UDP and TCP as the command line
  * says, and prints every question.
  *
- *	dns ADDRESS PORT RULE...
+ *	dns [-t SECONDS] ADDRESS PORT RULE...
+ *
+ * SECONDS is how long an answer may be remembered, 0 unless given.
  *
  * A rule is NAME=ANSWER,ANSWER... with addresses of both families, or names
  * for a reverse question (1.0.0.127.in-addr.arpa=host.example).  NAME/=A,B
@@ -62,6 +64,7 @@ struct late {
 
 static struct late late[LATE_MAX];
 static size_t nlate;
+static unsigned ttl; /* s */
 static char **rules;
 static unsigned turns[RULES_MAX];
 
@@ -114,12 +117,11 @@ name_read(const unsigned char *at, size_t len, char name[NAME_SIZE])
 static void
 record_begin(struct message *m, unsigned type, size_t len)
 {
-	static const unsigned char ttl[4] = { 0, 0, 0, 0 };
-
 	put16(m, 0xc000 + HEADER);
 	put16(m, type);
 	put16(m, 1);
-	put(m, ttl, sizeof(ttl));
+	put16(m, ttl >> 16);
+	put16(m, ttl & 0xffff);
 	put16(m, (unsigned)len);
 	m->answers++;
 }
@@ -391,8 +393,14 @@ main(int argc, char *argv[])
 {
 	struct pollfd fds[2] = { { .events = POLLIN }, { .events = POLLIN } };
 
+	if (argc > 2 && strcmp(argv[1], "-t") == 0) {
+		ttl = (unsigned)atoi(argv[2]);
+		argc -= 2;
+		argv += 2;
+	}
 	if (argc < 3 || argc > RULES_MAX + 2) {
-		fprintf(stderr, "usage: dns address port rule...\n");
+		fprintf(
+		    stderr, "usage: dns [-t seconds] address port rule...\n");
 		return 64;
 	}
 	rules = argv + 3;
