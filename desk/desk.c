@@ -291,6 +291,16 @@ helper_done(struct helper *h, struct answer *answer)
 	h->matter = NULL;
 }
 
+/*
+ * How long a question may take, in ms: a little longer than a client waits, so
+ * that it is the worker that tells the client.
+ */
+static int64_t
+patience(void)
+{
+	return d.args->connect_timeout * INT64_C(1000) + PATIENCE_EXTRA;
+}
+
 /* An AuthHelper, or what runs in its place, has not answered in time. */
 static void
 slow_say(const struct helper *h)
@@ -303,15 +313,16 @@ slow_say(const struct helper *h)
 }
 
 /*
- * A helper has had its question for so long that the clients have been told so.
- * It is killed, since it might hang for ever.
+ * A helper has had its question for so long that the clients have been told so,
+ * or none is left.  It is killed, since it might hang for ever.
  */
 static void
 helper_abandon(struct helper *h)
 {
-	struct answer answer = { .error = EAI_AGAIN, .late = true };
+	bool late = h->since + patience() <= clock_ms();
+	struct answer answer = { .error = EAI_AGAIN, .late = late };
 
-	if (d.args->command != NULL)
+	if (late && d.args->command != NULL)
 		slow_say(h);
 	helper_leave(h);
 	helper_kill(h);
@@ -358,16 +369,6 @@ helper_event(struct helper *h)
 }
 
 /*
- * How long a question may take, in ms: a little longer than a client waits, so
- * that it is the worker that tells the client.
- */
-static int64_t
-patience(void)
-{
-	return d.args->connect_timeout * INT64_C(1000) + PATIENCE_EXTRA;
-}
-
-/*
  * How many helpers more a line may have, of which a client gets a share.  The
  * clients of passwords only take turns: a check ends soon.
  */
@@ -379,6 +380,17 @@ line_room(enum desk_line line)
 	if (line == LINE_NAMES)
 		return NAMERS_MAX - ADMIT_MAX - matter_taken(line);
 	return SIZE_MAX;
+}
+
+/* How many helpers more a line may have, of which a worker gets a share. */
+static size_t
+line_left(enum desk_line line)
+{
+	size_t room = line_room(line), taken = matter_pooled(line);
+
+	if (room != SIZE_MAX)
+		return room;
+	return taken < d.staff_max ? d.staff_max - taken : 0;
 }
 
 /* Gives a matter to a helper.  Returns false if there is none to be had. */
@@ -409,7 +421,7 @@ matter_begin(struct matter *m)
 static struct matter *
 line_next(enum desk_line line)
 {
-	return matter_next(line, line_room(line));
+	return matter_next(line, line_left(line), line_room(line));
 }
 
 /* The password that is checked next, or NULL.  Regulars go first, mostly. */
@@ -448,7 +460,7 @@ helper_due(const struct helper *h)
 	if (h->leaving)
 		return -1;
 	if (h->matter != NULL)
-		return h->since + patience();
+		return matter_wanted(h->matter) ? h->since + patience() : 0;
 	return d.staff <= HELPERS_KEPT ? -1 : h->since + HELPER_IDLE;
 }
 
@@ -652,7 +664,8 @@ desk_run(const struct desk_args *args)
 	struct note_message ready = { .note = NOTE_READY };
 
 	d.args = args;
-	matter_init(args);
+	if (matter_init(args) != 0)
+		_exit(STATUS_SYSTEM);
 	hosts_use(args->pins);
 	d.staff_max = staff_most();
 	for (size_t i = 0; i < args->nworkers; i++)

@@ -2,7 +2,8 @@
 /*
  * The questions that the desk has taken and not yet answered.  There are lines
  * of those that wait for a helper, and lists of those that have one.  In each
- * line the clients take turns, and each has a share of the helpers.  A question
+ * line the workers take turns, and the clients of each worker, and each has a
+ * share of the helpers: whatever a worker says, others get some.  A question
  * that a helper has already, or that the same client waits for, is kept with
  * that one and gets the same answer.  Nothing here asks or waits.
  */
@@ -22,7 +23,14 @@
 #include "question.h"
 #include "turns.h"
 
-enum { MATTERS_MAX = 16384 /* of all workers, also those that are the same */ };
+enum {
+	MATTERS_MAX = 16384, /* of all workers, also those that are the same */
+	/* Times what is left for others, a worker may have with helpers. */
+	WORKER_SHARE = 4
+};
+
+/* What helpers there are for: the lines of passwords share theirs. */
+enum pool { POOL_CLIENTS, POOL_NAMES, POOL_PASSWORDS, POOLS };
 
 static struct {
 	const struct desk_args *args;
@@ -31,21 +39,71 @@ static struct {
 	struct {
 		uint32_t channel; /* counts those that it has had */
 		size_t n;         /* matters that came through the last one */
+		size_t taken[POOLS]; /* that have a helper */
 	} workers[WORKERS_MAX];
 	struct {
-		struct turns turns;
+		struct turns clients; /* what they have in all lanes */
+		struct turns *lanes;  /* owned: of each worker */
+		uint32_t next;        /* the worker whose turn it is */
 		struct matter *taken; /* owned: each has a helper */
 		size_t ntaken;
 	} lines[LINES];
 } m;
 
-/* To be called once.  The arguments stay the caller's. */
-void
+static enum pool
+pool_of(enum desk_line line)
+{
+	switch (line) {
+	case LINE_CLIENTS:
+		return POOL_CLIENTS;
+	case LINE_NAMES:
+		return POOL_NAMES;
+	case LINE_REGULARS:
+	case LINE_PASSWORDS:
+	case LINES:
+		break;
+	}
+	return POOL_PASSWORDS;
+}
+
+/* Makes a line with a lane for each worker.  Returns 0, or -1 with ENOMEM. */
+static int
+line_init(enum desk_line line, const unsigned char *key)
+{
+	size_t n = m.args->nworkers;
+	struct turns *lanes = calloc(n, sizeof(*lanes));
+
+	if (lanes == NULL)
+		return -1;
+	turns_init(&m.lines[line].clients, key);
+	m.lines[line].lanes = lanes;
+	for (size_t i = 0; i < n; i++) {
+		turns_init(&lanes[i], key);
+		lanes[i].whole = &m.lines[line].clients;
+		lanes[i].parts = n;
+	}
+	return 0;
+}
+
+/*
+ * To be called once.  The arguments stay the caller's.  Returns 0, or -1 with
+ * ENOMEM.
+ */
+int
 matter_init(const struct desk_args *args)
 {
 	m.args = args;
 	for (int line = 0; line < LINES; line++)
-		turns_init(&m.lines[line].turns, args->logins->key);
+		if (line_init((enum desk_line)line, args->logins->key) != 0)
+			return -1;
+	return 0;
+}
+
+/* Where a matter waits, among those of its worker. */
+static struct turns *
+lane_of(const struct question *q, enum desk_line line)
+{
+	return &m.lines[line].lanes[q->ticket.worker];
 }
 
 /* What stands for the client that asks. */
@@ -99,7 +157,10 @@ matter_reply(const struct question *q, struct answer *answer)
 		answer_send(m.args->channels[q->ticket.worker], answer);
 }
 
-/* Whatever is the same as a question: with a helper, or of the same client. */
+/*
+ * Whatever is the same as a question: with a helper, or of the same client and
+ * worker.
+ */
 static struct matter *
 matter_find(const struct question *q, enum desk_line line)
 {
@@ -111,7 +172,7 @@ matter_find(const struct question *q, enum desk_line line)
 		found = found->next;
 	if (found != NULL)
 		return found;
-	w = turns_first(&m.lines[line].turns, &client);
+	w = turns_first(lane_of(q, line), &client);
 	for (; w != NULL; w = w->next) {
 		found = w->owner;
 		if (question_same(&found->question, q))
@@ -181,7 +242,7 @@ matter_add(const struct question *q, enum desk_line line)
 		same->since = new->since;
 		return 0;
 	}
-	if (turn_wait(&m.lines[line].turns, &new->waiter, &client) == 0)
+	if (turn_wait(lane_of(q, line), &new->waiter, &client) == 0)
 		return 0;
 	matter_free(new);
 	return -1;
@@ -194,16 +255,48 @@ matter_taken(enum desk_line line)
 	return m.lines[line].ntaken;
 }
 
+/* How many matters of all workers have a helper of the same pool. */
+size_t
+matter_pooled(enum desk_line line)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < LINES; i++)
+		if (pool_of((enum desk_line)i) == pool_of(line))
+			n += m.lines[i].ntaken;
+	return n;
+}
+
 /*
- * Returns the matter that is next to get a helper, if a line may have so many
- * more, or NULL.
+ * Whether a worker may have one more helper when there are so many.  A single
+ * worker may have all.
+ */
+static bool
+worker_may(size_t worker, enum desk_line line, size_t left)
+{
+	return m.args->nworkers == 1 ||
+	    m.workers[worker].taken[pool_of(line)] / WORKER_SHARE < left;
+}
+
+/*
+ * Returns the matter that is next to get a helper, or NULL.  There are so many
+ * left in the pool, and a client gets a share of room.
  */
 struct matter *
-matter_next(enum desk_line line, size_t room)
+matter_next(enum desk_line line, size_t left, size_t room)
 {
-	struct waiter *w = turns_next(&m.lines[line].turns, room);
+	size_t n = m.args->nworkers, worker;
+	struct waiter *w;
 
-	return w != NULL ? w->owner : NULL;
+	for (size_t i = 0; i < n; i++) {
+		worker = (m.lines[line].next + i) % n;
+		if (!worker_may(worker, line, left))
+			continue;
+		w = turns_next(&m.lines[line].lanes[worker], room);
+		if (w != NULL)
+			return w->owner;
+	}
+	return NULL;
 }
 
 /*
@@ -213,12 +306,15 @@ int
 matter_take(struct matter *taken)
 {
 	struct addr client = matter_client(&taken->question);
-	struct turns *turns = &m.lines[taken->line].turns;
+	struct turns *lane = lane_of(&taken->question, taken->line);
+	uint32_t worker = taken->question.ticket.worker;
 
-	taken->turn = turn_take(turns, &client);
+	taken->turn = turn_take(lane, &client);
 	if (taken->turn == NULL)
 		return -1;
-	turn_served(turns, &taken->waiter);
+	turn_served(lane, &taken->waiter);
+	m.lines[taken->line].next = worker + 1;
+	m.workers[worker].taken[pool_of(taken->line)]++;
 	taken->next = m.lines[taken->line].taken;
 	m.lines[taken->line].taken = taken;
 	m.lines[taken->line].ntaken++;
@@ -235,7 +331,8 @@ taken_remove(struct matter *taken)
 		at = &(*at)->next;
 	*at = taken->next;
 	m.lines[taken->line].ntaken--;
-	turn_give(&m.lines[taken->line].turns, taken->turn);
+	m.workers[taken->question.ticket.worker].taken[pool_of(taken->line)]--;
+	turn_give(lane_of(&taken->question, taken->line), taken->turn);
 }
 
 /* In a helper: it has a copy of all questions, perhaps with passwords. */
@@ -256,7 +353,7 @@ matter_close(struct matter *old, struct answer *answer)
 	if (old->turn != NULL)
 		taken_remove(old);
 	else
-		turn_leave(&m.lines[old->line].turns, &old->waiter);
+		turn_leave(lane_of(&old->question, old->line), &old->waiter);
 	for (; old != NULL; old = same) {
 		same = old->same;
 		matter_reply(&old->question, answer);

@@ -38,7 +38,7 @@ struct matter {
 
 struct desk_args;
 
-void matter_init(const struct desk_args *);
+int matter_init(const struct desk_args *);
 struct addr matter_client(const struct question *);
 void matter_sign(struct question *, uint32_t worker);
 void matter_forget(uint32_t worker);
@@ -46,7 +46,8 @@ bool matter_wanted(const struct matter *);
 void matter_reply(const struct question *, struct answer *);
 int matter_add(const struct question *, enum desk_line);
 size_t matter_taken(enum desk_line);
-struct matter *matter_next(enum desk_line, size_t room);
+size_t matter_pooled(enum desk_line);
+struct matter *matter_next(enum desk_line, size_t left, size_t room);
 int matter_take(struct matter *);
 void matter_close(struct matter *, struct answer *);
 void matter_wipe_all(void);

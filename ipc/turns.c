@@ -4,11 +4,12 @@
  * Whatever waits stands in a line of its client, and the clients take turns, so
  * that one with a thousand questions does not delay another with one.  A client
  * may have at most as much as is left: the first may take one half, the next a
- * third of the whole, and something is always left for one more.  Nothing here
- * knows what is scarce.
+ * third of the whole, and something is always left for one more.  Several of
+ * these may be parts of a whole.  Nothing here knows what is scarce.
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ struct turn {
 	struct turn *next, *prev; /* in the ring, while something waits */
 	struct addr client;
 	size_t held;
+	struct turn *whole; /* the same client there, if something is held */
 	struct waiter *first, *last;
 };
 
@@ -96,8 +98,16 @@ turn_take(struct turns *t, const struct addr *client)
 {
 	struct turn *turn = turn_make(t, client);
 
-	if (turn != NULL)
-		turn->held++;
+	if (turn == NULL)
+		return NULL;
+	if (t->whole != NULL) {
+		turn->whole = turn_take(t->whole, client);
+		if (turn->whole == NULL) {
+			turn_tidy(t, turn);
+			return NULL;
+		}
+	}
+	turn->held++;
 	return turn;
 }
 
@@ -105,6 +115,8 @@ turn_take(struct turns *t, const struct addr *client)
 void
 turn_give(struct turns *t, struct turn *turn)
 {
+	if (t->whole != NULL)
+		turn_give(t->whole, turn->whole);
 	turn->held--;
 	turn_tidy(t, turn);
 }
@@ -176,6 +188,20 @@ turn_leave(struct turns *t, struct waiter *w)
 }
 
 /*
+ * Whether a client may have one more when there is room for so many.  In each
+ * part it may have one at least, as long as there is one for each part: another
+ * part may have taken its share in its name.
+ */
+static bool
+turn_may(const struct turns *t, const struct turn *turn, size_t room)
+{
+	if (t->whole == NULL)
+		return turn->held < room;
+	return turns_held(t->whole, &turn->client) < room ||
+	    (turn->held == 0 && room > t->parts);
+}
+
+/*
  * Returns what is to be served next when there is room for so many more, or
  * NULL: nothing waits, or only for clients that have their share.
  */
@@ -187,7 +213,7 @@ turns_next(struct turns *t, size_t room)
 	if (turn == NULL)
 		return NULL;
 	do {
-		if (turn->held < room) {
+		if (turn_may(t, turn, room)) {
 			t->ring = turn;
 			return turn->first;
 		}

@@ -18,11 +18,16 @@ struct waiter {
 	struct waiter *next, *prev;
 };
 
-/* All clients that have something or wait for it. */
+/*
+ * All clients that have something or wait for it.  Where these are a part, what
+ * a client has is counted in the whole too, and its share is one of the whole.
+ */
 struct turns {
 	const unsigned char *key;
 	struct turn *hash[TURNS_HASH]; /* owned */
-	struct turn *ring; /* the one whose turn it is, or NULL: none waits */
+	struct turn *ring;   /* the one whose turn it is, or NULL: none waits */
+	struct turns *whole; /* or NULL */
+	size_t parts;        /* of the whole */
 };
 
 void turns_init(struct turns *, const unsigned char *key);

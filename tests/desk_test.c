@@ -43,10 +43,10 @@ enum {
 static int master[2], channels[WORKERS][2];
 static pid_t desk;
 
-/* A helper that lets one user in, and gives others no answer: these stay. */
+/* A helper that lets good users in, and gives others no answer: these stay. */
 static char *silent[] = { "/bin/sh", "-c",
 	"while read -r who; do"
-	" case $who in good\\ *) echo OK ;; *) sleep 1000 ;; esac; "
+	" case $who in good*) echo OK ;; *) sleep 1000 ;; esac; "
 	"done",
 	NULL };
 
@@ -115,12 +115,12 @@ ask(int fd, const struct question *q)
 		must(poll(&pfd, 1, PATIENCE) == 1, "the desk reads");
 }
 
-/* Asks about the user whom the desk knows since the first time. */
+/* Asks about a user who is let in. */
 static void
-serves(int fd, const char *what)
+lets_in(int fd, const char *user, const char *what)
 {
 	static unsigned serial = 70000;
-	struct question q = question("good", ++serial);
+	struct question q = question(user, ++serial);
 	struct answer answer;
 
 	ask(fd, &q);
@@ -128,6 +128,13 @@ serves(int fd, const char *what)
 		if (answer.ticket.serial == serial && answer.matches)
 			return;
 	must(false, what);
+}
+
+/* Asks about the user whom the desk knows since the first time. */
+static void
+serves(int fd, const char *what)
+{
+	lets_in(fd, "good", what);
 }
 
 /* How many answers that there is no room have come. */
@@ -164,6 +171,15 @@ flood(void)
 	}
 	serves(channels[GOOD][1], "and after it");
 	must(refused(channels[GOOD][1]) == 0, "there is room for others");
+}
+
+/* Users whom the desk does not know, while all others get no answer. */
+static void
+share(void)
+{
+	lets_in(
+	    channels[GOOD][1], "good1", "a flood leaves helpers for others");
+	lets_in(channels[GOOD][1], "good2", "again and again");
 }
 
 /* In the name of another worker: the answer still comes to who asks. */
@@ -252,6 +268,8 @@ succeed(void)
 	close(pair[0]);
 	channels[BAD][1] = pair[1];
 	serves(channels[BAD][1], "a new worker is served");
+	lets_in(channels[BAD][1], "good3",
+	    "helpers that were busy for its predecessor are free");
 	must(recv(channels[BAD][1], &c, 1, MSG_DONTWAIT) < 0,
 	    "and gets no answer to its predecessor");
 	shutdown(channels[BAD][1], SHUT_RDWR);
@@ -296,6 +314,7 @@ main(void)
 	mislead();
 	burden();
 	flood();
+	share();
 	succeed();
 	finish();
 	return 0;

@@ -130,6 +130,44 @@ try_leaving(void)
 	must(turns_next(&turns, ROOM) == NULL, "nothing waits");
 }
 
+/*
+ * Two parts of a whole: a client has one share in both together, and something
+ * in each even if the other has taken its share.
+ */
+static void
+try_parts(void)
+{
+	enum { PARTS = 2, HALF = ROOM / 2 };
+	struct turns part[PARTS];
+	struct waiter w[PARTS] = { { .owner = NULL } };
+	struct turn *held[HALF], *more;
+	struct addr a = client(1);
+
+	for (int i = 0; i < PARTS; i++) {
+		turns_init(&part[i], key);
+		part[i].whole = &turns;
+		part[i].parts = PARTS;
+		must(turn_wait(&part[i], &w[i], &a) == 0, "it waits");
+	}
+	for (int i = 0; i < HALF; i++) {
+		must(turns_next(&part[0], ROOM - (size_t)i) != NULL,
+		    "its share");
+		held[i] = turn_take(&part[0], &a);
+	}
+	must(turns_next(&part[0], HALF) == NULL, "it has its share");
+	must(turns_next(&part[1], PARTS) == NULL, "few are left");
+	must(turns_next(&part[1], HALF) == &w[1], "the other part has nothing");
+	more = turn_take(&part[1], &a);
+	must(turns_next(&part[1], HALF - 1) == NULL, "it has something");
+	must(turns_held(&turns, &a) == HALF + 1, "all is counted");
+	turn_give(&part[1], more);
+	for (int i = 0; i < HALF; i++)
+		turn_give(&part[0], held[i]);
+	for (int i = 0; i < PARTS; i++)
+		turn_leave(&part[i], &w[i]);
+	must(turns_held(&turns, &a) == 0, "nothing is left");
+}
+
 int
 main(void)
 {
@@ -137,5 +175,6 @@ main(void)
 	try_shares();
 	try_ring();
 	try_leaving();
+	try_parts();
 	return 0;
 }
