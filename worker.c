@@ -40,6 +40,7 @@
 #include "program.h"
 #include "question.h"
 #include "quota.h"
+#include "relay.h"
 #include "sandbox.h"
 #include "session.h"
 #include "share.h"
@@ -189,6 +190,8 @@ place_give_back(void)
 
 	for (enum spare spare = 0; spare < SPARES; spare++)
 		baton_spare(b, w.args->index, spare, conn_spares(spare));
+	if (relay_is_rapid())
+		baton_rapid(b, w.args->index);
 	/*
 	 * Other processes read this often: writing an unchanged value would
 	 * make them fetch the cache line again.
@@ -499,10 +502,9 @@ batch_size(void)
 }
 
 /*
- * Accepts clients until this worker has so many that another one is next, and
- * passes the baton on then.  It only does the latter while another client
- * waits: where tunnels come and go one after the other, no other worker needs
- * to wake.
+ * Accepts clients until this worker has so many that another one is next.  If
+ * it has them when a client comes, it passes the baton on instead: where tunnels
+ * come and go one after the other, no other worker needs to wake.
  */
 static void
 listener_event(size_t i)
@@ -515,15 +517,13 @@ listener_event(size_t i)
 	if (!has_baton() || w.paused_until != 0)
 		return;
 	next = baton_next(args->baton, args->index, &most);
-	if (staying() < most) {
-		if (most - staying() < max)
-			max = most - staying();
-		listener_ready(i, (int)max);
-		if (staying() < most || !(w.open >> i & 1) ||
-		    !client_waits(args->listeners[i]))
-			return;
+	if (staying() >= most) {
+		baton_pass(args->baton, args->index, next);
+		return;
 	}
-	baton_pass(args->baton, args->index, next);
+	if (most - staying() < max)
+		max = most - staying();
+	listener_ready(i, (int)max);
 }
 
 /*

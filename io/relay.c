@@ -31,6 +31,7 @@ enum {
 	READ_MIN = 16 * 1024,   /* bytes read at first */
 	YIELD_SIZE = 16 * 1024, /* bytes moved at once while others wait */
 	YIELD_TIME = 10,        /* ms after another tunnel moved few */
+	RAPID_TIME = 10,        /* ms after one at full speed moved bytes */
 	FEW = 4096,             /* with fewer at once it is not at full speed */
 	RATE_PARTS = 8,         /* one read: the bytes of 1/8 s at RateLimit */
 	RATE_CREDIT = 125000,   /* us of delay that later reads make up for */
@@ -44,6 +45,9 @@ static uint64_t moved[2]; /* bytes read, by side, of all tunnels */
 /* The last tunnel that moved few bytes, for comparison only, and when. */
 static const struct tunnel *slow;
 static int64_t slow_at; /* ms */
+
+/* When a tunnel at full speed has moved bytes, in ms. */
+static int64_t rapid_at = -RAPID_TIME;
 
 /* RateLimit, or 0; and the largest read that it allows. */
 static unsigned rate; /* bytes per second */
@@ -135,6 +139,13 @@ uint64_t
 relay_moved(enum side side)
 {
 	return moved[side];
+}
+
+/* Returns whether a tunnel is at full speed now. */
+bool
+relay_is_rapid(void)
+{
+	return clock_now() - rapid_at < RAPID_TIME;
 }
 
 /* Returns whether a flow has bytes that its destination has not taken yet. */
@@ -312,8 +323,8 @@ relay_flush(struct tunnel *t, enum side side, enum side *lost)
 /*
  * Adapts the size of the next read.  Reads are small at first, so that a side
  * that takes nothing leaves little to keep.  The size doubles after each full
- * read that the other side took whole.  A flow that fills the whole buffer is
- * spliced from then on.
+ * read that the other side took whole.  A flow that fills the whole buffer is at
+ * full speed, and spliced from then on.
  */
 static void
 flow_adapt(struct flow *f, size_t got, bool all_taken)
@@ -322,8 +333,10 @@ flow_adapt(struct flow *f, size_t got, bool all_taken)
 		f->size = READ_MIN;
 	else if (got == f->size && f->size < RELAY_SIZE)
 		f->size *= 2;
-	else if (got == f->size)
+	else if (got == f->size) {
 		f->spliced = true;
+		rapid_at = clock_now();
+	}
 }
 
 /*
@@ -426,6 +439,8 @@ flow_splice(struct tunnel *t, enum side side, struct pipe *p, enum side *lost)
 		f->pipe = p;
 		if (got < READ_MIN)
 			flow_restart(f);
+		else
+			rapid_at = clock_now();
 		return relay_flush(t, side, lost);
 	}
 	pipe_give(p);

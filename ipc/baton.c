@@ -15,6 +15,7 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,10 +23,15 @@
 #include <unistd.h>
 
 #include "baton.h"
+#include "clock.h"
 #include "share.h"
 #include "sys.h"
 
-enum { LEAVING_MAX = 2 /* clients that are about to leave, of one worker */ };
+enum {
+	LEAVING_MAX = 2,   /* clients that are about to leave, of one worker */
+	RAPID_WEIGHT = 64, /* clients that a tunnel at full speed counts for */
+	RAPID_TIME = 200   /* ms for which it does */
+};
 
 /* The number of the holder is at the place of the generation's first worker. */
 static atomic_uint *
@@ -194,6 +200,19 @@ baton_spare(const struct baton *b, uint32_t worker, enum spare spare, size_t n)
 }
 
 /*
+ * Publishes that a worker carries a tunnel at full speed now.  What is read
+ * often is written rarely.
+ */
+void
+baton_rapid(const struct baton *b, uint32_t worker)
+{
+	atomic_llong *until = &baton_slot(b, worker)->rapid_until;
+
+	if (atomic_load(until) < clock_now() + RAPID_TIME / 2)
+		atomic_store(until, clock_now() + RAPID_TIME);
+}
+
+/*
  * The worker with the most connections that can give way, of the first kind
  * that there is, or NOBODY.  Of several it is me, if I am one of them.
  */
@@ -262,17 +281,23 @@ baton_forget(const struct baton *b, uint32_t worker)
 /*
  * The number of clients of a worker that do not seem to leave.  A tunnel of
  * which one side has ended usually ends at once, so a few of these are left
- * out: where one tunnel follows another, the baton need not move.
+ * out: where one tunnel follows another, the baton need not move.  One at full
+ * speed would slow others down, and so counts for many.
  */
 unsigned
 baton_staying(const struct baton *b, uint32_t worker)
 {
+	const struct share_slot *slot = baton_slot(b, worker);
 	unsigned load = baton_load(b, worker);
-	unsigned half = atomic_load(&baton_slot(b, worker)->spare[SPARE_HALF]);
+	unsigned half = atomic_load(&slot->spare[SPARE_HALF]);
 
 	if (half > LEAVING_MAX)
 		half = LEAVING_MAX;
-	return load > half ? load - half : 0;
+	load = load > half ? load - half : 0;
+	if (load < UINT_MAX - RAPID_WEIGHT &&
+	    atomic_load(&slot->rapid_until) > clock_now())
+		load += RAPID_WEIGHT;
+	return load;
 }
 
 /*

@@ -38,6 +38,7 @@ void baton_ring(const struct baton *, uint32_t worker);
 bool baton_hear(const struct baton *, uint32_t me);
 void baton_yield(const struct baton *, uint32_t worker);
 void baton_spare(const struct baton *, uint32_t worker, enum spare, size_t n);
+void baton_rapid(const struct baton *, uint32_t worker);
 uint32_t baton_sparest(const struct baton *, uint32_t me);
 enum slot_state baton_state(
     const struct baton *, uint32_t worker, enum slot_state);

@@ -94,6 +94,7 @@ struct share {
 				atomic_uint state; /* enum slot_state */
 				atomic_uint hosts; /* words in counts */
 				atomic_uint spare[SPARES];
+				atomic_llong rapid_until; /* ms: baton.c */
 				/*
 				 * stats.c: these are kept when another worker
 				 * gets the slot.

@@ -439,6 +439,34 @@ all_go_on() {
 	balanced 120
 }
 
+# rapid: whether a worker has used more than a fifth of a second of a processor;
+# then RAPID is its number.
+rapid() {
+	local pid stat
+
+	RAPID=
+	for pid in $(worker_pids); do
+		read -r stat <"/proc/$pid/stat"
+		read -r -a stat <<<"${stat##*) }"
+		[ $((stat[11] + stat[12])) -lt 20 ] || RAPID=$pid
+	done
+	[ -n "$RAPID" ]
+}
+
+@test "balance: a worker with a tunnel at full speed leaves new clients to others" {
+	local pid
+
+	balance_start 2
+	peer_start fast server stream
+	client_start sink 127.0.0.1 "$PORT" tunnel "127.0.0.1:$fast_PORT" sink
+	wait_for rapid
+	burst few 12
+	for pid in $(worker_pids); do
+		[ "$pid" = "$RAPID" ] ||
+			[ $((($(sockets "$pid") - IDLE) / 2)) = 12 ]
+	done
+}
+
 @test "balance: when all workers except one are stopped, that one serves" {
 	local pids
 

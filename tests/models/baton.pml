@@ -13,7 +13,8 @@
  * accept() for want of descriptors (EMFILE).  Every connection is a tunnel, so
  * none gives way to another client (life_make_room()).
  *
- * There is no reserve (baton_plan()), and no connection is half closed.
+ * There is no reserve (baton_plan()), no connection is half closed, and none is
+ * at full speed (baton_rapid()).
  *
  * Left out: guard_look() and guard_worker_doubt(), which look for workers that
  * hang: all must work without them.  A drain is in master.pml.
@@ -352,22 +353,11 @@ inline listener_event()
 		baton_next();
 		if
 		:: conns[me] >= most -> baton_pass()
-		:: atomic { else ->
-				passed = next;
-				limit = most;
-				accepted = true;
-				max = 1 };
-			listener_ready();
-			if
-			:: atomic { conns[me] >= limit && waiting > 0 -> next = passed };
-				baton_pass()
-			:: else
-			fi
+		:: atomic { else -> accepted = true; max = 1 };
+			listener_ready()
 		fi
 	fi;
 	atomic {
-		passed = 0;
-		limit = 0;
 		next = 0;
 		most = 0
 	}
@@ -445,7 +435,7 @@ inline worker_turn()
 proctype worker(byte me)
 {
 	bool paused, out, accepted, ended;
-	byte next, passed, most, limit, least, holder, max, paused_count;
+	byte next, most, least, holder, max, paused_count;
 
 born:
 	runs[me];
@@ -465,9 +455,7 @@ end:
 		accepted = false;
 		ended = false;
 		next = 0;
-		passed = 0;
 		most = 0;
-		limit = 0;
 		least = 0;
 		holder = 0;
 		max = 0;
