@@ -46,6 +46,12 @@ is_hex(char c)
 	return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
+static char
+lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
 static bool
 is_one_of(char c, const char *set)
 {
@@ -152,9 +158,7 @@ name_copy(char host[HOST_SIZE], const char *s, size_t len)
 			return 0;
 		else if (++label > LABEL_MAX)
 			return 0;
-		host[i] = s[i];
-		if (s[i] >= 'A' && s[i] <= 'Z')
-			host[i] = (char)(s[i] - 'A' + 'a');
+		host[i] = lower(s[i]);
 	}
 	host[len] = '\0';
 	return label == 0 ? 0 : len;
@@ -169,11 +173,9 @@ host_parse6(struct request *req, const char *s, size_t len)
 	if (len >= HOST_SIZE || memchr(s, ':', len) == NULL ||
 	    memchr(s, '%', len) != NULL || memchr(s, '\0', len) != NULL)
 		return -1;
-	memcpy(req->host, s, len);
+	for (size_t i = 0; i < len; i++)
+		req->host[i] = lower(s[i]);
 	req->host[len] = '\0';
-	for (char *p = req->host; *p != '\0'; p++)
-		if (*p >= 'A' && *p <= 'F')
-			*p = (char)(*p - 'A' + 'a');
 	req->literal = true;
 	return addr_parse(&req->addr, req->host);
 }
@@ -571,12 +573,20 @@ field_connection(struct request *req, const char *head, size_t at, size_t len)
 {
 	req->options_size += len;
 	req->named += parse_list_len(head + at, len);
-	if (req->noptions == OPTIONS_MAX || req->options_size > OPTIONS_SIZE ||
+	if (req->noptions >= OPTIONS_MAX || req->options_size > OPTIONS_SIZE ||
 	    req->named > NAMED_MAX)
 		return malformed(
 		    req, "The Connection fields have too many options.");
 	req->options[req->noptions++] = (struct slice){ at, len };
 	return PARSE_MORE;
+}
+
+static void
+field_via(struct request *req, size_t at, size_t len)
+{
+	if (req->nvias < VIAS_MAX)
+		req->via[req->nvias] = (struct slice){ at, len };
+	req->nvias++;
 }
 
 /* Reads one field line. */
@@ -609,8 +619,8 @@ field(struct request *req, const char *head, size_t at, size_t len)
 		return field_connection(req, head, at, len);
 	if (name_is(line, name_len, "Upgrade"))
 		req->upgrade = true;
-	if (name_is(line, name_len, "Via") && req->nvias++ < VIAS_MAX)
-		req->via[req->nvias - 1] = (struct slice){ at, len };
+	if (name_is(line, name_len, "Via"))
+		field_via(req, at, len);
 	return PARSE_MORE;
 }
 

@@ -264,7 +264,7 @@ answer_options(struct http_answer *a, const struct http_field *f)
 {
 	a->options_size += f->value_len;
 	a->named += parse_list_len(f->value, f->value_len);
-	if (a->noptions == OPTIONS_MAX || a->options_size > OPTIONS_SIZE ||
+	if (a->noptions >= OPTIONS_MAX || a->options_size > OPTIONS_SIZE ||
 	    a->named > NAMED_MAX)
 		return bad(a, "sent too many options of Connection.");
 	a->options[a->noptions++] =

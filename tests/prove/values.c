@@ -134,3 +134,32 @@ try_preface(void)
 
 	preface_parse(&p, text, bytes());
 }
+
+/* The whole head of a request, in any pieces. */
+void
+try_head(void)
+{
+	struct request req;
+	size_t len = 0;
+
+	memset(&req, 0, sizeof(req));
+	req.takes_paths = Frama_C_interval(0, 1);
+	Frama_C_make_unknown(text, N);
+	do
+		len = Frama_C_size_t_interval(len, N);
+	while (parse_head(&req, text, len) == PARSE_MORE && more);
+}
+
+/* The head of an answer, in any pieces. */
+void
+try_answer(void)
+{
+	struct http_answer a;
+	size_t len = 0;
+
+	memset(&a, 0, sizeof(a));
+	Frama_C_make_unknown(text, N);
+	do
+		len = Frama_C_size_t_interval(len, N);
+	while (http_answer(&a, text, len) == PARSE_MORE && more);
+}
