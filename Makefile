@@ -1,13 +1,14 @@
 .POSIX:
 .SUFFIXES: .c .o
 
-# make, make run, make check, make soak, make prove, make bench, make install, make install-tinyproxy;
-# see README.md.
+# make, make run, make check, make soak, make fuzz, make prove, make bench, make install,
+# make install-tinyproxy; see README.md.
 # make LOT=poll waits for quiet tunnels with poll(), as on every POSIX system.
 # make LOT=kqueue CPPFLAGS=-Itests/kqueue does so as the BSDs do, on Linux.
 # make check TESTS='acl.bats auth.bats' runs only these files of tests.
-# make soak SOAK=600 fuzzes each parser for so many seconds, 60 unless given, and
-# lets each call of the system fail.
+# make fuzz FUZZ=600 fuzzes each parser and a whole worker for so many seconds, 60
+# unless given; with TARGETS='worker parse' only these.
+# make soak SOAK=600 does so for all, and then lets each call of the system fail.
 
 VERSION = 0.1.0
 
@@ -23,6 +24,7 @@ CC = cc
 CFLAGS = -O2 -g
 LOT = auto
 SOAK = 60
+FUZZ = 60
 # crypt(3) is in a library of its own on some systems, and in libc on others.
 LIBS = `echo 'int main(void) { return 0; }' >try$$$$.c; \
 	$(CC) $(LDFLAGS) -o try$$$$ try$$$$.c -lcrypt 2>/dev/null && \
@@ -108,11 +110,16 @@ run: adit
 check: adit tinyproxy
 	@CC='$(CC)' ROOMS='$(ROOMS)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' LIBS="$(LIBS)" sh tests/run $(TESTS)
 
-# What takes minutes and need not run each time: random bytes for each parser,
-# and calls that fail.
+# Random input for each parser and for a whole worker, where clang has libFuzzer.
+fuzz:
+	@FUZZ='$(FUZZ)' ROOMS='$(ROOMS)' LIBS="$(LIBS)" sh tests/fuzz $(TARGETS)
+
+# What takes minutes and need not run each time: random input, and calls that
+# fail.
 soak: adit tinyproxy
-	@ADIT_TEST_SOAK='$(SOAK)' BATS_TEST_TIMEOUT=$$(($(SOAK) + 900)) \
-		CC='$(CC)' ROOMS='$(ROOMS)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' LIBS="$(LIBS)" sh tests/run units.bats faults.bats
+	@FUZZ='$(SOAK)' ROOMS='$(ROOMS)' LIBS="$(LIBS)" sh tests/fuzz
+	@ADIT_TEST_SOAK='$(SOAK)' BATS_TEST_TIMEOUT=900 \
+		CC='$(CC)' ROOMS='$(ROOMS)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' LIBS="$(LIBS)" sh tests/run faults.bats
 
 # The models in tests/models, for Spin, and the parsers, for Frama-C.
 prove:
@@ -199,5 +206,5 @@ clean:
 	rm -rf adit tinyproxy $(OBJS) tinyproxy.o tests/build \
 		adit-$(VERSION).tar.gz adit_$(VERSION)_*.deb
 
-.PHONY: all run check soak prove bench lint install install-tinyproxy uninstall \
+.PHONY: all run check soak fuzz prove bench lint install install-tinyproxy uninstall \
 	uninstall-tinyproxy deb dist clean

@@ -82,24 +82,6 @@ static struct {
 	int taken;              /* answers taken in this turn */
 } pending;
 
-/*
- * Must be called in a worker before it asks.  The arguments stay the caller's;
- * the key is secret, and determines where clients are looked for.  A connection
- * waits for an answer for timeout seconds at most.  Returns 0, or -1 with errno.
- */
-int
-ask_init(
-    const struct worker_args *args, const unsigned char *key, unsigned timeout)
-{
-	pending.args = args;
-	pending.patience = timeout * INT64_C(1000) + PLACE_EXTRA;
-	pending.nplaces =
-	    args->max_questions < PLACES_MAX ? args->max_questions : PLACES_MAX;
-	for (int queue = 0; queue < QUEUES; queue++)
-		turns_init(&pending.turns[queue], key);
-	return sys_random(&pending.serial, sizeof(pending.serial));
-}
-
 static void
 list_add(struct list *list, struct conn *c)
 {
@@ -165,6 +147,39 @@ place_close(struct asked *a, enum queue queue)
 	a->open = false;
 	turn_give(&pending.turns[queue], a->turn);
 	pending.nopen[queue]--;
+}
+
+/* Forgets all questions in a queue, for which no connection waits any more. */
+static void
+places_forget(enum queue queue)
+{
+	struct asked *places = pending.asked[queue];
+
+	for (size_t i = 0; i < pending.used[queue]; i++)
+		if (places[i].open)
+			place_close(&places[i], queue);
+	pending.used[queue] = 0;
+}
+
+/*
+ * Must be called in a worker before it asks; what was asked before is forgotten,
+ * and no connection may wait for it.  The arguments stay the caller's;
+ * the key is secret, and determines where clients are looked for.  A connection
+ * waits for an answer for timeout seconds at most.  Returns 0, or -1 with errno.
+ */
+int
+ask_init(
+    const struct worker_args *args, const unsigned char *key, unsigned timeout)
+{
+	pending.args = args;
+	pending.patience = timeout * INT64_C(1000) + PLACE_EXTRA;
+	pending.nplaces =
+	    args->max_questions < PLACES_MAX ? args->max_questions : PLACES_MAX;
+	for (int queue = 0; queue < QUEUES; queue++) {
+		places_forget((enum queue)queue);
+		turns_init(&pending.turns[queue], key);
+	}
+	return sys_random(&pending.serial, sizeof(pending.serial));
 }
 
 /* Gives back the places of questions that were lost. */

@@ -77,14 +77,22 @@ static struct {
 	bool draining;         /* clients get no further request served */
 } k;
 
-/* Allocates the connections of a worker.  Returns 0, or -1 with ENOMEM. */
+/*
+ * Allocates the connections of a worker, unless it has been called before.
+ * There must be none.  Returns 0, or -1 with ENOMEM.
+ */
 int
 conn_init(const struct worker_args *args)
 {
+	struct conn *conns = k.conns;
+
+	if (conns == NULL)
+		conns = calloc(args->max_conns, sizeof(*conns));
+	memset(&k, 0, sizeof(k));
 	k.args = args;
 	k.conf = args->conf;
-	k.conns = calloc(args->max_conns, sizeof(*k.conns));
-	return k.conns == NULL ? -1 : 0;
+	k.conns = conns;
+	return conns == NULL ? -1 : 0;
 }
 
 /* How many connections the worker has. */

@@ -63,7 +63,8 @@ static unsigned crowds[CROWDS]; /* how many of a client could give way */
 
 /*
  * Prepares a worker for connections.  args and all that it points to stay the
- * caller's, and must live as long as the worker.  Returns 0, or -1 with errno.
+ * caller's, and must live as long as the worker.  It may be called again, with
+ * other args, once there are no connections.  Returns 0, or -1 with errno.
  */
 int
 life_init(const struct worker_args *args)

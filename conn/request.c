@@ -62,6 +62,7 @@ void
 request_init(const struct worker_args *args)
 {
 	conf = args->conf;
+	front_root = false;
 	for (size_t i = 0; i < conf->reverse.n; i++)
 		front_root =
 		    front_root || strcmp(conf->reverse.list[i].path, "/") == 0;

@@ -509,6 +509,8 @@ upstream_has_substitute(const struct upstreams *us, const struct upstream *u)
 int
 upstream_init(const struct upstreams *us)
 {
+	free(dead_until);
+	dead_until = NULL;
 	if (us->n == 0)
 		return 0;
 	dead_until = calloc(us->n, sizeof(*dead_until));

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include <assert.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>

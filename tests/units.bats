@@ -6,8 +6,14 @@ load helper
 # driver NAME: prints the path of the program, or skips the test.
 driver() {
 	DRIVER=${ADIT_TEST_BUILD:-$BATS_TEST_DIRNAME/build}/$1
-	[ -z "${ADIT_TEST_SOAK:-}" ] || skip "make check runs it"
 	[ -x "$DRIVER" ] || skip "needs $1, which sh tests/run builds"
+}
+
+# fuzz NAME RUNS: runs NAME_fuzz with its corpus, and with so many random changes
+# of that; `make fuzz` does more.
+fuzz() {
+	driver "$1_fuzz"
+	"$DRIVER" "$2" "$BATS_TEST_DIRNAME/corpus/$1"/*
 }
 
 @test "units: every malformed request is refused, whole or in pieces, and no good one is" {
@@ -55,12 +61,7 @@ driver() {
 }
 
 @test "units: random patterns are refused, or match the same alone, together, and tried way by way" {
-	mkdir "$DIR/corpus"
-	printf '0^a\(b\|c*\)\{1,2\}\.\1$\n[a-c]x\n\nabc.cx' >"$DIR/corpus/bre"
-	printf '1(^|\.)ab$\n\\<a+(b?|[[:alpha:]-])\\b\n.*b{0,3}\n\nx.ab' \
-	    >"$DIR/corpus/ere"
-	printf '2*.a?[!b-d]\n\\*a*\n\nx.abe' >"$DIR/corpus/fnmatch"
-	fuzz pattern
+	fuzz pattern 10000
 }
 
 @test "units: the index of the target rules gives the same verdicts as trying them one by one" {
@@ -166,6 +167,10 @@ driver() {
 	"$DRIVER" "$DIR"
 }
 
+@test "units: whatever clients, servers, desks and the master do, a worker rests after it, and keeps nothing" {
+	fuzz worker 1000
+}
+
 @test "units: bytes go through a tunnel whole and in order, however slowly they are taken, and ends and resets are told" {
 	driver relay_test
 	"$DRIVER"
@@ -184,41 +189,8 @@ driver() {
 	diff "$DIR/table" "$DIR/manual"
 }
 
-# fuzz NAME: runs NAME_fuzz.c under libFuzzer for as long as ADIT_TEST_SOAK says,
-# with the files that a line in it names, starting from $DIR/corpus.
-fuzz() {
-	local top=$BATS_TEST_DIRNAME/.. source=$BATS_TEST_DIRNAME/$1_fuzz.c
-	local files rooms
-
-	read -ra files < <(sed -n 's,^/\* LINK: \(.*\) \*/$,\1,p' "$source")
-	read -ra rooms < <(sed -n 's/^ROOMS = //p' "$top/Makefile")
-	[ -n "${ADIT_TEST_SOAK:-}" ] || skip "make soak fuzzes"
-	command -v clang >/dev/null || skip "needs clang"
-	echo 'int LLVMFuzzerTestOneInput(const char *p, unsigned long n)' \
-	    '{ return p == 0 && n != 0; }' >"$DIR/try.c"
-	clang -fsanitize=fuzzer -o "$DIR/try" "$DIR/try.c" 2>/dev/null ||
-		skip "needs clang with libFuzzer"
-	clang -g -O1 -fsanitize=fuzzer,address,undefined \
-	    -fno-sanitize-recover=all -o "$DIR/fuzz" \
-	    "${rooms[@]/#-I/-I$top/}" "$source" "${files[@]/#/$top/}"
-	unset ASAN_OPTIONS UBSAN_OPTIONS
-	"$DIR/fuzz" -max_total_time="$ADIT_TEST_SOAK" -max_len=512 -seed=1 \
-	    "$DIR/corpus" >"$DIR/fuzz.err" 2>&1
-}
-
 @test "units: random bytes do not break the parser" {
-	mkdir "$DIR/corpus"
-	printf 'CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n' \
-	    >"$DIR/corpus/name"
-	printf 'CONNECT [2001:db8::1]:443 HTTP/1.0\r\n\r\n\026\003\001' \
-	    >"$DIR/corpus/ipv6"
-	printf '\r\nCONNECT 1.2.3.4:1 HTTP/1.1\r\nProxy-Authorization: Basic dTpw\r\n\r\n' \
-	    >"$DIR/corpus/auth"
-	printf 'POST http://[::1]:80/p?q HTTP/1.1\r\nHost: h\r\nConnection: close\r\nVia: 1.1 a\r\nContent-Length: 5\r\n\r\nabcde' \
-	    >"$DIR/corpus/plain"
-	printf 'PUT http://h HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nMax-Forwards: 1\r\n\r\n0\r\n\r\n' \
-	    >"$DIR/corpus/chunked"
-	fuzz parse
+	fuzz parse 10000
 }
 
 @test "units: a PROXY header is read to its last byte, and nothing that is none is taken for one" {
@@ -227,15 +199,7 @@ fuzz() {
 }
 
 @test "units: random bytes are no PROXY header, or one that means the same when it is written again" {
-	mkdir "$DIR/corpus"
-	printf 'PROXY TCP4 198.51.100.7 192.0.2.1 12345 443\r\n' \
-	    >"$DIR/corpus/v1"
-	printf 'PROXY TCP6 2001:db8::1 2001:db8::2 1 2\r\nGET' \
-	    >"$DIR/corpus/six"
-	printf '\r\n\r\n\0\r\nQUIT\n\041\021\0\020\306\063\144\007\300\0\002\001\060\071\001\273\001\0\001h' \
-	    >"$DIR/corpus/v2"
-	printf '\r\n\r\n\0\r\nQUIT\n\040\0\0\003abc' >"$DIR/corpus/local"
-	fuzz preface
+	fuzz preface 10000
 }
 
 @test "units: a TLS hello in any pieces is read in one way, and only its own name is found in it" {
@@ -244,52 +208,19 @@ fuzz() {
 }
 
 @test "units: random bytes are no TLS hello, or one whose name is found within it" {
-	mkdir "$DIR/corpus"
-	driver flight_test
-	for hello in 'good.test ech' 'a big' '- ssl3' 'b.test twice' '- retry'; do
-		# shellcheck disable=SC2086
-		printf "$("$DRIVER" $hello)" >"$DIR/corpus/${hello// /-}"
-	done
-	fuzz flight
+	fuzz flight 10000
 }
 
 @test "units: random bytes of a client do not break a line of an access log" {
-	mkdir "$DIR/corpus"
-	printf 'http://u@[::1]:80/\303\274\377"\\\n' >"$DIR/corpus/url"
-	fuzz record
+	fuzz record 10000
 }
 
 @test "units: random bytes of a server do not change where its answer ends" {
-	mkdir "$DIR/corpus"
-	printf '5;a=b\r\nabcde\r\n00\r\nA: b\r\n\r\nx' >"$DIR/corpus/chunks"
-	printf 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: a\r\n\r\n' \
-	    >"$DIR/corpus/length"
-	printf 'HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n' \
-	    >"$DIR/corpus/chunked"
-	fuzz http
+	fuzz http 10000
 }
 
 @test "units: whatever client and server send, exactly one well-formed message is passed on, or none" {
-	local post='POST http://h:81/p?q HTTP/1.1\r\nHost: x\r\nConnection: a\r\nA: b\r\n'
-
-	mkdir "$DIR/corpus"
-	printf "${post}Content-Length: 5\r\n\r\nabcde\0\0HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde" \
-	    >"$DIR/corpus/length"
-	printf "${post}Transfer-Encoding: chunked\r\n\r\n5;a\r\nabcde\r\n0\r\nA: b\r\n\r\n\0\0HTTP/1.1 100 C\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n" \
-	    >"$DIR/corpus/chunked"
-	printf "${post}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n\0\0HTTP/1.1 407 P\r\n\r\n" \
-	    >"$DIR/corpus/both"
-	printf 'GET http://h HTTP/1.0\r\n\r\n\0\0HTTP/1.0 200 OK\r\nConnection: x\r\n\r\nabcde' \
-	    >"$DIR/corpus/old"
-	printf 'HEAD http://[::1]/ HTTP/1.1\r\nHost:\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nabc\0\0HTTP/1.1 101 S\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nabcde' \
-	    >"$DIR/corpus/upgrade"
-	printf 'OPTIONS http://h HTTP/1.1\r\nHost: x\r\nMax-Forwards: 3\r\nVia: 1.1 a\r\nExpect: 100-continue\r\n\r\n\0\0HTTP/1.1 204 \r\nUpgrade: x\r\n\r\n' \
-	    >"$DIR/corpus/options"
-	printf 'PUT /a/@x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab\0\0HTTP/1.1 103 E\r\nLocation: http://h:81/p/\r\n\r\nHTTP/1.1 302 F\r\nLocation: http://h:81/p/x#y\r\nContent-Length: 0\r\n\r\n' \
-	    >"$DIR/corpus/mapped"
-	printf 'GET /x HTTP/1.1\r\nHost: x\r\nCookie: yummy_magical_cookie=/a/\r\n\r\n\0\0HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab' \
-	    >"$DIR/corpus/baked"
-	fuzz forward
+	fuzz forward 10000
 }
 
 @test "units: what is asked of the control process, and what it sums up" {
@@ -298,23 +229,9 @@ fuzz() {
 }
 
 @test "units: random bytes to the control process are a request, a command, or refused" {
-	mkdir "$DIR/corpus"
-	printf 'GET /status?sort=rate&refresh=5 HTTP/1.1\r\nHost: x\r\n\r\n' \
-	    >"$DIR/corpus/page"
-	printf -- '-j sessions client 10.0.0.0/8' >"$DIR/corpus/client"
-	printf 'kill target [2001:db8::1]:443' >"$DIR/corpus/target"
-	printf 'sessions 3.1207' >"$DIR/corpus/id"
-	printf 'log warning' >"$DIR/corpus/log"
-	fuzz control
+	fuzz control 10000
 }
 
 @test "units: random lines are a list, or refused" {
-	mkdir "$DIR/corpus"
-	printf '||a.example^\n! x\n*.b.example\n.c.example # d\n' \
-	    >"$DIR/corpus/names"
-	printf '127.0.0.1 localhost\n0.0.0.0 e.example f.example\n' \
-	    >"$DIR/corpus/hosts"
-	printf '192.0.2.0/24\n2001:db8::1\n10.0.0.1/8\n' \
-	    >"$DIR/corpus/blocks"
-	fuzz list
+	fuzz list 2000
 }
