@@ -177,6 +177,15 @@ place_take(void)
 	return false;
 }
 
+/* Whether all places that MaxClients allows are taken. */
+static bool
+places_taken(void)
+{
+	unsigned most = w.args->conf->max_clients;
+
+	return most > 0 && share_clients(w.args->share) >= most;
+}
+
 /*
  * Publishes how many connections this worker has, and wakes the listening
  * worker if that waits for a free place.
@@ -591,7 +600,8 @@ listen_ordered(void)
 static void
 bell_heard(void)
 {
-	if (baton_hear(w.args->baton, w.args->index))
+	/* A worker may have rung it for nothing. */
+	if (baton_hear(w.args->baton, w.args->index) && places_taken())
 		life_make_room();
 	if (!w.out)
 		w.paused_until = 0;

@@ -123,6 +123,22 @@ workers_wanted(unsigned workers, unsigned max_clients, size_t nlisteners)
 	return n;
 }
 
+/*
+ * How many of the places for clients one of several workers may have.  Whatever
+ * a worker says that it has, others have some.
+ */
+static size_t
+places_most(size_t conns, size_t nworkers, unsigned max_clients)
+{
+	size_t most = max_clients - max_clients / 5;
+
+	if (nworkers == 1 || max_clients < 2)
+		return conns;
+	if (most == max_clients)
+		most--;
+	return conns < most ? conns : most;
+}
+
 /* Decides all that for a configuration that listens on so many sockets. */
 void
 budget_make(struct budget *budget, unsigned workers, unsigned max_clients,
@@ -130,7 +146,9 @@ budget_make(struct budget *budget, unsigned workers, unsigned max_clients,
 {
 	budget->workers = workers_wanted(workers, max_clients, nlisteners);
 	budget->busy = workers != 0 ? budget->workers : sys_processors();
-	budget->conns = conns_per_worker(nlisteners, budget->workers);
+	budget->conns =
+	    places_most(conns_per_worker(nlisteners, budget->workers),
+		budget->workers, max_clients);
 	budget->pipes = pipes_per_worker();
 	budget->attempts = attempts_per_worker();
 	budget->questions = questions_per_worker(budget->workers);

@@ -753,11 +753,12 @@ note_take(
 	if (note->note == NOTE_DRAINED ||
 	    (note->note == NOTE_READY && gen->state != GEN_DRAINING))
 		child->due = 0;
-	if (note->note == NOTE_HELPER) {
+	/* A worker has no helpers to speak of. */
+	if (note->note == NOTE_HELPER && child_is_desk(gen, child)) {
 		log_helper_death(note);
 		deaths.helpers++;
 	}
-	if (note->note == NOTE_SAYS)
+	if (note->note == NOTE_SAYS && child_is_desk(gen, child))
 		log_said(note);
 	if (note->note != NOTE_READY)
 		return;

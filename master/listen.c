@@ -176,16 +176,27 @@ local_open(const struct listen_wish *wish, size_t i, int old)
 	return fd;
 }
 
+/* Whether a socket takes clients, unless it is shut down. */
+static bool
+accepts(int fd)
+{
+	int yes = 0;
+	socklen_t len = sizeof(yes);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) == 0 &&
+	    yes != 0;
+}
+
 /*
  * Whether a socket listens: each worker that has it can end that for all, by
- * shutdown().
+ * shutdown() or connect().
  */
 static bool
 listens(int fd)
 {
 	struct pollfd pfd = { .fd = fd };
 
-	return poll(&pfd, 1, 0) == 0;
+	return poll(&pfd, 1, 0) == 0 && accepts(fd);
 }
 
 /*
@@ -253,6 +264,16 @@ listen_take_given(struct listeners *l)
 	return 0;
 }
 
+/* Lets a socket listen again that a worker has shut down or connected. */
+static void
+listen_again(int fd)
+{
+	const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
+
+	(void)connect(fd, &nowhere, sizeof(nowhere));
+	(void)listen(fd, SOMAXCONN);
+}
+
 /* Goes on with all sockets of the old generation. */
 static int
 listen_keep_given(struct listeners *l, const struct listeners *old)
@@ -269,7 +290,7 @@ listen_keep_given(struct listeners *l, const struct listeners *old)
 		}
 		/* There is no other one to be had. */
 		if (!listens(fd))
-			(void)listen(fd, SOMAXCONN);
+			listen_again(fd);
 		listen_put(l, fd, &old->at[i], old->inlets[i]);
 	}
 	return 0;
@@ -391,10 +412,10 @@ listen_waits(const struct listeners *l, bool *broken)
 	for (size_t i = 0; i < l->n; i++)
 		pfds[i] = (struct pollfd){ .fd = l->fds[i], .events = POLLIN };
 	*broken = false;
-	if (poll(pfds, (nfds_t)l->n, 0) <= 0)
+	if (poll(pfds, (nfds_t)l->n, 0) < 0)
 		return false;
 	for (size_t i = 0; i < l->n; i++)
-		if (pfds[i].revents & ~POLLIN)
+		if (pfds[i].revents & ~POLLIN || !accepts(l->fds[i]))
 			*broken = true;
 		else if (pfds[i].revents != 0)
 			waits = true;

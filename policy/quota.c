@@ -41,10 +41,11 @@
 #include "sys.h"
 
 enum {
-	COUNT_BITS = 18,    /* of a word: connections, more than a worker has */
-	TRIES_MAX = 64,     /* attempts to change what others change too */
-	NET_BITS6 = 48,     /* of an IPv6 network: what one customer may get */
-	MEET_MAX = 60000000 /* us: nobody waits longer for others */
+	COUNT_BITS = 18, /* of a word: connections, more than a worker has */
+	TRIES_MAX = 64,  /* attempts to change what others change too */
+	NET_BITS6 = 48,  /* of an IPv6 network: what one customer may get */
+	AHEAD_MAX = 60000000, /* us: the clock of no other worker is so fast */
+	MEET_MAX = 60000000   /* us: nobody waits longer for others */
 };
 
 /* What is hashed with a client: an enum quota_kind, or one of these. */
@@ -53,6 +54,9 @@ enum {
 
 _Static_assert(
     (int)QUOTA_SET_BITS <= (int)COUNT_BITS, "sets and words tell hashes");
+
+/* us: a debt that is due later was never charged */
+#define DEBT_MAX INT64_C(1000000000)
 
 #define COUNT_MASK ((UINT64_C(1) << COUNT_BITS) - 1)
 
@@ -290,13 +294,16 @@ clock_us(void)
 	return clock_now() * 1000;
 }
 
-/* Returns what is owed at a time, from 0 to the most that the rate allows. */
+/*
+ * Returns what is owed at a time, from 0 to the most that the rate allows.  What
+ * is more is from a worker that was taken over, and would be owed for years.
+ */
 static int64_t
 debt_at(int64_t paid, int64_t now, const struct rate *rate)
 {
 	int64_t most = rate->interval * rate->most;
 
-	if (paid <= now)
+	if (paid <= now || paid - now > most + AHEAD_MAX)
 		return 0;
 	return paid - now < most ? paid - now : most;
 }
@@ -312,6 +319,15 @@ debt_find(uint64_t key)
 		if (atomic_load(&set[i].key) == key)
 			return &set[i];
 	return NULL;
+}
+
+/* When a debt is paid, or 0 for one that a worker has made up. */
+static int64_t
+debt_due(const struct share_debt *debt)
+{
+	long long paid = atomic_load(&debt->paid);
+
+	return paid <= clock_us() + DEBT_MAX ? paid : 0;
 }
 
 /*
@@ -330,7 +346,7 @@ debt_take(uint64_t key)
 	if (debt != NULL)
 		return debt;
 	for (int i = 1; i < QUOTA_WAYS; i++)
-		if (atomic_load(&set[i].paid) < atomic_load(&first->paid))
+		if (debt_due(&set[i]) < debt_due(first))
 			first = &set[i];
 	atomic_store(&first->paid, 0);
 	atomic_store(&first->key, key);

@@ -9,6 +9,8 @@
  *     drive -r CALL... -- COMMAND...
  *                          CALL fails with EPERM in the command
  *
+ * "poke ADDRESS VALUE" writes 8 bytes of its memory, in place of a call.
+ *
  * An argument is a number, $ for the result of the call before, @TEXT for the
  * address of this text, or +HEX for that of these bytes.  The status is 77
  * where this cannot be done.
@@ -70,7 +72,8 @@ static const struct error {
 } errors[] = { { "EACCES", EACCES }, { "EPERM", EPERM }, { "ENOSYS", ENOSYS },
 	{ "EINVAL", EINVAL }, { "EBADF", EBADF }, { "EAGAIN", EAGAIN },
 	{ "ESRCH", ESRCH }, { "ENOENT", ENOENT },
-	{ "ECONNREFUSED", ECONNREFUSED }, { "ENOTSOCK", ENOTSOCK } };
+	{ "ECONNREFUSED", ECONNREFUSED }, { "ENOTSOCK", ENOTSOCK },
+	{ "EINPROGRESS", EINPROGRESS } };
 
 static long
 call_number(const char *name)
@@ -254,6 +257,14 @@ drive_call(long number, const long args[6])
 }
 
 static void
+poke(long address, long value)
+{
+	if (ptrace(PTRACE_POKEDATA, d.pid, address, value) != 0)
+		cannot("memory");
+	d.result = 0;
+}
+
+static void
 result_print(void)
 {
 	if (d.dead) {
@@ -280,7 +291,10 @@ drive_line(char *line)
 	d.room = SP(&d.saved) - 8192;
 	for (int i = 0; i < 6 && (word = strtok(NULL, " \n")) != NULL; i++)
 		args[i] = argument(word);
-	drive_call(call_number(name), args);
+	if (strcmp(name, "poke") == 0)
+		poke(args[0], args[1]);
+	else
+		drive_call(call_number(name), args);
 	result_print();
 }
 
@@ -289,6 +303,7 @@ drive(pid_t pid)
 {
 	char line[512];
 
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	drive_begin(pid);
 	while (!d.dead && fgets(line, sizeof(line), stdin) != NULL)
 		drive_line(line);

@@ -362,6 +362,26 @@ try_debtors(void)
 	must(waits(QUOTA_FAILURES, 1) == 26000, "who owes most is remembered");
 }
 
+/* Debts that a hostile worker has made up leave room for others. */
+static void
+try_forgeries(void)
+{
+	struct addr a = host(1);
+
+	for (size_t i = 0; i < QUOTA_DEBT_SETS; i++)
+		for (size_t j = 0; j < QUOTA_WAYS; j++) {
+			atomic_store(&share.common.debts[i][j].key, j + 1);
+			atomic_store(&share.common.debts[i][j].paid, INT64_MAX);
+		}
+	quota_charge(QUOTA_FAILURES, &a, 30);
+	for (unsigned i = 2; i < QUOTA_DEBT_SETS; i++) {
+		struct addr other = host(i);
+
+		quota_charge(QUOTA_FAILURES, &other, 30);
+	}
+	must(waits(QUOTA_FAILURES, 1) > 0, "they are what is forgotten");
+}
+
 /* Values that a hostile worker may have written. */
 static void
 try_rubbish(void)
@@ -375,6 +395,8 @@ try_rubbish(void)
 				atomic_store(
 				    &share.common.debts[i][j].paid, values[v]);
 		must(waits(QUOTA_FAILURES, 1) <= 61000, "a wait is bounded");
+		must(v != 0 || waits(QUOTA_FAILURES, 1) == 0,
+		    "a debt of many years is none");
 		quota_charge(QUOTA_FAILURES, &a, 1);
 		quota_charge(QUOTA_FAILURES, &a, -1);
 		now += 66000;
@@ -404,6 +426,7 @@ main(void)
 	try_failures();
 	try_blocks();
 	try_debtors();
+	try_forgeries();
 	try_rubbish();
 	return 0;
 }

@@ -224,6 +224,73 @@ unreadable() {
 	done
 }
 
+# listener PID: sets FD to that of a process for the listening socket.
+listener() {
+	local inode
+
+	inode=$(awk -v port="$(printf ':%04X' "$PORT")" \
+	    '$4 == "0A" && substr($2, 9) == port { print $10 }' /proc/net/tcp)
+	FD=$(find "/proc/$1/fd" -lname "socket:\[$inode\]" -printf '%f\n' 2>/dev/null)
+	[ -n "$FD" ] || skip "cannot see the descriptors of a worker"
+}
+
+@test "sandbox: a listening socket that a worker has made a connection of is opened anew" {
+	local echo
+
+	peer_start srv server echo
+	echo=$(printf '+0200%04x7f0000010000000000000000' "$srv_PORT")
+	adit_start "Workers 2"
+	process "worker 0"
+	listener "$PROCESS"
+	drives "worker 0" <<-END
+		0 connect $FD +00000000000000000000000000000000 16
+		EINPROGRESS connect $FD $echo 16
+	END
+	log_wait '^ERROR .*: A worker has shut down a listening socket; opening it anew'
+	log_wait 'Reloading config file finished'
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+}
+
+@test "sandbox: a worker that claims all places and the right to listen does not stop the others" {
+	local pid own common i drive
+
+	peer_start srv server echo
+	adit_start "LogLevel Info" "Workers 2" "MaxClients 10"
+	process "worker 0"
+	pid=$PROCESS
+	# What it can write: its counts, and what is for all workers.
+	mapfile -t own < <(sed -n 's/^\([0-9a-f]*\)-.* rw-s .*memfd:adit.*/\1/p' \
+	    "/proc/$pid/maps" 2>/dev/null)
+	[ "${#own[@]}" = 2 ] || skip "cannot see the memory of a worker"
+	common=$((0x${own[1]}))
+	mkfifo "$DIR/orders"
+	"$DRIVE" "$pid" <"$DIR/orders" >"$DIR/results" 2>"$DIR/drive.err" &
+	drive=$!
+	own_pid "$drive"
+	exec 7>"$DIR/orders"
+	# Clients, and its state: ready.
+	printf 'poke 0x%s 0x00000001ffffffff\n' "${own[0]}" >&7
+	for i in 0 1; do
+		# It listens, and the other one makes room.
+		printf 'poke 0x%x 0x0000000100000000\n' $((common + 64 * i)) >&7
+	done
+	wait_for results 3 || {
+		cat "$DIR/drive.err"
+		skip "needs ptrace"
+	}
+	for i in 1 2 3; do
+		client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+	done
+	exec 7>&-
+	wait "$drive"
+	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
+}
+
+# results N: so many orders were carried out.
+results() {
+	[ "$(wc -l <"$DIR/results")" = "$1" ]
+}
+
 @test "sandbox: the control process that is taken over reaches nobody, nor does a helper for passwords" {
 	local title
 
@@ -290,7 +357,6 @@ unreadable() {
 	done
 	for pid in "${others[@]}"; do
 		calls+=("EPERM kill $pid 0" "EPERM kill $pid 9" "EPERM ptrace 16 $pid"
-			"EPERM process_vm_readv $pid stack 1 stack 1 0"
 			"EACCES openat -100 @/proc/$pid/mem 2"
 			"EACCES openat -100 @/proc/$pid/environ 0")
 	done
