@@ -125,6 +125,7 @@ soak: adit tinyproxy
 prove:
 	@sh tests/prove/models
 	@sh tests/prove/values
+	@sh tests/prove/proofs
 
 bench: adit
 	@CC='$(CC)' ROOMS='$(ROOMS)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' LIBS="$(LIBS)" sh tests/bench
