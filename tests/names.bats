@@ -841,3 +841,26 @@ established() {
 	wait_for dead $pid
 	reaches quick.test
 }
+
+@test "names: modules of the C library find in the sandbox what they find without it" {
+	local modules answer
+
+	need_linux
+	modules=${ADIT_TEST_MODULES:-$(dirname "$(compgen -G '/lib/*/libnss_myhostname.so.2')")}
+	[ -e "$modules/libnss_myhostname.so.2" ] || skip "needs libnss-myhostname"
+	peer_start srv server echo
+	namespaces
+	# The others have no daemon here, so they only are loaded and give up.
+	echo 'hosts: files resolve [!UNAVAIL=return] mdns4_minimal myhostname' \
+	    >"$DIR/nsswitch.conf"
+	ADIT_WRAP=(env "LD_LIBRARY_PATH=$modules" "${ADIT_WRAP[@]}")
+	for answer in yes no; do
+		adit_start "Sandbox $answer" "AllowTo * client 127.0.0.1"
+		client tunnel "module.localhost:$srv_PORT" rtt 1 5 shut eof
+		client send "CONNECT no-such-name.local:1 HTTP/1.1\r\n\r\n" refused 502
+		fails logs_grep 'Helper .*(died|exited)'
+		grep -q libnss_myhostname "/proc/$(helper_pids | head -n 1)/maps"
+		adit_stop
+		: >"$LOG"
+	done
+}
