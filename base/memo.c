@@ -53,10 +53,12 @@ memo_put(struct memo *memo, const struct digest *digest, const char *value,
 size_t
 memo_tidy(struct memo *memo, int64_t now)
 {
-	struct memo_entry *e = memo->sets[0];
 	size_t left = 0;
 
-	for (; e < memo->sets[0] + MEMO_SETS * MEMO_WAYS; e++) {
+	for (size_t i = 0; i < MEMO_SETS * MEMO_WAYS; i++) {
+		struct memo_entry *e =
+		    &memo->sets[i / MEMO_WAYS][i % MEMO_WAYS];
+
 		if (e->value != NULL && now >= e->until)
 			secret_wipe(e, sizeof(*e));
 		left += e->value != NULL;
