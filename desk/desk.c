@@ -222,6 +222,13 @@ helper_kill(const struct helper *h)
 		kill(-h->pid, SIGKILL);
 }
 
+/* Whether there may be one more helper, now or later. */
+static bool
+may_hire(void)
+{
+	return d.staff < d.staff_max && d.nhelpers < HELPERS_MAX;
+}
+
 /* Forks a helper.  Returns NULL when there are enough, or it must wait. */
 static struct helper *
 helper_hire(void)
@@ -229,8 +236,7 @@ helper_hire(void)
 	struct helper *h = &d.helpers[d.nhelpers];
 	int pair[2];
 
-	if (d.staff == d.staff_max || d.nhelpers == HELPERS_MAX ||
-	    clock_ms() < d.fork_at || d.forks == FORKS_MAX)
+	if (!may_hire() || clock_ms() < d.fork_at || d.forks == FORKS_MAX)
 		return NULL;
 	d.fork_at = clock_ms() + FORK_PAUSE;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0)
@@ -591,9 +597,9 @@ desk_sleep_time(void)
 {
 	int64_t now = clock_ms(), until = authcache_tidy_at();
 
-	for (int line = 0; line < LINES; line++)
-		if (line_next((enum desk_line)line) != NULL &&
-		    (d.fork_at > now || d.forks == FORKS_MAX))
+	/* Since the last try that time may have come: then it does not sleep. */
+	for (int line = 0; line < LINES && may_hire(); line++)
+		if (line_next((enum desk_line)line) != NULL)
 			until = clock_earlier(until, d.fork_at);
 	for (size_t i = 0; i < d.nhelpers; i++)
 		until = clock_earlier(until, helper_due(&d.helpers[i]));

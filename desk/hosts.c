@@ -125,7 +125,8 @@ hosts_refresh(void)
 		hosts_line(line);
 	free(line);
 	fclose(f);
-	qsort(hosts, nhosts, sizeof(*hosts), host_compare);
+	if (nhosts > 1)
+		qsort(hosts, nhosts, sizeof(*hosts), host_compare);
 }
 
 static void
