@@ -232,6 +232,34 @@ fuzz() {
 	fuzz control 10000
 }
 
+@test "units: random messages to a desk are each answered once, or not at all" {
+	fuzz desk 1000
+}
+
+@test "units: random bytes are a configuration, or refused with a message" {
+	fuzz conf 300
+}
+
+@test "units: random bytes for the program that follows are refused, or mean the same twice" {
+	fuzz handover 300
+}
+
+@test "units: random values bring no markup into a page" {
+	fuzz page 5000
+}
+
+@test "units: random lines name hosts and users that are found, or are refused" {
+	fuzz lines 5000
+}
+
+@test "units: whatever a service manager hands over, only what listens is taken" {
+	fuzz service 1000
+}
+
+@test "units: random bytes hold no name of a server, or one that can stand in a request" {
+	fuzz vet 5000
+}
+
 @test "units: random lines are a list, or refused" {
 	fuzz list 2000
 }
