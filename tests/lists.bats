@@ -341,3 +341,20 @@ list() {
 	[ "$(grep '^VmSize' "/proc/$worker/status" | tr -dc 0-9)" -lt \
 	    $((size + 1500)) ]
 }
+
+@test "lists: a file of a million lines is read at once, and what is wrong in the last one is said" {
+	local d file=$DIR/long
+
+	yes '#' | head -n 999999 >"$file" || true
+	echo 'a b c d' >>"$file"
+	for d in AllowTo HostsFile Include; do
+		conf "$d \"$file\""
+		t 70
+		grep -qE "/long:1000000: " "$DIR/err" || {
+			cat "$DIR/err"
+			return 1
+		}
+	done
+	conf "DefaultErrorFile \"$file\""
+	t 0
+}

@@ -106,6 +106,8 @@ fuzz() {
 @test "units: clients take turns, and one that asks for everything leaves room for the others" {
 	driver turns_test
 	"$DRIVER"
+	driver matter_test
+	"$DRIVER"
 }
 
 @test "units: digests are those of SipHash, and valid credentials are remembered for a minute" {
