@@ -95,7 +95,7 @@ carry_unfit(struct conn *c, const struct vet_refusal *r)
 
 	say_connect(c);
 	c->refusal = r->refusal;
-	c->status = refusal_row(r->refusal)->status;
+	c->status = (int16_t)refusal_row(r->refusal)->status;
 	c->rule = rule != NULL ? (uint32_t)rule->line : 0;
 	stats_refused(r->refusal);
 	if (rule != NULL)
@@ -103,8 +103,8 @@ carry_unfit(struct conn *c, const struct vet_refusal *r)
 	log_line(LOG_LEVEL_NOTICE, "Refused tunnel to %s: %s%s%s %s",
 	    say_target(c), r->why, rule != NULL ? "; " : "",
 	    rule != NULL ? say_line(rule->line) : "", say_whom(c));
-	if (r->name != NULL)
-		c->offered = strndup(r->name, r->name_len);
+	if (r->name != NULL && conn_extra_new(c) == 0)
+		c->extra->offered = strndup(r->name, r->name_len);
 	say_verdict(c,
 	    &(struct judged){ .refusal = r->refusal,
 		.rule = c->rule,

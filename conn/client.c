@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "acl.h"
@@ -313,10 +314,13 @@ peer_refuse(struct conn *c, const char *why)
 static enum conn_state
 peer_named(struct conn *c, const char *name)
 {
-	c->login = name;
-	return name != NULL
-	    ? client_admit(c)
-	    : peer_refuse(c, "the number of the user has no name here");
+	if (name == NULL)
+		return peer_refuse(
+		    c, "the number of the user has no name here");
+	if (conn_extra_new(c) != 0)
+		return peer_refuse(c, strerror(errno));
+	c->extra->login = name;
+	return client_admit(c);
 }
 
 /* Finds out the login name of a client at a Unix socket. */
@@ -416,7 +420,7 @@ client_proxied(int fd, const struct addr *sender)
 		close(fd);
 		return NULL;
 	}
-	c->via = *sender;
+	c->extra->via = *sender;
 	c->proxied = c->recorded = true;
 	return c;
 }
@@ -469,7 +473,7 @@ client_preface(struct conn *c)
 	case SENDER_LEFT:
 		return conn_end(c, END_CLIENT_LEFT);
 	case SENDER_WRONG:
-		sender_complain(&c->via, preface.why);
+		sender_complain(&c->extra->via, preface.why);
 		return conn_end(c, END_REFUSED);
 	case SENDER_READY:
 		break;
@@ -487,6 +491,6 @@ client_faceless(struct conn *c)
 {
 	if (c->setup->head_len > 0)
 		sender_complain(
-		    &c->via, "its PROXY header did not come in time");
+		    &c->extra->via, "its PROXY header did not come in time");
 	return conn_end(c, END_REFUSED);
 }

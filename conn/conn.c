@@ -244,6 +244,24 @@ conn_setup_new(struct conn *c)
 	return 0;
 }
 
+/* Gives a connection what few have.  Returns 0, or -1 with ENOMEM. */
+int
+conn_extra_new(struct conn *c)
+{
+	if (c->extra == NULL)
+		c->extra = calloc(1, sizeof(*c->extra));
+	return c->extra == NULL ? -1 : 0;
+}
+
+static void
+extra_free(struct conn *c)
+{
+	if (c->extra != NULL)
+		free(c->extra->offered);
+	free(c->extra);
+	c->extra = NULL;
+}
+
 /* Frees the setup of a connection, if it has one; wipes secrets in it. */
 void
 conn_setup_free(struct conn *c)
@@ -292,7 +310,9 @@ conn_new(int fd, const struct addr *client, enum inlet inlet)
 		c = &k.conns[k.used++];
 	memset(c, 0, sizeof(*c));
 	c->inlet = (unsigned char)inlet;
-	if (conn_setup_new(c) != 0) {
+	if ((inlet == INLET_PREFACE && conn_extra_new(c) != 0) ||
+	    conn_setup_new(c) != 0) {
+		extra_free(c);
 		c->next_free = k.free;
 		k.free = c;
 		return NULL;
@@ -376,9 +396,9 @@ conn_report(struct conn *c, enum record_event event)
 {
 	if (event != RECORD_START || k.conf->access_start)
 		say_record(c, event);
-	if (k.conf->access_interval != 0)
-		c->report_at =
-		    clock_now() + k.conf->access_interval * INT64_C(1000);
+	c->report_at = k.conf->access_interval != 0
+	    ? clock_now() + k.conf->access_interval * INT64_C(1000)
+	    : 0;
 }
 
 /* The state. */
@@ -491,7 +511,7 @@ conn_leave(struct conn *c)
 	c->half = false;
 	switch (c->state) {
 	case CONN_PREFACE:
-		sender_leave(&c->via);
+		sender_leave(&c->extra->via);
 		break;
 	case CONN_RULE:
 	case CONN_USER:
@@ -589,8 +609,7 @@ conn_free(struct conn *c)
 	ends_close(c, reset);
 	free(c->target);
 	c->target = NULL;
-	free(c->offered);
-	c->offered = NULL;
+	extra_free(c);
 	free(c->kept);
 	c->kept = NULL;
 	c->state = CONN_FREE;
@@ -1033,7 +1052,7 @@ conn_reply(struct conn *c, enum refusal refusal, struct reply *r)
 		r->bodiless = c->exchange->request.is_head;
 	len =
 	    c->inlet == INLET_TLS ? alert_make(&text, r) : reply_make(&text, r);
-	c->status = r->status;
+	c->status = (int16_t)r->status;
 	c->refusal = refusal;
 	stats_refused(refusal);
 	if (c->rule != 0)

@@ -9,6 +9,7 @@
 
 #include "addr.h"
 #include "bounds.h"
+#include "extra.h"
 #include "flight.h"
 #include "inlet.h"
 #include "parse.h"
@@ -24,7 +25,6 @@
 struct credentials;
 struct exchange;
 struct kept;
-struct list;
 struct parent;
 struct reply;
 struct session;
@@ -84,40 +84,43 @@ struct setup {
  */
 struct conn {
 	struct tunnel tunnel; /* first: see conn_of() */
-	enum conn_state state;
-	enum side lost;       /* CONN_FLUSH: the side that is gone */
-	enum refusal refusal; /* answered with this, or REFUSE_NOTHING */
-	int status;           /* of the answer; 0: none was sent */
-	bool counted;         /* for MaxClientsPerHost */
-	bool recorded;        /* the last request is in the access log */
-	bool judged;          /* and its verdict in the DecisionLog */
+	enum conn_state state : 8;
+	enum side lost : 8;       /* CONN_FLUSH: the side that is gone */
+	enum refusal refusal : 8; /* answered with this, or REFUSE_NOTHING */
+	bool counted;             /* for MaxClientsPerHost */
+	bool recorded;            /* the last request is in the access log */
+	bool judged;              /* and its verdict in the DecisionLog */
 	bool half;            /* counted as one of which one side has ended */
 	bool probed;          /* its peers are asked if they are there */
-	bool proxied;         /* by a load balancer, whose address is via */
+	bool proxied;         /* by a load balancer: extra->via */
 	bool local;           /* the load balancer itself is the client */
 	bool said;            /* the log has its line of connecting */
 	unsigned char inlet;  /* enum inlet: what it has connected to */
 	char minor;           /* of the request's HTTP version, a digit */
 	unsigned char ending; /* enum ending: why it becomes CONN_FREE */
+	int16_t status;       /* of the answer; 0: none was sent */
 	char method[METHOD_SIZE]; /* of a plain request, perhaps cut */
 	uint64_t serial;          /* with the worker's slot, its id: say_id() */
-	const char *login;        /* of the client, by PeerUser, or NULL */
-	struct addr client, server, via;
+	struct addr client, server;
 	const struct upstream *parent; /* that server is, or NULL */
 	uint32_t rule;       /* the line that refuses the request, or 0 */
 	uint32_t reported;   /* the ReportTo that allows it, or 0 */
 	const char *because; /* what the line says for itself, or NULL */
 	int32_t lookup_ms, connect_ms; /* how long each took; -1: not done */
-	int64_t entered;               /* the state, on the way to a server */
-	int64_t report_at; /* when it is in the access logs again, or 0 */
-	struct setup *setup;
+	union {
+		int64_t entered;   /* the state, on the way to a server */
+		int64_t report_at; /* a tunnel: its next line in the log */
+	};
+	union {
+		struct setup *setup;
+		struct conn *next_free; /* CONN_FREE */
+	};
 	struct exchange *exchange; /* owned: plain HTTP */
-	struct kept *kept; /* owned: where a kept server leads, or NULL */
-	char *target;      /* as asked */
-	char *offered;     /* owned: the name in a refused TLS hello, or NULL */
-	const char *user;  /* belongs to the configuration; NULL: not known */
+	struct kept *kept;   /* owned: where a kept server leads, or NULL */
+	struct extra *extra; /* owned: what few connections have, or NULL */
+	char *target;        /* as asked */
+	const char *user;    /* belongs to the configuration; NULL: not known */
 	int64_t began, since; /* start of the request; of the state */
-	struct conn *next_free;
 };
 
 /* The connection that a tunnel is a part of; NULL for NULL. */
@@ -131,13 +134,14 @@ conn_of(struct tunnel *t)
 static inline const struct addr *
 conn_peer(const struct conn *c)
 {
-	return c->proxied ? &c->via : &c->client;
+	return c->proxied ? &c->extra->via : &c->client;
 }
 
 /* The object. */
 int conn_init(const struct worker_args *);
 struct conn *conn_new(int fd, const struct addr *client, enum inlet);
 int conn_setup_new(struct conn *);
+int conn_extra_new(struct conn *);
 void conn_setup_free(struct conn *);
 struct conn *conn_next(struct conn *);
 void conn_show_begin(void);

@@ -257,7 +257,7 @@ forwarded(struct conn *c, enum forward_state state)
 	const struct exchange *e = c->exchange;
 
 	if (e->answered)
-		c->status = e->answer.status;
+		c->status = (int16_t)e->answer.status;
 	switch (state) {
 	case FORWARD_GOES_ON:
 		break;

@@ -270,6 +270,13 @@ credentials_wipe(const struct conn *c, char *head)
 	secret_wipe(head + s->at, s->len);
 }
 
+/* The client's name by PeerUser, or NULL. */
+static const char *
+login_of(const struct conn *c)
+{
+	return c->extra != NULL ? c->extra->login : NULL;
+}
+
 /*
  * Whether a client must say who it is.  One that need not, but does, is judged
  * by that, as all are; only the login name of PeerUser needs nothing more.
@@ -277,7 +284,7 @@ credentials_wipe(const struct conn *c, char *head)
 static bool
 user_wanted(const struct conn *c)
 {
-	return conf_wants_users(conf) && c->login == NULL &&
+	return conf_wants_users(conf) && login_of(c) == NULL &&
 	    (c->setup->request.has_credentials ||
 		conf_exempts(conf, &c->client) == NULL);
 }
@@ -311,7 +318,7 @@ request_identify(struct conn *c, char *head)
 	if (wanted)
 		verdict = auth_begin(c, head + s->at, s->len);
 	else
-		c->user = c->login;
+		c->user = login_of(c);
 	credentials_wipe(c, head);
 	if (verdict != ACL_ASK)
 		return user_judged(c, verdict == ACL_ALLOW);

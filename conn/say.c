@@ -139,7 +139,7 @@ say_connect(struct conn *c)
 	log_line(LOG_LEVEL_CONNECT, "Connect (file descriptor %d): %s%s%s",
 	    c->tunnel.end[CLIENT].fd, addr_text_peer(&c->client, client),
 	    c->proxied ? " via " : "",
-	    c->proxied ? addr_text_peer(&c->via, via) : "");
+	    c->proxied ? addr_text_peer(&c->extra->via, via) : "");
 }
 
 /* The access logs. */
@@ -220,11 +220,11 @@ record_of(const struct conn *c, enum record_event event)
 {
 	return (struct record){ .event = event,
 		.client = &c->client,
-		.via = c->proxied ? &c->via : NULL,
+		.via = c->proxied ? &c->extra->via : NULL,
 		.user = c->user,
 		.method = method_of(c),
 		.target = c->target,
-		.server_name = c->offered,
+		.server_name = c->extra != NULL ? c->extra->offered : NULL,
 		.minor = c->minor,
 		.dialled = &c->server,
 		.status = c->status,

@@ -256,3 +256,94 @@ peer_said_times() {
 	[ "$(calls closed setsockopt)" -le 104 ]
 	[ "$(calls closed shutdown)" = 0 ]
 }
+# memory: prints how many bytes of memory the workers have for themselves.
+memory() {
+	local pid
+
+	for pid in $(worker_pids); do
+		cat "/proc/$pid/status"
+	done | awk '/^Rss(Anon|Shmem):/ { n += $2 } END { print n * 1024 }'
+}
+
+# held N ACTION...: N times 100 clients do that, and stay until release.
+held() {
+	local i n=$1
+
+	shift
+	rm -f "$DIR"/held.* "$DIR/go"
+	for i in $(seq "$n"); do
+		client_start "HELD$i" -t 100 -n 100 127.0.0.1 "$PORT" "$@" \
+		    touch "$DIR/held.$i" wait "$DIR/go" close
+		wait_for -t 100 test -e "$DIR/held.$i"
+	done
+	HELD=$n
+}
+
+release() {
+	local i
+
+	touch "$DIR/go"
+	for i in $(seq "$HELD"); do
+		peer_wait "HELD$i"
+	done
+	wait_for fd_count_is "$FDS"
+}
+
+@test "cost: quiet tunnels and requests under way take little memory" {
+	local before get used
+
+	need_proc
+	! sanitized || skip "a sanitizer has memory of its own"
+	adit_start "Workers 1" "AccessLog \"$DIR/access\""
+	peer_start ECHO echod
+	client tunnel "127.0.0.1:$ECHO_PORT" rtt 1 64 shut eof
+	FDS=$(fd_count)
+	# The clients of a hundred connect before the first of them asks.
+	held 1 tunnel "127.0.0.1:$ECHO_PORT" rtt 1 64
+	release
+	before=$(memory)
+	held 11 tunnel "127.0.0.1:$ECHO_PORT" rtt 1 64
+	used=$((($(memory) - before) / 1000))
+	# Counted: 434.  384 are its own, and 50 what malloc() leaves between
+	# the heads of a hundred requests.
+	echo "$used bytes for a quiet tunnel"
+	[ "$used" -gt 200 ]
+	[ "$used" -le 470 ]
+	release
+	# It keeps that for the next tunnels.
+	[ $(($(memory) - before)) -le $((1000 * 470)) ]
+	before=$(memory)
+	get="GET http://127.0.0.1:$ECHO_PORT/ HTTP/1.1\r\nHost: x\r\nX: "
+	kill -STOP "$ECHO_PID"
+	held 5 send "$get" fillup x 960 send '\r\n\r\n'
+	# Each has its server.
+	wait_for fd_count_is $((FDS + 1000))
+	used=$((($(memory) - before) / 500))
+	# Counted: 2 555, of which 1 024 are the head.
+	echo "$used bytes for a request under way"
+	[ "$used" -gt 1000 ]
+	[ "$used" -le 4096 ]
+	kill -CONT "$ECHO_PID"
+	release
+}
+
+@test "cost: the memory of a worker follows its load, and not MaxClients" {
+	local few
+
+	need_proc
+	! sanitized || skip "a sanitizer has memory of its own"
+	peer_start ECHO echod
+	adit_start "Workers 1" "MaxClients 100"
+	FDS=$(fd_count)
+	held 1 tunnel "127.0.0.1:$ECHO_PORT" rtt 1 64
+	few=$(memory)
+	release
+	adit_stop
+	adit_start "Workers 1" "MaxClients 120000"
+	FDS=$(fd_count)
+	held 1 tunnel "127.0.0.1:$ECHO_PORT" rtt 1 64
+	# Counted: the same.
+	echo "$few bytes with MaxClients 100, $(memory) with 120000"
+	[ "$(memory)" -le $((few + 65536)) ]
+	release
+}
