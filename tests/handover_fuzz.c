@@ -49,6 +49,12 @@ text_write(const uint8_t *data, size_t size)
 }
 
 static void
+fd_check(int fd)
+{
+	must(fd == -1 || (fd > 2 && fcntl(fd, F_GETFD) >= 0), "a descriptor");
+}
+
+static void
 check(const struct handover *h)
 {
 	size_t live = 0, children = 0;
@@ -57,6 +63,9 @@ check(const struct handover *h)
 		h->ngens > 0 && h->ngens <= HANDOVER_GENS &&
 		h->nchildren <= HANDOVER_CHILDREN,
 	    "the numbers");
+	fd_check(h->pid_fd);
+	fd_check(h->share);
+	fd_check(h->log);
 	for (size_t i = 0; i < h->nnames; i++)
 		must(h->names[i].number > 0 &&
 			h->names[i].number <= LOCAL_MAX &&
@@ -71,6 +80,8 @@ check(const struct handover *h)
 		must(h->gens[i].ndesks <= h->gens[i].nchildren, "the desks");
 	}
 	must(live == 1 && children == h->nchildren, "the generations");
+	for (size_t i = 0; i < h->nchildren; i++)
+		fd_check(h->children[i].control);
 	for (size_t i = 0; i < h->nchildren; i++)
 		must(h->children[i].slot <= SLOTS_MAX &&
 			(h->children[i].pid == -1 || h->children[i].pid > 1),

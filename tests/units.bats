@@ -243,11 +243,11 @@ fuzz() {
 }
 
 @test "units: random bytes for the program that follows are refused, or mean the same twice" {
-	fuzz handover 300
+	fuzz handover 2000
 }
 
 @test "units: random values bring no markup into a page" {
-	fuzz page 5000
+	fuzz page 1000
 }
 
 @test "units: random lines name hosts and users that are found, or are refused" {

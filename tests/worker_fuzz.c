@@ -917,6 +917,8 @@ finish(bool silently)
 	world_close();
 	settle();
 	rest();
+	must(gone || !has_baton() || w.listening != LISTEN_NOT,
+	    "whoever has the baton listens again");
 	remains_check();
 	worker_close();
 	for (int i = 0; i < DESKS; i++)
