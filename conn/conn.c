@@ -723,13 +723,6 @@ conn_is_reported(const struct conn *c)
 	return c->report_at != 0 && clock_now() >= c->report_at;
 }
 
-/* Whether RateLimit is configured: then reading from a side may be paused. */
-bool
-conn_has_rate(void)
-{
-	return k.conf->rate_limit != 0;
-}
-
 static int64_t
 earliest(int64_t a, int64_t b)
 {
@@ -748,7 +741,7 @@ user_deadline(const struct conn *c)
 	return ask_pending(c) ? p->until : earliest(p->check_at, p->until);
 }
 
-/* When a timeout ends, or RateLimit lets a side be read again. */
+/* When a timeout ends, or a side may be read again. */
 static int64_t
 traffic_deadline(const struct conn *c)
 {
@@ -759,8 +752,7 @@ traffic_deadline(const struct conn *c)
 		    when, c->since + k.conf->tunnel_timeout * INT64_C(1000));
 	if (c->state == CONN_RELAY && c->report_at != 0)
 		when = earliest(when, c->report_at);
-	return conn_has_rate() ? earliest(when, relay_resumes(&c->tunnel))
-			       : when;
+	return earliest(when, relay_resumes(&c->tunnel));
 }
 
 static int64_t
@@ -789,7 +781,7 @@ conn_deadline(const struct conn *c)
 	case CONN_GREETED:
 		return earliest(
 		    c->since + k.conf->header_timeout * INT64_C(1000),
-		    conn_has_rate() ? relay_resumes(&c->tunnel) : INT64_MAX);
+		    relay_resumes(&c->tunnel));
 	case CONN_USER:
 		return user_deadline(c);
 	case CONN_CONNECT:
@@ -821,7 +813,7 @@ deadline_stands(const struct conn *c)
 {
 	return (c->state == CONN_RELAY || c->state == CONN_FORWARD) &&
 	    c->tunnel.deadline != 0 && c->tunnel.heap_at != 0 &&
-	    !conn_has_rate();
+	    !relay_is_paced(&c->tunnel);
 }
 
 /* Returns the poll() events for a parent that is asked for a tunnel. */
@@ -885,6 +877,9 @@ end_watch(struct conn *c, enum side side)
 
 	if (events == end->events &&
 	    (end->enrolled ? conn_settles(c) : end->slot >= 0))
+		return;
+	if (events >= 0 && conn_settles(c) &&
+	    lot_set(&c->tunnel, side, (short)events) == 0)
 		return;
 	lot_leave(&c->tunnel, side);
 	end->events = (short)events;

@@ -169,7 +169,6 @@ bool conn_keeps(const struct conn *);
 bool conn_is_old(const struct conn *);
 bool conn_is_late(const struct conn *);
 bool conn_is_reported(const struct conn *);
-bool conn_has_rate(void);
 
 /* What a step may end with; each returns the state that follows. */
 enum conn_state conn_end(struct conn *, enum ending);

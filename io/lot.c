@@ -232,6 +232,22 @@ lot_add(struct tunnel *t, enum side side)
 	return 0;
 }
 
+/*
+ * Changes the events of an end that is in the lot.  Returns 0, or -1: it is not
+ * there, or cannot stay with these.
+ */
+int
+lot_set(struct tunnel *t, enum side side, short events)
+{
+	struct end *end = &t->end[side];
+
+	if (!end->enrolled ||
+	    lot_change(end->fd, end->events, events, tag_make(t, side)) != 0)
+		return -1;
+	end->events = events;
+	return 0;
+}
+
 /* Takes an end out of the lot, if it is there. */
 void
 lot_leave(struct tunnel *t, enum side side)
@@ -365,6 +381,16 @@ lot_add(struct tunnel *t, enum side side)
 	end->enrolled = true;
 	end->lot_at = (uint32_t)nparked++;
 	return 0;
+}
+
+/* Returns -1: what has other events is not quiet. */
+int
+lot_set(struct tunnel *t, enum side side, short events)
+{
+	(void)t;
+	(void)side;
+	(void)events;
+	return -1;
 }
 
 /* Takes an end out of the lot, if it is there. */

@@ -14,6 +14,7 @@ int lot_init(size_t max_conns, size_t set_size);
 int lot_fd(void);
 int lot_own(int fd, int was, int events, unsigned which);
 int lot_add(struct tunnel *, enum side);
+int lot_set(struct tunnel *, enum side, short events);
 void lot_leave(struct tunnel *, enum side);
 void lot_forget(struct tunnel *, enum side);
 int lot_poll(struct pollfd *set, size_t n, int timeout);

@@ -4,7 +4,8 @@
  * buffer of the worker or, when a flow keeps filling the buffer, through a pipe
  * without being copied.  Bytes that the other side does not take yet stay with
  * the tunnel, and meanwhile their source is not read.  A side that was faster
- * than RateLimit is not read for a moment either.  An end of file is passed on
+ * than RateLimit is not read for a moment either, nor is one at full speed now
+ * and then, while others in this worker move little.  An end of file is passed on
  * as an end of file.  Nothing here may decide when a live tunnel has to end.
  */
 #define _POSIX_C_SOURCE 200809L
@@ -28,13 +29,15 @@
 #include "tunnel.h"
 
 enum {
-	READ_MIN = 16 * 1024,   /* bytes read at first */
-	YIELD_SIZE = 16 * 1024, /* bytes moved at once while others wait */
-	YIELD_TIME = 10,        /* ms after another tunnel moved few */
-	RAPID_TIME = 10,        /* ms after one at full speed moved bytes */
-	FEW = 4096,             /* with fewer at once it is not at full speed */
-	RATE_PARTS = 8,         /* one read: the bytes of 1/8 s at RateLimit */
-	RATE_CREDIT = 125000,   /* us of delay that later reads make up for */
+	READ_MIN = 16 * 1024,     /* bytes read at first */
+	YIELD_SIZE = 16 * 1024,   /* bytes moved at once while others wait */
+	YIELD_TIME = 10,          /* ms after another tunnel moved few */
+	YIELD_MOST = 1024 * 1024, /* bytes after which it rests meanwhile */
+	YIELD_REST = 1000,        /* us */
+	RAPID_TIME = 10,          /* ms after one at full speed moved bytes */
+	FEW = 4096,           /* with fewer at once it is not at full speed */
+	RATE_PARTS = 8,       /* one read: the bytes of 1/8 s at RateLimit */
+	RATE_CREDIT = 125000, /* us of delay that later reads make up for */
 	KEPT_TOTAL_MAX = 64 * 1024 * 1024 /* bytes kept; then reads are small */
 };
 
@@ -83,11 +86,11 @@ side_rest(const struct tunnel *t, enum side side)
 							     : rest;
 }
 
-/* Returns whether RateLimit forbids reading a side now. */
+/* Returns whether a side must not be read now. */
 bool
 relay_rests(const struct tunnel *t, enum side side)
 {
-	return rate != 0 && side_rest(t, side) > 0;
+	return t->flow[side].paced && side_rest(t, side) > 0;
 }
 
 /*
@@ -103,6 +106,7 @@ relay_charge(struct tunnel *t, enum side side, size_t got)
 	if (rate == 0)
 		return;
 	us = ((uint64_t)got * 1000000 + rate - 1) / rate;
+	t->flow[side].paced = true;
 	t->rest[side] =
 	    (uint32_t)(clock_now() * 1000 + side_rest(t, side) + (int64_t)us);
 }
@@ -114,6 +118,13 @@ relay_count(struct tunnel *t, enum side side, size_t got)
 	t->flow[side].bytes += (uint64_t)got;
 	moved[side] += (uint64_t)got;
 	relay_charge(t, side, got);
+}
+
+/* Returns whether a side of a tunnel may have to rest. */
+bool
+relay_is_paced(const struct tunnel *t)
+{
+	return t->flow[CLIENT].paced || t->flow[SERVER].paced;
 }
 
 /*
@@ -327,29 +338,53 @@ relay_flush(struct tunnel *t, enum side side, enum side *lost)
  * full speed, and spliced from then on.
  */
 static void
-flow_adapt(struct flow *f, size_t got, bool all_taken)
+flow_adapt(struct flow *f, bool full, bool all_taken)
 {
 	if (!all_taken)
 		f->size = READ_MIN;
-	else if (got == f->size && f->size < RELAY_SIZE)
+	else if (full && f->size < RELAY_SIZE)
 		f->size *= 2;
-	else if (got == f->size) {
+	else if (full)
 		f->spliced = true;
-		rapid_at = clock_now();
-	}
+}
+
+/* Whether another tunnel that is not at full speed may wait for this one. */
+static bool
+others_wait(const struct tunnel *t)
+{
+	return slow != t && clock_now() - slow_at < YIELD_TIME;
 }
 
 /*
  * Returns how many bytes a tunnel may move at once, size at most: few while
- * another one that is not at full speed may wait for its end.
+ * others wait.
  */
 static size_t
 size_now(const struct tunnel *t, size_t size)
 {
-	if (size > YIELD_SIZE && slow != t &&
-	    clock_now() - slow_at < YIELD_TIME)
+	if (size > YIELD_SIZE && others_wait(t))
 		size = YIELD_SIZE;
 	return size < rate_size ? size : rate_size;
+}
+
+/*
+ * Notes that a flow at full speed has moved bytes.  While others wait, it rests
+ * from time to time: it would keep the processors busy that they need.
+ */
+static void
+flow_yield(struct tunnel *t, enum side side, size_t got)
+{
+	struct flow *f = &t->flow[side];
+
+	rapid_at = clock_now();
+	if (rate != 0 || !others_wait(t))
+		return;
+	f->yielded += (uint32_t)got;
+	if (f->yielded < YIELD_MOST)
+		return;
+	f->yielded = 0;
+	f->paced = true;
+	t->rest[side] = (uint32_t)(clock_now() * 1000 + YIELD_REST);
 }
 
 static size_t
@@ -400,9 +435,9 @@ static enum relay_state
 flow_copy(struct tunnel *t, enum side side, enum side *lost)
 {
 	struct flow *f = &t->flow[side];
-	ssize_t got;
+	size_t most = flow_size(t, f);
+	ssize_t got = recv(t->end[side].fd, buffer, most, 0);
 
-	got = recv(t->end[side].fd, buffer, flow_size(t, f), 0);
 	if (got < 0)
 		return socket_is_passing(errno) ? RELAY_GOES_ON : RELAY_LOST;
 	if (got == 0) {
@@ -419,7 +454,9 @@ flow_copy(struct tunnel *t, enum side side, enum side *lost)
 			*lost = other(side);
 		return RELAY_LOST;
 	}
-	flow_adapt(f, (size_t)got, f->kept == NULL);
+	flow_adapt(f, (size_t)got == most, f->kept == NULL);
+	if (f->spliced)
+		flow_yield(t, side, (size_t)got);
 	return RELAY_GOES_ON;
 }
 
@@ -440,7 +477,7 @@ flow_splice(struct tunnel *t, enum side side, struct pipe *p, enum side *lost)
 		if (got < READ_MIN)
 			flow_restart(f);
 		else
-			rapid_at = clock_now();
+			flow_yield(t, side, (size_t)got);
 		return relay_flush(t, side, lost);
 	}
 	pipe_give(p);
@@ -457,6 +494,8 @@ flow_pump(struct tunnel *t, enum side side, enum side *lost)
 	struct pipe *p = NULL;
 
 	*lost = side;
+	if (rate == 0)
+		t->flow[side].paced = false;
 	if (t->flow[side].spliced)
 		p = pipe_take();
 	if (p != NULL)

@@ -43,6 +43,8 @@ struct flow {
 	bool spliced;     /* moved through a pipe, if one is free */
 	bool eof;         /* the source has sent an end of file */
 	bool shut;        /* the end of file was passed on */
+	bool paced;       /* the source may have to rest */
+	uint32_t yielded; /* bytes moved since its last rest for others */
 	uint64_t bytes;   /* received */
 };
 
@@ -53,7 +55,7 @@ struct flow {
 struct tunnel {
 	struct end end[2];
 	struct flow flow[2];
-	uint32_t rest[2]; /* us: RateLimit forbids reading a side before that */
+	uint32_t rest[2]; /* us: before that a paced side is not read */
 	int64_t active; /* ms: when bytes were last moved, or it was answered */
 	int64_t deadline, alarm; /* ms: when due; when due by the heap */
 	size_t heap_at;          /* index in the heap of deadlines, or 0 */

@@ -218,18 +218,28 @@ a_rate_makes_it_rest(void)
 	tunnel_end(&t);
 }
 
-/* A flow that could read much at once moves little while others wait. */
+/* Another tunnel has moved a byte. */
 static void
-a_fast_one_yields(bool spliced)
+another_is_slow(void)
 {
-	struct tunnel other = tunnel_make(), t;
-	struct flow *f = &t.flow[CLIENT];
+	struct tunnel other = tunnel_make();
 	enum side lost;
-	uint64_t little;
 
 	must(send(peer[CLIENT], "x", 1, 0) == 1, "send");
 	must(turn(&other, &lost) == RELAY_GOES_ON, "it goes on");
 	tunnel_end(&other);
+}
+
+/* A flow that could read much at once moves little while others wait. */
+static void
+a_fast_one_yields(bool spliced)
+{
+	struct tunnel t;
+	struct flow *f = &t.flow[CLIENT];
+	enum side lost;
+	uint64_t little;
+
+	another_is_slow();
 	t = tunnel_make();
 
 	f->size = RELAY_SIZE;
@@ -242,6 +252,34 @@ a_fast_one_yields(bool spliced)
 	now += 10;
 	must(turn(&t, &lost) == RELAY_GOES_ON, "it goes on");
 	must(f->bytes - little > 16384, "it moves much again");
+	tunnel_end(&t);
+}
+
+/* While others wait, a flow at full speed rests after a mebibyte. */
+static void
+a_fast_one_rests(bool others)
+{
+	struct tunnel t;
+	size_t sent = 0, at = 0, was;
+	enum side lost;
+
+	now += 1000;
+	if (others)
+		another_is_slow();
+	t = tunnel_make();
+	while (!relay_rests(&t, CLIENT) && at < MUCH) {
+		sent = pattern_send(peer[CLIENT], sent, sent + 65536);
+		must(turn(&t, &lost) == RELAY_GOES_ON, "it goes on");
+		do {
+			was = at;
+			at = pattern_receive(peer[SERVER], at, MUCH);
+		} while (at > was);
+	}
+	must(relay_rests(&t, CLIENT) == others, "only for others");
+	must(!others || (at > 512 * 1024 && at < MUCH / 2), "not too often");
+	must(!others || relay_resumes(&t) == now + 1, "for a millisecond");
+	now += 1;
+	must(!relay_rests(&t, CLIENT), "it has rested");
 	tunnel_end(&t);
 }
 
@@ -258,5 +296,7 @@ main(void)
 	a_rate_makes_it_rest();
 	a_fast_one_yields(false);
 	a_fast_one_yields(true);
+	a_fast_one_rests(true);
+	a_fast_one_rests(false);
 	return 0;
 }
