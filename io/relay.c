@@ -445,7 +445,7 @@ flow_copy(struct tunnel *t, enum side side, enum side *lost)
 		return flow_end(t, side);
 	}
 	relay_count(t, side, (size_t)got);
-	if (got < FEW) {
+	if (got < FEW && f->size == READ_MIN) {
 		slow = t;
 		slow_at = clock_now();
 	}
