@@ -96,6 +96,7 @@
 #include "auth.h"
 #include "conn.h"
 #include "decision.h"
+#include "extra.h"
 #include "forward.h"
 #include "head.h"
 #include "kept.h"

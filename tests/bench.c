@@ -39,6 +39,7 @@ static const char usage_text[] =
     "usage: bench origin [-j PROCESSES]     prints its port, serves until "
     "killed\n"
     "       bench port                      prints a port that is free\n"
+    "       bench minimal -x PORT [-j N]    the least that a proxy can do\n"
     "       bench first OPTIONS             tries until a tunnel works, for\n"
     "                                       the time of -d\n"
     "       bench tunnels OPTIONS [-c 64]   opens, echoes, closes\n"
@@ -1537,6 +1538,145 @@ hold_main(void)
 	    opt.pid != 0 ? fds_left(before.fds) : 0);
 }
 
+/*
+ * The least that a proxy for CONNECT can do, with as few system calls as there
+ * can be: what it takes is what the kernel costs.  It knows only addresses,
+ * reads a head in one piece, has no log and no time limit, and drops a tunnel
+ * whose reader is slow.
+ */
+static int *others; /* by descriptor: the other side, -1: none, -2: closed */
+static bool *closing;
+
+static void
+minimal_watch(int ep, int fd, uint32_t events)
+{
+	struct epoll_event ev = { .events = events };
+
+	ev.data.fd = fd;
+	if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) == -1)
+		die("minimal: epoll_ctl: %s", strerror(errno));
+}
+
+static void
+minimal_accept(int ep, int lfd)
+{
+	int fd = accept4(lfd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd == -1)
+		return;
+	others[fd] = -1;
+	closing[fd] = false;
+	minimal_watch(ep, fd, EPOLLIN);
+}
+
+/* A head has come: connects to its target.  Returns -1 if that fails. */
+static int
+minimal_connect(int ep, int client, char *head)
+{
+	static const char ok[] = "HTTP/1.1 200 OK\r\n\r\n";
+	struct sockaddr_in to;
+	unsigned host, port;
+	int fd;
+
+	if (sscanf(head, "CONNECT 127.0.0.%u:%u HTTP/1.1\r\n", &host, &port) !=
+	    2)
+		return -1;
+	to = loopback((INADDR_LOOPBACK & ~255u) + host, port);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		return -1;
+	if ((connect(fd, (struct sockaddr *)&to, sizeof(to)) == -1 &&
+		errno != EINPROGRESS) ||
+	    send(client, ok, sizeof(ok) - 1, MSG_NOSIGNAL) == -1) {
+		close(fd);
+		return -1;
+	}
+	others[fd] = client;
+	others[client] = fd;
+	closing[fd] = false;
+	minimal_watch(ep, fd, EPOLLIN);
+	return 0;
+}
+
+static void
+minimal_close(int fd)
+{
+	if (others[fd] != -1) {
+		close(others[fd]);
+		others[others[fd]] = -2;
+	}
+	close(fd);
+	others[fd] = -2;
+}
+
+static void
+minimal_event(int ep, int fd)
+{
+	ssize_t n = recv(fd, scratch, sizeof(scratch) - 1, 0);
+	int other = others[fd];
+
+	if (n == -1 && errno == EAGAIN)
+		return;
+	if (n > 0 && other == -1) {
+		scratch[n] = '\0';
+		if (minimal_connect(ep, fd, (char *)scratch) == -1)
+			minimal_close(fd);
+	} else if (n > 0) {
+		if (send(other, scratch, (size_t)n, MSG_NOSIGNAL) != n)
+			minimal_close(fd);
+	} else if (n == -1 || other == -1 || closing[other]) {
+		minimal_close(fd);
+	} else {
+		closing[fd] = true;
+		epoll_ctl(ep, EPOLL_CTL_DEL, fd, NULL);
+		shutdown(other, SHUT_WR);
+	}
+}
+
+static void __attribute__((noreturn)) minimal_serve(int lfd)
+{
+	struct epoll_event evs[EVENTS];
+	int ep = epoll_create1(EPOLL_CLOEXEC), i, n;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	others = calloc(limit, sizeof(*others));
+	closing = calloc(limit, sizeof(*closing));
+	if (ep == -1 || others == NULL || closing == NULL)
+		die("minimal: %s", strerror(errno));
+	minimal_watch(ep, lfd, EPOLLIN);
+	/* An event may be for a tunnel that one before it has closed. */
+	for (;;) {
+		n = epoll_wait(ep, evs, EVENTS, -1);
+		for (i = 0; i < n; i++) {
+			if (evs[i].data.fd == lfd)
+				minimal_accept(ep, lfd);
+			else if (others[evs[i].data.fd] != -2)
+				minimal_event(ep, evs[i].data.fd);
+		}
+	}
+}
+
+static void __attribute__((noreturn)) minimal_main(void)
+{
+	int lfd;
+
+	for (; procs_used < opt.procs; procs_used++) {
+		lfd = origin_listen(INADDR_LOOPBACK, (uint16_t)opt.proxy);
+		if (lfd == -1)
+			die("listen: %s", strerror(errno));
+		pids[procs_used] = fork();
+		if (pids[procs_used] == -1)
+			die("fork: %s", strerror(errno));
+		if (pids[procs_used] == 0) {
+			procs_used = 0;
+			minimal_serve(lfd);
+		}
+		close(lfd);
+	}
+	wait(NULL);
+	die("minimal: a process ended");
+}
+
 static unsigned
 number(const char *s, unsigned max)
 {
@@ -1668,6 +1808,8 @@ main(int argc, char **argv)
 		return origin_main();
 	if (strcmp(mode, "port") == 0)
 		return free_port();
+	if (strcmp(mode, "minimal") == 0 && opt.proxy != 0 && opt.procs != 0)
+		minimal_main();
 	if (opt.procs == 0 || opt.origin == 0)
 		usage();
 	if (strcmp(mode, "first") == 0)
