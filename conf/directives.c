@@ -2480,8 +2480,8 @@ listen_free(struct conf *conf)
 void
 directives_free(struct conf *conf)
 {
-	char *words[] = { conf->user, conf->group, conf->realm, conf->logfile,
-		conf->pidfile, conf->chroot, conf->via_name,
+	char *words[] = { conf->user, conf->group, conf->desk_user, conf->realm,
+		conf->logfile, conf->pidfile, conf->chroot, conf->via_name,
 		conf->stat_host.name, conf->status.socket, conf->status.group,
 		conf->contact, conf->health_path };
 
