@@ -8,7 +8,8 @@
 # make check TESTS='acl.bats auth.bats' runs only these files of tests.
 # make fuzz FUZZ=600 fuzzes each parser, a desk and a whole worker for so many
 # seconds, 60 unless given; with TARGETS='worker parse' only these.
-# make soak SOAK=600 does so for all, and then lets each call of the system fail.
+# make soak SOAK=600 does so for all, and then lets each call of the system fail;
+# CONNECTIONS says how many come after a storm of reloads and deaths.
 
 VERSION = 0.1.0
 
@@ -24,6 +25,7 @@ CC = cc
 CFLAGS = -O2 -g
 LOT = auto
 SOAK = 60
+CONNECTIONS = 1000000
 FUZZ = 60
 # crypt(3) is in a library of its own on some systems, and in libc on others.
 LIBS = `echo 'int main(void) { return 0; }' >try$$$$.c; \
@@ -114,12 +116,12 @@ check: adit tinyproxy
 fuzz:
 	@FUZZ='$(FUZZ)' ROOMS='$(ROOMS)' LIBS="$(LIBS)" sh tests/fuzz $(TARGETS)
 
-# What takes minutes and need not run each time: random input, and calls that
-# fail.
+# What takes minutes and need not run each time: random input, calls that fail,
+# and a storm of reloads and deaths before so many connections.
 soak: adit tinyproxy
 	@FUZZ='$(SOAK)' ROOMS='$(ROOMS)' LIBS="$(LIBS)" sh tests/fuzz
-	@ADIT_TEST_SOAK='$(SOAK)' BATS_TEST_TIMEOUT=900 \
-		CC='$(CC)' ROOMS='$(ROOMS)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' LIBS="$(LIBS)" sh tests/run faults.bats
+	@ADIT_TEST_SOAK='$(SOAK)' ADIT_TEST_CONNECTIONS='$(CONNECTIONS)' BATS_TEST_TIMEOUT=3600 \
+		CC='$(CC)' ROOMS='$(ROOMS)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' LIBS="$(LIBS)" sh tests/run faults.bats soak.bats
 
 # The models in tests/models, for Spin, and the parsers, for Frama-C.
 prove:
