@@ -79,7 +79,8 @@ addr_mask(unsigned char net[16], unsigned bits)
 		if (bits <= 8 * i)
 			net[i] = 0;
 		else
-			net[i] &= (unsigned char)(0xff << (8 * (i + 1) - bits));
+			net[i] &=
+			    (unsigned char)(0xffu << (8 * (i + 1) - bits));
 	}
 }
 

@@ -63,7 +63,7 @@ size_t strlen(const char *s);
 /*@ assigns \result \from s[0 ..], set[0 ..]; */
 size_t strspn(const char *s, const char *set);
 
-/*@ requires bytes(a, n);
+/*@ requires n == 0 || \valid_read(a + (0 .. n - 1));
     assigns \result \from a[0 .. n - 1], b[0 .. n - 1]; */
 int strncasecmp(const char *a, const char *b, size_t n);
 
