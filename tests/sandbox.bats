@@ -230,7 +230,8 @@ listener() {
 
 	inode=$(awk -v port="$(printf ':%04X' "$PORT")" \
 	    '$4 == "0A" && substr($2, 9) == port { print $10 }' /proc/net/tcp)
-	FD=$(find "/proc/$1/fd" -lname "socket:\[$inode\]" -printf '%f\n' 2>/dev/null)
+	FD=$(find "/proc/$1/fd" -lname "socket:\[$inode\]" -printf '%f\n' 2>/dev/null) ||
+		FD=
 	[ -n "$FD" ] || skip "cannot see the descriptors of a worker"
 }
 
