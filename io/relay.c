@@ -29,15 +29,15 @@
 #include "tunnel.h"
 
 enum {
-	READ_MIN = 16 * 1024,     /* bytes read at first */
-	YIELD_SIZE = 16 * 1024,   /* bytes moved at once while others wait */
-	YIELD_TIME = 10,          /* ms after another tunnel moved few */
-	YIELD_MOST = 1024 * 1024, /* bytes after which it rests meanwhile */
-	YIELD_REST = 1000,        /* us */
-	RAPID_TIME = 10,          /* ms after one at full speed moved bytes */
-	FEW = 4096,           /* with fewer at once it is not at full speed */
-	RATE_PARTS = 8,       /* one read: the bytes of 1/8 s at RateLimit */
-	RATE_CREDIT = 125000, /* us of delay that later reads make up for */
+	READ_MIN = 16 * 1024,   /* bytes read at first */
+	YIELD_SIZE = 16 * 1024, /* bytes moved at once while others wait */
+	YIELD_TIME = 10,        /* ms after another tunnel moved few */
+	YIELD_MOST = 1024,      /* KiB after which it rests meanwhile */
+	YIELD_REST = 1000,      /* us */
+	RAPID_TIME = 10,        /* ms after one at full speed moved bytes */
+	FEW = 4096,             /* with fewer at once it is not at full speed */
+	RATE_PARTS = 8,         /* one read: the bytes of 1/8 s at RateLimit */
+	RATE_CREDIT = 125000,   /* us of delay that later reads make up for */
 	KEPT_TOTAL_MAX = 64 * 1024 * 1024 /* bytes kept; then reads are small */
 };
 
@@ -379,7 +379,7 @@ flow_yield(struct tunnel *t, enum side side, size_t got)
 	rapid_at = clock_now();
 	if (rate != 0 || !others_wait(t))
 		return;
-	f->yielded += (uint32_t)got;
+	f->yielded = (uint16_t)(f->yielded + got / 1024);
 	if (f->yielded < YIELD_MOST)
 		return;
 	f->yielded = 0;

@@ -40,11 +40,11 @@ struct flow {
 	struct pipe *pipe;
 	uint32_t at, len; /* of kept */
 	uint32_t size;    /* most bytes to read at once */
-	bool spliced;     /* moved through a pipe, if one is free */
-	bool eof;         /* the source has sent an end of file */
-	bool shut;        /* the end of file was passed on */
-	bool paced;       /* the source may have to rest */
-	uint32_t yielded; /* bytes moved since its last rest for others */
+	bool spliced : 1; /* moved through a pipe, if one is free */
+	bool eof : 1;     /* the source has sent an end of file */
+	bool shut : 1;    /* the end of file was passed on */
+	bool paced : 1;   /* the source may have to rest */
+	uint16_t yielded; /* KiB moved since its last rest for others */
 	uint64_t bytes;   /* received */
 };
 
