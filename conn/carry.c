@@ -165,7 +165,7 @@ carry_vetted(struct conn *c, enum side side, short revents)
 	    c, vet_ready(&c->tunnel, c->setup, side, revents, &r), &r);
 }
 
-/* Handles a deadline: HeaderTimeout, or the end of a pause by RateLimit. */
+/* Handles a deadline: HeaderTimeout, or the end of a rest by RateLimit. */
 enum conn_state
 carry_late(struct conn *c)
 {
@@ -223,7 +223,7 @@ carry_event(struct conn *c, enum side side, short revents)
 
 /*
  * Handles a deadline of a tunnel: a timeout, the next line in the access logs,
- * or the end of a pause that RateLimit made.
+ * or the end of a rest.
  */
 enum conn_state
 carry_expire(struct conn *c)

@@ -384,7 +384,7 @@ master_started(struct gen *gen)
 
 static void master_wishes(void);
 
-/* Answers those who wait for a reload that has succeeded. */
+/* Tells those who wait for a reload that it has succeeded. */
 static void
 master_reloaded(void)
 {
@@ -877,9 +877,9 @@ is_leaving(const struct gen *gen)
 }
 
 /*
- * Announces each replaced generation that has left the sockets, and answers
- * those who wait for the reload: from now on its rules hold for every new
- * client.  Returns whether there was one.
+ * Announces each replaced generation that has left the sockets.  After the last
+ * one all new clients meet the new rules, and those who wait for the reload are
+ * told.  Returns whether there was one.
  */
 static bool
 master_check_drained(void)

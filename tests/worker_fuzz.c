@@ -918,7 +918,7 @@ finish(bool silently)
 	settle();
 	rest();
 	must(gone || !has_baton() || w.listening != LISTEN_NOT,
-	    "whoever has the baton listens again");
+	    "the holder of the baton listens again");
 	remains_check();
 	worker_close();
 	for (int i = 0; i < DESKS; i++)
