@@ -18,16 +18,14 @@ enum side { CLIENT, SERVER, ATTEMPT };
  */
 struct end {
 	int fd;
-	int slot; /* in the poll set */
-#ifdef LOT_poll
-	uint32_t lot_at; /* in the lot */
-#endif
-	short events;  /* for which it is watched, or -1 */
-	bool enrolled; /* it is in the lot */
-	bool seen;     /* parking.c has seen it in the poll set before */
-	bool hung_up;  /* poll() would report POLLHUP again and again */
-	bool ended;    /* it has ended its data, which nobody has read yet */
-	bool resets;   /* close() would reset it */
+	int slot;        /* in the poll set */
+	uint32_t lot_at; /* in the lot, where that is polled too */
+	short events;    /* for which it is watched, or -1 */
+	bool enrolled;   /* it is in the lot */
+	bool seen;       /* parking.c has seen it in the poll set before */
+	bool hung_up;    /* poll() would report POLLHUP again and again */
+	bool ended;      /* it has ended its data, which nobody has read yet */
+	bool resets;     /* close() would reset it */
 };
 
 /* One direction of a tunnel, named after the side that the bytes come from. */
