@@ -225,7 +225,8 @@ identity_find_desk(struct identity *desk, const struct identity *workers,
 	if (geteuid() == 0)
 		return desk_look_up(desk, workers, names);
 	log_line(LOG_LEVEL_WARNING,
-	    "%s:%lu: DeskUser: no effect, since only root can change the user",
+	    "%s:%lu: warning: DeskUser: no effect, since only root can change "
+	    "the user",
 	    at.file, at.line);
 	return 0;
 }

@@ -198,23 +198,38 @@ denied() {
 }
 
 @test "control: a reload is answered when no worker with the old rules takes clients any more" {
-	local pids
-
 	need_proc
 	peer_start srv server echo
-	control_start
+	control_start "Workers 1"
 	client tunnel "127.0.0.1:$srv_PORT"
-	mapfile -t pids < <(worker_pids)
 	cp "$CONF" "$DIR/right"
 	echo "DenyTo 127.0.0.1" >"$CONF"
 	cat "$DIR/right" >>"$CONF"
-	kill -STOP "${pids[@]}"
-	"$ADIT" -s -c "$CONF" reload >"$DIR/said" 2>"$DIR/heard" 3>&- &
+	# A debugger has the worker.  One that is only stopped, the master lets go
+	# on.
+	mkfifo "$DIR/orders"
+	"$BUILD/drive" "$(worker_pids)" <"$DIR/orders" >"$DIR/held" \
+	    2>"$DIR/drive.err" 3>&- &
+	own_pid "$!"
+	exec 7>"$DIR/orders"
+	echo 'close 999' >&7
+	wait_for held_or_dead "$!"
+	[ -s "$DIR/held" ] || skip "$(cat "$DIR/drive.err")"
+	"$ADIT" -s -c "$CONF" reload >"$DIR/said" 2>"$DIR/heard" 3>&- 7>&- &
 	own_pid "$!"
 	wait_for denied
+	# Time for an answer that comes too early.
+	asked 0 status
+	asked 0 status
+	asked 0 status
 	[ ! -s "$DIR/said" ]
-	kill -CONT "${pids[@]}"
+	exec 7>&-
 	wait_for file_says "^generation 2 serves" "$DIR/said"
+}
+
+# held_or_dead PID: whether that debugger has a process, or has given up.
+held_or_dead() {
+	[ -s "$DIR/held" ] || dead "$1"
 }
 
 @test "control: several reloads at once all get an answer" {

@@ -160,7 +160,7 @@ desks_run_as() {
 	adit_launch
 	adit_ready
 	children_run_as "$(id -u nobody)" "$(id -g nobody)"
-	[ "$(grep -c 'adit.conf:[0-9]*: DeskUser: no effect' "$STDERR")" = 1 ]
+	[ "$(grep -c 'adit.conf:[0-9]*: warning: DeskUser: no effect' "$STDERR")" = 1 ]
 	adit_stop
 	run "${ADIT_WRAP[@]}" "$ADIT" -t -c "$CONF"
 	[ "$status" = 0 ]

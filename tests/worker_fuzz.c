@@ -1024,15 +1024,18 @@ confs_make(void)
 	size_t n;
 
 	file_write("users",
-	    sys_has_crypt()
-		? "u:$6$abcdefgh$"
-		  "oQbvXSLQpnR0DUOWE8Rkpbw.Bq3lMzRzXyLcYzZ9fD1gQ3L1m4cY"
-		  "6d5pM2QnGm3oVbE2h7Vd8mZQ1nT9bW0uQ/\n"
-		: "");
+	    "u:$6$abcdefgh$"
+	    "oQbvXSLQpnR0DUOWE8Rkpbw.Bq3lMzRzXyLcYzZ9fD1gQ3L1m4cY"
+	    "6d5pM2QnGm3oVbE2h7Vd8mZQ1nT9bW0uQ/\n");
 	file_write("filter", "bad\\.test\n(evil|worse)+\\.test\n/x/.*y$\n");
 	for (size_t i = 0; i < CONFS; i++) {
+		const char *lines = conf_texts[i];
+
+		/* Without crypt(3) there are no users. */
+		if (!sys_has_crypt() && strncmp(lines, "AuthFile", 8) == 0)
+			lines = strchr(lines, '\n') + 1;
 		n = (size_t)sprintf(text, "Port 1\n");
-		fill(text + n, conf_texts[i], strlen(conf_texts[i]));
+		fill(text + n, lines, strlen(lines));
 		file_write("conf", text);
 		snprintf(path, sizeof(path), "%s/conf", dir);
 		confs[i] = conf_read(path, complain, NULL);
