@@ -236,15 +236,14 @@ differ() {
 	chmod 755 "$DIR/logs"
 	group=$(id -g "${ADIT_TEST_USER:-nobody}")
 	rights() {
-		local pid wanted=0
+		local wanted=0
 
 		rm -f "$DIR/logs/log"
 		adit_conf "LogFile \"$DIR/logs/log\""
 		adit_launch
 		wait_for client
 		[ "$ADIT" = "$THEIRS" ] || wanted=$group
-		pid=$(child_pids | head -n 1)
-		[ "$(awk '/^Gid/ { print $2 }' "/proc/${pid:-$ADIT_PID}/status")" = "$wanted" ]
+		wait_for runs_as "$wanted"
 		if [ "$ADIT" = "$THEIRS" ]; then
 			[ ! -e "$DIR/logs/log" ]
 		else
@@ -272,4 +271,13 @@ differ() {
 		adit_start "$line"
 		adit_stop
 	done
+}
+
+# runs_as GROUP: whether a child, or the only process, has this group; children
+# that serve one client end at any time.
+runs_as() {
+	local pid
+
+	pid=$(child_pids | head -n 1)
+	[ "$(awk '/^Gid/ { print $2 }' "/proc/${pid:-$ADIT_PID}/status" 2>/dev/null)" = "$1" ]
 }

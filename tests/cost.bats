@@ -322,8 +322,8 @@ release() {
 	[ "$used" -gt 200 ]
 	[ "$used" -le "$quiet" ]
 	release
-	# It keeps that for the next tunnels.
-	[ $(($(memory) - before)) -le $((1000 * quiet)) ]
+	# It keeps that for the next tunnels, and a page or two more.
+	[ $(($(memory) - before)) -le $((1000 * quiet + 65536)) ]
 	before=$(memory)
 	get="GET http://127.0.0.1:$ECHO_PORT/ HTTP/1.1\r\nHost: x\r\nX: "
 	kill -STOP "$ECHO_PID"

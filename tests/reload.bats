@@ -556,7 +556,7 @@ newcomer() {
 hang_start() {
 	local n try
 
-	for try in 1 2 3 4 5; do
+	for try in {1..20}; do
 		wait_for settled
 		n=$(log_count 'Reloading config file finished')
 		children
