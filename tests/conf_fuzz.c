@@ -18,36 +18,12 @@
 
 #include "../proxy.h"
 #include "must.h"
+#include "world.h"
 
 const char program[] = "conf_fuzz", program_conf[] = "";
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* The clock stands still. */
-
-int64_t
-clock_ms(void)
-{
-	return 1000000;
-}
-
-int64_t
-clock_now(void)
-{
-	return 1000000;
-}
-
-int64_t
-clock_used(void)
-{
-	return 0;
-}
-
-void
-clock_turn(void)
-{
-}
 
 static char dir[] = "/tmp/conf_fuzz.XXXXXX", path[64];
 static size_t nerrors;
@@ -59,45 +35,21 @@ complain(enum log_level level, const char *text)
 	nerrors += level <= LOG_LEVEL_ERROR;
 }
 
-/* How many descriptors are open. */
-static size_t
-fds_count(void)
-{
-	struct pollfd set[64];
-	size_t n = 0;
-
-	for (int i = 0; i < 64; i++)
-		set[i] = (struct pollfd){ .fd = i };
-	must(poll(set, 64, 0) >= 0, "poll");
-	for (int i = 0; i < 64; i++)
-		n += !(set[i].revents & POLLNVAL);
-	return n;
-}
-
-static void
-file_write(const uint8_t *data, size_t size)
-{
-	FILE *f = fopen(path, "wb");
-
-	must(f != NULL && fwrite(data, 1, size, f) == size && fclose(f) == 0,
-	    path);
-}
-
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	size_t fds = fds_count();
 	int status = -1;
 	struct conf *conf;
 
-	file_write(data, size);
+	fds_keep();
+	file_put(path, data, size);
 	nerrors = 0;
 	conf = conf_read(path, complain, &status);
 	must(conf != NULL || nerrors > 0, "it is taken, or told why not");
 	must(conf != NULL || status > 0, "with a status");
 	must(conf == NULL || conf->port != 0, "and has what it must have");
 	conf_free(conf);
-	must(fds_count() == fds, "no descriptor is left");
+	fds_check();
 	return 0;
 }
 

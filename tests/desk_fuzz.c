@@ -28,6 +28,7 @@
 
 #include "../proxy.h"
 #include "must.h"
+#include "world.h"
 
 /* The desk sleeps, has helpers, and ends as the script says. */
 
@@ -57,37 +58,11 @@ const char program[] = "desk_fuzz", program_conf[] = "";
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static int64_t now = 1000000;
-
-int64_t
-clock_ms(void)
-{
-	return now;
-}
-
-int64_t
-clock_now(void)
-{
-	return now;
-}
-
-int64_t
-clock_used(void)
-{
-	return 0;
-}
-
-void
-clock_turn(void)
-{
-}
-
 enum {
 	WORKERS = 3,
 	STAFF = 2 * HELPERS_MAX, /* helpers, with those that have ended */
 	ASKED_MAX = 256,         /* questions of one script */
 	FIRST_PID = 1000,
-	FDS_MAX = 512,
 	REST_TURNS = 4000, /* turns after which a desk must have come to rest */
 	DAY = 24 * 3600 * 1000 /* ms */
 };
@@ -119,26 +94,6 @@ static jmp_buf left;
 static bool gone;   /* its process would have ended */
 static int wish;    /* ms that it wanted to sleep in the last turn */
 static int nevents; /* that it found then */
-
-static const uint8_t *script;
-static size_t script_len;
-
-static unsigned
-next(void)
-{
-	if (script_len == 0)
-		return 0;
-	script_len--;
-	return *script++;
-}
-
-static void
-fd_close(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
 
 /* What desk.c calls. */
 
@@ -479,31 +434,6 @@ step(void)
 		turn();
 }
 
-size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
-
-static size_t
-memory_used(void)
-{
-	return __sanitizer_get_current_allocated_bytes != NULL
-	    ? __sanitizer_get_current_allocated_bytes()
-	    : 0;
-}
-
-/* How many descriptors are open. */
-static size_t
-fds_count(void)
-{
-	static struct pollfd set[FDS_MAX];
-	size_t n = 0;
-
-	for (int i = 0; i < FDS_MAX; i++)
-		set[i] = (struct pollfd){ .fd = i };
-	must(poll(set, FDS_MAX, 0) >= 0, "poll");
-	for (int i = 0; i < FDS_MAX; i++)
-		n += !(set[i].revents & POLLNVAL);
-	return n;
-}
-
 /* Each question of a worker that is still there had its answers. */
 static void
 answers_check(void)
@@ -571,8 +501,9 @@ desk_end(void)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	size_t memory = memory_used(), fds = fds_count();
+	size_t memory = memory_used();
 
+	fds_keep();
 	script = data;
 	script_len = size;
 	desk_begin(next() & 1 ? HELPER_PASSWORDS : HELPER_NAMES);
@@ -580,7 +511,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		step();
 	finish();
 	desk_end();
-	must(fds_count() == fds, "no descriptor is left");
+	fds_check();
 	must(memory_used() == memory, "no memory is left");
 	return 0;
 }

@@ -23,6 +23,7 @@
 
 #include "../proxy.h"
 #include "must.h"
+#include "world.h"
 
 enum {
 	GIVEN = 8,     /* descriptors that are handed over */
@@ -41,29 +42,6 @@ pid_t
 getpid(void)
 {
 	return PID;
-}
-
-int64_t
-clock_ms(void)
-{
-	return 1000000;
-}
-
-int64_t
-clock_now(void)
-{
-	return 1000000;
-}
-
-int64_t
-clock_used(void)
-{
-	return 0;
-}
-
-void
-clock_turn(void)
-{
 }
 
 static int kinds[KINDS];

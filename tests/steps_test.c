@@ -27,33 +27,7 @@
 #include <unistd.h>
 
 #include "../proxy.h"
-
-/* The clock of the rows replaces base/clock.c. */
-
-static int64_t now = 1000000;
-
-int64_t
-clock_ms(void)
-{
-	return now;
-}
-
-int64_t
-clock_used(void)
-{
-	return 0;
-}
-
-void
-clock_turn(void)
-{
-}
-
-int64_t
-clock_now(void)
-{
-	return now;
-}
+#include "world.h"
 
 const char program[] = "steps_test", program_conf[] = "";
 

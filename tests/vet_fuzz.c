@@ -14,33 +14,11 @@
 
 #include "../proxy.h"
 #include "must.h"
+#include "world.h"
 
 const char program[] = "vet_fuzz", program_conf[] = "";
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int64_t
-clock_ms(void)
-{
-	return 1000000;
-}
-
-int64_t
-clock_now(void)
-{
-	return 1000000;
-}
-
-int64_t
-clock_used(void)
-{
-	return 0;
-}
-
-void
-clock_turn(void)
-{
-}
 
 /* Whether a name can stand in the line of a request, and a port after it. */
 static void

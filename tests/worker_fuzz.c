@@ -31,6 +31,7 @@
 #include "../proxy.h"
 #include "intern.h"
 #include "must.h"
+#include "world.h"
 
 /* The worker sleeps and ends as the script says. */
 
@@ -48,33 +49,6 @@ const char program[] = "worker_fuzz", program_conf[] = "";
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The clock of the script replaces base/clock.c. */
-
-static int64_t now = 1000000;
-
-int64_t
-clock_ms(void)
-{
-	return now;
-}
-
-int64_t
-clock_used(void)
-{
-	return 0;
-}
-
-void
-clock_turn(void)
-{
-}
-
-int64_t
-clock_now(void)
-{
-	return now;
-}
-
 enum {
 	ME,     /* this worker, and its slot */
 	FELLOW, /* another worker, which the script plays */
@@ -83,7 +57,6 @@ enum {
 	DESKS = HELPER_KINDS,
 	CONNS_MAX = 8,
 	PENDING_MAX = 32, /* questions that have no answer yet */
-	FDS_MAX = 512,
 	TEXT_MAX = 1024,
 	REST_TURNS =
 	    4000, /* turns after which a worker must have come to rest */
@@ -238,19 +211,6 @@ static bool gone;   /* its process would have ended */
 static int asked;   /* ms that it wanted to sleep in the last turn */
 static int nevents; /* that it found then */
 
-/* The bytes of the script that are left. */
-static const uint8_t *script;
-static size_t script_len;
-
-static unsigned
-next(void)
-{
-	if (script_len == 0)
-		return 0;
-	script_len--;
-	return *script++;
-}
-
 /* Sockets. */
 
 static int
@@ -267,40 +227,6 @@ world_leave(void)
 	longjmp(left, 1);
 }
 
-/* A number below FDS_MAX that says which descriptors are open. */
-static void
-fds_open(bool open[FDS_MAX])
-{
-	static struct pollfd set[FDS_MAX];
-
-	for (int i = 0; i < FDS_MAX; i++)
-		set[i] = (struct pollfd){ .fd = i };
-	must(poll(set, FDS_MAX, 0) >= 0, "poll");
-	for (int i = 0; i < FDS_MAX; i++)
-		open[i] = !(set[i].revents & POLLNVAL);
-}
-
-/* Closes a socket of ours, with a reset: so no port is held for a while. */
-static void
-fd_reset(int *fd)
-{
-	struct linger linger = { .l_onoff = 1 };
-
-	if (*fd < 0)
-		return;
-	setsockopt(*fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-	close(*fd);
-	*fd = -1;
-}
-
-static void
-fd_close(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
 static void
 fd_narrow(int fd)
 {
@@ -310,24 +236,6 @@ fd_narrow(int fd)
 		return;
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-}
-
-/* A socket on a free port of loopback. */
-static int
-loopback(unsigned *port, int backlog)
-{
-	struct sockaddr_in at = { .sin_family = AF_INET };
-	socklen_t len = sizeof(at);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	void *sa = &at;
-
-	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	must(fd >= 0 && bind(fd, sa, len) == 0 &&
-		(backlog < 0 || listen(fd, backlog) == 0) &&
-		getsockname(fd, sa, &len) == 0,
-	    "a socket on loopback");
-	*port = ntohs(at.sin_port);
-	return fd;
 }
 
 /* Connects to a port, from an address of loopback that ends in host. */
@@ -822,17 +730,6 @@ step(void)
 
 /* What must hold. */
 
-/* How many bytes of memory are allocated, or 0 where nobody knows. */
-size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
-
-static size_t
-memory_used(void)
-{
-	return __sanitizer_get_current_allocated_bytes != NULL
-	    ? __sanitizer_get_current_allocated_bytes()
-	    : 0;
-}
-
 /* Each connection has a deadline, and they are counted right. */
 static void
 conns_check(void)
@@ -932,22 +829,19 @@ finish(bool silently)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static bool before[FDS_MAX], after[FDS_MAX];
 	unsigned first;
 	size_t memory;
 
 	script = data;
 	script_len = size;
-	fds_open(before);
+	fds_keep();
 	first = next();
 	worker_begin(confs[first / 2 % CONFS]);
 	memory = memory_used();
 	while (script_len > 0 && !gone)
 		step();
 	finish(first & 1);
-	fds_open(after);
-	for (int i = 0; i < FDS_MAX; i++)
-		must(before[i] == after[i], "no descriptor is left");
+	fds_check();
 	must(memory_used() == memory, "no memory is left");
 	return 0;
 }
@@ -958,11 +852,9 @@ static void
 file_write(const char *name, const char *text)
 {
 	char path[64];
-	FILE *f;
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	f = fopen(path, "w");
-	must(f != NULL && fputs(text, f) != EOF && fclose(f) == 0, path);
+	file_put(path, text, strlen(text));
 }
 
 /* Writes a text with its words replaced.  Returns its length. */
