@@ -678,7 +678,7 @@ sessions_end(void)
 	if (w.sessions < 0)
 		return;
 	watch_remove(&w.slots[OWN_SESSIONS]);
-	close(w.sessions);
+	sys_close_sent(w.sessions);
 	w.sessions = -1;
 }
 
@@ -690,10 +690,9 @@ static bool
 sessions_read(void)
 {
 	struct session_end end;
-	int fds[1];
 	ssize_t n;
 
-	while ((n = sys_receive(w.sessions, &end, sizeof(end), fds, 1)) ==
+	while ((n = sys_receive(w.sessions, &end, sizeof(end), NULL, 0)) ==
 	    sizeof(end))
 		if (w.kills)
 			life_kill(end.serial, w.ending);

@@ -1028,9 +1028,12 @@ sys_refuse_descriptors(int fd)
 #endif
 }
 
-/* Closes a descriptor that was sent, without waiting until its data are. */
-static void
-sent_close(int fd)
+/*
+ * Closes a descriptor that another process has sent, without waiting until its
+ * data are, whatever that has set.
+ */
+void
+sys_close_sent(int fd)
 {
 	struct linger no = { .l_onoff = 0 };
 
@@ -1039,9 +1042,10 @@ sent_close(int fd)
 }
 
 /*
- * Receives one message without waiting, with up to nfds descriptors, which the
- * caller then owns.  Unused entries of fds become -1.  Returns the length, 0
- * when the other end is closed, or -1 with errno (EAGAIN: no message).
+ * Receives one message without waiting.  The caller owns the first nfds of the
+ * descriptors that come with one of the whole size; all others are closed.
+ * Unused entries of fds become -1.  Returns the length, 0 when the other end is
+ * closed, or -1 with errno (EAGAIN: no message).
  */
 ssize_t
 sys_receive(int fd, void *message, size_t size, int *fds, size_t nfds)
@@ -1071,10 +1075,10 @@ sys_receive(int fd, void *message, size_t size, int *fds, size_t nfds)
 		int sent;
 
 		memcpy(&sent, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
-		if (i < nfds)
+		if (i < nfds && (size_t)n == size)
 			fds[i] = sent;
 		else
-			sent_close(sent);
+			sys_close_sent(sent);
 	}
 	return n;
 }

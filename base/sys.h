@@ -64,6 +64,7 @@ bool sys_unchanged(const struct stat *, const struct stat *);
 void sys_window(unsigned *rows, unsigned *columns);
 int sys_send(int fd, const void *message, size_t, const int *fds, size_t nfds);
 void sys_refuse_descriptors(int fd);
+void sys_close_sent(int fd);
 ssize_t sys_receive(int fd, void *message, size_t, int *fds, size_t nfds);
 
 #endif

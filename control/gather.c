@@ -154,14 +154,11 @@ row_check(struct session *row)
 static bool
 source_read(struct source *source)
 {
-	int fds[1];
-	ssize_t n =
-	    sys_receive(source->fd, source->rows, sizeof(source->rows), fds, 1);
+	ssize_t n = sys_receive(
+	    source->fd, source->rows, sizeof(source->rows), NULL, 0);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
-	if (fds[0] >= 0)
-		close(fds[0]);
 	if (n <= 1 || (size_t)n % sizeof(*source->rows) != 0) {
 		if (n != 1)
 			g.missed++;

@@ -46,7 +46,10 @@ struct order_message {
 
 _Static_assert(LISTEN_MAX <= 64, "each listener has a bit");
 
-/* What the control process wants of the master. */
+/*
+ * What the control process wants of the master.  It may have been taken over, and
+ * send any bytes.
+ */
 enum wish {
 	/* With the descriptor of the peer, which the master answers. */
 	WISH_RELOAD,
@@ -62,7 +65,7 @@ enum wish {
 struct wish_message {
 	enum wish wish;
 	uint32_t slot;        /* WISH_SESSIONS: of the worker */
-	bool kill;            /* WISH_SESSIONS */
+	uint8_t kill;         /* WISH_SESSIONS; no bool: it may be any byte */
 	enum log_level level; /* WISH_LEVEL */
 };
 

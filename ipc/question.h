@@ -62,22 +62,25 @@ struct ticket {
 	uint32_t worker, channel; /* which one, of those that it has had */
 };
 
-/* Of question and answer only what is used is sent. */
+/*
+ * Of question and answer only what is used is sent.  The sender may send any
+ * bytes, so they hold no bool, of which most bytes are no value.
+ */
 struct question {
 	struct ticket ticket;
 	enum question_kind kind;
 	struct addr client;
-	bool again;   /* the same ticket, for one more client that asks */
-	uint32_t len; /* of the text, with its NULs */
+	uint8_t again; /* the same ticket, for one more client that asks */
+	uint32_t len;  /* of the text, with its NULs */
 	/* A name, a rule, a user and a password, or a number. */
 	char text[2 * CREDENTIAL_SIZE];
 };
 
 struct answer {
 	struct ticket ticket;
-	int error;    /* 0, or one of getaddrinfo()'s */
-	bool late;    /* error: because no name server has answered */
-	bool matches; /* QUESTION_CLIENT, QUESTION_USER: yes */
+	int error;       /* 0, or one of getaddrinfo()'s */
+	uint8_t late;    /* error: because no name server has answered */
+	uint8_t matches; /* QUESTION_CLIENT, QUESTION_USER: yes */
 	uint32_t naddrs;
 	union {
 		struct addr addrs[ADDRS_MAX];

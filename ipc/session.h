@@ -3,7 +3,6 @@
 #ifndef SESSION_H
 #define SESSION_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,11 +14,11 @@ enum {
 	SESSIONS_BATCH = 24                   /* in one message */
 };
 
-/* What stands in a column of its own. */
+/* What stands in a column of its own.  A worker may write any bytes: no bool. */
 struct session {
 	uint64_t serial; /* with the worker's slot it is an id */
-	bool tunnel;     /* established; else on the way, or plain HTTP */
-	bool parent;     /* dialled is that of a parent proxy */
+	uint8_t tunnel;  /* established; else on the way, or plain HTTP */
+	uint8_t parent;  /* dialled is that of a parent proxy */
 	struct addr client;
 	struct addr dialled; /* port 0: none yet */
 	uint64_t up, down;   /* bytes */

@@ -120,7 +120,7 @@ court_serve(int64_t now)
 		if (wish.wish == WISH_SESSIONS && fd >= 0)
 			socket_pass(wish.slot, fd);
 		if (fd >= 0)
-			close(fd);
+			sys_close_sent(fd);
 		c.until = now + HANG_TIME;
 	}
 }

@@ -294,13 +294,10 @@ row_judge(struct hearing *h, struct session *row)
 static bool
 rows_receive(struct hearing *h, int64_t now)
 {
-	int fds[1];
-	ssize_t n = sys_receive(h->fd, h->rows, sizeof(h->rows), fds, 1);
+	ssize_t n = sys_receive(h->fd, h->rows, sizeof(h->rows), NULL, 0);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
-	if (fds[0] >= 0)
-		close(fds[0]);
 	if (n <= 1 || (size_t)n % sizeof(*h->rows) != 0) {
 		hearing_close(h, n == 1, now);
 		return false;

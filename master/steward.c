@@ -45,6 +45,7 @@ enum {
 	CLIENTS_MAX = 16,   /* that wait for a reload */
 	LOCAL_BACKLOG = 64, /* peers that wait at the control socket */
 	DELAY = 1000,       /* ms until it is started again */
+	LEAVE_TIME = 5000,  /* ms for the one before to end */
 	WISHES_MAX = 64,    /* that are taken in one turn */
 	REPLY_SIZE = 700    /* bytes of a line to a peer */
 };
@@ -58,9 +59,13 @@ struct clients {
 static struct {
 	struct board *board;
 	struct child child;
-	struct gen *gen; /* whose sockets it has, or NULL */
+	pid_t leaving;    /* the one before it, or -1 */
+	int64_t leave_by; /* ms: when that is killed, or -1 */
+	struct gen *gen;  /* whose sockets it has, or NULL */
 	struct clients waiting, current;
-} s = { .child = { .pid = -1, .control = -1, .outside = true } };
+} s = { .child = { .pid = -1, .control = -1, .outside = true },
+	.leaving = -1,
+	.leave_by = -1 };
 
 /* Must be called once.  Returns 0, or -1 with errno. */
 int
@@ -202,6 +207,27 @@ local_remove(const struct gen *gen, const struct gen *next)
 		socketfile_remove(gen->local_at);
 }
 
+/* Kills the one that should have left. */
+static void
+leaving_kill(void)
+{
+	if (s.leaving > 0)
+		kill(s.leaving, SIGKILL);
+	s.leave_by = -1;
+}
+
+/* Lets the control process leave, and does not wait longer for the one before. */
+static void
+steward_dismiss(int64_t now)
+{
+	leaving_kill();
+	child_hang_up(&s.child);
+	s.leaving = s.child.pid;
+	s.child.pid = -1;
+	if (s.leaving > 0)
+		s.leave_by = now + LEAVE_TIME;
+}
+
 /*
  * Starts a control process for a generation.  The one before ends when it has
  * given the answers that are due.
@@ -211,8 +237,7 @@ steward_use(struct gen *gen, int64_t now)
 {
 	struct gen *before = s.gen;
 
-	child_hang_up(&s.child);
-	s.child.pid = -1;
+	steward_dismiss(now);
 	s.gen = gen;
 	if (before != NULL && before != gen)
 		local_remove(before, gen);
@@ -233,36 +258,44 @@ steward_forget(const struct gen *gen)
 	if (s.gen != gen)
 		return;
 	local_remove(gen, NULL);
-	child_hang_up(&s.child);
-	if (s.child.pid > 0)
-		kill(s.child.pid, SIGKILL);
+	steward_dismiss(0);
+	leaving_kill();
 	s.child.restart_at = 0;
 	s.gen = NULL;
 }
 
-/* Starts it again, if that is due. */
+/* Starts it again, or kills the one before, if that is due. */
 void
 steward_restart(int64_t now)
 {
 	if (s.child.restart_at != 0 && now >= s.child.restart_at)
 		steward_start(now);
+	if (s.leave_by >= 0 && now >= s.leave_by)
+		leaving_kill();
 }
 
 /* When steward_restart() is needed next, or -1. */
 int64_t
 steward_restart_next(void)
 {
-	return s.child.restart_at != 0 ? s.child.restart_at : -1;
+	int64_t start = s.child.restart_at != 0 ? s.child.restart_at : -1;
+
+	return clock_earlier(start, s.leave_by);
 }
 
 /* Whether a process that has ended is the control process. */
 bool
 steward_reap(pid_t pid, int status, int64_t now)
 {
-	if (pid != s.child.pid)
+	if (pid != s.child.pid && pid != s.leaving)
 		return false;
-	if (WIFSTOPPED(status))
+	if (WIFSTOPPED(status) || WIFCONTINUED(status))
 		return true;
+	if (pid == s.leaving) {
+		s.leaving = -1;
+		s.leave_by = -1;
+		return true;
+	}
 	child_hang_up(&s.child);
 	s.child.pid = -1;
 	if (s.gen == NULL)
@@ -312,7 +345,7 @@ steward_reply(int client, int status, const char *text)
 	}
 	snprintf(line, sizeof(line), "=%d\n", status);
 	client_tell(client, line);
-	close(client);
+	sys_close_sent(client);
 }
 
 /* Whether the one at the other end may change what the proxy does. */
@@ -367,7 +400,7 @@ sessions_wish(const struct wish_message *wish, const int fds[2])
 		    LOG_LEVEL_NOTICE, "ControlSocket: kill refused: %s", why);
 	for (int i = 0; i < 2; i++)
 		if (fds[i] >= 0)
-			close(fds[i]);
+			sys_close_sent(fds[i]);
 	return true;
 }
 
@@ -393,7 +426,7 @@ steward_wish(struct wish_message *wish, int *client)
 		if (sessions_wish(wish, fds))
 			continue;
 		if (fds[1] >= 0)
-			close(fds[1]);
+			sys_close_sent(fds[1]);
 		if (client_may(fds[0], &why)) {
 			*client = fds[0];
 			return true;

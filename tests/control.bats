@@ -232,6 +232,36 @@ held_or_dead() {
 	[ -s "$DIR/held" ] || dead "$1"
 }
 
+# control_pids: prints the control processes.
+control_pids() {
+	ps -o pid=,args= --ppid "$ADIT_PID" | awk '/: control/ { print $1 }'
+}
+
+@test "control: a process that was stopped goes on, and one that was replaced is not left behind" {
+	local pid
+
+	need_proc
+	control_start
+	asked 0 ready
+	pid=$(control_pids)
+	know_pid "$pid"
+	kill -STOP "$pid"
+	wait_for grep -q '^State:.T' "/proc/$pid/status"
+	kill -CONT "$pid"
+	# The master answers this, after it has seen what happens to children.
+	asked 0 log info
+	asked 0 log info
+	[ "$(control_pids)" = "$pid" ]
+	[ "$(log_count 'Control process')" = 0 ]
+	kill -STOP "$pid"
+	kill -HUP "$ADIT_PID"
+	log_wait "Reloading config file finished"
+	asked 0 ready
+	wait_for dead "$pid"
+	[ "$(control_pids | wc -l)" = 1 ]
+	[ "$(log_count 'Control process')" = 0 ]
+}
+
 @test "control: several reloads at once all get an answer" {
 	local i
 

@@ -173,6 +173,10 @@ fuzz() {
 	fuzz worker 1000
 }
 
+@test "units: whatever its children, signals and clients do, the master restores what it should have, ends, and keeps nothing" {
+	fuzz master 500
+}
+
 @test "units: bytes go through a tunnel whole and in order, however slowly they are taken, and ends and resets are told" {
 	driver relay_test
 	"$DRIVER"
