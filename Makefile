@@ -6,8 +6,8 @@
 # make LOT=poll waits for quiet tunnels with poll(), as on every POSIX system.
 # make LOT=kqueue CPPFLAGS=-Itests/kqueue does so as the BSDs do, on Linux.
 # make check TESTS='acl.bats auth.bats' runs only these files of tests.
-# make fuzz FUZZ=600 fuzzes each parser, a desk and a whole worker for so many
-# seconds, 60 unless given; with TARGETS='worker parse' only these.
+# make fuzz FUZZ=600 fuzzes each parser, a desk, a whole worker and a whole master
+# for so many seconds, 60 unless given; with TARGETS='worker parse' only these.
 # make soak SOAK=600 does so for all, and then lets each call of the system fail;
 # CONNECTIONS says how many come after a storm of reloads and deaths.
 

@@ -364,10 +364,6 @@ reloads_are() {
 	[ "$(log_count 'Reloading config file finished')" = "$1" ]
 }
 
-log_counts() {
-	[ "$(log_count "$2")" -ge "$1" ]
-}
-
 @test "balance: when the listening worker is killed, another one listens" {
 	local i
 

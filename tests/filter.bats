@@ -72,10 +72,6 @@ reload() {
 	wait_for log_counts $((n + 1)) "Reloading config file $1"
 }
 
-log_counts() {
-	[ "$(log_count "$2")" -ge "$1" ]
-}
-
 # refuses LINE...: with these lines adit -t reports an error, which goes to
 # $DIR/err.
 refuses() {

@@ -731,6 +731,11 @@ log_count() {
 	echo "$n"
 }
 
+# log_counts N REGEX: whether N lines match, or more; for wait_for.
+log_counts() {
+	[ "$(log_count "$2")" -ge "$1" ]
+}
+
 # access_lines N: whether the access log, $DIR/access, has N lines; for
 # wait_for.
 access_lines() {

@@ -3,11 +3,6 @@
 
 load helper
 
-# log_counts N REGEX, for wait_for.
-log_counts() {
-	[ "$(log_count "$2")" -ge "$1" ]
-}
-
 # reload [N]: reloads, and waits until the judge has ended N tunnels (0).
 reload() {
 	local n

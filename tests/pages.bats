@@ -63,10 +63,6 @@ reload() {
 	wait_for log_counts $((n + 1)) 'Reloading config file finished'
 }
 
-log_counts() {
-	[ "$(log_count "$2")" -ge "$1" ]
-}
-
 @test "pages: an error page of the administrator gets every variable that has a value" {
 	local reply
 

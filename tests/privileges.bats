@@ -110,7 +110,7 @@ desks_run_as() {
 	[ "$n" = "$3" ]
 }
 
-@test "privileges: with DeskUser the desks, their helpers and an AuthHelper run as that user, after a reload too" {
+@test "privileges: with DeskUser the desks, their helpers and an AuthHelper run as that user, after a reload and an upgrade too" {
 	local user group
 
 	need_proc
@@ -128,6 +128,11 @@ desks_run_as() {
 	sed -i.bak 's/^DeskUser .*/DeskUser 54321/; /^AuthHelper/d' "$CONF"
 	kill -HUP "$ADIT_PID"
 	log_wait 'Reloading config file finished'
+	wait_for desks_run_as 54321 "$(id -g nobody)" 1
+	helper_wanted
+	desks_run_as 54321 "$(id -g nobody)" 2
+	kill -USR2 "$ADIT_PID"
+	wait_for log_counts 2 'Reloading config file finished'
 	wait_for desks_run_as 54321 "$(id -g nobody)" 1
 	helper_wanted
 	desks_run_as 54321 "$(id -g nobody)" 2

@@ -5,11 +5,6 @@ load helper
 LOOKS_INSIDE=yes
 load stream
 
-# log_counts N REGEX: whether N lines match; for wait_for.
-log_counts() {
-	[ "$(log_count "$2")" -ge "$1" ]
-}
-
 # reload [SIGNAL]: sends HUP, or that signal, and waits until the reload has
 # finished.
 reload() {

@@ -56,11 +56,6 @@ serves() {
 	client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
 }
 
-# log_counts N REGEX: whether N lines match; for wait_for.
-log_counts() {
-	[ "$(log_count "$2")" -ge "$1" ]
-}
-
 @test "signals: TERM and INT stop at once with status 0, with any number of tunnels" {
 	local signal
 
