@@ -672,6 +672,21 @@ peer_act(int *fd, unsigned act)
 	}
 }
 
+/* One peer writes as much as it can, and another one reads. */
+static void
+stream(int from, int to)
+{
+	static char much[60000];
+
+	for (int i = 0; i < 32 && !gone; i++) {
+		for (int part = 0; part < 4; part++)
+			say(from, much, sizeof(much));
+		turn();
+		for (int part = 0; part < 4; part++)
+			hear(to, 65535);
+	}
+}
+
 /* One step of the script; most are followed by a turn of the worker. */
 static void
 step(void)
@@ -706,8 +721,14 @@ step(void)
 		now += with & 128 ? (with & 127) * 250 : with;
 		break;
 	case 12:
-		if (with < 230)
+		if (with < 160)
 			settle();
+		else if (with < 200)
+			stream(clients[with % CLIENTS],
+			    servers[with / CLIENTS % SERVERS]);
+		else if (with < 240)
+			stream(servers[with % SERVERS],
+			    clients[with / SERVERS % CLIENTS]);
 		else
 			fd_close(&desks[with % DESKS]);
 		break;
