@@ -273,6 +273,7 @@ void
 baton_forget(const struct baton *b, uint32_t worker)
 {
 	atomic_store(&baton_slot(b, worker)->clients, 0);
+	atomic_store(&baton_slot(b, worker)->rapid_until, 0);
 	for (enum spare spare = 0; spare < SPARES; spare++)
 		baton_spare(b, worker, spare, 0);
 	baton_state(b, worker, SLOT_AWAY);
@@ -290,12 +291,14 @@ baton_staying(const struct baton *b, uint32_t worker)
 	const struct share_slot *slot = baton_slot(b, worker);
 	unsigned load = baton_load(b, worker);
 	unsigned half = atomic_load(&slot->spare[SPARE_HALF]);
+	int64_t rapid;
 
 	if (half > LEAVING_MAX)
 		half = LEAVING_MAX;
 	load = load > half ? load - half : 0;
-	if (load < UINT_MAX - RAPID_WEIGHT &&
-	    atomic_load(&slot->rapid_until) > clock_now())
+	rapid = atomic_load(&slot->rapid_until);
+	if (load < UINT_MAX - RAPID_WEIGHT && rapid > clock_now() &&
+	    rapid <= clock_now() + RAPID_TIME)
 		load += RAPID_WEIGHT;
 	return load;
 }

@@ -4,6 +4,8 @@
  * An entry for libFuzzer.  For any bytes the parser keeps its contract, and its
  * answer does not depend on the pieces.
  */
+#define _POSIX_C_SOURCE 200809L
+
 #include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
