@@ -307,9 +307,9 @@ release() {
 	need_proc
 	! sanitized || skip "a sanitizer has memory of its own"
 	adit_start "Workers 1" "AccessLog \"$DIR/access\""
+	FDS=$(fd_count)
 	peer_start ECHO echod
 	client tunnel "127.0.0.1:$ECHO_PORT" rtt 1 64 shut eof
-	FDS=$(fd_count)
 	# The clients of a hundred connect before the first of them asks.
 	held 1 tunnel "127.0.0.1:$ECHO_PORT" rtt 1 64
 	release

@@ -772,23 +772,6 @@ die(const char *what)
 	_exit(2);
 }
 
-/* Makes a socket on a free port of loopback, which listens if asked to. */
-static int
-loopback_socket(unsigned *port, bool listens)
-{
-	struct sockaddr_in at = { .sin_family = AF_INET };
-	socklen_t len = sizeof(at);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	void *sa = &at;
-
-	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (fd < 0 || bind(fd, sa, len) != 0 ||
-	    (listens && listen(fd, 8) != 0) || getsockname(fd, sa, &len) != 0)
-		die("a socket on loopback");
-	*port = ntohs(at.sin_port);
-	return fd;
-}
-
 /* Returns a text of the table, in a static buffer, with ports and paths. */
 static const char *
 fill(const char *text, const char *users)
@@ -860,8 +843,8 @@ world_make(const char *dir, const struct row *row)
 	static struct worker_args args;
 	struct share *share = share_new();
 
-	close(loopback_socket(&closed_port, false));
-	listener = loopback_socket(&server_port, true);
+	close(loopback(&closed_port, -1));
+	listener = loopback(&server_port, 8);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, desk) != 0)
 		die("socketpair");
 	args = (struct worker_args){ .conf = conf_make(dir, row),
@@ -1173,7 +1156,7 @@ client_connect(enum inlet inlet)
 	struct sockaddr_in to = { .sin_family = AF_INET };
 	struct sockaddr_storage from;
 	unsigned port;
-	int at = loopback_socket(&port, true), fd, on = 1;
+	int at = loopback(&port, 8), fd, on = 1;
 	const void *sa = &to;
 	struct addr peer;
 
