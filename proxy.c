@@ -794,6 +794,7 @@ resume(const struct handover *h)
 		fail(STATUS_SYSTEM, "%s", strerror(errno));
 	gen = gens_resume(h);
 	steward_own(gen);
+	steward_inherit((pid_t)h->control, clock_ms());
 	sandbox_use(gen->conf->sandbox);
 	place_keep();
 	if (master_init(p.file, p.foreground) != 0)

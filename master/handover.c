@@ -23,7 +23,7 @@
 #include "orders.h"
 
 enum {
-	FORMAT = 3,        /* of the text */
+	FORMAT = 4,        /* of the text */
 	TEXT_MAX = 1 << 20 /* bytes of it */
 };
 
@@ -87,8 +87,9 @@ handover_write(const struct handover *h, int fd)
 	if (out == NULL)
 		return -1;
 	handover_version(version, sizeof(version));
-	fprintf(out, "%s\npid %ld\nconf %s\npidfile %d %s\n", version, h->pid,
-	    h->conf, h->pid_fd, h->pidfile);
+	fprintf(out, "%s\npid %ld\ncontrol %ld\n", version, h->pid, h->control);
+	fprintf(
+	    out, "conf %s\npidfile %d %s\n", h->conf, h->pid_fd, h->pidfile);
 	fprintf(out, "share %d %" PRIu64 "\ntoken %s\n", h->share, h->layout,
 	    h->token);
 	write_hex(out, "key", h->key, sizeof(h->key));
@@ -292,6 +293,9 @@ take_all(struct text *t, struct handover *h)
 	take(t, version);
 	take(t, "\npid ");
 	h->pid = (long)take_number(t, '\n', 1, INT32_MAX);
+	take(t, "control ");
+	h->control = (long)take_number(t, '\n', -1, INT32_MAX);
+	t->bad = t->bad || h->control == 0 || h->control == 1;
 	take(t, "conf ");
 	take_until(t, '\n', h->conf, sizeof(h->conf));
 	take(t, "pidfile ");

@@ -53,8 +53,9 @@ struct handover_child {
 
 /* All descriptors but those of sockets and children may be -1. */
 struct handover {
-	long pid;                    /* of the master, which stays the same */
-	char conf[HANDOVER_PATH];    /* path of the configuration, or empty */
+	long pid;                 /* of the master, which stays the same */
+	long control;             /* the control process, which leaves; or -1 */
+	char conf[HANDOVER_PATH]; /* path of the configuration, or empty */
 	char pidfile[HANDOVER_PATH]; /* or empty */
 	int pid_fd;
 	int share;

@@ -220,12 +220,32 @@ leaving_kill(void)
 static void
 steward_dismiss(int64_t now)
 {
-	leaving_kill();
 	child_hang_up(&s.child);
+	if (s.child.pid <= 0)
+		return;
+	leaving_kill();
 	s.leaving = s.child.pid;
+	s.leave_by = now + LEAVE_TIME;
 	s.child.pid = -1;
-	if (s.leaving > 0)
-		s.leave_by = now + LEAVE_TIME;
+}
+
+/*
+ * Another program is about to take over: returns the control process, which the
+ * exec() hangs up on, or -1.  The one before it ends now.
+ */
+pid_t
+steward_pass(void)
+{
+	leaving_kill();
+	return s.child.pid;
+}
+
+/* Takes over the control process of another program, or -1, which leaves. */
+void
+steward_inherit(pid_t pid, int64_t now)
+{
+	s.leaving = pid;
+	s.leave_by = pid > 0 ? now + LEAVE_TIME : -1;
 }
 
 /*
@@ -255,9 +275,10 @@ steward_drop(const struct gen *gen)
 void
 steward_forget(const struct gen *gen)
 {
-	if (s.gen != gen)
+	if (s.gen != NULL && s.gen != gen)
 		return;
-	local_remove(gen, NULL);
+	if (s.gen != NULL)
+		local_remove(gen, NULL);
 	steward_dismiss(0);
 	leaving_kill();
 	s.child.restart_at = 0;

@@ -21,6 +21,8 @@ void steward_own(struct gen *);
 int steward_open(struct gen *, const struct gen *old);
 const char *steward_check(const struct conf_status *, bool *used);
 void steward_use(struct gen *, int64_t now);
+pid_t steward_pass(void);
+void steward_inherit(pid_t, int64_t now);
 void steward_restart(int64_t now);
 int64_t steward_restart_next(void);
 size_t steward_watch(struct pollfd *);

@@ -34,6 +34,7 @@
 #include "program.h"
 #include "quota.h"
 #include "share.h"
+#include "steward.h"
 #include "sys.h"
 #include "upgrade.h"
 #include "via.h"
@@ -436,6 +437,7 @@ handover_make(struct handover *h, const char *conf, int64_t now)
 		return -1;
 	}
 	h->pid = (long)getpid();
+	h->control = (long)steward_pass();
 	snprintf(h->conf, sizeof(h->conf), "%s", conf != NULL ? conf : "");
 	snprintf(h->pidfile, sizeof(h->pidfile), "%s",
 	    s.place.pidfile != NULL ? s.place.pidfile : "");

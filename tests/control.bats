@@ -258,6 +258,13 @@ control_pids() {
 	log_wait "Reloading config file finished"
 	asked 0 ready
 	wait_for dead "$pid"
+	pid=$(control_pids)
+	know_pid "$pid"
+	kill -STOP "$pid"
+	kill -USR2 "$ADIT_PID"
+	log_wait "Upgraded to"
+	wait_for dead "$pid"
+	asked 0 ready
 	[ "$(control_pids | wc -l)" = 1 ]
 	[ "$(log_count 'Control process')" = 0 ]
 }

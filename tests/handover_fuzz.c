@@ -79,6 +79,7 @@ check(const struct handover *h)
 		children += h->gens[i].nchildren;
 		must(h->gens[i].ndesks <= h->gens[i].nchildren, "the desks");
 	}
+	must(h->control == -1 || h->control > 1, "the control process");
 	must(live == 1 && children == h->nchildren, "the generations");
 	for (size_t i = 0; i < h->nchildren; i++)
 		fd_check(h->children[i].control);
