@@ -308,20 +308,18 @@ kid_changes(struct kid *k, unsigned how)
 		fd_close(&k->fd);
 }
 
-/* A worker that was taken over writes to what it can. */
+/* A worker that was taken over writes who listens, or to its own place. */
 static void
 kid_writes(unsigned slot)
 {
-	size_t at = next() * 8 % sizeof(struct share_turn);
-	unsigned long long value = next();
+	unsigned where = next(), value = next();
+	char *to = where & 1
+	    ? (char *)&share->common.turns[slot % 8] + where / 2 % 2 * 4
+	    : share->slots[slot % 8].page + where / 2 % 8 * 4;
 
 	if (value & 128)
-		value = UINT64_MAX - (value & 127);
-	slot %= 8;
-	if (at / 8 % 2 == 0)
-		memcpy((char *)&share->common.turns[slot] + at, &value, 4);
-	else
-		memcpy(share->slots[slot].page + next() * 4 % 32, &value, 4);
+		value = UINT32_MAX - (value & 127);
+	memcpy(to, &value, sizeof(value));
 }
 
 static void
