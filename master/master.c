@@ -384,7 +384,7 @@ master_started(struct gen *gen)
 
 static void master_wishes(void);
 
-/* Tells those who wait for a reload that it has succeeded. */
+/* Answers the clients that wait for a reload: it has succeeded. */
 static void
 master_reloaded(void)
 {
@@ -878,8 +878,8 @@ is_leaving(const struct gen *gen)
 
 /*
  * Announces each replaced generation that has left the sockets.  After the last
- * one all new clients meet the new rules, and those who wait for the reload are
- * told.  Returns whether there was one.
+ * one all new clients meet the new rules; then the reload is answered.  Returns
+ * whether there was one.
  */
 static bool
 master_check_drained(void)

@@ -214,7 +214,7 @@ kid_behave(struct kid *k)
 
 /* The script. */
 
-/* A message of any kind, with up to two descriptors. */
+/* A message of any kind, with up to three descriptors. */
 static void
 kid_say(struct kid *k, void *bytes, size_t len, unsigned nfds)
 {
@@ -283,8 +283,7 @@ kid_wishes(struct kid *k)
 		.slot = next() % 8,
 		.level = (enum log_level)(what / 8 % 8) };
 
-	/* No bool has all of these values. */
-	memset(&wish.kill, what & 64 ? (int)next() : 0, sizeof(wish.kill));
+	wish.kill = what & 64 ? (uint8_t)next() : 0;
 	kid_say(k, &wish, sizeof(wish), 1 + what / 128);
 }
 
