@@ -208,10 +208,11 @@ denied() {
 	# A debugger has the worker.  One that is only stopped, the master lets go
 	# on.
 	mkfifo "$DIR/orders"
+	# The debugger may give up at once.
+	exec 7<>"$DIR/orders"
 	"$BUILD/drive" "$(worker_pids)" <"$DIR/orders" >"$DIR/held" \
-	    2>"$DIR/drive.err" 3>&- &
+	    2>"$DIR/drive.err" 3>&- 7>&- &
 	own_pid "$!"
-	exec 7>"$DIR/orders"
 	echo 'close 999' >&7
 	wait_for held_or_dead "$!"
 	[ -s "$DIR/held" ] || skip "$(cat "$DIR/drive.err")"

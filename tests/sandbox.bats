@@ -265,10 +265,11 @@ listener() {
 	[ "${#own[@]}" = 2 ] || skip "cannot see the memory of a worker"
 	common=$((0x${own[1]}))
 	mkfifo "$DIR/orders"
-	"$DRIVE" "$pid" <"$DIR/orders" >"$DIR/results" 2>"$DIR/drive.err" &
+	# The debugger may give up at once.
+	exec 7<>"$DIR/orders"
+	"$DRIVE" "$pid" <"$DIR/orders" >"$DIR/results" 2>"$DIR/drive.err" 7>&- &
 	drive=$!
 	own_pid "$drive"
-	exec 7>"$DIR/orders"
 	# Clients, and its state: ready.
 	printf 'poke 0x%s 0x00000001ffffffff\n' "${own[0]}" >&7
 	for i in 0 1; do
