@@ -39,8 +39,9 @@ DEFS = -DADIT_VERSION='"$(VERSION)"' -DSYSCONFDIR='"$(SYSCONFDIR)"' -DLOT_$(LOT)
 	-D_DARWIN_C_SOURCE $(ROOMS)
 
 # The rooms of the source; proxy.h says what each is for.
-BASE = base/addr.o base/array.o base/clock.o base/intern.o base/landlock.o base/local.o base/log.o base/memo.o \
-	base/name.o base/place.o base/record.o base/safefile.o base/sandbox.o base/seccomp.o base/secret.o \
+BASE = base/addr.o base/array.o base/clock.o base/format.o base/intern.o \
+	base/landlock.o base/local.o base/log.o base/memo.o base/name.o base/place.o \
+	base/record.o base/safefile.o base/sandbox.o base/seccomp.o base/secret.o \
 	base/socket.o base/sys.o base/tally.o base/text.o
 IPC = ipc/baton.o ipc/board.o ipc/question.o ipc/share.o ipc/turns.o
 IO = io/loop.o io/lot.o io/pipe.o io/race.o io/relay.o

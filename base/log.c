@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "format.h"
 #include "log.h"
 #include "program.h"
 #include "record.h"
@@ -485,6 +486,25 @@ syslog_send(const char *line, size_t len)
 	lost++;
 }
 
+/* Whether all bytes are printable ASCII; eight are looked at together. */
+static bool
+is_printable(const char *text, size_t len)
+{
+	const uint64_t each = UINT64_C(0x0101010101010101);
+	uint64_t bytes, bad = 0;
+	size_t i = 0;
+
+	/* Bit 7 of a byte is set if that is 0x80 or more, 0x7f, or below ' '. */
+	for (; len - i >= sizeof(bytes); i += sizeof(bytes)) {
+		memcpy(&bytes, text + i, sizeof(bytes));
+		bad |= bytes | (bytes + each) | (bytes - each * ' ');
+	}
+	for (; i < len; i++)
+		if (text[i] < ' ' || text[i] > '~')
+			return false;
+	return (bad & each * 0x80) == 0;
+}
+
 /*
  * Replaces by \xNN what is not printable ASCII in a text of the given length,
  * and cuts it to size bytes.  Messages should have nothing of the kind; what
@@ -496,13 +516,11 @@ make_printable(char *text, size_t len, size_t size)
 	char raw[LOG_LINE_SIZE];
 	size_t n = 0;
 
-	while (n < len && text[n] >= 0x20 && text[n] < 0x7f)
-		n++;
-	if (n == len)
+	if (is_printable(text, len))
 		return len;
 	memcpy(raw, text, len);
-	for (size_t i = n; i < len && n + 4 <= size; i++) {
-		if (raw[i] >= 0x20 && raw[i] < 0x7f) {
+	for (size_t i = 0; i < len && n + 4 <= size; i++) {
+		if (is_printable(raw + i, 1)) {
 			text[n++] = raw[i];
 			continue;
 		}
@@ -520,14 +538,11 @@ line_write(
     enum log_level level, const char *format, va_list ap, const char *tail)
 {
 	char line[LOG_LINE_SIZE];
-	int head = line_head(line, level), n;
+	int head = line_head(line, level);
 	size_t len, tail_len = tail != NULL ? strlen(tail) : 0;
 	size_t room = sizeof(line) - (size_t)head - tail_len - 1;
 
-	n = vsnprintf(line + head, room, format, ap);
-	if (n < 0)
-		return;
-	len = (size_t)n < room ? (size_t)n : room - 1;
+	len = format_text(line + head, room, format, ap);
 	len = (size_t)head + make_printable(line + head, len, room);
 	if (tail_len > 0)
 		memcpy(line + len, tail, tail_len);
@@ -568,18 +583,13 @@ static void
 ears_tell(const char *format, va_list ap)
 {
 	char line[LOG_LINE_SIZE] = "-";
-	int len = vsnprintf(line + 1, sizeof(line) - 2, format, ap);
+	size_t room = sizeof(line) - 2;
+	size_t len = format_text(line + 1, room, format, ap);
 
-	if (len < 0)
-		return;
-	len =
-	    (int)make_printable(line + 1,
-		(size_t)len < sizeof(line) - 2 ? (size_t)len : sizeof(line) - 3,
-		sizeof(line) - 2) +
-	    1;
+	len = 1 + make_printable(line + 1, len, room);
 	line[len++] = '\n';
 	for (size_t i = 0; i < ears.n; i++)
-		sys_tell(ears.fds[i], line, (size_t)len);
+		sys_tell(ears.fds[i], line, len);
 }
 
 /*
@@ -610,7 +620,7 @@ log_line(enum log_level level, const char *format, ...)
 	}
 	if (first_error.text != NULL && level <= LOG_LEVEL_ERROR) {
 		va_start(ap, format);
-		vsnprintf(first_error.text, first_error.size, format, ap);
+		format_text(first_error.text, first_error.size, format, ap);
 		va_end(ap);
 		first_error.text = NULL;
 	}

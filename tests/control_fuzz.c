@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: control/answer.c control/talk.c base/addr.c base/local.c base/log.c base/record.c base/clock.c base/name.c base/safefile.c base/array.c base/socket.c base/secret.c base/sys.c */
+/* LINK: control/answer.c control/talk.c base/addr.c base/local.c base/format.c base/log.c base/record.c base/clock.c base/name.c base/safefile.c base/array.c base/socket.c base/secret.c base/sys.c */
 /*
  * An entry for libFuzzer.  Any text is read as the head of a request and as a
  * command, never past its end, and what is taken is within its bounds.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: control/answer.c control/talk.c control/crowd.c base/addr.c base/local.c base/log.c base/record.c base/clock.c base/name.c base/safefile.c base/array.c base/socket.c base/secret.c base/sys.c base/program.c */
+/* LINK: control/answer.c control/talk.c control/crowd.c base/addr.c base/local.c base/format.c base/log.c base/record.c base/clock.c base/name.c base/safefile.c base/array.c base/socket.c base/secret.c base/sys.c base/program.c */
 /*
  * Tries what the control process reads and sums up: requests for pages, commands,
  * and the sessions of the workers.

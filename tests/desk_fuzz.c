@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: desk/matter.c desk/helper.c desk/hosts.c desk/checker.c ipc/question.c ipc/turns.c base/addr.c base/array.c base/local.c base/memo.c base/name.c base/landlock.c base/log.c base/record.c base/safefile.c base/sandbox.c base/seccomp.c base/secret.c base/socket.c base/sys.c base/text.c policy/authcache.c policy/authhelper.c policy/login.c policy/pins.c */
+/* LINK: desk/matter.c desk/helper.c desk/hosts.c desk/checker.c ipc/question.c ipc/turns.c base/addr.c base/array.c base/local.c base/memo.c base/name.c base/landlock.c base/format.c base/log.c base/record.c base/safefile.c base/sandbox.c base/seccomp.c base/secret.c base/socket.c base/sys.c base/text.c policy/authcache.c policy/authhelper.c policy/login.c policy/pins.c */
 /*
  * An entry for libFuzzer.  A desk lives in this process, and the input is a
  * script: what workers send to it, what its helpers answer or that they die, the

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: desk/desk.c desk/matter.c desk/helper.c desk/hosts.c desk/checker.c ipc/question.c ipc/turns.c base/addr.c base/array.c base/clock.c base/local.c base/memo.c base/name.c base/landlock.c base/log.c base/program.c base/record.c base/safefile.c base/sandbox.c base/seccomp.c base/secret.c base/socket.c base/sys.c base/text.c policy/authcache.c policy/authhelper.c policy/login.c policy/pins.c */
+/* LINK: desk/desk.c desk/matter.c desk/helper.c desk/hosts.c desk/checker.c ipc/question.c ipc/turns.c base/addr.c base/array.c base/clock.c base/local.c base/memo.c base/name.c base/landlock.c base/format.c base/log.c base/program.c base/record.c base/safefile.c base/sandbox.c base/seccomp.c base/secret.c base/socket.c base/sys.c base/text.c policy/authcache.c policy/authhelper.c policy/login.c policy/pins.c */
 /*
  * Runs a desk and is a worker of it that somebody has taken over, and one that
  * nobody has: whatever the first sends, the second gets its answers.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: base/log.c base/record.c base/addr.c base/local.c base/program.c base/safefile.c base/sys.c */
+/* LINK: base/format.c base/log.c base/record.c base/addr.c base/local.c base/program.c base/safefile.c base/sys.c */
 /*
  * Counts the lines that are written when the same thing happens often, by a
  * clock that the test sets, in one process and in two that share a rate.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* LINK: base/seccomp.c base/log.c base/sys.c base/clock.c base/safefile.c base/record.c base/addr.c base/local.c base/program.c */
+/* LINK: base/seccomp.c base/format.c base/log.c base/sys.c base/clock.c base/safefile.c base/record.c base/addr.c base/local.c base/program.c */
 /*
  * Runs the filters of system calls as the kernel does, for each role and each
  * call: what is allowed, what is refused and with what, and what ends the

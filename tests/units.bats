@@ -115,6 +115,11 @@ fuzz() {
 	"$DRIVER"
 }
 
+@test "units: a line put together by hand is what vsnprintf(3) makes of it" {
+	driver format_test
+	"$DRIVER"
+}
+
 @test "units: an event that occurs a thousand times gives one line a minute, with the number of lines left out" {
 	driver log_test
 	"$DRIVER"
