@@ -23,6 +23,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -40,6 +41,11 @@ static const char usage_text[] =
     "killed\n"
     "       bench port                      prints a port that is free\n"
     "       bench minimal -x PORT [-j N]    the least that a proxy can do\n"
+    "       bench far -o PORT [-i MICROSECONDS]\n"
+    "                                       prints the port of a long way to "
+    "the\n"
+    "                                       origin; -i is the time there and\n"
+    "                                       back, 50000 unless given\n"
     "       bench first OPTIONS             tries until a tunnel works, for\n"
     "                                       the time of -d\n"
     "       bench tunnels OPTIONS [-c 64]   opens, echoes, closes\n"
@@ -1677,6 +1683,170 @@ static void __attribute__((noreturn)) minimal_main(void)
 	die("minimal: a process ended");
 }
 
+/*
+ * A long way to the origin: every byte arrives half a round trip later than it
+ * was sent.  The first ones wait for the handshake as well, which takes a whole
+ * round trip.  Each connection has a process.
+ */
+enum {
+	FAR_TRIP = 50000, /* us there and back, unless given */
+	FAR_CHUNK = 16384,
+	FAR_CHUNKS = 64, /* on the way at once, in one direction */
+	FAR_MAX = 200    /* connections at once */
+};
+
+struct far_chunk {
+	uint64_t due;
+	size_t at, len; /* a length of 0 is the end */
+	unsigned char bytes[FAR_CHUNK];
+};
+
+/* One direction: a ring of chunks, in the order of their due times. */
+struct far_way {
+	bool ended; /* nothing more comes */
+	bool done;  /* and the end is passed on */
+	unsigned first, n;
+	struct far_chunk chunks[FAR_CHUNKS];
+};
+
+static struct far_way far_ways[2]; /* from the client, from the origin */
+
+static void
+far_take(struct far_way *w, int from, uint64_t trip, uint64_t ready)
+{
+	struct far_chunk *c = &w->chunks[(w->first + w->n) % FAR_CHUNKS];
+	ssize_t n = recv(from, c->bytes, sizeof(c->bytes), 0);
+	uint64_t t = now();
+
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n == -1)
+		_exit(0);
+	c->due = (t > ready ? t : ready) + trip / 2;
+	c->at = 0;
+	c->len = (size_t)n;
+	w->ended = n == 0;
+	w->n++;
+}
+
+static void
+far_give(struct far_way *w, int to)
+{
+	struct far_chunk *c = &w->chunks[w->first];
+	ssize_t n;
+
+	if (c->len == 0) {
+		shutdown(to, SHUT_WR);
+		w->done = true;
+		w->n = 0;
+		return;
+	}
+	n = send(to, c->bytes + c->at, c->len - c->at, MSG_NOSIGNAL);
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n == -1)
+		_exit(0);
+	c->at += (size_t)n;
+	if (c->at == c->len) {
+		w->first = (w->first + 1) % FAR_CHUNKS;
+		w->n--;
+	}
+}
+
+/*
+ * Waits until a direction can take or give something.  The descriptor that way
+ * i reads is fds[i], and it writes to the other.
+ */
+static void
+far_wait(const int *fds, struct pollfd *pfds)
+{
+	uint64_t t = now(), next = t + 3600000000000u;
+	struct timespec ts;
+	int i;
+
+	pfds[0].events = pfds[1].events = 0;
+	for (i = 0; i < 2; i++) {
+		struct far_way *w = &far_ways[i];
+
+		if (!w->ended && w->n < FAR_CHUNKS)
+			pfds[i].events |= POLLIN;
+		if (w->n > 0 && w->chunks[w->first].due <= t)
+			pfds[!i].events |= POLLOUT;
+		else if (w->n > 0 && w->chunks[w->first].due < next)
+			next = w->chunks[w->first].due;
+	}
+	/* An end that was seen before must not wake again. */
+	for (i = 0; i < 2; i++) {
+		pfds[i].fd = pfds[i].events != 0 ? fds[i] : -1;
+		pfds[i].revents = 0;
+	}
+	ts.tv_sec = (time_t)((next - t) / 1000000000u);
+	ts.tv_nsec = (long)((next - t) % 1000000000u);
+	if (ppoll(pfds, 2, &ts, NULL) == -1 && errno != EINTR)
+		die("far: poll: %s", strerror(errno));
+}
+
+static void __attribute__((noreturn)) far_serve(int client)
+{
+	uint64_t trip = (uint64_t)opt.interval * 1000, ready = now() + trip;
+	struct sockaddr_in to = loopback(INADDR_LOOPBACK, opt.origin);
+	struct pollfd pfds[2];
+	int fds[2], i, on = 1;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	fds[0] = client;
+	fds[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fds[1] == -1 ||
+	    connect(fds[1], (struct sockaddr *)&to, sizeof(to)) == -1)
+		die("far: connect: %s", strerror(errno));
+	for (i = 0; i < 2; i++) {
+		setsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		fcntl(fds[i], F_SETFL, O_NONBLOCK);
+	}
+	while (!far_ways[0].done || !far_ways[1].done) {
+		far_wait(fds, pfds);
+		for (i = 0; i < 2; i++) {
+			if (pfds[i].revents != 0 && pfds[i].events & POLLIN)
+				far_take(&far_ways[i], fds[i], trip, ready);
+			if (pfds[!i].revents != 0 && pfds[!i].events & POLLOUT)
+				far_give(&far_ways[i], fds[!i]);
+		}
+	}
+	_exit(0);
+}
+
+static void __attribute__((noreturn)) far_main(void)
+{
+	int lfd = origin_listen(INADDR_LOOPBACK, 0), fd;
+	unsigned n = 0;
+	pid_t pid;
+
+	if (lfd == -1)
+		die("far: listen: %s", strerror(errno));
+	if (opt.interval == 0)
+		opt.interval = FAR_TRIP;
+	fcntl(lfd, F_SETFL, 0);
+	printf("%u\n", (unsigned)port_of(lfd));
+	fflush(stdout);
+	for (;;) {
+		fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC);
+		if (fd == -1)
+			die("far: accept: %s", strerror(errno));
+		while (
+		    n > 0 && waitpid(-1, NULL, n < FAR_MAX ? WNOHANG : 0) > 0)
+			n--;
+		pid = fork();
+		if (pid == -1)
+			die("far: fork: %s", strerror(errno));
+		if (pid == 0) {
+			close(lfd);
+			far_serve(fd);
+		}
+		n++;
+		close(fd);
+	}
+}
+
 static unsigned
 number(const char *s, unsigned max)
 {
@@ -1812,7 +1982,9 @@ main(int argc, char **argv)
 		minimal_main();
 	if (opt.procs == 0 || opt.origin == 0)
 		usage();
-	if (strcmp(mode, "first") == 0)
+	if (strcmp(mode, "far") == 0)
+		far_main();
+	else if (strcmp(mode, "first") == 0)
 		first_main();
 	else if (strcmp(mode, "tunnels") == 0)
 		tunnels_main();
