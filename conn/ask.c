@@ -55,11 +55,13 @@ struct list {
  * queue.
  */
 struct asked {
-	bool open;         /* not answered yet */
-	struct turn *turn; /* of the client that has the place, while open */
-	int64_t since;     /* ms: when it was sent */
-	uint64_t serial;   /* to recognise late answers */
-	struct list conns; /* empty unless it is open */
+	bool open;           /* not answered yet */
+	struct asked *older; /* of the open ones, in the order of their age */
+	struct asked *newer; /* the same; of the free ones, the next */
+	struct turn *turn;   /* of the client that has the place, while open */
+	int64_t since;       /* ms: when it was sent */
+	uint64_t serial;     /* to recognise late answers */
+	struct list conns;   /* empty unless it is open */
 	enum question_kind kind;
 	struct addr client;
 	struct addr joined; /* the last other client to ask the same */
@@ -74,6 +76,8 @@ static struct {
 	size_t nplaces;
 	size_t used[QUEUES];  /* places that were ever taken */
 	size_t nopen[QUEUES]; /* places that are open */
+	struct asked *oldest[QUEUES], *newest[QUEUES]; /* of the open ones */
+	struct asked *free[QUEUES]; /* was taken before; the first of a list */
 	struct asked asked[QUEUES][PLACES_MAX];
 	/* Clients with places, and connections that could not ask yet. */
 	struct turns turns[QUEUES];
@@ -104,15 +108,21 @@ list_remove(struct conn *c)
 	s->list = NULL;
 }
 
-/* Whether a place holds the same question that a connection has. */
+/* Whether a question is so young that it cannot be lost. */
+static bool
+is_recent(const struct asked *a)
+{
+	return clock_now() - a->since < JOIN_TIME;
+}
+
+/* Whether an open place holds the same question that a connection has. */
 static bool
 is_asked(const struct asked *a, const struct conn *c)
 {
 	const struct setup *s = c->setup;
 	const struct question_traits *traits = question_traits(s->kind);
 
-	if (!a->open || clock_now() - a->since >= JOIN_TIME ||
-	    a->kind != s->kind)
+	if (a->kind != s->kind)
 		return false;
 	if (traits->secret)
 		return secret_same(&a->digest, &s->credentials->digest);
@@ -132,12 +142,24 @@ static struct asked *
 place_same(const struct conn *c)
 {
 	enum queue queue = c->setup->queue;
-	struct asked *places = pending.asked[queue];
+	struct asked *a = pending.newest[queue];
 
-	for (size_t i = 0; i < pending.used[queue]; i++)
-		if (is_asked(&places[i], c))
-			return &places[i];
+	for (; a != NULL && is_recent(a); a = a->older)
+		if (is_asked(a, c))
+			return a;
 	return NULL;
+}
+
+/* A question is asked from now on. */
+static void
+place_open(struct asked *a, enum queue queue)
+{
+	a->open = true;
+	a->older = pending.newest[queue];
+	a->newer = NULL;
+	*(a->older != NULL ? &a->older->newer : &pending.oldest[queue]) = a;
+	pending.newest[queue] = a;
+	pending.nopen[queue]++;
 }
 
 /* A question is asked no more, and its client has given back the place. */
@@ -145,6 +167,12 @@ static void
 place_close(struct asked *a, enum queue queue)
 {
 	a->open = false;
+	*(a->older != NULL ? &a->older->newer : &pending.oldest[queue]) =
+	    a->newer;
+	*(a->newer != NULL ? &a->newer->older : &pending.newest[queue]) =
+	    a->older;
+	a->newer = pending.free[queue];
+	pending.free[queue] = a;
 	turn_give(&pending.turns[queue], a->turn);
 	pending.nopen[queue]--;
 }
@@ -153,11 +181,9 @@ place_close(struct asked *a, enum queue queue)
 static void
 places_forget(enum queue queue)
 {
-	struct asked *places = pending.asked[queue];
-
-	for (size_t i = 0; i < pending.used[queue]; i++)
-		if (places[i].open)
-			place_close(&places[i], queue);
+	while (pending.oldest[queue] != NULL)
+		place_close(pending.oldest[queue], queue);
+	pending.free[queue] = NULL;
 	pending.used[queue] = 0;
 }
 
@@ -186,12 +212,14 @@ ask_init(
 static void
 places_sweep(enum queue queue)
 {
-	struct asked *places = pending.asked[queue];
+	struct asked *newer;
 
-	for (size_t i = 0; i < pending.used[queue]; i++)
-		if (places[i].open && places[i].conns.first == NULL &&
-		    &places[i] != pending.answered && is_lost(&places[i]))
-			place_close(&places[i], queue);
+	for (struct asked *a = pending.oldest[queue]; a != NULL && is_lost(a);
+	     a = newer) {
+		newer = a->newer;
+		if (a->conns.first == NULL && a != pending.answered)
+			place_close(a, queue);
+	}
 }
 
 /* How many more questions a queue takes. */
@@ -218,14 +246,12 @@ may_ask(const struct conn *c)
 static struct asked *
 place_free(enum queue queue)
 {
-	struct asked *places = pending.asked[queue];
-	size_t i = 0;
+	struct asked *a = pending.free[queue];
 
-	while (i < pending.used[queue] && places[i].open)
-		i++;
-	if (i == pending.used[queue])
-		pending.used[queue]++;
-	return &places[i];
+	if (a == NULL)
+		return &pending.asked[queue][pending.used[queue]++];
+	pending.free[queue] = a->newer;
+	return a;
 }
 
 /* Writes what is asked into the place. */
@@ -282,14 +308,15 @@ place_ask(const struct conn *c)
 {
 	struct addr client = quota_client(&c->client);
 	enum queue queue = c->setup->queue;
-	struct asked *a = place_free(queue);
+	struct turn *turn = turn_take(&pending.turns[queue], &client);
+	struct asked *a;
 
-	a->turn = turn_take(&pending.turns[queue], &client);
-	if (a->turn == NULL)
+	if (turn == NULL)
 		return NULL;
+	a = place_free(queue);
+	a->turn = turn;
 	place_fill(a, c);
-	a->open = true;
-	pending.nopen[queue]++;
+	place_open(a, queue);
 	if (place_send(a, c, false) != 0) {
 		place_close(a, queue);
 		return NULL;
@@ -493,8 +520,6 @@ answer_take(const struct answer *answer)
 	answer_remember(a, answer->ticket.queue, answer);
 	if (question_traits(a->kind)->helper == HELPER_PASSWORDS)
 		quota_charge(QUOTA_CHECKS, &a->client, -1);
-	/* Answered late, but not lost: the place must not be taken now. */
-	a->since = clock_now();
 }
 
 /* Takes the next connection that waits for the answer at hand, or NULL. */

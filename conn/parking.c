@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Moves connections that stay from the poll set to the lot.  A tunnel is served
- * from there for the rest of its life.  A plain connection, and with LOT=poll
- * any, is there only while it is quiet: conn_watch() takes it out.
+ * from there for the rest of its life.  Another one, and with LOT=poll any, is
+ * there only while it is quiet: conn_watch() takes it out.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -57,14 +57,6 @@ parking_busy(struct tunnel *t)
 		look_soon();
 }
 
-/* Whether a connection is in a state that may last long. */
-static bool
-is_parkable(const struct conn *c)
-{
-	return c->state == CONN_RELAY || c->state == CONN_FORWARD ||
-	    c->state == CONN_IDLE;
-}
-
 static void
 park(struct conn *c, enum side side)
 {
@@ -73,7 +65,8 @@ park(struct conn *c, enum side side)
 }
 
 /*
- * Moves the ends that the last look has seen already, if it is time to look.
+ * Moves the ends that the last look has seen already, if it is time to look:
+ * each costs time in every turn.  Attempts to reach a server stay where they are.
  * Must be called once in each turn of the loop.  A lot without a descriptor must
  * be searched for events, so there only the time counts, not the turns.
  */
@@ -93,7 +86,7 @@ parking_look(void)
 	for (size_t i = watch_count(); i-- > 0;) {
 		struct conn *c = conn_of(watch_tunnel(i, &which));
 
-		if (c == NULL || !is_parkable(c))
+		if (c == NULL || which > SERVER)
 			continue;
 		if (c->tunnel.end[which].seen)
 			park(c, (enum side)which);
