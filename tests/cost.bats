@@ -124,11 +124,10 @@ worker_pipes_are() {
 	[ "${n%.*}" -le "$most" ]
 }
 
-@test "cost: a tunnel that speaks now and then takes few system calls for it" {
-	local i n talk=()
+# talk_begin: starts ten tunnels that speak, and do so again after talk_now.
+talk_begin() {
+	local i talk=()
 
-	adit_start "Workers 1"
-	peer_start ECHO server echo
 	for i in {1..12}; do
 		talk+=(rtt 1 64 pause 10)
 	done
@@ -137,6 +136,19 @@ worker_pipes_are() {
 		touch "$DIR/settled" wait "$DIR/go" "${talk[@]}" \
 		touch "$DIR/done" wait "$DIR/end"
 	wait_for test -e "$DIR/settled"
+}
+
+talk_now() {
+	touch "$DIR/go"
+	wait_for test -e "$DIR/done"
+}
+
+@test "cost: a tunnel that speaks now and then takes few system calls for it" {
+	local n
+
+	adit_start "Workers 1"
+	peer_start ECHO server echo
+	talk_begin
 	traced talk talk_now
 	[ "$(calls talk epoll_wait)" -gt 0 ] || skip "this lot is poll()"
 	n=$(calls talk total)
@@ -152,9 +164,20 @@ worker_pipes_are() {
 	peer_wait TALK
 }
 
-talk_now() {
-	touch "$DIR/go"
-	wait_for test -e "$DIR/done"
+@test "cost: no turn of the loop asks about clients that wait" {
+	adit_start "Workers 1"
+	peer_start ECHO server echo
+	# Half a request.
+	client_start SLOW -n 50 127.0.0.1 "$PORT" send "CONNECT 127.0.0.1" \
+		touch "$DIR/waits" wait "$DIR/end"
+	wait_for test -e "$DIR/waits"
+	talk_begin
+	traced talk talk_now
+	[ "$(calls talk epoll_wait)" -gt 0 ] || skip "this lot is poll()"
+	# As without them: once they are parked, the lot is asked alone.
+	[ "$(calls talk poll)" -le 60 ]
+	touch "$DIR/end"
+	peer_wait TALK
 }
 
 @test "cost: a large flow is not copied" {
