@@ -971,7 +971,7 @@ worker_run(const struct worker_args *args)
 	quota_begin(args->slot, &args->conf->per_host);
 	pipe_init(args->max_pipes);
 	if (life_init(args) != 0 || loop_init(args->max_conns) != 0 ||
-	    lot_init(args->max_conns, watch_max(args->max_conns)) != 0) {
+	    lot_init(watch_max(args->max_conns), parking_end) != 0) {
 		log_line(LOG_LEVEL_CRITICAL, "Worker: %s", strerror(errno));
 		_exit(STATUS_SYSTEM);
 	}

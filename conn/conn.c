@@ -85,14 +85,21 @@ int
 conn_init(const struct worker_args *args)
 {
 	struct conn *conns = k.conns;
+	char *memory;
 
-	if (conns == NULL)
-		conns = calloc(args->max_conns, sizeof(*conns));
+	if (conns == NULL) {
+		/* One more: calloc() may align less than a tunnel is. */
+		memory = calloc(args->max_conns + 1, sizeof(*conns));
+		if (memory == NULL)
+			return -1;
+		memory += -(uintptr_t)memory % TUNNEL_ALIGN;
+		conns = (struct conn *)(void *)memory;
+	}
 	memset(&k, 0, sizeof(k));
 	k.args = args;
 	k.conf = args->conf;
 	k.conns = conns;
-	return conns == NULL ? -1 : 0;
+	return 0;
 }
 
 /* How many connections the worker has. */
@@ -348,7 +355,7 @@ conn_keeps(const struct conn *c)
 static void
 end_unwatch(struct tunnel *t, enum side side)
 {
-	lot_forget(t, side);
+	lot_forget(&t->end[side]);
 	watch_remove(&t->end[side].slot);
 }
 
@@ -879,9 +886,9 @@ end_watch(struct conn *c, enum side side)
 	    (end->enrolled ? conn_settles(c) : end->slot >= 0))
 		return;
 	if (events >= 0 && conn_settles(c) &&
-	    lot_set(&c->tunnel, side, (short)events) == 0)
+	    lot_set(&c->tunnel, side, end, (short)events) == 0)
 		return;
-	lot_leave(&c->tunnel, side);
+	lot_leave(end);
 	end->events = (short)events;
 	end->seen = false;
 	if (events < 0)

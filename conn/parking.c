@@ -57,16 +57,24 @@ parking_busy(struct tunnel *t)
 		look_soon();
 }
 
-static void
-park(struct conn *c, enum side side)
+/*
+ * Returns an end of a connection, or an attempt to reach its server; NULL if
+ * there is none now.
+ */
+struct end *
+parking_end(struct tunnel *t, unsigned which)
 {
-	if (lot_add(&c->tunnel, side) == 0)
-		watch_remove(&c->tunnel.end[side].slot);
+	struct conn *c = conn_of(t);
+
+	if (which <= SERVER)
+		return &t->end[which];
+	return c->state == CONN_CONNECT ? race_attempt(&c->setup->race, which)
+					: NULL;
 }
 
 /*
  * Moves the ends that the last look has seen already, if it is time to look:
- * each costs time in every turn.  Attempts to reach a server stay where they are.
+ * each costs time in every turn.
  * Must be called once in each turn of the loop.  A lot without a descriptor must
  * be searched for events, so there only the time counts, not the turns.
  */
@@ -84,14 +92,15 @@ parking_look(void)
 		return;
 	p.turns = 0;
 	for (size_t i = watch_count(); i-- > 0;) {
-		struct conn *c = conn_of(watch_tunnel(i, &which));
+		struct tunnel *t = watch_tunnel(i, &which);
+		struct end *end = t != NULL ? parking_end(t, which) : NULL;
 
-		if (c == NULL || which > SERVER)
+		if (end == NULL)
 			continue;
-		if (c->tunnel.end[which].seen)
-			park(c, (enum side)which);
-		else
-			c->tunnel.end[which].seen = left = true;
+		if (!end->seen)
+			end->seen = left = true;
+		else if (lot_add(t, which, end) == 0)
+			watch_remove(&end->slot);
 	}
 	p.look_at = left ? clock_now() + LOOK_TIME : -1;
 }

@@ -43,16 +43,23 @@ enum { EVENTS_MAX = 64 /* of the lot, in one turn of the loop */ };
 static int lot = -1;
 static int nreports; /* that lot_next() has not begun to read, or reads */
 
+static struct end *(*end_find)(struct tunnel *, unsigned which);
+
 /*
- * What the kernel reports with an event: the address of a tunnel, with the side
- * in the bit that is always 0; or which of the worker's own descriptors it is.
+ * What the kernel reports with an event: the address of a tunnel, with which of
+ * its ends in the bits that are always 0; or which of the worker's own
+ * descriptors it is.
  */
-enum { OWN_TAGS = 4096 /* where no tunnel can be */ };
+enum {
+	OWN_TAGS = 4096, /* where no tunnel can be */
+	END_BITS = TUNNEL_ALIGN - 1
+};
 
 static void *
 tag_make(const struct tunnel *t, unsigned which)
 {
-	assert(which < OWN_TAGS);
+	assert(which < (t == NULL ? OWN_TAGS : TUNNEL_ALIGN));
+	assert(((uintptr_t)t & END_BITS) == 0);
 	return (void *)((uintptr_t)t | which);
 }
 
@@ -184,14 +191,14 @@ report_read(int at, uintptr_t *tag)
 #ifndef LOT_IS_POLL
 
 /*
- * Makes the lot for up to max_conns connections, beside a poll set of up to
- * set_size descriptors.  Returns 0, or -1 with errno.
+ * Makes the lot, beside a poll set of up to set_size descriptors.  find returns
+ * an end of a tunnel, or NULL if there is none now.  Returns 0, or -1 with errno.
  */
 int
-lot_init(size_t max_conns, size_t set_size)
+lot_init(size_t set_size, struct end *(*find)(struct tunnel *, unsigned which))
 {
-	(void)max_conns;
 	(void)set_size;
+	end_find = find;
 	lot = lot_open();
 	return lot < 0 ? -1 : 0;
 }
@@ -222,11 +229,9 @@ lot_own(int fd, int was, int events, unsigned which)
  * too.  Returns 0, or -1 with errno: it is not in the lot.
  */
 int
-lot_add(struct tunnel *t, enum side side)
+lot_add(struct tunnel *t, unsigned which, struct end *end)
 {
-	struct end *end = &t->end[side];
-
-	if (lot_change(end->fd, -1, end->events, tag_make(t, side)) != 0)
+	if (lot_change(end->fd, -1, end->events, tag_make(t, which)) != 0)
 		return -1;
 	end->enrolled = true;
 	return 0;
@@ -237,12 +242,10 @@ lot_add(struct tunnel *t, enum side side)
  * there, or cannot stay with these.
  */
 int
-lot_set(struct tunnel *t, enum side side, short events)
+lot_set(struct tunnel *t, unsigned which, struct end *end, short events)
 {
-	struct end *end = &t->end[side];
-
 	if (!end->enrolled ||
-	    lot_change(end->fd, end->events, events, tag_make(t, side)) != 0)
+	    lot_change(end->fd, end->events, events, tag_make(t, which)) != 0)
 		return -1;
 	end->events = events;
 	return 0;
@@ -250,10 +253,8 @@ lot_set(struct tunnel *t, enum side side, short events)
 
 /* Takes an end out of the lot, if it is there. */
 void
-lot_leave(struct tunnel *t, enum side side)
+lot_leave(struct end *end)
 {
-	struct end *end = &t->end[side];
-
 	if (end->enrolled)
 		lot_change(end->fd, end->events, -1, NULL);
 	end->enrolled = false;
@@ -264,9 +265,9 @@ lot_leave(struct tunnel *t, enum side side)
  * then does the rest.
  */
 void
-lot_forget(struct tunnel *t, enum side side)
+lot_forget(struct end *end)
 {
-	t->end[side].enrolled = false;
+	end->enrolled = false;
 }
 
 /*
@@ -293,16 +294,20 @@ bool
 lot_next(struct tunnel **tunnel, unsigned *which, short *revents)
 {
 	static int at;
+	const struct end *end;
 	uintptr_t tag;
 
 	if (nreports <= 0)
 		nreports = lot_wait(0);
 	while (at < nreports) {
 		*revents = report_read(at++, &tag);
-		*which = (unsigned)(tag < OWN_TAGS ? tag : tag & 1);
+		*which = (unsigned)(tag < OWN_TAGS ? tag : tag & END_BITS);
 		*tunnel =
 		    tag < OWN_TAGS ? NULL : (struct tunnel *)(tag - *which);
-		if (*tunnel == NULL || (*tunnel)->end[*which].enrolled)
+		if (*tunnel == NULL)
+			return true;
+		end = end_find(*tunnel, *which);
+		if (end != NULL && end->enrolled)
 			return true;
 	}
 	nreports = at = 0;
@@ -317,12 +322,13 @@ enum { SHARE = 4 /* rest after a look at the lot, in times of its length */ };
 
 /*
  * The ends in the lot, followed by a copy of the set while both are polled
- * together.  End i is a side of tunnels[i], and its lot_at is i.
+ * together.  The lot_at of parked[i].end is i.
  */
 static struct pollfd *all;
 static struct parked {
 	struct tunnel *tunnel;
-	enum side side;
+	unsigned which;
+	struct end *end;
 } * parked;
 static size_t nparked, nlooked;
 static int64_t rest_until; /* ns */
@@ -337,14 +343,15 @@ clock_ns(void)
 }
 
 /*
- * Makes the lot for up to max_conns connections, beside a poll set of up to
- * set_size descriptors.  Returns 0, or -1 with errno.
+ * Makes the lot, beside a poll set of up to set_size descriptors.  What is in
+ * the one is not in the other.  Returns 0, or -1 with errno.
  */
 int
-lot_init(size_t max_conns, size_t set_size)
+lot_init(size_t set_size, struct end *(*find)(struct tunnel *, unsigned which))
 {
-	all = calloc(2 * max_conns + set_size, sizeof(*all));
-	parked = calloc(2 * max_conns, sizeof(*parked));
+	(void)find;
+	all = calloc(set_size, sizeof(*all));
+	parked = calloc(set_size, sizeof(*parked));
 	return all == NULL || parked == NULL ? -1 : 0;
 }
 
@@ -372,12 +379,10 @@ lot_own(int fd, int was, int events, unsigned which)
  * too.  Returns 0.
  */
 int
-lot_add(struct tunnel *t, enum side side)
+lot_add(struct tunnel *t, unsigned which, struct end *end)
 {
-	struct end *end = &t->end[side];
-
 	all[nparked] = (struct pollfd){ .fd = end->fd, .events = end->events };
-	parked[nparked] = (struct parked){ t, side };
+	parked[nparked] = (struct parked){ t, which, end };
 	end->enrolled = true;
 	end->lot_at = (uint32_t)nparked++;
 	return 0;
@@ -385,37 +390,36 @@ lot_add(struct tunnel *t, enum side side)
 
 /* Returns -1: what has other events is not quiet. */
 int
-lot_set(struct tunnel *t, enum side side, short events)
+lot_set(struct tunnel *t, unsigned which, struct end *end, short events)
 {
 	(void)t;
-	(void)side;
+	(void)which;
+	(void)end;
 	(void)events;
 	return -1;
 }
 
 /* Takes an end out of the lot, if it is there. */
 void
-lot_leave(struct tunnel *t, enum side side)
+lot_leave(struct end *end)
 {
-	struct end *end = &t->end[side];
 	size_t at = end->lot_at;
-	struct parked *last;
 
 	if (!end->enrolled)
 		return;
-	assert(at < nparked && parked[at].tunnel == t);
-	last = &parked[--nparked];
+	assert(at < nparked && parked[at].end == end);
+	nparked--;
 	all[at] = all[nparked];
-	parked[at] = *last;
-	last->tunnel->end[last->side].lot_at = (uint32_t)at;
+	parked[at] = parked[nparked];
+	parked[at].end->lot_at = (uint32_t)at;
 	end->enrolled = false;
 }
 
 /* Takes an end out of the lot whose descriptor is closed at once. */
 void
-lot_forget(struct tunnel *t, enum side side)
+lot_forget(struct end *end)
 {
-	lot_leave(t, side);
+	lot_leave(end);
 }
 
 /* Polls the set and the lot.  Measures how long that took without sleeping. */
@@ -460,7 +464,7 @@ lot_poll(struct pollfd *set, size_t n, int timeout)
 }
 
 /*
- * Stores the next of the events in the lot, with the tunnel and the side.
+ * Stores the next of the events in the lot, the tunnel and which of its ends.
  * Returns false when there are no more in this turn of the loop.  An end that
  * has left the lot meanwhile has none.
  */
@@ -477,7 +481,7 @@ lot_next(struct tunnel **tunnel, unsigned *which, short *revents)
 		*revents = all[at].revents;
 		all[at].revents = 0;
 		*tunnel = parked[at].tunnel;
-		*which = parked[at].side;
+		*which = parked[at].which;
 		n++;
 		return true;
 	}

@@ -10,13 +10,14 @@
 
 struct pollfd;
 
-int lot_init(size_t max_conns, size_t set_size);
+int lot_init(
+    size_t set_size, struct end *(*find)(struct tunnel *, unsigned which));
 int lot_fd(void);
 int lot_own(int fd, int was, int events, unsigned which);
-int lot_add(struct tunnel *, enum side);
-int lot_set(struct tunnel *, enum side, short events);
-void lot_leave(struct tunnel *, enum side);
-void lot_forget(struct tunnel *, enum side);
+int lot_add(struct tunnel *, unsigned which, struct end *);
+int lot_set(struct tunnel *, unsigned which, struct end *, short events);
+void lot_leave(struct end *);
+void lot_forget(struct end *);
 int lot_poll(struct pollfd *set, size_t n, int timeout);
 bool lot_next(struct tunnel **, unsigned *which, short *revents);
 

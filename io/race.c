@@ -25,10 +25,14 @@
 #include "bounds.h"
 #include "clock.h"
 #include "loop.h"
+#include "lot.h"
 #include "race.h"
 #include "socket.h"
 #include "sys.h"
 #include "tunnel.h"
+
+_Static_assert(ATTEMPT + RACE_MAX <= TUNNEL_ALIGN,
+    "a tunnel's address has room for which of its ends it is");
 
 static struct race_rules rules;
 static size_t extras; /* attempts besides the first of each race */
@@ -218,6 +222,7 @@ attempt_take(struct race *race, struct attempt *a)
 	int fd = a->end.fd;
 
 	watch_remove(&a->end.slot);
+	lot_leave(&a->end);
 	a->end.fd = -1;
 	if (fd >= 0 && race_live(race) > 0)
 		extras--;
@@ -331,7 +336,7 @@ attempt_start(struct race *race, struct tunnel *t)
 	int error;
 
 	a->addr = race->next++;
-	a->end.slot = -1;
+	a->end = (struct end){ .fd = -1, .slot = -1, .events = POLLOUT };
 	do {
 		if (attempt_connect(race, a, t, to, &next) == 0)
 			return race_won(race, t, a);
@@ -386,7 +391,7 @@ race_start(struct race *race, struct tunnel *t)
 }
 
 /*
- * Handles an event of an attempt in the poll set.  POLLOUT alone means that it
+ * Handles an event of an attempt.  In the poll set POLLOUT alone means that it
  * has connected; an error sets more bits.  Returns as race_start() does.
  */
 enum race_state
@@ -396,7 +401,7 @@ race_event(struct race *race, struct tunnel *t, unsigned which, short revents)
 	int error = 0;
 	socklen_t len = sizeof(error);
 
-	if (revents != POLLOUT &&
+	if ((revents != POLLOUT || a->end.enrolled) &&
 	    getsockopt(a->end.fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
 		error = errno;
 	if (error == 0)
@@ -404,4 +409,16 @@ race_event(struct race *race, struct tunnel *t, unsigned which, short revents)
 	race_failed(race, error);
 	attempt_close(race, a);
 	return race_start(race, t);
+}
+
+/* Returns the end of an attempt that is under way, or NULL. */
+struct end *
+race_attempt(struct race *race, unsigned which)
+{
+	unsigned i = which - ATTEMPT;
+
+	if (which < ATTEMPT || i >= race->nattempts ||
+	    race->attempts[i].end.fd < 0)
+		return NULL;
+	return &race->attempts[i].end;
 }

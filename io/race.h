@@ -48,5 +48,6 @@ enum race_state race_start(struct race *, struct tunnel *);
 enum race_state race_event(
     struct race *, struct tunnel *, unsigned which, short revents);
 void race_end(struct race *);
+struct end *race_attempt(struct race *, unsigned which);
 
 #endif

@@ -12,6 +12,8 @@ struct pipe;
 /* The sides of a connection.  From ATTEMPT on: attempts to reach the server. */
 enum side { CLIENT, SERVER, ATTEMPT };
 
+enum { TUNNEL_ALIGN = 16 /* bytes: the address of a tunnel is a multiple */ };
+
 /*
  * One end of a connection.  fd and slot are -1 when not in use.  An end is
  * watched in the poll set, in the lot, or not at all.
@@ -51,7 +53,7 @@ struct flow {
  * member of a larger struct.  It owns what its flows keep.
  */
 struct tunnel {
-	struct end end[2];
+	_Alignas(TUNNEL_ALIGN) struct end end[2];
 	struct flow flow[2];
 	uint32_t rest[2]; /* us: before that a paced side is not read */
 	int64_t active; /* ms: when bytes were last moved, or it was answered */

@@ -171,6 +171,12 @@ talk_now() {
 	client_start SLOW -n 50 127.0.0.1 "$PORT" send "CONNECT 127.0.0.1" \
 		touch "$DIR/waits" wait "$DIR/end"
 	wait_for test -e "$DIR/waits"
+	# Servers that do not answer.
+	peer_start FULL full
+	client_start TRIES -n 20 127.0.0.1 "$PORT" \
+		send "CONNECT 127.0.0.1:$FULL_PORT HTTP/1.1\r\n\r\n" \
+		touch "$DIR/tries" wait "$DIR/end"
+	wait_for test -e "$DIR/tries"
 	talk_begin
 	traced talk talk_now
 	[ "$(calls talk epoll_wait)" -gt 0 ] || skip "this lot is poll()"

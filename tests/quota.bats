@@ -150,14 +150,20 @@ reloads_are() {
 	[ "$(log_count 'Reloading config file finished')" = "$1" ]
 }
 
+# turned_away ADDRESS: a client from there is refused for its port, not for a limit.
+turned_away() {
+	client -b "$1" -- send "CONNECT 127.0.0.1:1 HTTP/1.1\r\n\r\n" \
+	    refused 403
+}
+
 @test "quota: silent, refused and leaving clients count as long as they are connected, and no longer" {
 	local i
 
 	peer_start srv server echo
 	adit_start "Workers 2" "MaxClientsPerHost 2" "ConnectPort $srv_PORT"
 	for i in $(seq 10); do
-		client -b 127.0.0.2 -- \
-		    send "CONNECT 127.0.0.1:1 HTTP/1.1\r\n\r\n" refused 403
+		# A worker may not have heard yet that the last ones are gone.
+		wait_for turned_away 127.0.0.2
 		client -b 127.0.0.2 -- send "CONNECT 127.0.0.1:$srv_PORT H" rst
 		client -b 127.0.0.2 -- \
 		    send "CONNECT no-such-name.invalid:$srv_PORT HTTP/1.1\r\n\r\n" \

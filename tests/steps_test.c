@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "../proxy.h"
+#include "parking.h"
 #include "world.h"
 
 const char program[] = "steps_test", program_conf[] = "";
@@ -861,7 +862,7 @@ world_make(const char *dir, const struct row *row)
 	atomic_store(&share->slots[0].serial, 41);
 	quota_begin(0, &args.conf->per_host);
 	if (life_init(&args) != 0 || loop_init(args.max_conns) != 0 ||
-	    lot_init(args.max_conns, watch_max(args.max_conns)) != 0)
+	    lot_init(watch_max(args.max_conns), parking_end) != 0)
 		die("life_init");
 }
 

@@ -31,6 +31,7 @@
 #include "../proxy.h"
 #include "intern.h"
 #include "must.h"
+#include "parking.h"
 #include "world.h"
 
 /* The worker sleeps and ends as the script says. */
@@ -1043,7 +1044,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	pipe_init(args.max_pipes);
 	log_batch();
 	must(loop_init(CONNS_MAX) == 0 &&
-		lot_init(CONNS_MAX, watch_max(CONNS_MAX)) == 0,
+		lot_init(watch_max(CONNS_MAX), parking_end) == 0,
 	    "the loop");
 	return 0;
 }
