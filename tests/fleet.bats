@@ -92,7 +92,7 @@ served() {
 }
 
 @test "fleet: one that drains or dies costs no CONNECT that comes later" {
-	local i
+	local i workers
 
 	fleet
 	kill -QUIT "${ADITS[1]}"
@@ -100,7 +100,12 @@ served() {
 		asks "192.0.2.$i"
 	done
 	CRASH_OK=yes
+	mapfile -t workers < <(ps -o pid= --ppid "${ADITS[2]}" | tr -d ' ')
 	kill -KILL "${ADITS[2]}"
+	# Until they have gone too, the system takes connections for them.
+	for i in "${workers[@]}"; do
+		wait_for dead "$i"
+	done
 	for i in {1..20}; do
 		asks "192.0.2.$i"
 	done
