@@ -46,7 +46,13 @@ serves() {
 	    >"$DIR/serves" 2>&1
 }
 
-# refuses ADDRESS: whether it is not; for wait_for.
+# serves_two ADDRESS: whether two clients from there are, at the same time.
+serves_two() {
+	client -n 2 -b "$1" -- tunnel "127.0.0.1:$srv_PORT" rtt 1 5 pause 100 \
+	    rtt 1 5 shut eof >"$DIR/serves" 2>&1
+}
+
+# refuses ADDRESS: whether a client from there is not; for wait_for.
 refuses() {
 	! serves "$1"
 }
@@ -169,6 +175,7 @@ turned_away() {
 		    send "CONNECT no-such-name.invalid:$srv_PORT HTTP/1.1\r\n\r\n" \
 		    close
 	done
+	wait_for serves_two 127.0.0.2
 	client_start idle -b 127.0.0.2 -n 2 127.0.0.1 "$PORT" \
 	    send C say up wait "$DIR/go" close
 	wait_for peer_said idle up
