@@ -2,8 +2,8 @@
 /*
  * The channels between the workers and the desks, and the bells between the
  * workers.  Each worker process has channels of its own.  A desk knows by the
- * channel who asks.  A worker cannot spoil the channels of others.  The master
- * keeps the desks' ends, for a desk that takes the place of one that has died.
+ * channel who asks.  A worker cannot spoil the channels of others.  If a desk
+ * dies, the next one gets its ends of the channels from the master.
  */
 #define _POSIX_C_SOURCE 200809L
 
