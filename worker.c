@@ -88,6 +88,7 @@ static struct {
 	uint64_t ready; /* those on which clients wait */
 	enum listening listening;
 	unsigned calm;        /* turns without a connection in the poll set */
+	bool rung;            /* the bell, in this turn */
 	bool full;            /* there was no room at the last accept */
 	int64_t paused_until; /* when to listen again, or 0 */
 	size_t paused_count;  /* how many connections it had then */
@@ -454,8 +455,9 @@ listener_close(size_t i)
  * Accepts a few clients.  A draining worker also closes a listener that no
  * other one serves, once no client waits there, but not before leave_at: the
  * system holds back clients until they send something, and would reset those.
+ * Returns whether it has accepted so many that more may wait.
  */
-static void
+static bool
 listener_ready(size_t i, int max)
 {
 	enum accepted accepted = ACCEPTED;
@@ -466,6 +468,7 @@ listener_ready(size_t i, int max)
 	    (w.draining && accepted == ACCEPTED_NOBODY &&
 		clock_now() >= w.leave_at))
 		listener_close(i);
+	return accepted == ACCEPTED;
 }
 
 /* Tells the master, once, that no clients come but those that wait already. */
@@ -511,6 +514,20 @@ batch_size(void)
 }
 
 /*
+ * Accepts clients, and after a full batch rings for a second worker: many wait,
+ * and while one processor sets up their tunnels another may have nothing to do.
+ */
+static void
+accept_batch(size_t i, uint64_t max, uint32_t second)
+{
+	if (max > ACCEPTS_MAX)
+		max = ACCEPTS_MAX;
+	if (listener_ready(i, (int)max) && max == ACCEPTS_MAX &&
+	    second != NOBODY)
+		baton_ring(w.args->baton, second);
+}
+
+/*
  * Accepts clients until this worker has so many that another one is next.  If
  * it has them when a client comes, it passes the baton on instead: where tunnels
  * come and go one after the other, no other worker needs to wake.
@@ -532,7 +549,7 @@ listener_event(size_t i)
 	}
 	if (most - staying() < max)
 		max = most - staying();
-	listener_ready(i, (int)max);
+	accept_batch(i, max, next);
 }
 
 /*
@@ -556,31 +573,48 @@ listeners_serve(void)
 }
 
 /*
+ * How many clients a worker without the baton may accept, if the listening one
+ * has load: some of those that it has less, or, when its bell has rung, as many
+ * as the other would take before it passes the baton on.
+ */
+static uint64_t
+aside_size(uint64_t load)
+{
+	uint64_t mine = staying();
+
+	if (w.rung)
+		load = baton_most(load);
+	if (mine >= load)
+		return 0;
+	return w.rung ? load - mine : (load - mine + 7) / 8;
+}
+
+/*
  * A worker without the baton that is awake anyway, as a connection has just
  * ended, accepts some clients if it has fewer than the listening one.  So the
- * load is spread without waking a process to move the baton.
+ * load is spread without waking a process to move the baton.  One whose bell
+ * has rung does too: more may wait than the listening one can take in a turn.
  */
 static void
 listen_aside(void)
 {
 	const struct baton *b = w.args->baton;
-	uint32_t holder = baton_holder(b);
-	unsigned mine, load;
+	uint32_t holder = baton_holder(b), next;
+	uint64_t most, max;
 
 	if (w.draining || w.listening != LISTEN_NOT || w.paused_until != 0 ||
-	    clock_now() - conn_ended_at() > ASIDE_TIME ||
-	    holder >= b->nworkers || !baton_uses(b, w.args->index))
+	    (!w.rung && clock_now() - conn_ended_at() > ASIDE_TIME) ||
+	    holder >= b->nworkers || holder == w.args->index ||
+	    !baton_uses(b, w.args->index))
 		return;
 	place_give_back();
-	mine = staying();
-	load = baton_staying(b, holder);
-	for (size_t i = 0; i < w.args->nlisteners && mine < load; i++) {
-		if (w.open >> i & 1)
-			listener_ready(i,
-			    load - mine < 8 * ACCEPTS_MAX
-				? (int)((load - mine + 7) / 8)
-				: ACCEPTS_MAX);
-		mine = staying();
+	next = baton_next(b, w.args->index, &most);
+	if (next == holder)
+		next = NOBODY;
+	for (size_t i = 0; i < w.args->nlisteners; i++) {
+		max = aside_size(baton_staying(b, holder));
+		if (max > 0 && w.open >> i & 1)
+			accept_batch(i, max, next);
 	}
 }
 
@@ -596,10 +630,14 @@ listen_ordered(void)
 			listener_ready(i, ACCEPTS_MAX);
 }
 
-/* Another worker has passed the baton, made a place free, or needs one. */
+/*
+ * Another worker has passed the baton, made a place free, or needs one, or more
+ * clients wait than it can take.
+ */
 static void
 bell_heard(void)
 {
+	w.rung = true;
 	/* A worker may have rung it for nothing. */
 	if (baton_hear(w.args->baton, w.args->index) && places_taken())
 		life_make_room();
@@ -921,6 +959,7 @@ worker_turn(void)
 	listeners_serve();
 	listeners_leave();
 	listen_aside();
+	w.rung = false;
 	place_give_back();
 	listen_update();
 	stats_turn(upstream_down(&w.args->conf->upstreams));

@@ -337,13 +337,23 @@ baton_uses(const struct baton *b, uint32_t worker)
 }
 
 /*
+ * The number of clients at which a worker passes the baton on to one that has
+ * so many: one more, and an eighth.  So a few clients are spread evenly; with
+ * many, the baton does not move for each of them.  No worker comes far above
+ * the mean.
+ */
+uint64_t
+baton_most(uint64_t load)
+{
+	return load + load / 8 + 1;
+}
+
+/*
  * Finds the worker that should hold the baton next: of the others that are in
  * use and have room, the one with the fewest clients; or NOBODY.  *most becomes
- * the number of clients at which the holder passes the baton on: one more than
- * that worker has, and an eighth.  So a few clients are spread evenly; with
- * many, the baton does not move for each of them.  No worker comes far above
- * the mean.  The mean itself would do as a bound too, but one worker could
- * shift it by a false count.  A holder that is not in use takes none.
+ * the number of clients at which the holder passes the baton on to it.  The
+ * mean would do as a bound too, but one worker could shift it by a false count.
+ * A holder that is not in use takes none.
  */
 uint32_t
 baton_next(const struct baton *b, uint32_t me, uint64_t *most)
@@ -362,7 +372,7 @@ baton_next(const struct baton *b, uint32_t me, uint64_t *most)
 		least = load;
 		next = i;
 	}
-	*most = least == UINT64_MAX ? UINT64_MAX : least + least / 8 + 1;
+	*most = next == NOBODY ? UINT64_MAX : baton_most(least);
 	if (next != NOBODY && me >= end)
 		*most = 0;
 	return next;

@@ -47,6 +47,7 @@ unsigned baton_load(const struct baton *, uint32_t worker);
 unsigned baton_staying(const struct baton *, uint32_t worker);
 void baton_forget(const struct baton *, uint32_t worker);
 bool baton_uses(const struct baton *, uint32_t worker);
+uint64_t baton_most(uint64_t load);
 uint32_t baton_next(const struct baton *, uint32_t me, uint64_t *most);
 
 #endif

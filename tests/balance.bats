@@ -273,6 +273,42 @@ slept() {
 	balanced 480
 }
 
+# shared_burst N: whether some of N clients that come at once got to each of the
+# workers; and closes their tunnels.
+shared_burst() {
+	local all before i shared=yes
+
+	loads
+	all=$TOTAL
+	before=("${LOADS[@]}")
+	client_start some -n "$1" -t 60 127.0.0.1 "$PORT" \
+	    send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" \
+	    skip "\r\n\r\n" hold
+	wait_for loads_are $((all + $1))
+	echo "${before[*]}, then ${LOADS[*]}"
+	for i in "${!LOADS[@]}"; do
+		[ "${LOADS[i]}" -gt "${before[i]}" ] || shared=
+	done
+	# shellcheck disable=SC2154
+	kill "$some_PID"
+	wait_for loads_are "$all"
+	[ -n "$shared" ]
+}
+
+@test "balance: when many clients come at once, more than one worker sets up tunnels" {
+	local i
+
+	balance_start 2
+	burst one 400
+	burst two 400
+	wait_for loads_are 800
+	# One alone would take as many before it passes the baton on.
+	for i in $(seq 20); do
+		! shared_burst 40 || return 0
+	done
+	return 1
+}
+
 @test "balance: a worker that was started again gets new tunnels until it has its share" {
 	local left n pid
 

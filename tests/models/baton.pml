@@ -354,7 +354,12 @@ inline listener_event()
 		if
 		:: conns[me] >= most -> baton_pass()
 		:: atomic { else -> accepted = true; max = 1 };
-			listener_ready()
+			listener_ready();
+			if
+			:: accepted && next != NOBODY ->
+				bell[next] = true /* a batch was full */
+			:: true
+			fi
 		fi
 	fi;
 	atomic {
@@ -363,7 +368,10 @@ inline listener_event()
 	}
 }
 
-/* listen_aside(): a connection has just ended here */
+/*
+ * listen_aside(), aside_size(): a connection has just ended here, or the bell
+ * has rung.  The next to ring for would be the one with the baton.
+ */
 inline listen_aside()
 {
 	if
@@ -372,7 +380,7 @@ inline listen_aside()
 		place_give_back();
 		holder = baton;
 		if
-		:: atomic { holder < N && load[holder] > conns[me] ->
+		:: atomic { holder == 1 - me && load[holder] + rung > conns[me] ->
 				holder = 0;
 				accepted = true;
 				max = 1 };
@@ -397,6 +405,7 @@ inline master_ready()
 	:: nempty(orders[me]) -> master_ready() \
 	:: atomic { bell[me] -> /* bell_heard() */ \
 			bell[me] = false; \
+			rung = true; \
 			paused = paused && out } \
 	:: watches[me] && waiting > 0 -> listener_event() \
 	:: atomic { conns[me] > 0 && !calm && !ended -> \
@@ -417,13 +426,14 @@ inline worker_turn()
 	od;
 #endif
 	if
-	:: atomic { ended ->
-			ended = false;
-			paused = paused && conns[me] >= paused_count };
+	:: atomic { ended || rung ->
+			paused = paused && !(ended && conns[me] < paused_count);
+			ended = false };
 		if
 		:: listen_aside()
-		:: true /* ASIDE_TIME is over */
-		fi
+		:: !rung /* ASIDE_TIME is over */
+		fi;
+		rung = false
 	:: else
 	fi;
 	place_give_back();
@@ -434,7 +444,7 @@ inline worker_turn()
 
 proctype worker(byte me)
 {
-	bool paused, out, accepted, ended;
+	bool paused, out, accepted, ended, rung;
 	byte next, most, least, holder, max, paused_count;
 
 born:
@@ -454,6 +464,7 @@ end:
 		out = false;
 		accepted = false;
 		ended = false;
+		rung = false;
 		next = 0;
 		most = 0;
 		least = 0;
