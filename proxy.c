@@ -630,14 +630,16 @@ start(struct gen *gen)
 static void
 wait_for_children(struct gen *gen)
 {
-	switch (master_start(gen)) {
+	int status = STATUS_SYSTEM;
+
+	switch (master_start(gen, &status)) {
 	case MASTER_READY:
 		log_detach();
 		starter_tell(0);
 		service_ready();
 		break;
 	case MASTER_FAILED:
-		fail(gen->status, "a child could not start");
+		fail(status, "a child could not start");
 	case MASTER_STOPPED:
 		break;
 	}

@@ -1133,19 +1133,27 @@ master_turn(void)
 
 /*
  * Waits until the first generation, whose children have been started, is ready
- * and accepts clients.  Returns MASTER_FAILED if it has a status to exit with
- * instead; MASTER_STOPPED if a signal has ended the start.
+ * and accepts clients.  Returns MASTER_FAILED if that cannot be: then all its
+ * children have ended, so that nobody holds the sockets, and the generation is
+ * freed; *status is what to exit with.  Returns MASTER_STOPPED if a signal has
+ * ended the start.
  */
 enum master_start
-master_start(struct gen *gen)
+master_start(struct gen *gen, int *status)
 {
 	m.coming = gen;
 	steward_use(gen, clock_ms());
 	while (m.phase == STARTING && gen->state != GEN_FAILED)
 		master_turn();
-	if (m.phase == STARTING)
-		return MASTER_FAILED;
-	return m.phase == RUNNING ? MASTER_READY : MASTER_STOPPED;
+	if (m.phase != STARTING)
+		return m.phase == RUNNING ? MASTER_READY : MASTER_STOPPED;
+	*status = gen->status;
+	gen_kill(gen, clock_ms());
+	/* They may have ended already. */
+	master_tidy(clock_ms());
+	while (gen_first() != NULL)
+		master_turn();
+	return MASTER_FAILED;
 }
 
 /*

@@ -14,7 +14,7 @@ void master_expect_reload(void);
 int master_init(const char *file, bool foreground);
 void master_log_to_stderr(void);
 const char *master_logs_open(struct logs *, const struct gen *);
-enum master_start master_start(struct gen *);
+enum master_start master_start(struct gen *, int *status);
 void master_resume(struct gen *live);
 void master_run(void);
 

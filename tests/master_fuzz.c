@@ -562,11 +562,12 @@ master_prepare(const char *path)
 static void
 master_live(struct gen *gen)
 {
+	int status;
+
 	if (gen_start(gen, now) != 0)
 		gen->state = GEN_FAILED;
-	if (master_start(gen) == MASTER_FAILED)
-		/* A real one exits. */
-		master_stop();
+	/* A real one exits if that fails; nothing is left then. */
+	master_start(gen, &status);
 	master_run();
 }
 
