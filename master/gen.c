@@ -747,11 +747,11 @@ static void
 note_take(
     const struct gen *gen, struct child *child, const struct note_message *note)
 {
-	/* A worker that begins to drain is late only with that note. */
 	if (note->note == NOTE_DRAINED)
 		child->drained = true;
-	if (note->note == NOTE_DRAINED ||
-	    (note->note == NOTE_READY && gen->state != GEN_DRAINING))
+	/* The other one does not make a child less late. */
+	if (note->note ==
+	    (gen->state == GEN_DRAINING ? NOTE_DRAINED : NOTE_READY))
 		child->due = 0;
 	/* A worker has no helpers to speak of. */
 	if (note->note == NOTE_HELPER && child_is_desk(gen, child)) {
