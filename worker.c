@@ -518,13 +518,19 @@ batch_size(void)
  * and while one processor sets up their tunnels another may have nothing to do.
  */
 static void
-accept_batch(size_t i, uint64_t max, uint32_t second)
+accept_batch(size_t i, uint64_t max)
 {
+	const struct baton *b = w.args->baton;
+	uint32_t second;
+	uint64_t most;
+
 	if (max > ACCEPTS_MAX)
 		max = ACCEPTS_MAX;
-	if (listener_ready(i, (int)max) && max == ACCEPTS_MAX &&
-	    second != NOBODY)
-		baton_ring(w.args->baton, second);
+	if (!listener_ready(i, (int)max) || max < ACCEPTS_MAX)
+		return;
+	second = baton_next(b, w.args->index, &most);
+	if (second != NOBODY && second != baton_holder(b))
+		baton_ring(b, second);
 }
 
 /*
@@ -549,7 +555,7 @@ listener_event(size_t i)
 	}
 	if (most - staying() < max)
 		max = most - staying();
-	accept_batch(i, max, next);
+	accept_batch(i, max);
 }
 
 /*
@@ -599,8 +605,8 @@ static void
 listen_aside(void)
 {
 	const struct baton *b = w.args->baton;
-	uint32_t holder = baton_holder(b), next;
-	uint64_t most, max;
+	uint32_t holder = baton_holder(b);
+	uint64_t max;
 
 	if (w.draining || w.listening != LISTEN_NOT || w.paused_until != 0 ||
 	    (!w.rung && clock_now() - conn_ended_at() > ASIDE_TIME) ||
@@ -608,13 +614,10 @@ listen_aside(void)
 	    !baton_uses(b, w.args->index))
 		return;
 	place_give_back();
-	next = baton_next(b, w.args->index, &most);
-	if (next == holder)
-		next = NOBODY;
 	for (size_t i = 0; i < w.args->nlisteners; i++) {
 		max = aside_size(baton_staying(b, holder));
 		if (max > 0 && w.open >> i & 1)
-			accept_batch(i, max, next);
+			accept_batch(i, max);
 	}
 }
 
