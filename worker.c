@@ -53,7 +53,7 @@
 enum {
 	ARRIVE_TIME = 200, /* ms for clients on their way to a listener */
 	PAUSE_TIME = 100,  /* ms a listener rests when all is full */
-	ACCEPTS_MAX = 8,   /* in one turn of the loop */
+	ACCEPTS_MAX = 32,  /* in one turn of the loop */
 	EXPIRE_MAX = 256,  /* deadlines in one turn of the loop */
 	CALM_TURNS = 64,   /* of the loop, after which no client is expected */
 	LOG_FDS = 1 + RECORD_LOGS_MAX, /* that come with ORDER_LOGS */
@@ -89,6 +89,7 @@ static struct {
 	enum listening listening;
 	unsigned calm;        /* turns without a connection in the poll set */
 	bool rung;            /* the bell, in this turn */
+	bool helps;           /* it listens beside the one with the baton */
 	bool full;            /* there was no room at the last accept */
 	int64_t paused_until; /* when to listen again, or 0 */
 	size_t paused_count;  /* how many connections it had then */
@@ -262,7 +263,7 @@ listen_watch(enum listening listening)
 static enum listening
 listen_how(void)
 {
-	if (w.paused_until != 0 || (!w.draining && !has_baton()))
+	if (w.paused_until != 0 || (!w.draining && !has_baton() && !w.helps))
 		return LISTEN_NOT;
 	w.calm = watch_tunnels() > 0 ? 0 : w.calm + 1;
 	return w.calm < CALM_TURNS ? LISTEN_BUSY : LISTEN_CALM;
@@ -516,8 +517,9 @@ batch_size(void)
 /*
  * Accepts clients, and after a full batch rings for a second worker: many wait,
  * and while one processor sets up their tunnels another may have nothing to do.
+ * Returns whether the batch was full.
  */
-static void
+static bool
 accept_batch(size_t i, uint64_t max)
 {
 	const struct baton *b = w.args->baton;
@@ -527,10 +529,11 @@ accept_batch(size_t i, uint64_t max)
 	if (max > ACCEPTS_MAX)
 		max = ACCEPTS_MAX;
 	if (!listener_ready(i, (int)max) || max < ACCEPTS_MAX)
-		return;
+		return false;
 	second = baton_next(b, w.args->index, &most);
 	if (second != NOBODY && second != baton_holder(b))
 		baton_ring(b, second);
+	return true;
 }
 
 /*
@@ -579,45 +582,48 @@ listeners_serve(void)
 }
 
 /*
- * How many clients a worker without the baton may accept, if the listening one
- * has load: some of those that it has less, or, when its bell has rung, as many
- * as the other would take before it passes the baton on.
+ * How many clients a worker without the baton may accept, if the one with it
+ * has load: some of those that it has less, or, if asked to help, as many as the
+ * other would take before it passes the baton on.
  */
 static uint64_t
-aside_size(uint64_t load)
+aside_size(uint64_t load, bool asked)
 {
 	uint64_t mine = staying();
 
-	if (w.rung)
+	if (asked)
 		load = baton_most(load);
 	if (mine >= load)
 		return 0;
-	return w.rung ? load - mine : (load - mine + 7) / 8;
+	return asked ? load - mine : (load - mine + 7) / 8;
 }
 
 /*
  * A worker without the baton that is awake anyway, as a connection has just
- * ended, accepts some clients if it has fewer than the listening one.  So the
- * load is spread without waking a process to move the baton.  One whose bell
- * has rung does too: more may wait than the listening one can take in a turn.
+ * ended, accepts some clients if it has fewer than the one with the baton.  So
+ * the load is spread without waking a process to move the baton.  One whose bell
+ * has rung does too, since more may wait than the other can take in a turn, and
+ * it listens as well until a batch is not full.
  */
 static void
 listen_aside(void)
 {
 	const struct baton *b = w.args->baton;
 	uint32_t holder = baton_holder(b);
+	bool asked = w.rung || w.helps;
 	uint64_t max;
 
-	if (w.draining || w.listening != LISTEN_NOT || w.paused_until != 0 ||
-	    (!w.rung && clock_now() - conn_ended_at() > ASIDE_TIME) ||
+	w.helps = false;
+	if (w.draining || w.paused_until != 0 ||
+	    (!asked && clock_now() - conn_ended_at() > ASIDE_TIME) ||
 	    holder >= b->nworkers || holder == w.args->index ||
 	    !baton_uses(b, w.args->index))
 		return;
 	place_give_back();
 	for (size_t i = 0; i < w.args->nlisteners; i++) {
-		max = aside_size(baton_staying(b, holder));
-		if (max > 0 && w.open >> i & 1)
-			accept_batch(i, max);
+		max = aside_size(baton_staying(b, holder), asked);
+		if (max > 0 && w.open >> i & 1 && accept_batch(i, max))
+			w.helps = true;
 	}
 }
 

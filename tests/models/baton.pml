@@ -63,6 +63,7 @@ bool runs[N];    /* the process lives */
 bool cradle[N];  /* it can be forked */
 bool zombie[N];  /* it has died and was not waited for */
 bool watches[N]; /* its listeners are in its poll set: w.listening */
+bool helps[N];   /* though another worker has the baton: w.helps */
 byte conns[N];   /* conn_count() */
 byte waiting;    /* clients that connect() has let in, but accept() has not */
 
@@ -229,15 +230,16 @@ inline baton_pass()
 	fi
 }
 
+#define LISTENS (!paused && (baton == me || helps[me])) /* listen_how() */
 #define STATE (paused -> (out -> AWAY : RESTS) : READY)
 
 /* listen_update(), with baton_state() */
 inline listen_update()
 {
 	if
-	:: atomic { state[me] == STATE -> watches[me] = (!paused && baton == me) }
+	:: atomic { state[me] == STATE -> watches[me] = LISTENS }
 	:: atomic { state[me] != STATE -> state[me] = STATE };
-		watches[me] = (!paused && baton == me)
+		watches[me] = LISTENS
 	fi
 }
 
@@ -363,29 +365,39 @@ inline listener_event()
 		fi
 	fi;
 	atomic {
+		accepted = false;
 		next = 0;
 		most = 0
 	}
 }
 
 /*
- * listen_aside(), aside_size(): a connection has just ended here, or the bell
- * has rung.  The next to ring for would be the one with the baton.
+ * listen_aside(), aside_size(): a connection has just ended here, the bell has
+ * rung, or the last batch was full.  Another to ring for would be the one with
+ * the baton.
  */
 inline listen_aside()
 {
 	if
-	:: paused || watches[me]
+	:: atomic { paused -> helps[me] = false }
 	:: else ->
 		place_give_back();
 		holder = baton;
 		if
-		:: atomic { holder == 1 - me && load[holder] + rung > conns[me] ->
+		:: atomic { holder == 1 - me &&
+				load[holder] + (rung || helps[me]) > conns[me] ->
 				holder = 0;
+				helps[me] = false;
 				accepted = true;
 				max = 1 };
-			listener_ready()
-		:: atomic { else -> holder = 0 }
+			listener_ready();
+			if
+			:: atomic { accepted -> /* a batch was full */
+					accepted = false;
+					helps[me] = true }
+			:: accepted = false
+			fi
+		:: atomic { else -> holder = 0; helps[me] = false }
 		fi
 	fi
 }
@@ -395,7 +407,8 @@ inline master_ready()
 {
 	if
 	:: atomic { orders[me]?LISTEN -> accepted = true; max = 8 };
-		listener_ready() /* listen_ordered() */
+		listener_ready(); /* listen_ordered() */
+		accepted = false
 	:: orders[me]?LOOK
 	fi
 }
@@ -426,17 +439,22 @@ inline worker_turn()
 	od;
 #endif
 	if
-	:: atomic { ended || rung ->
+	:: atomic { ended || rung || helps[me] ->
 			paused = paused && !(ended && conns[me] < paused_count);
 			ended = false };
 		if
 		:: listen_aside()
-		:: !rung /* ASIDE_TIME is over */
+		:: !rung && !helps[me] /* ASIDE_TIME is over */
 		fi;
 		rung = false
 	:: else
 	fi;
 	place_give_back();
+	/* They say nothing when it does not rest. */
+	atomic {
+		out = out && paused;
+		paused_count = (paused -> paused_count : 0)
+	}
 #ifndef NO_UPDATE
 	listen_update()
 #endif
@@ -482,6 +500,7 @@ end:
 			runs[k] = false; \
 			conns[k] = 0; \
 			watches[k] = false; \
+			helps[k] = false; \
 			zombie[k] = true }
 
 /* Clients, and what kills workers; they end when they like. */
@@ -502,7 +521,9 @@ proctype judge()
 	timeout;
 	assert(waiting == 0 || (FULL(0) && FULL(1)));
 	assert(baton < N && runs[baton]);
-	assert(watches[baton] && !watches[1 - baton])
+	assert(watches[baton]);
+	/* The next turn of one that helps for nothing is its last. */
+	assert(!watches[1 - baton] || helps[1 - baton])
 }
 
 init
