@@ -89,6 +89,7 @@ enum {
 	OPEN_AT_ONCE = 64,        /* tunnels that a process opens at once */
 	EVENTS = 256,             /* events per epoll_wait() */
 	TICK = 10,                /* ms between two looks at the phase */
+	SLICE = 20000000,         /* ns between two looks at the stolen time */
 	STALL = 20,               /* s without progress that end a run */
 	PROCS_MAX = 256,
 	SUB = 64, /* buckets for each power of two */
@@ -292,23 +293,43 @@ hist_value(unsigned bucket)
 	    (double)((uint64_t)1 << power);
 }
 
-/* The latency in microseconds that a share of all samples does not exceed. */
-static double
-hist_quantile(double share)
+/* How many samples each bucket has, in all processes. */
+struct hist {
+	uint64_t n[BUCKETS];
+};
+
+static void
+hist_collect(struct hist *h)
 {
-	static uint64_t sum[BUCKETS];
-	uint64_t total = 0, seen = 0;
 	unsigned p, b;
 
-	memset(sum, 0, sizeof(sum));
-	for (p = 0; p < procs_used; p++) {
-		for (b = 0; b < BUCKETS; b++) {
-			sum[b] += shared->procs[p].hist[b];
-			total += shared->procs[p].hist[b];
-		}
-	}
+	memset(h, 0, sizeof(*h));
+	for (p = 0; p < procs_used; p++)
+		for (b = 0; b < BUCKETS; b++)
+			h->n[b] += shared->procs[p].hist[b];
+}
+
+/* Adds what has come between two looks. */
+static void
+hist_grow(struct hist *h, const struct hist *from, const struct hist *to)
+{
+	unsigned b;
+
+	for (b = 0; b < BUCKETS; b++)
+		h->n[b] += to->n[b] - from->n[b];
+}
+
+/* The latency in microseconds that a share of the samples does not exceed. */
+static double
+hist_quantile(const struct hist *h, double share)
+{
+	uint64_t total = 0, seen = 0;
+	unsigned b;
+
+	for (b = 0; b < BUCKETS; b++)
+		total += h->n[b];
 	for (b = 0; b < BUCKETS; b++) {
-		seen += sum[b];
+		seen += h->n[b];
 		if (seen > 0 && (double)seen >= share * (double)total)
 			return hist_value(b) / 1000;
 	}
@@ -1336,14 +1357,52 @@ struct window {
 	double secs;
 	double cpu; /* s */
 	uint64_t done, bytes;
+	struct hist all, calm;
+	uint64_t stolen; /* ms */
 };
 
-static struct window
-measure(void)
+/*
+ * The time in ms that the host of this virtual machine has given to others
+ * while a processor here had work.  The system tells every 10 ms of it.
+ */
+static uint64_t
+stolen_ms(void)
+{
+	unsigned long long ticks = 0;
+
+	sscanf(slurp("/proc/stat"), "cpu %*u %*u %*u %*u %*u %*u %*u %llu",
+	    &ticks);
+	return ticks * 1000 / (unsigned long)sysconf(_SC_CLK_TCK);
+}
+
+/*
+ * Waits for the end of a window, and collects the samples of those slices in
+ * which the host took no time, nor in the slice before.
+ */
+static void
+window_watch(struct window *w, uint64_t end)
+{
+	static struct hist before, after;
+	uint64_t first = stolen_ms(), stolen, t;
+	bool calm = true, was_calm;
+
+	for (; (t = now()) < end; w->stolen = stolen) {
+		hist_collect(&before);
+		pause_for((double)(end - t < SLICE ? end - t : SLICE) / 1e9);
+		hist_collect(&after);
+		stolen = stolen_ms() - first;
+		was_calm = calm;
+		calm = stolen == w->stolen;
+		if (calm && was_calm)
+			hist_grow(&w->calm, &before, &after);
+	}
+}
+
+static void
+measure(struct window *w)
 {
 	struct usage before, after;
 	uint64_t t, done, bytes;
-	struct window w;
 
 	pause_for(opt.warm);
 	before = usage_now(false);
@@ -1351,28 +1410,34 @@ measure(void)
 	t = now();
 	done = TOTAL(done);
 	bytes = TOTAL(bytes);
-	pause_for(opt.secs);
-	w.done = TOTAL(done) - done;
-	w.bytes = TOTAL(bytes) - bytes;
-	w.secs = (double)(now() - t) / 1e9;
+	window_watch(w, t + (uint64_t)(opt.secs * 1e9));
+	w->done = TOTAL(done) - done;
+	w->bytes = TOTAL(bytes) - bytes;
+	w->secs = (double)(now() - t) / 1e9;
 	after = usage_now(false);
 	shared->phase = PHASE_AFTER;
 	pause_for(3 * TICK / 1000.0);
-	w.cpu = (double)(after.cpu - before.cpu) / 1e9;
-	if ((w.done == 0 && w.bytes == 0) || TOTAL(stalled) == opt.conns)
-		die("nothing %s", w.bytes == 0 ? "went through" : "came back");
-	return w;
+	w->cpu = (double)(after.cpu - before.cpu) / 1e9;
+	hist_collect(&w->all);
+	if ((w->done == 0 && w->bytes == 0) || TOTAL(stalled) == opt.conns)
+		die("nothing %s", w->bytes == 0 ? "went through" : "came back");
 }
 
 static void
 report_trips(const struct window *w)
 {
+	double calm = hist_quantile(&w->calm, 0.99);
+
 	printf("rate=%.1f cpu_us=%.3f p50_us=%.2f p99_us=%.2f p999_us=%.2f"
 	       " stalled=%" PRIu64 " count=%" PRIu64 " secs=%.3f cpu=%.3f"
-	       " answered=%" PRIu64 "\n",
+	       " answered=%" PRIu64 " stolen_ms=%" PRIu64,
 	    (double)w->done / w->secs, w->cpu * 1e6 / (double)w->done,
-	    hist_quantile(0.5), hist_quantile(0.99), hist_quantile(0.999),
-	    TOTAL(stalled), w->done, w->secs, w->cpu, TOTAL(used));
+	    hist_quantile(&w->all, 0.5), hist_quantile(&w->all, 0.99),
+	    hist_quantile(&w->all, 0.999), TOTAL(stalled), w->done, w->secs,
+	    w->cpu, TOTAL(used), w->stolen);
+	if (calm > 0)
+		printf(" calm_p99_us=%.2f", calm);
+	putchar('\n');
 }
 
 /* One try of a tunnel, with an echo; -1 if it did not come about. */
@@ -1428,7 +1493,7 @@ first_main(void)
 static void
 tunnels_main(void)
 {
-	struct window w;
+	static struct window w;
 
 	if (opt.conns == 0)
 		opt.conns = 64;
@@ -1436,21 +1501,21 @@ tunnels_main(void)
 	gen_spread(ROLE_WAIT, opt.waiting, 1);
 	AWAIT(opened, opt.waiting, "asked");
 	gen_spread(ROLE_CHURN, opt.conns, opt.procs);
-	w = measure();
+	measure(&w);
 	report_trips(&w);
 }
 
 static void
 relay_main(void)
 {
-	struct window w;
+	static struct window w;
 
 	if (opt.conns == 0)
 		opt.conns = 4;
 	tunnels_planned = opt.conns;
 	gen_spread(ROLE_BULK, opt.conns, opt.procs);
 	AWAIT(opened, opt.conns, "opened");
-	w = measure();
+	measure(&w);
 	printf("gbit=%.3f cpu_s_per_gb=%.4f stalled=%" PRIu64 " bytes=%" PRIu64
 	       " secs=%.3f cpu=%.3f\n",
 	    (double)w.bytes * 8 / 1e9 / w.secs, w.cpu * 1e9 / (double)w.bytes,
@@ -1471,7 +1536,7 @@ quiet_procs(unsigned n)
 static void
 trips_main(void)
 {
-	struct window w;
+	static struct window w;
 	unsigned all;
 
 	if (opt.conns == 0)
@@ -1485,7 +1550,7 @@ trips_main(void)
 	gen_spread(ROLE_BUSY, opt.conns, opt.procs);
 	gen_spread(ROLE_BULK, opt.bulk, opt.bulk);
 	AWAIT(opened, all, "opened");
-	w = measure();
+	measure(&w);
 	report_trips(&w);
 }
 
