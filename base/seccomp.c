@@ -53,6 +53,8 @@ enum {
 	J = 1 << SANDBOX_JUDGE,
 	P = 1 << SANDBOX_PASSWORDS,
 	S = 1 << 8, /* one that writes to syslogd, which may be restarted */
+	L = 1 << 9, /* a worker that connects to Unix sockets */
+	SHARED = 1 << 10, /* not a role: from here on not for shared sockets */
 	ALL = W | C | J | P
 };
 
@@ -129,7 +131,7 @@ static const struct call {
 	{ SYS_socket, W,
 	    { IS(0, AF_INET6), HAS_ONLY(1, SOCK_STREAM | SOCKET_FLAGS),
 		IS(2, 0) } },
-	{ SYS_socket, W,
+	{ SYS_socket, L,
 	    { IS(0, AF_UNIX), HAS_ONLY(1, SOCK_STREAM | SOCKET_FLAGS),
 		IS(2, 0) } },
 	{ SYS_socketpair, C | J,
@@ -138,13 +140,18 @@ static const struct call {
 	{ SYS_bind, W, ANY },
 	{ SYS_getsockname, W, ANY },
 
-	/* Options: none that makes a socket deaf, or lends it to another. */
+	/*
+	 * Options: none that makes a socket deaf, or lends it to another; and
+	 * only the first for what is shared, since what others accept there
+	 * would have the rest too.
+	 */
+	{ SYS_setsockopt, W, { IS(1, IPPROTO_TCP), IS(2, TCP_DEFER_ACCEPT) } },
+	{ SYS_setsockopt, SHARED, ANY },
 	{ SYS_setsockopt, W, { IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY) } },
 	{ SYS_setsockopt, W, { IS(1, SOL_SOCKET), IS(2, SO_KEEPALIVE) } },
 	{ SYS_setsockopt, ALL, { IS(1, SOL_SOCKET), IS(2, SO_LINGER) } },
 	{ SYS_setsockopt, W,
 	    { IS(1, IPPROTO_IP), IS(2, 24) } }, /* IP_BIND_ADDRESS_NO_PORT */
-	{ SYS_setsockopt, W, { IS(1, IPPROTO_TCP), IS(2, TCP_DEFER_ACCEPT) } },
 	{ SYS_setsockopt, W, { IS(1, IPPROTO_TCP), IS(2, TCP_KEEPIDLE) } },
 	{ SYS_setsockopt, W, { IS(1, IPPROTO_TCP), IS(2, TCP_KEEPINTVL) } },
 	{ SYS_setsockopt, W, { IS(1, IPPROTO_TCP), IS(2, TCP_KEEPCNT) } },
@@ -164,7 +171,6 @@ static const struct call {
 	/* Memory, which is never executed. */
 	{ SYS_brk, ALL, ANY },
 	{ SYS_munmap, ALL, ANY },
-	{ SYS_mremap, ALL, ANY },
 	{ SYS_madvise, ALL, ANY },
 	{ SYS_mmap, ALL, { HAS_NONE(2, PROT_EXEC) } },
 	{ SYS_mprotect, ALL, { HAS_NONE(2, PROT_EXEC) } },
@@ -214,6 +220,12 @@ static const long refused[] = {
 	SYS_mmap, SYS_mprotect, SYS_tgkill, SYS_tkill, SYS_kill
 };
 
+/*
+ * Calls that a library does without when they fail, whoever looks on.  mremap()
+ * would map more of the shared memory, to be written: the next slots.
+ */
+static const long spared[] = { SYS_mremap };
+
 /* Calls that no library makes by itself.  Newer ones have one number. */
 static const long deadly[] = { SYS_execve, SYS_execveat, SYS_ptrace,
 	SYS_process_vm_readv, SYS_process_vm_writev, SYS_mount, SYS_umount2,
@@ -245,7 +257,8 @@ enum {
 /* Codes of steps, and what a filter may return. */
 enum { LOAD = 0x20, EQUAL = 0x15, AT_LEAST = 0x35, AND = 0x54, RETURN = 0x06 };
 
-static const uint32_t ALLOW = 0x7fff0000u, KILL = 0x80000000u;
+static const uint32_t ALLOW = 0x7fff0000u, KILL = 0x80000000u,
+		      TRAP = 0x00030000u, FAIL = 0x00050000u;
 
 /* The filter that is being made. */
 static struct {
@@ -266,12 +279,10 @@ step(unsigned code, uint32_t k, size_t yes, size_t no)
 static uint32_t
 refuse(int error)
 {
-	const uint32_t trap = 0x00030000u, fail = 0x00050000u;
-
 #ifdef SANDBOX_STRICT
 	error = -1;
 #endif
-	return error < 0 ? trap : fail | (uint32_t)error;
+	return error < 0 ? TRAP : FAIL | (uint32_t)error;
 }
 
 /* How many steps the checks of a call take. */
@@ -309,6 +320,23 @@ call_add(const struct call *call)
 		step(LOAD, AT_NUMBER, 0, 0);
 }
 
+/* Refuses a call for the sockets that a process shares with others. */
+static void
+shared_add(const struct call *call, const struct sandbox_own *own)
+{
+	size_t n = own != NULL ? own->nlisteners : 0;
+
+	if (n == 0)
+		return;
+	step(EQUAL, (uint32_t)call->number, 0, 2 * n + 2);
+	step(LOAD, AT_ARGS, 0, 0);
+	for (size_t i = 0; i < n; i++) {
+		step(EQUAL, (uint32_t)own->listeners[i], 0, 1);
+		step(RETURN, refuse(EACCES), 0, 0);
+	}
+	step(LOAD, AT_NUMBER, 0, 0);
+}
+
 static void
 numbers_add(const long *numbers, size_t n, uint32_t what)
 {
@@ -326,14 +354,15 @@ seccomp_has(enum sandbox_role role)
 }
 
 /*
- * Makes the filter of a role; with syslog it writes there.  Returns how many
- * steps it has.
+ * Makes the filter of a role; with syslog it writes there.  own may be NULL.
+ * Returns how many steps it has.
  */
 size_t
 seccomp_build(enum sandbox_role role, bool syslog,
-    struct seccomp_step to[SECCOMP_STEPS_MAX])
+    const struct sandbox_own *own, struct seccomp_step to[SECCOMP_STEPS_MAX])
 {
-	unsigned roles = 1u << role | (syslog ? S : 0);
+	unsigned roles =
+	    1u << role | (syslog ? S : 0) | (own != NULL && own->local ? L : 0);
 
 	f.to = to;
 	f.n = 0;
@@ -348,8 +377,11 @@ seccomp_build(enum sandbox_role role, bool syslog,
 	step(RETURN, KILL, 0, 0);
 #endif
 	for (size_t i = 0; i < COUNT(calls); i++)
-		if (calls[i].roles & roles)
+		if (calls[i].roles & SHARED)
+			shared_add(&calls[i], own);
+		else if (calls[i].roles & roles)
 			call_add(&calls[i]);
+	numbers_add(spared, COUNT(spared), FAIL | ENOSYS);
 	numbers_add(refused, COUNT(refused), refuse(EACCES));
 	numbers_add(deadly, COUNT(deadly), KILL);
 	step(RETURN, refuse(ENOSYS), 0, 0);
@@ -391,10 +423,11 @@ filter_install(struct seccomp_step *steps, size_t n)
  * up new privileges.  Returns 0, or -1 with errno.
  */
 int
-seccomp_enter(enum sandbox_role role, bool syslog)
+seccomp_enter(
+    enum sandbox_role role, bool syslog, const struct sandbox_own *own)
 {
 	static struct seccomp_step steps[SECCOMP_STEPS_MAX];
-	size_t n = seccomp_build(role, syslog, steps);
+	size_t n = seccomp_build(role, syslog, own, steps);
 
 #ifdef SANDBOX_STRICT
 	struct sigaction sa = { .sa_sigaction = trapped,
@@ -420,19 +453,22 @@ seccomp_has(enum sandbox_role role)
 
 size_t
 seccomp_build(enum sandbox_role role, bool syslog,
-    struct seccomp_step to[SECCOMP_STEPS_MAX])
+    const struct sandbox_own *own, struct seccomp_step to[SECCOMP_STEPS_MAX])
 {
 	(void)role;
 	(void)syslog;
+	(void)own;
 	(void)to;
 	return 0;
 }
 
 int
-seccomp_enter(enum sandbox_role role, bool syslog)
+seccomp_enter(
+    enum sandbox_role role, bool syslog, const struct sandbox_own *own)
 {
 	(void)role;
 	(void)syslog;
+	(void)own;
 	errno = ENOSYS;
 	return -1;
 }

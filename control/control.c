@@ -668,17 +668,14 @@ static void
 history_move(int64_t now)
 {
 	struct board *b = k.args->board;
-	size_t last = (b->next + HISTORY_SIZE - 1) % HISTORY_SIZE;
-	struct history_sample *s;
+	size_t next = b->next % HISTORY_SIZE; /* another process may write it */
+	size_t last = (next + HISTORY_SIZE - 1) % HISTORY_SIZE;
 
-	if (b->next >= HISTORY_SIZE)
-		b->next = 0;
 	if (b->history[last].at != 0 &&
 	    now - b->history[last].at < HISTORY_STEP)
 		return;
 	sheet_take(&k.sheet, k.args);
-	s = &b->history[b->next];
-	*s = (struct history_sample){ .at = now,
+	b->history[next] = (struct history_sample){ .at = now,
 		.clients = k.sheet.clients,
 		.tunnels = k.sheet.tunnels,
 		.requests =
@@ -686,7 +683,7 @@ history_move(int64_t now)
 		.up = k.sheet.count[COUNT_UP],
 		.down = k.sheet.count[COUNT_DOWN],
 		.refused = sheet_refusals(&k.sheet) };
-	b->next = (b->next + 1) % HISTORY_SIZE;
+	b->next = (next + 1) % HISTORY_SIZE;
 }
 
 /* The loop. */
@@ -818,7 +815,7 @@ control_run(const struct control_args *args)
 	if (crowd_init() != 0)
 		_exit(STATUS_SYSTEM);
 	log_detach();
-	sandbox_enter(SANDBOX_CONTROL);
+	sandbox_enter(SANDBOX_CONTROL, NULL);
 	while (k.leave_at == 0 || (has_peers() && clock_ms() < k.leave_at))
 		control_turn();
 	log_flush();

@@ -228,7 +228,8 @@ helper_run(int desk, enum helper_kind kind, const struct logins *users)
 		errno = 0;
 	if (!checker_used())
 		sandbox_enter(
-		    kind == HELPER_NAMES ? SANDBOX_NAMES : SANDBOX_PASSWORDS);
+		    kind == HELPER_NAMES ? SANDBOX_NAMES : SANDBOX_PASSWORDS,
+		    NULL);
 	for (;;) {
 		checker_wait(desk);
 		n = recv(desk, &q, sizeof(q), 0);

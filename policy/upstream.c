@@ -583,6 +583,16 @@ upstream_left(
 	return n;
 }
 
+/* Whether one of the parents is at a Unix socket. */
+bool
+upstream_is_local(const struct upstreams *all)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (all->list[i].addr.local != 0)
+			return true;
+	return false;
+}
+
 /* Returns the name of the kind of a parent, as in the file and in the log. */
 const char *
 upstream_kind(const struct upstream *u)

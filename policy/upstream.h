@@ -58,6 +58,7 @@ unsigned upstream_left(
     const struct upstreams *, const struct request *, uint64_t tried);
 void upstream_dead(const struct upstreams *, const struct upstream *);
 uint64_t upstream_down(const struct upstreams *);
+bool upstream_is_local(const struct upstreams *);
 void upstream_alive(const struct upstreams *, const struct upstream *);
 const char *upstream_kind(const struct upstream *);
 const char *upstream_text(

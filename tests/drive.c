@@ -58,11 +58,11 @@ static const struct call {
 	CALL(connect), CALL(execve), CALL(fallocate), CALL(fcntl),
 	CALL(ftruncate), CALL(ioctl), CALL(keyctl), CALL(kill), CALL(linkat),
 	CALL(listen), CALL(memfd_create), CALL(mmap), CALL(mprotect),
-	CALL(openat), CALL(prctl), CALL(prlimit64), CALL(process_vm_readv),
-	CALL(ptrace), CALL(read), CALL(seccomp), CALL(setsockopt), CALL(setuid),
-	CALL(shutdown), CALL(socket), CALL(socketpair), CALL(tgkill),
-	CALL(unlinkat), CALL(unshare), { "landlock", 444 },
-	{ "io_uring_setup", 425 } };
+	CALL(mremap), CALL(openat), CALL(prctl), CALL(prlimit64),
+	CALL(process_vm_readv), CALL(ptrace), CALL(read), CALL(seccomp),
+	CALL(setsockopt), CALL(setuid), CALL(shutdown), CALL(socket),
+	CALL(socketpair), CALL(tgkill), CALL(unlinkat), CALL(unshare),
+	CALL(write), { "landlock", 444 }, { "io_uring_setup", 425 } };
 
 #undef CALL
 

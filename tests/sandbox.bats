@@ -181,6 +181,9 @@ unreadable() {
 	other=$PROCESS
 	# Descriptor 9999 is not open: what is refused is the call.
 	drives "worker 0" <<-END
+		EBADF setsockopt 9999 1 13 stack 8
+		ENOSYS mremap stack 4096 8192 1
+		EACCES socket 1 1 0
 		EACCES openat -100 @/etc/passwd 0
 		EACCES openat -100 @$DIR/new 0x41 0600
 		ENOSYS unlinkat -100 @$CONF 0
@@ -233,6 +236,52 @@ listener() {
 	FD=$(find "/proc/$1/fd" -lname "socket:\[$inode\]" -printf '%f\n' 2>/dev/null) ||
 		FD=
 	[ -n "$FD" ] || skip "cannot see the descriptors of a worker"
+}
+
+@test "sandbox: a worker that is taken over gives a listening socket no option that clients would inherit" {
+	adit_start "LogLevel Info"
+	holds 'seccomp,'
+	process "worker 0"
+	listener "$PROCESS"
+	# SO_LINGER and SO_KEEPALIVE; TCP_DEFER_ACCEPT is for a reload.
+	drives "worker 0" <<-END
+		EACCES setsockopt $FD 1 13 stack 8
+		EACCES setsockopt $FD 1 9 stack 4
+		0 setsockopt $FD 6 9 +01000000 4
+		EBADF setsockopt 9999 1 13 stack 8
+	END
+}
+
+@test "sandbox: a worker that is taken over cannot stop the proxy at ControlSocket, nor before it dies" {
+	local fd address text
+
+	CRASH_OK=yes
+	mkdir "$DIR/run"
+	# An ordinary user starts it, so that all processes have the same rights.
+	if [ "$EUID" = 0 ]; then
+		need_command setpriv
+		chmod 777 "$DIR"
+		chown nobody "$DIR/run"
+		ADIT_WRAP=(setpriv --reuid nobody --regid "$(id -g nobody)"
+			--clear-groups)
+	fi
+	# With a parent at a Unix socket it may connect to others.
+	adit_start "Workers 2" "ControlSocket \"$DIR/run/control\"" \
+	    "Upstream http \"$DIR/run/parent\" \"parent.test\""
+	process "worker 0"
+	drives "worker 0" <<<"# socket 1 1 0"
+	read -r fd <"$DIR/results"
+	address=0100$(printf '%s' "$DIR/run/control" | od -An -tx1 | tr -d ' \n')00
+	text=$(printf 'stop\n' | od -An -tx1 | tr -d ' \n')
+	drives "worker 0" <<-END
+		0 connect $fd +$address $((${#address} / 2))
+		5 write $fd +$text 5
+	END
+	kill -KILL "$PROCESS"
+	log_wait 'NOTICE .*ControlSocket: refused: a process of the proxy itself may not do that'
+	alive "$ADIT_PID"
+	"$ADIT" -c "$CONF" -s stop
+	wait_for dead "$ADIT_PID"
 }
 
 @test "sandbox: a listening socket that a worker has made a connection of is opened anew" {
@@ -315,6 +364,17 @@ results() {
 		END
 	done
 	wait_for log_has "Control process \\(pid [0-9]+\\) died from signal 31"
+}
+
+@test "sandbox: a control process can write nothing that the others read but the history" {
+	local maps
+
+	start
+	process control
+	maps=$(cat "/proc/$PROCESS/maps" 2>/dev/null) && [ -n "$maps" ] ||
+		skip "cannot see the memory of a process"
+	[ "$(grep -c ' rw-s ' <<<"$maps")" = 1 ]
+	[ "$(grep -c ' r--s .*memfd:' <<<"$maps")" = 2 ]
 }
 
 @test "sandbox: the desk and a helper for names read files, and neither write one nor signal others" {
