@@ -571,6 +571,23 @@ sys_peer(int fd, uid_t *uid, gid_t *gid)
 #endif
 }
 
+/* The process that has connected a local socket, or -1 where that is not known. */
+pid_t
+sys_peer_pid(int fd)
+{
+#ifdef __linux__
+	struct ucred who;
+	socklen_t len = sizeof(who);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 &&
+	    who.pid > 0)
+		return who.pid;
+#else
+	(void)fd;
+#endif
+	return -1;
+}
+
 /*
  * The number that stands for users of other user namespaces, or (uid_t)-1 where
  * there are none.
@@ -1081,4 +1098,21 @@ sys_receive(int fd, void *message, size_t size, int *fds, size_t nfds)
 			sys_close_sent(sent);
 	}
 	return n;
+}
+
+/*
+ * Ends a socket for messages that is about to be closed, and closes descriptors
+ * that are on their way: with the socket, their close() might wait.
+ */
+void
+sys_drain(int fd)
+{
+	enum { QUEUED_MAX = 4096 /* more than the system keeps */ };
+	char byte;
+
+	shutdown(fd, SHUT_RDWR);
+	/* An empty message looks like the end. */
+	for (int i = 0; i < QUEUED_MAX; i++)
+		if (sys_receive(fd, &byte, sizeof(byte), NULL, 0) < 0)
+			return;
 }

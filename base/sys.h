@@ -43,6 +43,7 @@ void *sys_share(size_t);
 void sys_unshare(void *, size_t);
 int sys_aim(int fd, struct sockaddr_storage *);
 int sys_peer(int fd, uid_t *, gid_t *);
+pid_t sys_peer_pid(int fd);
 uid_t sys_overflow_uid(void);
 int sys_memory(size_t);
 void *sys_share_map(int fd, size_t);
@@ -65,6 +66,7 @@ void sys_window(unsigned *rows, unsigned *columns);
 int sys_send(int fd, const void *message, size_t, const int *fds, size_t nfds);
 void sys_refuse_descriptors(int fd);
 void sys_close_sent(int fd);
+void sys_drain(int fd);
 ssize_t sys_receive(int fd, void *message, size_t, int *fds, size_t nfds);
 
 #endif

@@ -8,17 +8,26 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <unistd.h>
 
 #include "board.h"
 #include "sys.h"
 
 enum { READS_MAX = 1000 /* tries to read what is being written */ };
 
+_Static_assert(offsetof(struct board, next) % SHARE_PAGE == 0,
+    "what is protected ends with a page");
+
+static int memory = -1; /* descriptor of the board, or -1 */
+
 /* Returns an empty board, or NULL with errno. */
 struct board *
 board_new(void)
 {
-	return sys_share(sizeof(struct board));
+	memory = sys_memory(sizeof(struct board));
+	if (memory < 0)
+		return sys_share(sizeof(struct board));
+	return sys_share_map(memory, sizeof(struct board));
 }
 
 /* Begins to write.  Returns what may be changed until board_end(). */
@@ -53,9 +62,33 @@ board_read(const struct board *board, struct board_view *view)
 	return -1;
 }
 
+/* Lets this process forget by which descriptor the board was mapped. */
+static void
+memory_close(void)
+{
+	if (memory >= 0)
+		close(memory);
+	memory = -1;
+}
+
+/*
+ * In a control process: from now on it can write the history alone.  Returns 0,
+ * or -1 with errno.
+ */
+int
+board_keep(struct board *board)
+{
+	int kept =
+	    sys_share_protect(memory, board, 0, offsetof(struct board, next));
+
+	memory_close();
+	return kept;
+}
+
 /* Takes the board out of a process that must not have it. */
 void
 board_unmap(struct board *board)
 {
+	memory_close();
 	sys_unshare(board, sizeof(*board));
 }

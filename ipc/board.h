@@ -80,11 +80,18 @@ struct history_sample {
 
 /*
  * Memory of the master and the control processes; no other process has it.
- * The history is written by the control process alone, and outlives it.
+ * The history is written by the control process alone, and outlives it: the
+ * next one must not trust it.
  */
 struct board {
-	atomic_uint version; /* odd while the master writes */
-	struct board_view view;
+	union {
+		struct {
+			atomic_uint version; /* odd while the master writes */
+			struct board_view view;
+		};
+		char shown[(sizeof(struct board_view) / SHARE_PAGE + 1) *
+		    SHARE_PAGE];
+	};
 	size_t next; /* in the history */
 	struct history_sample history[HISTORY_SIZE];
 };
@@ -93,6 +100,7 @@ struct board *board_new(void);
 struct board_view *board_begin(struct board *);
 void board_end(struct board *);
 int board_read(const struct board *, struct board_view *);
+int board_keep(struct board *);
 void board_unmap(struct board *);
 
 #endif

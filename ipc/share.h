@@ -15,11 +15,15 @@
 #include "tally.h"
 
 enum {
-	SHARE_VERSION = 3,  /* add 1 where a field gets another meaning */
-	SHARE_PAGE = 16384, /* bytes: what is protected is a multiple of it */
-	HITS_MAX = 32,      /* rules whose refusals a worker tells apart */
-	SLOTS_MAX = 1024,   /* workers, also those that drain */
-	MADE_MAX = 4096     /* connections to servers that are remembered */
+	SHARE_VERSION = 3, /* add 1 where a field gets another meaning */
+#if SIZE_MAX > UINT32_MAX
+	SHARE_PAGE = 65536, /* bytes: what is protected is a multiple of it */
+#else
+	SHARE_PAGE = 16384,
+#endif
+	HITS_MAX = 32,    /* rules whose refusals a worker tells apart */
+	SLOTS_MAX = 1024, /* workers, also those that drain */
+	MADE_MAX = 4096   /* connections to servers that are remembered */
 };
 
 /*

@@ -46,6 +46,9 @@
 static int *private[64]; /* descriptors that no child may have */
 static size_t nprivate;
 
+static pid_t forked[256]; /* the last children, of which some may have ended */
+static size_t nforked;
+
 /*
  * Registers a variable of the master with a descriptor that no child may have;
  * it holds -1 while none is open.
@@ -80,13 +83,29 @@ is_worker(const struct gen *gen, const struct child *child)
 	return !child->outside && !child_is_desk(gen, child);
 }
 
-/* Closes the master's end; a child that still runs leaves then. */
+/*
+ * Closes the master's end; a child that still runs leaves then.  One that may
+ * send descriptors cannot make the close() wait for what is on its way.
+ */
 void
 child_hang_up(struct child *child)
 {
-	if (child->control >= 0)
-		close(child->control);
+	if (child->control < 0)
+		return;
+	if (child->outside)
+		sys_drain(child->control);
+	close(child->control);
 	child->control = -1;
+}
+
+/* Whether a process is one of the last children; it may have ended. */
+bool
+child_was(pid_t pid)
+{
+	for (size_t i = 0; i < sizeof(forked) / sizeof(*forked); i++)
+		if (pid > 0 && forked[i] == pid)
+			return true;
+	return false;
 }
 
 /*
@@ -121,6 +140,7 @@ close_gen(struct gen *gen)
 	child_close_status(gen);
 	links_close(&gen->links);
 	log_close(&gen->logs);
+	conf_forget(gen->conf);
 	login_forget(&gen->conf->logins);
 }
 
@@ -289,7 +309,8 @@ child_main(struct gen *own, struct child *self, struct gen *all, int control,
     const sigset_t *before)
 {
 	/* The other end, which close_others() leaves alone. */
-	child_hang_up(self);
+	close(self->control);
+	self->control = -1;
 	sandbox_use(own->conf->sandbox);
 	log_use(&own->logs);
 	safefile_leave();
@@ -298,8 +319,11 @@ child_main(struct gen *own, struct child *self, struct gen *all, int control,
 	list_keep(own->conf->lists);
 	ignore_signals();
 	sigprocmask(SIG_SETMASK, before, NULL);
-	if (self->outside && !self->judges)
+	if (self->outside && !self->judges) {
+		if (board_keep(own->board) != 0)
+			_exit(STATUS_SYSTEM);
 		control_main(own, control);
+	}
 	child_close_status(own);
 	board_unmap(own->board);
 	if (self->judges)
@@ -349,5 +373,6 @@ child_start(struct gen *own, struct child *child, struct gen *all, int64_t now)
 		return -1;
 	}
 	child->pid = pid;
+	forked[nforked++ % (sizeof(forked) / sizeof(*forked))] = pid;
 	return 0;
 }

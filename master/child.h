@@ -38,5 +38,6 @@ int child_start(struct gen *own, struct child *, struct gen *all, int64_t now);
 int child_order(const struct child *, const struct order_message *,
     const int *fds, size_t nfds);
 void child_hang_up(struct child *);
+bool child_was(pid_t);
 
 #endif

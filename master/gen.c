@@ -684,6 +684,13 @@ child_find(struct gen *gen, pid_t pid)
 	return NULL;
 }
 
+/* Whether a process is a child of this generation that runs. */
+bool
+gen_has(struct gen *gen, pid_t pid)
+{
+	return pid > 0 && child_find(gen, pid) != NULL;
+}
+
 /* A child has died. */
 static void
 child_gone(struct gen *gen, struct child *child, int status, int64_t now)

@@ -87,6 +87,7 @@ void gen_restart(struct gen *, int64_t now);
 int64_t gen_restart_next(const struct gen *);
 size_t gen_watch(const struct gen *, struct pollfd *);
 void gen_notes(struct gen *);
+bool gen_has(struct gen *, pid_t);
 bool gen_reap(struct gen *, pid_t, int status, int64_t now);
 bool gen_ready(const struct gen *);
 bool gen_drained(const struct gen *);

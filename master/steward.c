@@ -369,6 +369,18 @@ steward_reply(int client, int status, const char *text)
 	sys_close_sent(client);
 }
 
+/* Whether a process is of this proxy: it might have been taken over. */
+static bool
+is_own(pid_t pid)
+{
+	if (child_was(pid) || (pid > 0 && pid == s.child.pid))
+		return true;
+	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
+		if (gen_has(gen, pid))
+			return true;
+	return false;
+}
+
 /* Whether the one at the other end may change what the proxy does. */
 static bool
 client_may(int client, const char **why)
@@ -379,6 +391,10 @@ client_may(int client, const char **why)
 
 	if (client < 0 || sys_peer(client, &uid, &gid) != 0) {
 		*why = "it is not known who asks";
+		return false;
+	}
+	if (is_own(sys_peer_pid(client))) {
+		*why = "a process of the proxy itself may not do that";
 		return false;
 	}
 	if (uid == 0 || uid == geteuid())

@@ -31,6 +31,16 @@ fuzz() {
 	"$DRIVER"
 }
 
+@test "units: the baton goes to the worker with the fewest clients that can take more, and a reserve sleeps" {
+	driver baton_test
+	"$DRIVER"
+}
+
+@test "units: descriptors that a process has sent do not keep another one waiting when that hangs up" {
+	driver sys_test
+	"$DRIVER"
+}
+
 @test "units: access rules decide as written, and floors hold whatever they say" {
 	driver acl_test
 	"$DRIVER" "$BATS_TEST_DIRNAME/acl.rules" "$BATS_TEST_DIRNAME/acl.verdicts"

@@ -628,7 +628,7 @@ memory_print() {
 }
 
 @test "users: no worker has a hash in its memory, and none keeps a password" {
-	local pid salt hash whole size secrets
+	local pid salt hash whole size secrets old
 
 	need_proc
 	salt=salt$RANDOM$RANDOM
@@ -663,6 +663,19 @@ memory_print() {
 		*) secrets=("${hash#*"$salt"$}" basic-secret parent-secret) ;;
 		esac
 		fails memory_has "$pid" sesame-open sesame-shut "${secrets[@]}"
+	done
+	# Nor do those that a reload starts keep what the old configuration had.
+	old=$(family_pids)
+	sed -i 's/basic-secret/other-secret/;s/parent-secret/other-parent/' "$CONF"
+	reload finished
+	for pid in $old; do
+		wait_for dead "$pid"
+	done
+	for pid in $(family_pids); do
+		case $(tr '\0' ' ' <"/proc/$pid/cmdline") in
+		*worker*) continue ;;
+		esac
+		fails memory_has "$pid" basic-secret parent-secret
 	done
 }
 
