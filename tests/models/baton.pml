@@ -201,7 +201,7 @@ end:
 	od
 }
 
-/* baton.c: baton_next() with two workers in use: next and most */
+/* baton.c: baton_next() with two workers in use: next and baton_most() */
 inline baton_next()
 {
 	least = load[1 - me];
@@ -345,7 +345,10 @@ inline listener_ready()
 	max = 0
 }
 
-/* listeners_serve() and listener_event(); so few clients come one by one */
+/*
+ * listeners_serve() and listener_event(), with accept_batch(); so few clients
+ * come one by one.
+ */
 inline listener_event()
 {
 	place_give_back();

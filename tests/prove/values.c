@@ -9,6 +9,7 @@
 
 #include "__fc_builtin.h"
 
+#include "acl.h"
 #include "addr.h"
 #include "bounds.h"
 #include "flight.h"
@@ -16,6 +17,7 @@
 #include "http.h"
 #include "parse.h"
 #include "preface.h"
+#include "who.h"
 
 static char text[N];
 static volatile int more;
@@ -54,6 +56,69 @@ try_net(void)
 	Frama_C_make_unknown((char *)&a, sizeof(a));
 	addr_mask(net, bits);
 	addr_in_net(&a, block, bits);
+}
+
+static bool
+any(void)
+{
+	return Frama_C_interval(0, 1);
+}
+
+/* A configuration with up to N rules of each kind, and any client and target. */
+void
+try_acl(void)
+{
+	static struct rule rules[N];
+	static struct user users[N];
+	static char passwords[N][CREDENTIAL_SIZE];
+	static struct acl acl;
+	char name[CREDENTIAL_SIZE], password[CREDENTIAL_SIZE];
+	struct addr client, target;
+	struct target_rule rule = { .allow = true };
+	struct asker asker = { .client = &client };
+	struct block block;
+	size_t at = 0;
+
+	Frama_C_make_unknown((char *)&client, sizeof(client));
+	Frama_C_make_unknown((char *)&target, sizeof(target));
+	Frama_C_make_unknown((char *)acl.ports, sizeof(acl.ports));
+	Frama_C_make_unknown(name, sizeof(name));
+	Frama_C_make_unknown(password, sizeof(password));
+	acl.has_ports = any();
+	acl.distrust_loopback = any();
+	for (size_t i = 0; i < N; i++) {
+		rules[i].allow = any();
+		rules[i].kind =
+		    (enum rule_kind)Frama_C_interval(0, RULE_SOCKET);
+		rules[i].bits = Frama_C_unsigned_int_interval(0, 128);
+		rules[i].socket = Frama_C_unsigned_short_interval(0, 65535);
+		Frama_C_make_unknown(
+		    (char *)rules[i].net.ip, sizeof(rules[i].net.ip));
+		Frama_C_make_unknown(users[i].name, sizeof(users[i].name));
+		Frama_C_make_unknown(passwords[i], CREDENTIAL_SIZE);
+		users[i].password = passwords[i];
+	}
+	acl.rules = rules;
+	acl.nrules = Frama_C_size_t_interval(0, N);
+	acl.users = users;
+	acl.nusers = Frama_C_size_t_interval(0, N);
+	while (more) {
+		Frama_C_make_unknown((char *)block.net, sizeof(block.net));
+		block.bits = Frama_C_unsigned_int_interval(0, 128);
+		acl_nat64_add(&acl, &block);
+	}
+	asker.named = any();
+	rule.kind = (enum rule_kind)Frama_C_interval(0, RULE_LIST);
+	rule.bits = Frama_C_unsigned_int_interval(0, 128);
+	rule.wholesale = any();
+	rule.report = any();
+	Frama_C_make_unknown((char *)rule.net, sizeof(rule.net));
+	acl_client(&acl, &client, &at);
+	acl_port(&acl, Frama_C_unsigned_short_interval(0, 65535));
+	acl_floor(&acl, &target, &asker, any() ? &rule : NULL);
+	acl_is_loopback(&target, Frama_C_unsigned_int_interval(0, 128));
+	acl_user(&acl, name, password);
+	acl_answer(&rules[0], any(), any());
 }
 
 void
