@@ -53,7 +53,7 @@
 enum {
 	ARRIVE_TIME = 200, /* ms for clients on their way to a listener */
 	PAUSE_TIME = 100,  /* ms a listener rests when all is full */
-	ACCEPTS_MAX = 32,  /* in one turn of the loop */
+	ACCEPTS_MAX = 12,  /* in one turn of the loop */
 	EXPIRE_MAX = 256,  /* deadlines in one turn of the loop */
 	CALM_TURNS = 64,   /* of the loop, after which no client is expected */
 	LOG_FDS = 1 + RECORD_LOGS_MAX, /* that come with ORDER_LOGS */
