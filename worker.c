@@ -1027,10 +1027,8 @@ worker_run(const struct worker_args *args)
 	log_detach();
 	log_batch();
 	listen_update();
-	sandbox_enter(SANDBOX_WORKER,
-	    &(struct sandbox_own){ .listeners = args->listeners,
-		.nlisteners = args->nlisteners,
-		.local = upstream_is_local(&args->conf->upstreams) });
+	sandbox_enter(
+	    SANDBOX_WORKER, upstream_is_local(&args->conf->upstreams));
 	/* Without this note the start would wait for ever. */
 	if (sys_send(args->master, &ready, sizeof(ready), NULL, 0) != 0)
 		_exit(STATUS_SYSTEM);

@@ -144,11 +144,11 @@ static const char *const promises[] = { [SANDBOX_WORKER] =
 
 /* Gives up what a role does not need.  Returns what the system lacks. */
 static int
-system_enter(enum sandbox_role role, const struct sandbox_own *own)
+system_enter(enum sandbox_role role, bool local)
 {
 	bool reads = role == SANDBOX_NAMES || role == SANDBOX_DESK;
 
-	(void)own;
+	(void)local;
 	/* syslogd may be restarted. */
 	if (!reads && role != SANDBOX_PASSWORDS) {
 		unveil("/dev/log", "rw");
@@ -159,14 +159,14 @@ system_enter(enum sandbox_role role, const struct sandbox_own *own)
 
 #elif defined(__linux__)
 static int
-system_enter(enum sandbox_role role, const struct sandbox_own *own)
+system_enter(enum sandbox_role role, bool local)
 {
 	bool reads = role == SANDBOX_NAMES || role == SANDBOX_DESK;
 	int lacks = 0;
 
 	if (landlock_enter(reads) != 0)
 		lacks |= LACKS_LANDLOCK;
-	if (seccomp_has(role) ? seccomp_enter(role, log_to_syslog(), own) != 0
+	if (seccomp_has(role) ? seccomp_enter(role, log_to_syslog(), local) != 0
 			      : !seccomp_has(SANDBOX_WORKER))
 		lacks |= LACKS_SECCOMP;
 	return lacks;
@@ -174,10 +174,10 @@ system_enter(enum sandbox_role role, const struct sandbox_own *own)
 
 #else
 static int
-system_enter(enum sandbox_role role, const struct sandbox_own *own)
+system_enter(enum sandbox_role role, bool local)
 {
 	(void)role;
-	(void)own;
+	(void)local;
 #if defined(__FreeBSD__) && defined(PROC_NO_NEW_PRIVS_CTL)
 	int no_new = PROC_NO_NEW_PRIVS_ENABLE;
 
@@ -190,30 +190,30 @@ system_enter(enum sandbox_role role, const struct sandbox_own *own)
 
 /*
  * Gives up for good what this process does not need in its role, unless it is
- * not wanted.  It must have changed its user before, and opened all files.
+ * not wanted.  With local a worker connects to Unix sockets.  It must have
+ * changed its user before, and opened all files.
  */
 void
-sandbox_enter(enum sandbox_role role, const struct sandbox_own *own)
+sandbox_enter(enum sandbox_role role, bool local)
 {
 	if (!wanted)
 		return;
 	sandbox_hide();
 	limits_enter(role);
-	system_enter(role, own);
+	system_enter(role, local);
 }
 
 /* Finds out, in a process that ends at once, what the system lacks. */
 static int
 sandbox_try(void)
 {
-	const struct sandbox_own own = { .local = false };
 	pid_t pid = fork();
 	int status;
 
 	if (pid == 0) {
 		sys_confine();
 		limits_enter(SANDBOX_WORKER);
-		_exit(system_enter(SANDBOX_WORKER, &own));
+		_exit(system_enter(SANDBOX_WORKER, false));
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
 		return LACKS_ALL;

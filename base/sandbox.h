@@ -4,7 +4,6 @@
 #define SANDBOX_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 enum sandbox_role {
 	SANDBOX_WORKER,
@@ -15,17 +14,9 @@ enum sandbox_role {
 	SANDBOX_DESK
 };
 
-/* What differs between processes of one role. */
-struct sandbox_own {
-	const int
-	    *listeners; /* that it shares with others; at most LISTEN_MAX */
-	size_t nlisteners;
-	bool local; /* it connects to Unix sockets */
-};
-
 bool sandbox_use(bool on);
 void sandbox_hide(void);
-void sandbox_enter(enum sandbox_role, const struct sandbox_own *);
+void sandbox_enter(enum sandbox_role, bool local);
 void sandbox_report(void);
 
 #endif

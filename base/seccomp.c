@@ -54,7 +54,6 @@ enum {
 	P = 1 << SANDBOX_PASSWORDS,
 	S = 1 << 8, /* one that writes to syslogd, which may be restarted */
 	L = 1 << 9, /* a worker that connects to Unix sockets */
-	SHARED = 1 << 10, /* not a role: from here on not for shared sockets */
 	ALL = W | C | J | P
 };
 
@@ -140,18 +139,13 @@ static const struct call {
 	{ SYS_bind, W, ANY },
 	{ SYS_getsockname, W, ANY },
 
-	/*
-	 * Options: none that makes a socket deaf, or lends it to another; and
-	 * only the first for what is shared, since what others accept there
-	 * would have the rest too.
-	 */
-	{ SYS_setsockopt, W, { IS(1, IPPROTO_TCP), IS(2, TCP_DEFER_ACCEPT) } },
-	{ SYS_setsockopt, SHARED, ANY },
+	/* Options: none that makes a socket deaf, or lends it to another. */
 	{ SYS_setsockopt, W, { IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY) } },
 	{ SYS_setsockopt, W, { IS(1, SOL_SOCKET), IS(2, SO_KEEPALIVE) } },
 	{ SYS_setsockopt, ALL, { IS(1, SOL_SOCKET), IS(2, SO_LINGER) } },
 	{ SYS_setsockopt, W,
 	    { IS(1, IPPROTO_IP), IS(2, 24) } }, /* IP_BIND_ADDRESS_NO_PORT */
+	{ SYS_setsockopt, W, { IS(1, IPPROTO_TCP), IS(2, TCP_DEFER_ACCEPT) } },
 	{ SYS_setsockopt, W, { IS(1, IPPROTO_TCP), IS(2, TCP_KEEPIDLE) } },
 	{ SYS_setsockopt, W, { IS(1, IPPROTO_TCP), IS(2, TCP_KEEPINTVL) } },
 	{ SYS_setsockopt, W, { IS(1, IPPROTO_TCP), IS(2, TCP_KEEPCNT) } },
@@ -320,23 +314,6 @@ call_add(const struct call *call)
 		step(LOAD, AT_NUMBER, 0, 0);
 }
 
-/* Refuses a call for the sockets that a process shares with others. */
-static void
-shared_add(const struct call *call, const struct sandbox_own *own)
-{
-	size_t n = own != NULL ? own->nlisteners : 0;
-
-	if (n == 0)
-		return;
-	step(EQUAL, (uint32_t)call->number, 0, 2 * n + 2);
-	step(LOAD, AT_ARGS, 0, 0);
-	for (size_t i = 0; i < n; i++) {
-		step(EQUAL, (uint32_t)own->listeners[i], 0, 1);
-		step(RETURN, refuse(EACCES), 0, 0);
-	}
-	step(LOAD, AT_NUMBER, 0, 0);
-}
-
 static void
 numbers_add(const long *numbers, size_t n, uint32_t what)
 {
@@ -354,15 +331,14 @@ seccomp_has(enum sandbox_role role)
 }
 
 /*
- * Makes the filter of a role; with syslog it writes there.  own may be NULL.
- * Returns how many steps it has.
+ * Makes the filter of a role; with syslog it writes there, and with
+ * local it connects to Unix sockets.  Returns how many steps it has.
  */
 size_t
-seccomp_build(enum sandbox_role role, bool syslog,
-    const struct sandbox_own *own, struct seccomp_step to[SECCOMP_STEPS_MAX])
+seccomp_build(enum sandbox_role role, bool syslog, bool local,
+    struct seccomp_step to[SECCOMP_STEPS_MAX])
 {
-	unsigned roles =
-	    1u << role | (syslog ? S : 0) | (own != NULL && own->local ? L : 0);
+	unsigned roles = 1u << role | (syslog ? S : 0) | (local ? L : 0);
 
 	f.to = to;
 	f.n = 0;
@@ -377,9 +353,7 @@ seccomp_build(enum sandbox_role role, bool syslog,
 	step(RETURN, KILL, 0, 0);
 #endif
 	for (size_t i = 0; i < COUNT(calls); i++)
-		if (calls[i].roles & SHARED)
-			shared_add(&calls[i], own);
-		else if (calls[i].roles & roles)
+		if (calls[i].roles & roles)
 			call_add(&calls[i]);
 	numbers_add(spared, COUNT(spared), FAIL | ENOSYS);
 	numbers_add(refused, COUNT(refused), refuse(EACCES));
@@ -423,11 +397,10 @@ filter_install(struct seccomp_step *steps, size_t n)
  * up new privileges.  Returns 0, or -1 with errno.
  */
 int
-seccomp_enter(
-    enum sandbox_role role, bool syslog, const struct sandbox_own *own)
+seccomp_enter(enum sandbox_role role, bool syslog, bool local)
 {
 	static struct seccomp_step steps[SECCOMP_STEPS_MAX];
-	size_t n = seccomp_build(role, syslog, own, steps);
+	size_t n = seccomp_build(role, syslog, local, steps);
 
 #ifdef SANDBOX_STRICT
 	struct sigaction sa = { .sa_sigaction = trapped,
@@ -452,23 +425,22 @@ seccomp_has(enum sandbox_role role)
 }
 
 size_t
-seccomp_build(enum sandbox_role role, bool syslog,
-    const struct sandbox_own *own, struct seccomp_step to[SECCOMP_STEPS_MAX])
+seccomp_build(enum sandbox_role role, bool syslog, bool local,
+    struct seccomp_step to[SECCOMP_STEPS_MAX])
 {
 	(void)role;
 	(void)syslog;
-	(void)own;
+	(void)local;
 	(void)to;
 	return 0;
 }
 
 int
-seccomp_enter(
-    enum sandbox_role role, bool syslog, const struct sandbox_own *own)
+seccomp_enter(enum sandbox_role role, bool syslog, bool local)
 {
 	(void)role;
 	(void)syslog;
-	(void)own;
+	(void)local;
 	errno = ENOSYS;
 	return -1;
 }

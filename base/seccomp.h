@@ -19,8 +19,8 @@ struct seccomp_step {
 };
 
 bool seccomp_has(enum sandbox_role);
-size_t seccomp_build(enum sandbox_role, bool syslog, const struct sandbox_own *,
+size_t seccomp_build(enum sandbox_role, bool syslog, bool local,
     struct seccomp_step[SECCOMP_STEPS_MAX]);
-int seccomp_enter(enum sandbox_role, bool syslog, const struct sandbox_own *);
+int seccomp_enter(enum sandbox_role, bool syslog, bool local);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Socket options and socket errors that several rooms use.  Nothing here reads,
- * writes or closes a socket.
+ * Socket options and socket errors that several rooms use.  Nothing here reads
+ * or writes.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -27,6 +27,17 @@ socket_linger(int fd, bool gracefully)
 	struct linger linger = { .l_onoff = !gracefully, .l_linger = 0 };
 
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+/*
+ * Closes a socket and resets its connection, whatever it has inherited from the
+ * listening one, which other processes have too.
+ */
+void
+socket_reset(int fd)
+{
+	socket_linger(fd, false);
+	close(fd);
 }
 
 /*

@@ -233,7 +233,7 @@ limit_drop(int fd, const struct addr *client)
 {
 	stats_refused(REFUSE_LIMIT);
 	say_dropped(client, REFUSE_LIMIT);
-	close(fd);
+	socket_reset(fd);
 }
 
 /*
@@ -289,7 +289,7 @@ client_accepted(int fd, const struct addr *client, enum inlet inlet)
 	if (c == NULL) {
 		if (counted)
 			quota_leave(client);
-		close(fd);
+		socket_reset(fd);
 		return NULL;
 	}
 	c->counted = counted;

@@ -569,8 +569,9 @@ ends_close(struct conn *c, bool reset)
 		end_unwatch(&c->tunnel, side);
 		if (end->fd < 0)
 			continue;
-		if (!reset && end->resets)
-			socket_linger(end->fd, true);
+		/* A worker may have changed what all sockets inherit. */
+		if (end->resets)
+			socket_linger(end->fd, !reset);
 		close(end->fd);
 	}
 }

@@ -815,7 +815,7 @@ control_run(const struct control_args *args)
 	if (crowd_init() != 0)
 		_exit(STATUS_SYSTEM);
 	log_detach();
-	sandbox_enter(SANDBOX_CONTROL, NULL);
+	sandbox_enter(SANDBOX_CONTROL, false);
 	while (k.leave_at == 0 || (has_peers() && clock_ms() < k.leave_at))
 		control_turn();
 	log_flush();

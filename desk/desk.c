@@ -678,7 +678,7 @@ desk_run(const struct desk_args *args)
 		channel_use((uint32_t)i, args->channels[i]);
 	/* An AuthHelper is the owner's, who lets it do what it likes. */
 	if (args->command == NULL)
-		sandbox_enter(SANDBOX_DESK, NULL);
+		sandbox_enter(SANDBOX_DESK, false);
 	/* Without this note the start would wait for ever. */
 	if (sys_send(args->master, &ready, sizeof(ready), NULL, 0) != 0)
 		_exit(STATUS_SYSTEM);

@@ -229,7 +229,7 @@ helper_run(int desk, enum helper_kind kind, const struct logins *users)
 	if (!checker_used())
 		sandbox_enter(
 		    kind == HELPER_NAMES ? SANDBOX_NAMES : SANDBOX_PASSWORDS,
-		    NULL);
+		    false);
 	for (;;) {
 		checker_wait(desk);
 		n = recv(desk, &q, sizeof(q), 0);

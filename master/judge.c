@@ -422,7 +422,7 @@ judge_run(const struct gen *own, const struct gen *all, int master)
 	for (size_t i = 0; i < AT_ONCE; i++)
 		j.hearings[i].fd = -1;
 	witnesses_find(all);
-	sandbox_enter(SANDBOX_JUDGE, NULL);
+	sandbox_enter(SANDBOX_JUDGE, false);
 	judge_turn();
 	while ((next = judge_next()) >= 0) {
 		if (judge_wait(next, clock_ms()) != 0)

@@ -202,6 +202,7 @@ old_children_gone() {
 		maps=$(grep -c 'rw-s .*memfd:adit' "/proc/$pid/maps") || true
 		case $(tr '\0' ' ' <"/proc/$pid/cmdline") in
 		*worker*) [ "$maps" = 2 ] ;;
+		*control*) [ "$maps" = 1 ] ;;
 		*) [ "$maps" = 0 ] ;;
 		esac
 	done

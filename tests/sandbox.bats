@@ -238,20 +238,6 @@ listener() {
 	[ -n "$FD" ] || skip "cannot see the descriptors of a worker"
 }
 
-@test "sandbox: a worker that is taken over gives a listening socket no option that clients would inherit" {
-	adit_start "LogLevel Info"
-	holds 'seccomp,'
-	process "worker 0"
-	listener "$PROCESS"
-	# SO_LINGER and SO_KEEPALIVE; TCP_DEFER_ACCEPT is for a reload.
-	drives "worker 0" <<-END
-		EACCES setsockopt $FD 1 13 stack 8
-		EACCES setsockopt $FD 1 9 stack 4
-		0 setsockopt $FD 6 9 +01000000 4
-		EBADF setsockopt 9999 1 13 stack 8
-	END
-}
-
 @test "sandbox: a worker that is taken over cannot stop the proxy at ControlSocket, nor before it dies" {
 	local fd address text
 

@@ -180,7 +180,7 @@ zombies() {
 
 @test "upgrade: a SIGTERM that comes as the new program takes over is not lost" {
 	ldd "$REAL" >/dev/null 2>&1 || skip "nothing can be put into this program"
-	# The third of these is for the hand-over.
+	# The fourth of these is for the hand-over.
 	cat >"$DIR/signal.c" <<-'END'
 		#define _GNU_SOURCE
 		#include <signal.h>
@@ -192,7 +192,7 @@ zombies() {
 		{
 			static int calls;
 
-			if (++calls == 3)
+			if (++calls == 4)
 				raise(SIGTERM);
 			return (int)syscall(SYS_memfd_create, name, flags);
 		}
