@@ -3,7 +3,8 @@
  * The baton: one worker of a generation listens, and the others do not, so
  * that a connection wakes one process and goes where there are fewest.  The
  * shared memory has the number of the worker that holds the baton.  Once the
- * generation works there always is one, and never two for long.  Each worker
+ * generation works there always is one, and never two for long; while more
+ * clients wait than it can take in a turn, others listen too.  Each worker
  * has a bell, which says no more than that the number may have changed: to ring
  * it once too often does no harm.
  *
