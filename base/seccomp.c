@@ -215,8 +215,8 @@ static const long refused[] = {
 };
 
 /*
- * Calls that a library does without when they fail, whoever looks on.  mremap()
- * would map more of the shared memory, to be written: the next slots.
+ * Calls that a library can do without: they fail in strict builds too.  By
+ * mremap() a worker could map the next slots of the shared memory, to be written.
  */
 static const long spared[] = { SYS_mremap };
 
