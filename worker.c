@@ -393,13 +393,13 @@ peer_of(int fd, size_t i, const struct sockaddr_storage *from)
 	uint16_t local = w.args->listening[i].local;
 	struct addr peer;
 	uid_t uid;
-	gid_t gid;
+	pid_t pid;
 
 	if (local == 0)
 		addr_from_sockaddr(&peer, from);
 	else
 		addr_from_local(&peer, local,
-		    sys_peer(fd, &uid, &gid) == 0 ? (uint32_t)uid
+		    sys_peer(fd, &uid, &pid) == 0 ? (uint32_t)uid
 						  : ADDR_NO_UID);
 	return peer;
 }

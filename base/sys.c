@@ -551,11 +551,11 @@ sys_aim(int fd, struct sockaddr_storage *to)
 }
 
 /*
- * Finds out who is at the other end of a local socket: the user and group with
- * which it was connected.  Returns 0, or -1 with errno.
+ * Finds out who has connected a local socket: the user, and the process, or -1
+ * where the system does not tell that.  Returns 0, or -1 with errno.
  */
 int
-sys_peer(int fd, uid_t *uid, gid_t *gid)
+sys_peer(int fd, uid_t *uid, pid_t *pid)
 {
 #ifdef __linux__
 	struct ucred who;
@@ -564,28 +564,15 @@ sys_peer(int fd, uid_t *uid, gid_t *gid)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) != 0)
 		return -1;
 	*uid = who.uid;
-	*gid = who.gid;
+	/* One of another namespace has no number here. */
+	*pid = who.pid > 0 ? who.pid : -1;
 	return 0;
 #else
-	return getpeereid(fd, uid, gid);
-#endif
-}
+	gid_t gid;
 
-/* The process that has connected a local socket, or -1 where that is not known. */
-pid_t
-sys_peer_pid(int fd)
-{
-#ifdef __linux__
-	struct ucred who;
-	socklen_t len = sizeof(who);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 &&
-	    who.pid > 0)
-		return who.pid;
-#else
-	(void)fd;
+	*pid = -1;
+	return getpeereid(fd, uid, &gid);
 #endif
-	return -1;
 }
 
 /*

@@ -560,7 +560,7 @@ peer_accept(
 {
 	struct peer *p = peer_place(local);
 	struct addr addr;
-	gid_t gid;
+	pid_t pid;
 
 	if (p == NULL) {
 		close(fd);
@@ -573,7 +573,7 @@ peer_accept(
 	p->until = now + PEER_TIME;
 	p->uid = (uid_t)-1;
 	if (local) {
-		sys_peer(fd, &p->uid, &gid);
+		sys_peer(fd, &p->uid, &pid);
 		return;
 	}
 	addr_from_sockaddr(&addr, from);

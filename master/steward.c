@@ -387,13 +387,13 @@ client_may(int client, const char **why)
 {
 	static char text[120];
 	uid_t uid;
-	gid_t gid;
+	pid_t pid;
 
-	if (client < 0 || sys_peer(client, &uid, &gid) != 0) {
+	if (client < 0 || sys_peer(client, &uid, &pid) != 0) {
 		*why = "it is not known who asks";
 		return false;
 	}
-	if (is_own(sys_peer_pid(client))) {
+	if (is_own(pid)) {
 		*why = "a process of the proxy itself may not do that";
 		return false;
 	}
