@@ -89,6 +89,8 @@ static struct {
 	enum listening listening;
 	unsigned calm;        /* turns without a connection in the poll set */
 	bool rung;            /* the bell, in this turn */
+	bool stirred;         /* an event of its own since tidied_at */
+	int64_t tidied_at;    /* ms: when turn_tidy() was last called */
 	bool helps;           /* it listens beside the one with the baton */
 	bool full;            /* there was no room at the last accept */
 	int64_t paused_until; /* when to listen again, or 0 */
@@ -821,7 +823,7 @@ master_ready(void)
 		return;
 	if (n != sizeof(order))
 		worker_leave(END_STOPPED);
-	/* ORDER_LOOK only wakes this worker: each turn looks at the baton. */
+	/* ORDER_LOOK only wakes this worker, which then looks at the baton. */
 	if (order.order == ORDER_LISTEN && !w.draining)
 		listen_ordered();
 	else if (order.order == ORDER_LOGS)
@@ -883,6 +885,7 @@ static void
 worker_event(unsigned which, short revents)
 {
 	assert(!(revents & POLLNVAL));
+	w.stirred = true;
 	if (which == OWN_MASTER)
 		master_ready();
 	else if (which >= OWN_DESKS && which < OWN_DESKS + HELPER_KINDS)
@@ -950,15 +953,26 @@ turn_events(void)
 	}
 }
 
-/* One turn: sleeps, then does what can be done without waiting. */
+/*
+ * Whether tunnels in the lot have moved bytes in this turn, and nothing else has
+ * happened since turn_tidy() was called, in this millisecond: then it would find
+ * all as it was.
+ */
+static bool
+turn_is_plain(void)
+{
+	return !conn_stirred() && !w.stirred && w.listening != LISTEN_BUSY &&
+	    watch_tunnels() == 0 && clock_now() == w.tidied_at;
+}
+
+/* Does what time, the worker's own descriptors or connections may ask for. */
 static void
-worker_turn(void)
+turn_tidy(void)
 {
 	struct tunnel *t;
 
-	desks_watch();
-	watch_poll(worker_sleep_time());
-	turn_events();
+	w.stirred = false;
+	w.tidied_at = clock_now();
 	/* What is left is due at once in the next turn. */
 	for (int i = 0; i < EXPIRE_MAX && (t = deadline_due()) != NULL; i++)
 		life_expire(t);
@@ -971,17 +985,28 @@ worker_turn(void)
 	w.rung = false;
 	place_give_back();
 	listen_update();
-	stats_turn(upstream_down(&w.args->conf->upstreams));
 	parking_look();
 	pipe_rest();
 	life_tidy();
 	namecache_tidy();
 	authcache_tidy(clock_now());
 	dismiss_desks();
+	desks_watch();
 	if (w.sessions >= 0 && clock_now() >= w.sessions_until)
 		sessions_end();
 	if (log_due() >= 0 && log_due() <= clock_now())
 		log_flush();
+}
+
+/* One turn: sleeps, then does what can be done without waiting. */
+static void
+worker_turn(void)
+{
+	watch_poll(worker_sleep_time());
+	turn_events();
+	if (!turn_is_plain())
+		turn_tidy();
+	stats_turn(upstream_down(&w.args->conf->upstreams));
 }
 
 /* Watches what a worker waits for from the beginning. */

@@ -70,15 +70,15 @@ static bool
 put_all(struct text *t, const char *format, va_list ap)
 {
 	for (;;) {
-		size_t len = strcspn(format, "%");
-		const char *string;
+		const char *directive = strchr(format, '%'), *string;
 		int most, number;
 
-		put(t, format, len);
-		format += len;
-		if (*format == '\0')
+		if (directive == NULL) {
+			put(t, format, strlen(format));
 			return true;
-		format++;
+		}
+		put(t, format, (size_t)(directive - format));
+		format = directive + 1;
 		most = precision(&format,
 		    strncmp(format, ".*", 2) == 0 ? va_arg(ap, int) : 0);
 		if (*format == 's') {

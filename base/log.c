@@ -51,7 +51,8 @@ enum {
 	BATCH_SIZE = 16384,  /* bytes of lines written together */
 	BATCH_TIME = 20,     /* ms from the first of these lines until then */
 	RARELY_TIME = 60000, /* ms between two lines of one rate */
-	LEVEL_LEN = 10       /* bytes of "CRITICAL  " */
+	LEVEL_LEN = 10,      /* bytes of "CRITICAL  " */
+	HEAD_SIZE = 128      /* bytes for all that precedes a message */
 };
 
 /* A descriptor for lines, and the lines not yet written to it. */
@@ -75,6 +76,13 @@ static enum log_time log_time;
 static bool journal; /* it takes the level from a line's start */
 static bool bare;
 static char process[32]; /* " [pid]: " of this process */
+
+/* What precedes a message of each level in a log file. */
+static struct head {
+	int64_t at; /* ms: when it was made, by clock_now() */
+	int len;
+	char text[HEAD_SIZE];
+} heads[sizeof(levels) / sizeof(levels[0])];
 
 /* Where descriptors 0 to 2 led at the start, and whether a log uses that. */
 static struct standard {
@@ -271,6 +279,8 @@ log_use(const struct logs *logs)
 	bare = logs->bare;
 	to_syslog = logs->syslog;
 	snprintf(process, sizeof(process), " [%ld]: ", (long)getpid());
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
+		heads[i].at = -1;
 }
 
 static uint64_t
@@ -418,11 +428,11 @@ add_priority(char *p, enum log_level level)
 }
 
 /*
- * Writes what precedes the message in a log file; returns its length.  This is
- * done several times per connection, and printf() would be half of its cost.
+ * Writes what precedes the message in a log file; returns its length.  printf()
+ * would be half of the cost of a line.
  */
 static int
-file_head(char *line, enum log_level level, const struct timespec *now)
+head_make(char *line, enum log_level level, const struct timespec *now)
 {
 	long ms = now->tv_nsec / 1000000;
 	size_t len = strlen(levels[level].word);
@@ -445,6 +455,25 @@ file_head(char *line, enum log_level level, const struct timespec *now)
 	return (int)(add_text(p, process) - line);
 }
 
+/*
+ * The same; what a worker has made in this millisecond, by the clock of its loop,
+ * it uses again, since it writes several lines per connection.
+ */
+static int
+file_head(char *line, enum log_level level)
+{
+	struct head *head = &heads[level];
+	struct timespec now;
+
+	if (!batching || head->at != clock_now()) {
+		clock_gettime(CLOCK_REALTIME, &now);
+		head->len = head_make(head->text, level, &now);
+		head->at = clock_now();
+	}
+	memcpy(line, head->text, (size_t)head->len);
+	return head->len;
+}
+
 /* Writes what precedes the message; returns its length. */
 static int
 line_head(char line[LOG_LINE_SIZE], enum log_level level)
@@ -455,13 +484,13 @@ line_head(char line[LOG_LINE_SIZE], enum log_level level)
 		return snprintf(line + (journal ? 3 : 0), LOG_LINE_SIZE - 3,
 			   "%s: ", program) +
 		    (int)(journal ? add_priority(line, level) - line : 0);
+	if (!to_syslog)
+		return file_head(line, level);
 	clock_gettime(CLOCK_REALTIME, &now);
 	/* RFC 3164: the facility is user, as in tinyproxy. */
-	if (to_syslog)
-		return snprintf(line, LOG_LINE_SIZE, "<%d>%s %s%s",
-		    LOG_USER | levels[level].priority, local_time(now.tv_sec),
-		    program, process + 1);
-	return file_head(line, level, &now);
+	return snprintf(line, LOG_LINE_SIZE, "<%d>%s %s%s",
+	    LOG_USER | levels[level].priority, local_time(now.tv_sec), program,
+	    process + 1);
 }
 
 /*

@@ -75,6 +75,7 @@ static struct {
 	size_t spares[SPARES]; /* how many of count can give way */
 	int64_t ended_at;      /* ms: when a connection last ended */
 	bool draining;         /* clients get no further request served */
+	bool stirred;          /* see conn_stirred() */
 } k;
 
 /*
@@ -114,6 +115,19 @@ int64_t
 conn_ended_at(void)
 {
 	return k.ended_at;
+}
+
+/*
+ * Returns whether anything has happened to a connection since the last call but
+ * that a tunnel has moved bytes.
+ */
+bool
+conn_stirred(void)
+{
+	bool was = k.stirred;
+
+	k.stirred = false;
+	return was;
 }
 
 /* Returns how many connections may still have a question for the desk. */
@@ -625,6 +639,7 @@ conn_free(struct conn *c)
 	k.free = c;
 	k.count--;
 	k.ended_at = clock_now();
+	k.stirred = true;
 }
 
 /* Adds how long a state on the way to a server took, and begins the next. */
@@ -873,6 +888,16 @@ conn_settles(const struct conn *c)
 	return c->state == CONN_RELAY && lot_fd() >= 0;
 }
 
+/* Whether an end is watched for these events where it is to be. */
+static bool
+end_stands(const struct conn *c, enum side side, int events)
+{
+	const struct end *end = &c->tunnel.end[side];
+
+	return events == end->events &&
+	    (end->enrolled ? conn_settles(c) : end->slot >= 0);
+}
+
 /*
  * Watches an end.  One that is in the lot stays there if nothing changes: to
  * change it there takes a system call.
@@ -883,8 +908,7 @@ end_watch(struct conn *c, enum side side)
 	struct end *end = &c->tunnel.end[side];
 	int events = conn_events(c, side);
 
-	if (events == end->events &&
-	    (end->enrolled ? conn_settles(c) : end->slot >= 0))
+	if (end_stands(c, side, events))
 		return;
 	if (events >= 0 && conn_settles(c) &&
 	    lot_set(&c->tunnel, side, end, (short)events) == 0)
@@ -901,6 +925,15 @@ end_watch(struct conn *c, enum side side)
 		assert(0 && "the poll set has room for all");
 }
 
+/* Whether a tunnel waits for what most do: bytes of either side. */
+static bool
+tunnel_stands(const struct conn *c)
+{
+	return c->state == CONN_RELAY && relay_flows(&c->tunnel) &&
+	    deadline_stands(c) && end_stands(c, CLIENT, POLLIN) &&
+	    end_stands(c, SERVER, POLLIN);
+}
+
 /*
  * Sets what a connection waits for in its state: its deadline, and the events
  * of both ends.
@@ -910,6 +943,9 @@ conn_watch(struct conn *c)
 {
 	int64_t when;
 
+	if (tunnel_stands(c))
+		return;
+	k.stirred = true;
 	if (!c->half && is_half_closed(c)) {
 		c->half = true;
 		spare_count(c, 1);

@@ -149,6 +149,7 @@ size_t conn_show(struct session *, size_t max);
 size_t conn_count(void);
 size_t conn_unsettled(void);
 int64_t conn_ended_at(void);
+bool conn_stirred(void);
 bool conn_has_room(void);
 bool conn_draining(void);
 void conn_drain(void);

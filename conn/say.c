@@ -97,6 +97,19 @@ user_put(char *to, const struct conn *c)
 	strcpy(to, ")");
 }
 
+/* The client, in a static buffer.  Two lines often follow about the same one. */
+static const char *
+client_text(const struct conn *c)
+{
+	static struct addr last;
+	static char text[ADDR_TEXT_SIZE];
+
+	if (text[0] == '\0' || memcmp(&last, &c->client, sizeof(last)) != 0)
+		addr_text_peer(&c->client, text);
+	last = c->client;
+	return text;
+}
+
 /*
  * The end of a line that names the client already, in a static buffer:
  * "(file descriptor 5)" or "(file descriptor 5, user alice)".
@@ -119,8 +132,7 @@ say_whom(const struct conn *c)
 	char *at = text + strlen("(file descriptor ");
 
 	at = stpcpy(number_put(at, c->tunnel.end[CLIENT].fd), ", client ");
-	addr_text_peer(&c->client, at);
-	user_put(at + strlen(at), c);
+	user_put(stpcpy(at, client_text(c)), c);
 	return text;
 }
 
@@ -131,14 +143,13 @@ say_whom(const struct conn *c)
 void
 say_connect(struct conn *c)
 {
-	char client[ADDR_TEXT_SIZE], via[ADDR_TEXT_SIZE];
+	char via[ADDR_TEXT_SIZE];
 
 	if (c->said || !log_wants(LOG_LEVEL_CONNECT))
 		return;
 	c->said = true;
 	log_line(LOG_LEVEL_CONNECT, "Connect (file descriptor %d): %s%s%s",
-	    c->tunnel.end[CLIENT].fd, addr_text_peer(&c->client, client),
-	    c->proxied ? " via " : "",
+	    c->tunnel.end[CLIENT].fd, client_text(c), c->proxied ? " via " : "",
 	    c->proxied ? addr_text_peer(&c->extra->via, via) : "");
 }
 

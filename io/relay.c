@@ -175,6 +175,19 @@ relay_holds(const struct tunnel *t, enum side side)
 	return flow_holds(&t->flow[side]);
 }
 
+/*
+ * Returns whether both sides of a tunnel are read, and nothing waits to be sent:
+ * then relay_events() are POLLIN for either.
+ */
+bool
+relay_flows(const struct tunnel *t)
+{
+	const struct flow *up = &t->flow[CLIENT], *down = &t->flow[SERVER];
+
+	return !(up->eof || down->eof || up->paced || down->paced ||
+	    flow_holds(up) || flow_holds(down));
+}
+
 /* Returns whether a side is read, now or after its rest. */
 static bool
 side_open(const struct tunnel *t, enum side side)

@@ -18,6 +18,7 @@ enum relay_state { RELAY_GOES_ON, RELAY_DONE, RELAY_LOST };
 
 void relay_limit(unsigned rate);
 bool relay_is_paced(const struct tunnel *);
+bool relay_flows(const struct tunnel *);
 bool relay_is_rapid(void);
 uint64_t relay_moved(enum side);
 int64_t relay_resumes(const struct tunnel *);
