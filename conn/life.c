@@ -423,7 +423,8 @@ is_large(const struct conn *c, size_t size)
 
 /*
  * Refuses the largest of the incomplete heads if there is too much in memory.
- * Must be called once in each turn of the loop.
+ * Must be called in each turn of the loop in which anything has happened to a
+ * connection.
  */
 void
 life_tidy(void)

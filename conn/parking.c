@@ -75,8 +75,9 @@ parking_end(struct tunnel *t, unsigned which)
 /*
  * Moves the ends that the last look has seen already, if it is time to look:
  * each costs time in every turn.
- * Must be called once in each turn of the loop.  A lot without a descriptor must
- * be searched for events, so there only the time counts, not the turns.
+ * Must be called once in each turn of the loop with a connection in the poll
+ * set, and when parking_look_at() has come.  A lot without a descriptor must be
+ * searched for events, so there only the time counts, not the turns.
  */
 void
 parking_look(void)
