@@ -428,7 +428,10 @@ inline master_ready()
 			conns[me]--; \
 			ended = true }
 
-/* worker_turn(): what watch_poll() has found, in any order, and its end */
+/*
+ * worker_turn(): what watch_poll() has found, in any order, and turn_tidy().
+ * Turns that turn_is_plain() finds change nothing here.
+ */
 inline worker_turn()
 {
 	if
