@@ -40,7 +40,8 @@ static const char usage_text[] =
     "usage: bench origin [-j PROCESSES]     prints its port, serves until "
     "killed\n"
     "       bench port                      prints a port that is free\n"
-    "       bench minimal -x PORT [-j N]    the least that a proxy can do\n"
+    "       bench minimal -x PORT [-j N] [-l FILE]\n"
+    "                                       the least that a proxy can do\n"
     "       bench far -o PORT [-i MICROSECONDS]\n"
     "                                       prints the port of a long way to "
     "the\n"
@@ -75,7 +76,9 @@ static const char usage_text[] =
     "  -i US        every tunnel sends once in so many microseconds, and not\n"
     "               as soon as it can\n"
     "  -b N         tunnels at full speed beside the busy ones\n"
-    "  -n N         tunnels to hold\n";
+    "  -n N         tunnels to hold\n"
+    "  -l FILE      a minimal proxy that does what one owes its users, too,\n"
+    "               and its log\n";
 
 enum {
 	MSG_SIZE = 64,            /* bytes of one round trip */
@@ -88,6 +91,7 @@ enum {
 	PER_ADDR = 12500,         /* tunnels to one address of the origin */
 	OPEN_AT_ONCE = 64,        /* tunnels that a process opens at once */
 	EVENTS = 256,             /* events per epoll_wait() */
+	LOG_LINE = 105,           /* bytes of a line of the log */
 	TICK = 10,                /* ms between two looks at the phase */
 	SLICE = 20000000,         /* ns between two looks at the stolen time */
 	STALL = 20,               /* s without progress that end a run */
@@ -180,6 +184,7 @@ static struct {
 	bool raw;         /* a relay that knows no CONNECT */
 	unsigned pid;
 	const char *cgroup;
+	const char *log; /* of minimal, which is careful then */
 	double secs, warm, settle;
 	unsigned procs, conns, quiet, bulk, hold, waiting;
 	unsigned names;    /* for the * of a name; 0: any number */
@@ -1613,18 +1618,56 @@ hold_main(void)
  * The least that a proxy for CONNECT can do, with as few system calls as there
  * can be: what it takes is what the kernel costs.  It knows only addresses,
  * reads a head in one piece, has no log and no time limit, and drops a tunnel
- * whose reader is slow.
+ * whose reader is slow.  It says 200 before there is a connection.
+ *
+ * With a log it also does what a proxy owes its users: it answers when there is
+ * a connection, lets no small packet wait for an ACK, resets both sides if it
+ * dies, and writes four lines for each tunnel, many of them together.
  */
 static int *others; /* by descriptor: the other side, -1: none, -2: closed */
-static bool *closing;
+static bool *closing, *dialling;
+static const char established[] = "HTTP/1.1 200 OK\r\n\r\n";
+
+/* Collects a line of the log, as long as most of them. */
+static void
+minimal_log(void)
+{
+	static char lines[16 * 1024];
+	static size_t len;
+	static int fd = -1;
+
+	if (opt.log == NULL)
+		return;
+	if (fd == -1)
+		fd = open(
+		    opt.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (len + LOG_LINE > sizeof(lines)) {
+		if (write(fd, lines, len) != (ssize_t)len)
+			die("%s: %s", opt.log, strerror(errno));
+		len = 0;
+	}
+	memset(lines + len, '-', LOG_LINE - 1);
+	lines[len + LOG_LINE - 1] = '\n';
+	len += LOG_LINE;
+}
+
+/* Whether a close() of this socket, also by its process's death, resets it. */
+static void
+minimal_resets(int fd, bool on)
+{
+	struct linger linger = { .l_onoff = on };
+
+	if (opt.log != NULL)
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
 
 static void
-minimal_watch(int ep, int fd, uint32_t events)
+minimal_watch(int ep, int op, int fd, uint32_t events)
 {
 	struct epoll_event ev = { .events = events };
 
 	ev.data.fd = fd;
-	if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) == -1)
+	if (epoll_ctl(ep, op, fd, &ev) == -1)
 		die("minimal: epoll_ctl: %s", strerror(errno));
 }
 
@@ -1635,16 +1678,16 @@ minimal_accept(int ep, int lfd)
 
 	if (fd == -1)
 		return;
+	minimal_log();
 	others[fd] = -1;
-	closing[fd] = false;
-	minimal_watch(ep, fd, EPOLLIN);
+	closing[fd] = dialling[fd] = false;
+	minimal_watch(ep, EPOLL_CTL_ADD, fd, EPOLLIN);
 }
 
 /* A head has come: connects to its target.  Returns -1 if that fails. */
 static int
 minimal_connect(int ep, int client, char *head)
 {
-	static const char ok[] = "HTTP/1.1 200 OK\r\n\r\n";
 	struct sockaddr_in to;
 	unsigned host, port;
 	int fd;
@@ -1652,32 +1695,55 @@ minimal_connect(int ep, int client, char *head)
 	if (sscanf(head, "CONNECT 127.0.0.%u:%u HTTP/1.1\r\n", &host, &port) !=
 	    2)
 		return -1;
+	minimal_log();
 	to = loopback((INADDR_LOOPBACK & ~255u) + host, port);
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return -1;
 	if ((connect(fd, (struct sockaddr *)&to, sizeof(to)) == -1 &&
 		errno != EINPROGRESS) ||
-	    send(client, ok, sizeof(ok) - 1, MSG_NOSIGNAL) == -1) {
+	    (opt.log == NULL &&
+		send(client, established, sizeof(established) - 1,
+		    MSG_NOSIGNAL) == -1)) {
 		close(fd);
 		return -1;
 	}
 	others[fd] = client;
 	others[client] = fd;
 	closing[fd] = false;
-	minimal_watch(ep, fd, EPOLLIN);
+	dialling[fd] = opt.log != NULL;
+	minimal_watch(ep, EPOLL_CTL_ADD, fd, dialling[fd] ? EPOLLOUT : EPOLLIN);
 	return 0;
 }
 
 static void
 minimal_close(int fd)
 {
-	if (others[fd] != -1) {
-		close(others[fd]);
-		others[others[fd]] = -2;
-	}
-	close(fd);
-	others[fd] = -2;
+	int pair[] = { fd, others[fd] };
+
+	minimal_log();
+	for (int i = 0; i < 2; i++)
+		if (pair[i] >= 0) {
+			minimal_resets(pair[i], false);
+			close(pair[i]);
+			others[pair[i]] = -2;
+		}
+}
+
+/* There is a connection to the server, or it has failed. */
+static void
+minimal_connected(int ep, int fd)
+{
+	int on = 1;
+
+	dialling[fd] = false;
+	minimal_log();
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	minimal_resets(fd, true);
+	minimal_watch(ep, EPOLL_CTL_MOD, fd, EPOLLIN);
+	if (send(others[fd], established, sizeof(established) - 1,
+		MSG_NOSIGNAL) == -1)
+		minimal_close(fd);
 }
 
 static void
@@ -1707,22 +1773,30 @@ minimal_event(int ep, int fd)
 static void __attribute__((noreturn)) minimal_serve(int lfd)
 {
 	struct epoll_event evs[EVENTS];
-	int ep = epoll_create1(EPOLL_CLOEXEC), i, n;
+	int ep = epoll_create1(EPOLL_CLOEXEC), fd, i, n;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	others = calloc(limit, sizeof(*others));
 	closing = calloc(limit, sizeof(*closing));
-	if (ep == -1 || others == NULL || closing == NULL)
+	dialling = calloc(limit, sizeof(*dialling));
+	if (ep == -1 || others == NULL || closing == NULL || dialling == NULL)
 		die("minimal: %s", strerror(errno));
-	minimal_watch(ep, lfd, EPOLLIN);
+	/* What is accepted inherits that. */
+	minimal_resets(lfd, true);
+	minimal_watch(ep, EPOLL_CTL_ADD, lfd, EPOLLIN);
 	/* An event may be for a tunnel that one before it has closed. */
 	for (;;) {
 		n = epoll_wait(ep, evs, EVENTS, -1);
 		for (i = 0; i < n; i++) {
-			if (evs[i].data.fd == lfd)
+			fd = evs[i].data.fd;
+			if (fd == lfd)
 				minimal_accept(ep, lfd);
-			else if (others[evs[i].data.fd] != -2)
-				minimal_event(ep, evs[i].data.fd);
+			else if (others[fd] == -2)
+				continue;
+			else if (dialling[fd])
+				minimal_connected(ep, fd);
+			else
+				minimal_event(ep, fd);
 		}
 	}
 }
@@ -1987,6 +2061,8 @@ option(int c)
 		opt.raw = true;
 	else if (c == 'g')
 		opt.cgroup = optarg;
+	else if (c == 'l')
+		opt.log = optarg;
 	else if (c == 'd')
 		opt.secs = seconds(optarg);
 	else if (c == 'w')
@@ -2035,7 +2111,7 @@ main(int argc, char **argv)
 	int c;
 
 	while ((c = getopt(argc - (argc > 1), argv + (argc > 1),
-		    "o:x:H:N:u:Q:W:rp:g:d:w:s:j:c:m:q:i:b:n:")) != -1)
+		    "o:x:H:N:u:Q:W:rp:g:d:w:s:j:c:m:q:i:b:n:l:")) != -1)
 		option(c);
 	limit = limit_raise();
 	setup();
