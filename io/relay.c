@@ -32,7 +32,7 @@ enum {
 	READ_MIN = 16 * 1024,   /* bytes read at first */
 	YIELD_SIZE = 16 * 1024, /* bytes moved at once while others wait */
 	YIELD_TIME = 10,        /* ms after another tunnel moved few */
-	YIELD_MOST = 1024,      /* KiB after which it rests meanwhile */
+	YIELD_MOST = 512,       /* KiB after which it rests meanwhile */
 	YIELD_REST = 1000,      /* us */
 	RAPID_TIME = 10,        /* ms after one at full speed moved bytes */
 	FEW = 4096,             /* with fewer at once it is not at full speed */

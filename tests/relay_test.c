@@ -255,7 +255,7 @@ a_fast_one_yields(bool spliced)
 	tunnel_end(&t);
 }
 
-/* While others wait, a flow at full speed rests after a mebibyte. */
+/* While others wait, a flow at full speed rests after half a mebibyte. */
 static void
 a_fast_one_rests(bool others)
 {
@@ -276,7 +276,7 @@ a_fast_one_rests(bool others)
 		} while (at > was);
 	}
 	must(relay_rests(&t, CLIENT) == others, "only for others");
-	must(!others || (at > 512 * 1024 && at < MUCH / 2), "not too often");
+	must(!others || (at > 256 * 1024 && at < 1024 * 1024), "not too often");
 	must(!others || relay_resumes(&t) == now + 1, "for a millisecond");
 	now += 1;
 	must(!relay_rests(&t, CLIENT), "it has rested");
