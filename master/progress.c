@@ -14,17 +14,21 @@
 #include "service.h"
 
 enum {
-	TELL_TIME = 10000 /* ms between two reports */
+	SETTLE_TIME = 500, /* ms until the first report */
+	TELL_TIME = 10000  /* ms between two reports */
 };
 
 static int64_t tell_at = -1;       /* ms; -1: nothing drains */
 static unsigned long told_clients; /* what the log has said last */
 
-/* A drain begins. */
+/*
+ * A drain begins at that time.  At first the workers look for clients that are on
+ * their way, and a worker counts one before it knows whether there is one.
+ */
 void
-progress_begin(int64_t now)
+progress_begin(int64_t at)
 {
-	tell_at = now;
+	tell_at = at + SETTLE_TIME;
 	told_clients = 0;
 }
 

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-void progress_begin(int64_t now);
+void progress_begin(int64_t at);
 void progress_look(int64_t now);
 int64_t progress_next(void);
 
