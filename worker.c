@@ -90,7 +90,7 @@ static struct {
 	unsigned calm;        /* turns without a connection in the poll set */
 	bool rung;            /* the bell, in this turn */
 	bool stirred;         /* an event of its own since tidied_at */
-	int64_t tidied_at;    /* ms: when turn_tidy() was last called */
+	int64_t tidied_at;    /* ms: when turn_chores() was last called */
 	bool helps;           /* it listens beside the one with the baton */
 	bool full;            /* there was no room at the last accept */
 	int64_t paused_until; /* when to listen again, or 0 */
@@ -955,7 +955,7 @@ turn_events(void)
 
 /*
  * Whether tunnels in the lot have moved bytes in this turn, and nothing else has
- * happened since turn_tidy() was called, in this millisecond: then it would find
+ * happened since turn_chores() was called, in this millisecond: then it would find
  * all as it was.  While the listeners are in the poll set it counts the turns.
  */
 static bool
@@ -967,7 +967,7 @@ turn_is_plain(void)
 
 /* Does what time, the worker's own descriptors or connections may ask for. */
 static void
-turn_tidy(void)
+turn_chores(void)
 {
 	struct tunnel *t;
 
@@ -1005,7 +1005,7 @@ worker_turn(void)
 	watch_poll(worker_sleep_time());
 	turn_events();
 	if (!turn_is_plain())
-		turn_tidy();
+		turn_chores();
 	stats_turn(upstream_down(&w.args->conf->upstreams));
 }
 

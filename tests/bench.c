@@ -77,8 +77,8 @@ static const char usage_text[] =
     "               as soon as it can\n"
     "  -b N         tunnels at full speed beside the busy ones\n"
     "  -n N         tunnels to hold\n"
-    "  -l FILE      a minimal proxy that does what one owes its users, too,\n"
-    "               and its log\n";
+    "  -l FILE      the log of a minimal proxy that also does what it owes\n"
+    "               its users\n";
 
 enum {
 	MSG_SIZE = 64,            /* bytes of one round trip */
@@ -1626,7 +1626,7 @@ hold_main(void)
  */
 static int *others; /* by descriptor: the other side, -1: none, -2: closed */
 static bool *closing, *dialling;
-static const char established[] = "HTTP/1.1 200 OK\r\n\r\n";
+static int log_fd = -1;
 
 /* Collects a line of the log, as long as most of them. */
 static void
@@ -1634,15 +1634,11 @@ minimal_log(void)
 {
 	static char lines[16 * 1024];
 	static size_t len;
-	static int fd = -1;
 
-	if (opt.log == NULL)
+	if (log_fd == -1)
 		return;
-	if (fd == -1)
-		fd = open(
-		    opt.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	if (len + LOG_LINE > sizeof(lines)) {
-		if (write(fd, lines, len) != (ssize_t)len)
+		if (write(log_fd, lines, len) != (ssize_t)len)
 			die("%s: %s", opt.log, strerror(errno));
 		len = 0;
 	}
@@ -1657,7 +1653,7 @@ minimal_resets(int fd, bool on)
 {
 	struct linger linger = { .l_onoff = on };
 
-	if (opt.log != NULL)
+	if (log_fd != -1)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
@@ -1684,6 +1680,15 @@ minimal_accept(int ep, int lfd)
 	minimal_watch(ep, EPOLL_CTL_ADD, fd, EPOLLIN);
 }
 
+/* Tells a client that there is a tunnel.  Returns -1 if it is gone. */
+static int
+minimal_answer(int client)
+{
+	static const char ok[] = "HTTP/1.1 200 OK\r\n\r\n";
+
+	return send(client, ok, sizeof(ok) - 1, MSG_NOSIGNAL) == -1 ? -1 : 0;
+}
+
 /* A head has come: connects to its target.  Returns -1 if that fails. */
 static int
 minimal_connect(int ep, int client, char *head)
@@ -1702,16 +1707,14 @@ minimal_connect(int ep, int client, char *head)
 		return -1;
 	if ((connect(fd, (struct sockaddr *)&to, sizeof(to)) == -1 &&
 		errno != EINPROGRESS) ||
-	    (opt.log == NULL &&
-		send(client, established, sizeof(established) - 1,
-		    MSG_NOSIGNAL) == -1)) {
+	    (log_fd == -1 && minimal_answer(client) == -1)) {
 		close(fd);
 		return -1;
 	}
 	others[fd] = client;
 	others[client] = fd;
 	closing[fd] = false;
-	dialling[fd] = opt.log != NULL;
+	dialling[fd] = log_fd != -1;
 	minimal_watch(ep, EPOLL_CTL_ADD, fd, dialling[fd] ? EPOLLOUT : EPOLLIN);
 	return 0;
 }
@@ -1741,8 +1744,7 @@ minimal_connected(int ep, int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	minimal_resets(fd, true);
 	minimal_watch(ep, EPOLL_CTL_MOD, fd, EPOLLIN);
-	if (send(others[fd], established, sizeof(established) - 1,
-		MSG_NOSIGNAL) == -1)
+	if (minimal_answer(others[fd]) == -1)
 		minimal_close(fd);
 }
 
@@ -1805,6 +1807,10 @@ static void __attribute__((noreturn)) minimal_main(void)
 {
 	int lfd;
 
+	if (opt.log != NULL &&
+	    (log_fd = open(opt.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
+		 0600)) == -1)
+		die("%s: %s", opt.log, strerror(errno));
 	for (; procs_used < opt.procs; procs_used++) {
 		lfd = origin_listen(INADDR_LOOPBACK, (uint16_t)opt.proxy);
 		if (lfd == -1)

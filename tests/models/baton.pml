@@ -429,7 +429,7 @@ inline master_ready()
 			ended = true }
 
 /*
- * worker_turn(): what watch_poll() has found, in any order, and turn_tidy().
+ * worker_turn(): what watch_poll() has found, in any order, and turn_chores().
  * Turns that turn_is_plain() finds change nothing here.
  */
 inline worker_turn()

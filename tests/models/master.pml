@@ -539,7 +539,7 @@ proctype master()
 	over = true
 }
 
-/* worker_run(), and of worker_turn() and turn_tidy() what messages do */
+/* worker_run(), and of worker_turn() and turn_chores() what messages do */
 proctype worker(byte g)
 {
 	bool draining, told;
