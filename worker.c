@@ -955,8 +955,9 @@ turn_events(void)
 
 /*
  * Whether tunnels in the lot have moved bytes in this turn, and nothing else has
- * happened since turn_chores() was called, in this millisecond: then it would find
- * all as it was.  While the listeners are in the poll set it counts the turns.
+ * happened since turn_chores() was called, in this millisecond: then that would
+ * find all as it was.  While the listeners are in the poll set it counts the
+ * turns.
  */
 static bool
 turn_is_plain(void)
