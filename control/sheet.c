@@ -2,7 +2,8 @@
 /*
  * Adds up what the workers count, and says whether the proxy is ready for
  * clients.  A worker may have written anything into its slot: numbers are only
- * added and shown, and nothing is decided by them but what is shown.
+ * added and shown, and of its clients those alone that it may have, since that
+ * sum decides whether there is room for more.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -74,11 +75,11 @@ rule_compare(const void *a, const void *b)
 
 /* Adds what the worker has that holds the slot now. */
 static void
-worker_count(struct sheet *s, const struct share_slot *slot,
-    const struct board_worker *worker)
+worker_count(struct sheet *s, const struct share *share, size_t place)
 {
-	size_t place = (size_t)(worker - s->view.workers);
-	unsigned clients = atomic_load(&slot->clients);
+	const struct share_slot *slot = &share->slots[place];
+	const struct board_worker *worker = &s->view.workers[place];
+	unsigned clients = share_slot_clients(share, place);
 	unsigned tunnels = atomic_load(&slot->tunnels);
 
 	if (worker->pid < 0) {
@@ -134,7 +135,7 @@ sheet_take(struct sheet *s, const struct control_args *args)
 	for (size_t i = 0; i < nslots; i++) {
 		slot_count(s, &share->slots[i]);
 		if (s->view.workers[i].gen != 0)
-			worker_count(s, &share->slots[i], &s->view.workers[i]);
+			worker_count(s, share, i);
 	}
 	qsort(s->rules, s->nrules, sizeof(*s->rules), rule_compare);
 	s->limit = limit_of(&s->view);

@@ -127,18 +127,24 @@ share_slots(const struct share *share)
 	return n < SLOTS_MAX ? n : SLOTS_MAX;
 }
 
-/* The clients of all workers together, each with as many as it may have. */
+/* The clients that a worker says it has: at most as many as it may have. */
+unsigned
+share_slot_clients(const struct share *share, size_t slot)
+{
+	unsigned n = atomic_load(&share->slots[slot].clients);
+	unsigned most = atomic_load(&share->places[slot]);
+
+	return n < most ? n : most;
+}
+
+/* The clients of all workers together. */
 unsigned long
 share_clients(const struct share *share)
 {
 	size_t nslots = share_slots(share);
 	unsigned long total = 0;
 
-	for (size_t i = 0; i < nslots; i++) {
-		unsigned n = atomic_load(&share->slots[i].clients);
-		unsigned most = atomic_load(&share->places[i]);
-
-		total += n < most ? n : most;
-	}
+	for (size_t i = 0; i < nslots; i++)
+		total += share_slot_clients(share, i);
 	return total;
 }

@@ -152,6 +152,7 @@ int share_keep(struct share *, size_t slot);
 void share_leave(struct share *);
 uint64_t share_layout(void);
 size_t share_slots(const struct share *);
+unsigned share_slot_clients(const struct share *, size_t slot);
 unsigned long share_clients(const struct share *);
 
 #endif

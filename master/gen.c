@@ -526,9 +526,10 @@ gen_clients(const struct gen *gen)
 {
 	unsigned long n = 0;
 
-	for (uint32_t i = 0; i < gen->links.baton.nworkers; i++)
+	for (size_t i = 0; i < gen->links.baton.nworkers; i++)
 		if (gen->children[i].pid > 0)
-			n += baton_load(&gen->links.baton, i);
+			n += share_slot_clients(
+			    gen->share, gen->children[i].slot);
 	return n;
 }
 
