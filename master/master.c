@@ -613,13 +613,22 @@ upgrader_reply(int status, const char *text)
 	m.upgrader = -1;
 }
 
+/* Why nothing is begun any more, or NULL: it can be. */
+static const char *
+master_ends(void)
+{
+	if (m.phase == STOPPING)
+		return "adit is stopping";
+	return m.phase >= LEAVING ? "adit is draining" : NULL;
+}
+
 /* SIGUSR2: asks for an upgrade, now or after what is in progress. */
 static void
 master_upgrade_asked(int64_t now)
 {
 	if (m.phase >= LEAVING) {
 		log_line(LOG_LEVEL_WARNING, "No upgrade during a drain");
-		upgrader_reply(STATUS_REFUSED, "no upgrade during a drain");
+		upgrader_reply(STATUS_REFUSED, master_ends());
 		return;
 	}
 	m.upgrade_due = true;
@@ -703,6 +712,18 @@ master_check_upgrade(int64_t now)
 	return true;
 }
 
+/* Forgets what was asked for and has not ended, and says so to those who wait. */
+static void
+master_drop_plans(void)
+{
+	upgrade_end();
+	upgrader_reply(STATUS_REFUSED, master_ends());
+	steward_begin();
+	steward_done(STATUS_REFUSED, master_ends());
+	m.reload_due = m.upgrade_due = false;
+	m.room_until = m.retry_at = 0;
+}
+
 /* SIGTERM, SIGINT: everything ends now.  The service manager knows why. */
 static void
 master_stop(void)
@@ -710,10 +731,11 @@ master_stop(void)
 	int64_t kill_at = clock_ms() + STOP_TIME;
 
 	log_line(LOG_LEVEL_NOTICE, "Shutting down.");
-	upgrade_end();
+	master_phase(STOPPING);
+	master_drop_plans();
+	progress_end();
 	court_end();
 	service_stopping();
-	master_phase(STOPPING);
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
 		kill_at += gen_stop_time(gen);
 	for (struct gen *gen = gen_first(); gen != NULL; gen = gen->next)
@@ -743,13 +765,11 @@ master_leave(int64_t now)
 {
 	unsigned delay = m.live->conf->drain_delay;
 
-	if (m.coming != NULL)
+	if (m.coming != NULL || m.room_until != 0)
 		master_reload_failed();
-	upgrade_end();
-	m.reload_due = m.upgrade_due = false;
-	m.room_until = m.retry_at = 0;
 	m.leave_at = now + delay * INT64_C(1000);
 	master_phase(LEAVING);
+	master_drop_plans();
 	progress_begin(m.leave_at);
 	if (delay == 0)
 		return;
@@ -1042,13 +1062,15 @@ master_step(int64_t now)
 static void
 wish_grant(const struct wish_message *wish, int client)
 {
+	const char *ends = master_ends();
+
+	if (ends != NULL &&
+	    (wish->wish == WISH_RELOAD || wish->wish == WISH_UPGRADE)) {
+		steward_reply(client, STATUS_REFUSED, ends);
+		return;
+	}
 	switch (wish->wish) {
 	case WISH_RELOAD:
-		if (m.phase >= LEAVING) {
-			steward_reply(client, STATUS_REFUSED,
-			    "adit is draining: it reloads no more");
-			return;
-		}
 		steward_keep(client);
 		wants_reload = 1;
 		return;

@@ -32,6 +32,13 @@ progress_begin(int64_t at)
 	told_clients = 0;
 }
 
+/* Nothing is reported any more. */
+void
+progress_end(void)
+{
+	tell_at = -1;
+}
+
 /* When progress_look() is needed next, or -1. */
 int64_t
 progress_next(void)

@@ -7,6 +7,7 @@
 
 void progress_begin(int64_t at);
 void progress_look(int64_t now);
+void progress_end(void);
 int64_t progress_next(void);
 
 #endif

@@ -58,6 +58,8 @@ enum {
 	CLIENTS = 4,
 	HEAL_TIME = 200000, /* ms for the children to be as they should */
 	STEP = 1000,        /* ms that pass in a turn then */
+	STOP_MOST = 5000,   /* ms until a stop is over, whatever children say */
+	HURRY_MAX = 4,      /* turns in a row that do not want to sleep */
 	TURNS_MAX = 4000    /* until all has ended */
 };
 
@@ -94,8 +96,8 @@ static int clients[CLIENTS];
 static unsigned forks_fail; /* so many fail from now on */
 static struct share *share;
 static enum { SCRIPT, HEALS, ENDS } act;
-static int64_t heal_until;
-static size_t turns;
+static int64_t heal_until, end_until;
+static size_t turns, hurried;
 static int asked; /* ms that the master wanted to sleep in the last turn */
 
 /* Processes. */
@@ -500,14 +502,26 @@ static void
 end_begin(void)
 {
 	act = ENDS;
+	end_until = now + STOP_MOST;
 	master_on_signal(SIGTERM);
 	master_on_signal(SIGTERM);
+}
+
+/* Those who have asked for what a drain or a stop leaves no room for. */
+static void
+left_check(void)
+{
+	if (m.phase == LEAVING || m.phase == DRAINING || m.phase == STOPPING)
+		must(s.current.n == 0 && s.waiting.n == 0 && m.upgrader < 0,
+		    "nobody waits for what does not come any more");
 }
 
 /* Time passes, and children do as they are told. */
 static void
 calm(void)
 {
+	left_check();
+	must(act != ENDS || now < end_until, "a stop ends soon");
 	now += asked >= 0 && asked < STEP ? asked + 1 : STEP;
 	all_behave();
 }
@@ -517,6 +531,8 @@ world_poll(int timeout)
 {
 	asked = timeout;
 	must(turns++ < TURNS_MAX, "it ends");
+	hurried = timeout == 0 ? hurried + 1 : 0;
+	must(hurried <= HURRY_MAX, "it sleeps until something is due");
 	if (act == SCRIPT && script_len > 0)
 		step();
 	else if (act == SCRIPT)
@@ -605,7 +621,7 @@ life(const uint8_t *data, size_t size)
 {
 	script = data;
 	script_len = size;
-	turns = 0;
+	turns = hurried = 0;
 	forks_fail = 0;
 	act = SCRIPT;
 	m.file = paths[next() % (CONFS - 2)];
