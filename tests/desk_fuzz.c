@@ -512,7 +512,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	finish();
 	desk_end();
 	fds_check();
-	must(memory_used() == memory, "no memory is left");
+	memory_check(memory);
 	return 0;
 }
 

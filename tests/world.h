@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -110,6 +111,20 @@ memory_used(void)
 	return __sanitizer_get_current_allocated_bytes != NULL
 	    ? __sanitizer_get_current_allocated_bytes()
 	    : 0;
+}
+
+/*
+ * No more may be allocated now.  The thread of libFuzzer that watches the memory
+ * starts while the first input runs, and has some of its own for a moment.
+ */
+static inline void
+memory_check(size_t before)
+{
+	const struct timespec moment = { .tv_nsec = 1000000 };
+
+	for (int i = 0; i < 2000 && memory_used() > before; i++)
+		nanosleep(&moment, NULL);
+	must(memory_used() <= before, "no memory is left");
 }
 
 /* Sockets. */
