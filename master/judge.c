@@ -338,16 +338,22 @@ all_heard(void)
 	return true;
 }
 
-/* When a worker is to be asked or given up next, or -1: all is done. */
+/*
+ * When a worker is to be asked or given up next, or -1: all is done.  As long as
+ * as many are asked as may be, no other can be.
+ */
 static int64_t
 judge_next(void)
 {
 	int64_t next = -1;
+	bool full = true;
 
 	for (size_t i = 0; i < AT_ONCE; i++)
 		if (j.hearings[i].fd >= 0)
 			next = clock_earlier(next, j.hearings[i].until);
-	for (size_t i = 0; i < j.n; i++)
+		else
+			full = false;
+	for (size_t i = 0; i < j.n && !full; i++)
 		if (j.witnesses[i].at >= 0)
 			next = clock_earlier(next, j.witnesses[i].at);
 	return next;

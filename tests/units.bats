@@ -202,6 +202,11 @@ fuzz() {
 	"$DRIVER"
 }
 
+@test "units: the judge asks a few workers at a time, and sleeps while these say nothing" {
+	driver judge_test
+	"$DRIVER"
+}
+
 @test "units: adit(8) lists exactly the errors that the proxy can answer with" {
 	driver refusal_test
 	"$DRIVER" | sort -u >"$DIR/table"
