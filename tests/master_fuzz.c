@@ -685,14 +685,23 @@ conf_put(size_t which)
 	file_put(paths[which], text, n);
 }
 
-/* A port that is free now. */
+/*
+ * A port that is free.  Where listeners can share it with a socket that does not
+ * listen, that one keeps it from other programs.
+ */
 static unsigned
 port_find(void)
 {
 	unsigned found;
 	int fd = loopback(&found, -1);
+#ifdef __linux__
+	int on = 1;
 
+	must(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0,
+	    "SO_REUSEADDR");
+#else
 	close(fd);
+#endif
 	return found;
 }
 

@@ -844,7 +844,8 @@ world_make(const char *dir, const struct row *row)
 	static struct worker_args args;
 	struct share *share = share_new();
 
-	close(loopback(&closed_port, -1));
+	/* It is held, so that nobody else listens there. */
+	loopback(&closed_port, -1);
 	listener = loopback(&server_port, 8);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, desk) != 0)
 		die("socketpair");

@@ -994,8 +994,8 @@ sockets_make(void)
 		listeners[i] = fd;
 	}
 	server_listener = loopback(&server_port, 4 * SERVERS);
-	fd = loopback(&closed_port, -1);
-	close(fd);
+	/* It is held, so that nobody else listens there. */
+	loopback(&closed_port, -1);
 	/* Nobody accepts there, and there is no room for another. */
 	loopback(&stuck_port, 0);
 	for (int i = 0; i < 3; i++)
