@@ -25,8 +25,7 @@ load helper
 	LD_PRELOAD=$DIR/faults.so FAULTS=$DIR/page adit_start "Workers 1" \
 	    "AuthFile \"$DIR/users\"" "AccessLog \"$DIR/access\"" \
 	    "ConnectTimeout 2" "DrainTimeout 20"
-	children
-	[ -r "/proc/${CHILDREN[0]}/fd" ] || skip "needs root, to count descriptors"
+	need_descriptors
 	"$DIR/faulty" "$DIR/page" "$ADIT_PID" "$PORT" "$LOG" \
 	    "$most" || status=$?
 	[ "$status" != 77 ] || skip "adit loads no library"

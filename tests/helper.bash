@@ -355,6 +355,15 @@ need_proc() {
 	[ -r /proc/self/fd ] || skip "needs /proc"
 }
 
+# need_descriptors: skips tests that count what the children of adit have open,
+# where only root may see it.
+need_descriptors() {
+	[ "$EUID" != 0 ] || return 0
+	children
+	[ -r "/proc/${CHILDREN[0]}/fd" ] ||
+		skip "needs root, to count descriptors"
+}
+
 # need_linux: skips tests of the behaviour of Linux' TCP.
 need_linux() {
 	[ "$(uname)" = Linux ] || skip "needs Linux"

@@ -94,8 +94,7 @@ settled() {
 	peer_start srv echod -a 0.0.0.0
 	adit_start "Workers 2" "StatusListen 127.0.0.1 $STATUS_PORT" \
 	    "DrainTimeout 2" "LogLevel Error"
-	family
-	[ -r "/proc/${FAMILY[0]}/fd" ] || skip "needs root, to count descriptors"
+	need_descriptors
 	storm 400
 	[ "$(stormed tunnels)" = 400 ]
 	wait_for settled
