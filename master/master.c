@@ -712,7 +712,7 @@ master_check_upgrade(int64_t now)
 	return true;
 }
 
-/* Forgets what was asked for and has not ended, and says so to those who wait. */
+/* Gives up each reload and upgrade that is asked for, and tells who waits. */
 static void
 master_drop_plans(void)
 {
