@@ -613,22 +613,12 @@ upgrader_reply(int status, const char *text)
 	m.upgrader = -1;
 }
 
-/* Why nothing is begun any more, or NULL: it can be. */
-static const char *
-master_ends(void)
-{
-	if (m.phase == STOPPING)
-		return "adit is stopping";
-	return m.phase >= LEAVING ? "adit is draining" : NULL;
-}
-
 /* SIGUSR2: asks for an upgrade, now or after what is in progress. */
 static void
 master_upgrade_asked(int64_t now)
 {
 	if (m.phase >= LEAVING) {
 		log_line(LOG_LEVEL_WARNING, "No upgrade during a drain");
-		upgrader_reply(STATUS_REFUSED, master_ends());
 		return;
 	}
 	m.upgrade_due = true;
@@ -712,7 +702,16 @@ master_check_upgrade(int64_t now)
 	return true;
 }
 
-/* Gives up each reload and upgrade that is asked for, and tells who waits. */
+/* Why nothing is begun any more, or NULL: it can be. */
+static const char *
+master_ends(void)
+{
+	if (m.phase == STOPPING)
+		return "adit is stopping";
+	return m.phase >= LEAVING ? "adit is draining" : NULL;
+}
+
+/* Gives up every reload and upgrade, and answers the clients that wait. */
 static void
 master_drop_plans(void)
 {
