@@ -45,6 +45,16 @@ addr_same_ip(const struct addr *a, const struct addr *b)
 	return memcmp(a->ip, b->ip, sizeof(a->ip)) == 0 && a->local == b->local;
 }
 
+/* Returns whether the address is that of all interfaces, of its family. */
+bool
+addr_is_any(const struct addr *a)
+{
+	static const struct addr any4 = { .ip = { [10] = 0xff, 0xff } };
+	static const struct addr any6;
+
+	return addr_same_ip(a, &any4) || addr_same_ip(a, &any6);
+}
+
 /*
  * Returns whether the first bits of an address are those of net.  For an IPv4
  * block a.b.c.d/n, bits is 96 + n.  A Unix socket is in no block.

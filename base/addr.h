@@ -42,6 +42,7 @@ struct netblock {
 
 bool addr_is4(const struct addr *);
 bool addr_same_ip(const struct addr *, const struct addr *);
+bool addr_is_any(const struct addr *);
 bool addr_in_net(
     const struct addr *, const unsigned char net[16], unsigned bits);
 bool addr_in_blocks(const struct addr *, const struct block *, size_t n);

@@ -55,8 +55,6 @@ self_use(const struct addr *listening, size_t nlisteners, struct share *share)
 bool
 self_socket(const struct addr *target)
 {
-	static const struct addr any4 = { .ip = { [10] = 0xff, 0xff } };
-	static const struct addr any6;
 	struct sockaddr_storage ss;
 	struct addr addr = *target;
 	const void *sa = &ss;
@@ -70,8 +68,7 @@ self_socket(const struct addr *target)
 			continue;
 		if (addr_same_ip(at, target))
 			return true;
-		wild =
-		    wild || addr_same_ip(at, &any4) || addr_same_ip(at, &any6);
+		wild = wild || addr_is_any(at);
 	}
 	if (!wild)
 		return false;

@@ -339,6 +339,40 @@ listen_each(struct listeners *l, const struct listen_wish *wish,
 	return l->n > 0 ? 0 : -1;
 }
 
+/* The place of the socket for all addresses that serves this one too, or -1. */
+static int
+listen_cover(const struct listeners *l, const struct addr *addr)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (addr_is_any(&l->at[i]) && addr->local == 0 &&
+		    l->at[i].port == addr->port &&
+		    addr_is4(&l->at[i]) == addr_is4(addr))
+			return (int)i;
+	return -1;
+}
+
+/*
+ * Keeps the sockets of the old generation (or NULL) whose addresses a socket
+ * for all addresses serves from now on.  Clients come to the old one as long as
+ * it is there, and those that are on their way when it is closed are reset.
+ * Where there is no room for one it is closed all the same.
+ */
+static void
+listen_keep_covered(struct listeners *l, const struct listeners *old)
+{
+	for (size_t i = 0; old != NULL && i < old->n && l->n < LISTEN_MAX;
+	     i++) {
+		int cover = listen_cover(l, &old->at[i]), fd;
+
+		if (cover < 0 || listen_has(l, &old->at[i]) ||
+		    !listens(old->fds[i]))
+			continue;
+		fd = dup(old->fds[i]);
+		if (fd >= 0)
+			listen_put(l, fd, &old->at[i], l->inlets[cover]);
+	}
+}
+
 /*
  * Whether PROXY headers come first at a TCP socket.  At a Unix socket its file
  * says who may send them.
@@ -366,8 +400,8 @@ given_check(const struct listeners *l, const struct listen_wish *wish)
 
 /*
  * Opens sockets that listen on the addresses of a wish, and shares those that
- * the old generation (or NULL) has too.  Returns 0, or -1 after an error
- * message in the log.
+ * the old generation (or NULL) has and that serve such an address too.  Returns
+ * 0, or -1 after an error message in the log.
  */
 int
 listen_share(struct listeners *l, const struct listen_wish *wish,
@@ -377,6 +411,8 @@ listen_share(struct listeners *l, const struct listen_wish *wish,
 
 	listen_reuseport(old, true);
 	result = listen_each(l, wish, old);
+	if (result == 0)
+		listen_keep_covered(l, old);
 	listen_reuseport(old, false);
 	return result;
 }

@@ -145,6 +145,26 @@ children_are() {
 	stream_stop
 }
 
+@test "reload: a client that came before Listen changed to all addresses may send its request later" {
+	peer_start srv server echo
+	adit_start "Workers 2"
+	client_start late 127.0.0.1 "$PORT" say up wait "$DIR/late.go" \
+	    tunnel "127.0.0.1:$srv_PORT" rtt 1 5 say whole shut eof
+	wait_for peer_said late up
+	sed -i.bak 's/^Listen 127.0.0.1$/#&/' "$CONF"
+	reload
+	tunnel_whole late
+	# Nor do another reload and the way back change that.
+	client_start later 127.0.0.1 "$PORT" say up wait "$DIR/later.go" \
+	    tunnel "127.0.0.1:$srv_PORT" rtt 1 5 say whole shut eof
+	wait_for peer_said later up
+	reload
+	sed -i.bak 's/^#Listen 127.0.0.1$/Listen 127.0.0.1/' "$CONF"
+	reload
+	fails "$PEER" client 127.0.0.9 "$PORT"
+	tunnel_whole later
+}
+
 @test "reload: adding and removing a Listen does not disturb the others" {
 	local i
 
