@@ -567,6 +567,7 @@ rapid() {
 	ADIT_WRAP=(sh -c 'ulimit -n 64 && exec "$@"' sh)
 	peer_start srv echod
 	adit_start "Workers 3" "LogLevel Notice" "MaxClients 1000"
+	log_wait 'MaxClients 1000 is more than 3 '
 	most=$(sed -n 's/.*MaxClients 1000 is more than 3 .*they serve //p' \
 	    "$LOG")
 	echo "they serve $most"
