@@ -502,7 +502,7 @@ builtin_start() {
 	peer_start srv server -a ::1 echo
 	adit_start "Listen ::1" "Allow ::1"
 	"$PEER" client ::1 "$PORT" tunnel "[::1]:$srv_PORT" rtt 1 5
-	log_has "Listening on \[::1\]:$PORT"
+	log_wait "Listening on \[::1\]:$PORT"
 	fails "$PEER" client 127.0.0.1 "$PORT"
 }
 
@@ -511,7 +511,7 @@ builtin_start() {
 	adit_start "Listen 127.0.0.1" "Listen 127.0.0.2"
 	"$PEER" client 127.0.0.1 "$PORT" tunnel "127.0.0.1:$srv_PORT" rtt 1 5
 	"$PEER" client 127.0.0.2 "$PORT" tunnel "127.0.0.1:$srv_PORT" rtt 1 5
-	log_has "Listening on 127.0.0.2:$PORT"
+	log_wait "Listening on 127.0.0.2:$PORT"
 	fails "$PEER" client 127.0.0.3 "$PORT"
 }
 

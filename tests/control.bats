@@ -142,7 +142,7 @@ true" ]
 	asked 0 kill user bob
 	wait_for grep -q ' alice .* 200/killed ' "$DIR/access"
 	fails grep -v ' 200/killed ' "$DIR/access"
-	log_has "^NOTICE .*ControlSocket: user $(id -u): 1 connection ended"
+	log_wait "^NOTICE .*ControlSocket: user $(id -u): 1 connection ended"
 }
 
 @test "control: a client whose tunnel is killed gets a reset" {
@@ -369,7 +369,7 @@ client_logged() {
 	[ "$STATUS" = 64 ]
 	ask_bytes 'stop\0\n'
 	[ "$STATUS" = 64 ]
-	log_has 'ControlSocket: refused to user [0-9]*: '
+	log_wait 'ControlSocket: refused to user [0-9]*: '
 	asked 0 status
 	# Only the first line counts.
 	ask_bytes 'status\nstop\n'

@@ -110,6 +110,7 @@ says() {
 	log_wait '^NOTICE .*: Proxying refused on filtered domain "www\.loads\.test" \(file descriptor [0-9]+, client 127\.0\.0\.1\)$'
 	log_wait '^NOTICE .*: Proxying refused on filtered domain "127\.0\.0\.9" \(file descriptor [0-9]+, client 127\.0\.0\.1\)$'
 	reached "127.0.0.1:$srv_PORT" "localhost:$srv_PORT"
+	wait_for log_counts 5 'Proxying refused'
 	[ "$(log_count 'Proxying refused')" = 5 ]
 }
 
@@ -384,12 +385,12 @@ target_malformed() {
 	filtered bad.test:443
 	patterns '^worse' '\(broken'
 	reload 'failed!'
-	log_has "^ERROR .*: $CONF:[0-9]+: Filter: $DIR/filter:2: pattern \"..broken\": "
+	log_wait "^ERROR .*: $CONF:[0-9]+: Filter: $DIR/filter:2: pattern \"..broken\": "
 	filtered bad.test:443
 	passed worse.test:443
 	rm "$DIR/filter"
 	reload 'failed!'
-	log_has "^ERROR .*: $CONF:[0-9]+: Filter: $DIR/filter: No such file"
+	log_wait "^ERROR .*: $CONF:[0-9]+: Filter: $DIR/filter: No such file"
 	filtered bad.test:443
 	patterns '^worse'
 	reload finished

@@ -98,7 +98,7 @@ files() {
 @test "install: tinyproxy uses its name in its log, whatever name it is started by" {
 	ADIT=$TINYPROXY
 	adit_start
-	log_has '^NOTICE .*: Initializing tinyproxy [0-9]'
+	log_wait '^NOTICE .*: Initializing tinyproxy [0-9]'
 	adit_stop
 	ln -s "$TINYPROXY" "$DIR/adit"
 	run -0 "$DIR/adit" -t -c "$CONF"

@@ -69,7 +69,7 @@ start() {
 	stands b
 	wait_for access_lines 1
 	grep -q ' 200/judged ' "$DIR/access"
-	log_has "ReloadTunnels: refused \\(port\\): line $(wc -l <"$CONF") of $CONF: 1 tunnel; the first: client 127.0.0.1, target 127.0.0.1:$one_PORT"
+	log_wait "ReloadTunnels: refused \\(port\\): line $(wc -l <"$CONF") of $CONF: 1 tunnel; the first: client 127.0.0.1, target 127.0.0.1:$one_PORT"
 	stands b
 }
 
@@ -85,7 +85,7 @@ start() {
 	rules "DenyTo 127.0.0.0/16"
 	reload 1
 	cut_off address
-	log_has "ReloadTunnels: refused \\(target[a-z_]*\\): line [0-9]+ of $CONF: 1 tunnel"
+	log_wait "ReloadTunnels: refused \\(target[a-z_]*\\): line [0-9]+ of $CONF: 1 tunnel"
 }
 
 @test "judge: a block that is denied cuts tunnels that were asked for by name" {
@@ -107,7 +107,7 @@ start() {
 	reload 1
 	cut_off name
 	stands address
-	log_has "ReloadTunnels: refused \\(filtered\\): line 2 of $DIR/filter: 1 tunnel"
+	log_wait "ReloadTunnels: refused \\(filtered\\): line 2 of $DIR/filter: 1 tunnel"
 }
 
 # login NAME USER: begins a tunnel with these credentials, as tunnel does.
@@ -136,7 +136,7 @@ login() {
 	reload 1
 	cut_off carol
 	stands alice bob
-	log_has "ReloadTunnels: refused \\(credentials\\): their user is not known any more: 1 tunnel"
+	log_wait "ReloadTunnels: refused \\(credentials\\): their user is not known any more: 1 tunnel"
 	rules "BasicAuth alice x" "BasicAuth b\"o,b x" \
 	    "DenyTo 127.0.0.1 user b\"o,b"
 	reload 1
@@ -160,7 +160,7 @@ login() {
 	rules "Allow 127.0.0.9"
 	reload 1
 	cut_off b
-	log_has "ReloadTunnels: refused \\([a-z_]*\\): no line allows them"
+	log_wait "ReloadTunnels: refused \\([a-z_]*\\): no line allows them"
 }
 
 @test "judge: with keep, the default, no tunnel is cut" {
@@ -212,7 +212,8 @@ login() {
 	cut_off a
 	touch "$DIR/go"
 	wait_for peer_said b well
-	log_has "line [0-9]+ of $CONF: 400 tunnels; the first"
+	log_wait "line [0-9]+ of $CONF: 400 tunnels; the first"
+	wait_for access_lines 800
 	[ "$(grep -c ' 200/judged ' "$DIR/access")" = 400 ]
 }
 
@@ -258,7 +259,7 @@ login() {
 	rules "DenyTo host.test"
 	reload 1
 	cut_off name
-	log_has "ReloadTunnels: refused \\(target[a-z_]*\\): line [0-9]+ of $CONF: 1 tunnel; the first: client 127.0.0.1, target host.test:443"
+	log_wait "ReloadTunnels: refused \\(target[a-z_]*\\): line [0-9]+ of $CONF: 1 tunnel; the first: client 127.0.0.1, target host.test:443"
 }
 
 # judge_found: sets JUDGE to the process number of the judge.

@@ -283,7 +283,7 @@ some_up_stays() {
 @test "limits: if Workers cannot serve MaxClients, the log says so" {
 	small 64
 	adit_start "MaxClients 1000" "Workers 2"
-	log_has '^WARNING .*: MaxClients 1000 is more than 2 workers can serve'
+	log_wait '^WARNING .*: MaxClients 1000 is more than 2 workers can serve'
 }
 
 @test "limits: if MaxClients needs more descriptors than one process has, there are more workers" {

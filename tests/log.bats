@@ -73,8 +73,8 @@ one_tunnel() {
 	log_wait 'Closed connection'
 	in=$(sed -n 's/.*Connect (file descriptor \([0-9]*\)): .*/\1/p' "$LOG")
 	out=$(sed -n 's/.*using file descriptor \([0-9]*\)\. .*/\1/p' "$LOG")
-	log_has "Closed connection between local client \(fd:$in\) and remote client \(fd:$out\)"
-	log_has "Request \(file descriptor $in\): "
+	log_wait "Closed connection between local client \(fd:$in\) and remote client \(fd:$out\)"
+	log_wait "Request \(file descriptor $in\): "
 }
 
 @test "log: LogLevel leaves out lines of lower levels" {
@@ -172,9 +172,9 @@ one_tunnel() {
 		client send "GET http://$target HTTP/1.0\r\n$auth\r\n" head
 	done >"$DIR/replies"
 	adit_stop
-	log_has "^ERROR .*: opensock: Could not establish a connection to http://127\.0\.0\.1:$closed_PORT/a+: Connection refused $whom"
-	log_has "^NOTICE .*: Refused address of http://127\.0\.0\.9/a+: line [0-9]+ of $CONF $whom"
-	log_has "^NOTICE .*: Proxying refused on filtered url \"http://127\.0\.0\.1/filtered/a+\" $whom"
+	log_wait "^ERROR .*: opensock: Could not establish a connection to http://127\.0\.0\.1:$closed_PORT/a+: Connection refused $whom"
+	log_wait "^NOTICE .*: Refused address of http://127\.0\.0\.9/a+: line [0-9]+ of $CONF $whom"
+	log_wait "^NOTICE .*: Proxying refused on filtered url \"http://127\.0\.0\.1/filtered/a+\" $whom"
 	fails grep -aP '[^\x20-\x7e\n]' "$LOG"
 	[ "$(awk '{ print length }' "$LOG" | sort -n | tail -n 1)" -lt 1024 ]
 	[ "$(grep -cE '^([^ ]+ ){10}[^ ]+$' "$DIR/access")" = 3 ]
@@ -186,7 +186,7 @@ one_tunnel() {
 	client send "GET http://127.0.0.1:$closed_PORT/\xe2\x80\xae\x80 HTTP/1.0\r\n\r\n" \
 	    refused 502 >"$DIR/reply"
 	adit_stop
-	log_has "Could not establish a connection to http://127.0.0.1:$closed_PORT/\\\\xe2\\\\x80\\\\xae\\\\x80: "
+	log_wait "Could not establish a connection to http://127.0.0.1:$closed_PORT/\\\\xe2\\\\x80\\\\xae\\\\x80: "
 	fails grep -aP '[^\x20-\x7e\n]' "$LOG"
 }
 
@@ -225,8 +225,8 @@ one_tunnel() {
 	adit_start "AccessLog \"$DIR/access\""
 	client send "CONNECT $name:65535 HTTP/1.1\r\n\r\n" refused 502
 	adit_stop
-	log_has "Request \\(file descriptor [0-9]+\\): CONNECT $name:65535 HTTP/1\\.1 "
-	log_has "Could not retrieve address info for $name:65535: ."
+	log_wait "Request \\(file descriptor [0-9]+\\): CONNECT $name:65535 HTTP/1\\.1 "
+	log_wait "Could not retrieve address info for $name:65535: ."
 	grep -q " $name:65535 - 502/dns_error " "$DIR/access"
 }
 

@@ -205,7 +205,7 @@ reload() {
 		refused 200)" new
 	rm "$DIR/error"
 	reload
-	log_has '^WARNING .*: DefaultErrorFile: .*No such file or directory'
+	log_wait '^WARNING .*: DefaultErrorFile: .*No such file or directory'
 	client send 'x\r\n\r\n' refused 400 | grep -q '<h1>400 '
 }
 

@@ -328,7 +328,7 @@ peer_said_times() {
 	client tunnel "127.0.0.1:$FAR_PORT" try rtt 1000000000 64 reset
 	client tunnel "127.0.0.1:$FAR_PORT" reset
 	settled "$BASE"
-	log_has 'Closed connection'
+	log_wait 'Closed connection'
 }
 
 @test "relay: small writes do not wait for acknowledgements (Nagle)" {

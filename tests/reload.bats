@@ -46,8 +46,8 @@ children_are() {
 	echo "Deny 127.0.0.1" >>"$CONF"
 	reload
 	client refused 403
-	log_has "^NOTICE .*: Reloading config file \($CONF\)\$"
-	log_has '^NOTICE .*: Reloading config file finished$'
+	log_wait "^NOTICE .*: Reloading config file \($CONF\)\$"
+	log_wait '^NOTICE .*: Reloading config file finished$'
 }
 
 @test "reload: a reload in a daemon works as it does in the foreground" {
@@ -257,12 +257,12 @@ children_are() {
 		cp "$CONF" "$DIR/good"
 		printf 'Deny 127.0.0.1\nConnectPort 443\n%s\n' "$bad" >>"$CONF"
 		reload_fails
-		log_has "^ERROR .*: $CONF:[0-9]+: ${bad%% *}: ."
+		log_wait "^ERROR .*: $CONF:[0-9]+: ${bad%% *}: ."
 		client tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
 		cp "$DIR/good" "$CONF"
 	done
 	[ "$(child_pids)" = "$n" ]
-	log_has '^WARNING .*: Reloading config file failed!$'
+	log_wait '^WARNING .*: Reloading config file failed!$'
 	fails log_has 'Reloading config file finished'
 	tunnel_whole t
 	# The next configuration without an error is accepted.
@@ -297,8 +297,8 @@ children_are() {
 	sed -i.bak "s,$DIR/access,$DIR/none/access,; s,$DIR/adit.log,$DIR," \
 	    "$CONF"
 	reload
-	log_has "^ERROR .*: AccessLog $DIR/none/access: $DIR/none: No such file or directory; still writing to $DIR/access\$"
-	log_has "^ERROR .*: LogFile $DIR: Is a directory; still writing to $DIR/adit.log\$"
+	log_wait "^ERROR .*: AccessLog $DIR/none/access: $DIR/none: No such file or directory; still writing to $DIR/access\$"
+	log_wait "^ERROR .*: LogFile $DIR: Is a directory; still writing to $DIR/adit.log\$"
 	client send "CONNECT 127.0.0.1:$srv_PORT HTTP/1.1\r\n\r\n" refused 403
 	wait_for access_lines 1
 	# A rotation of the old log is still followed.
@@ -323,8 +323,8 @@ children_are() {
 	mv "$DIR/logs" "$DIR/gone"
 	echo "AccessLog \"$DIR/logs/access\"" >>"$CONF"
 	reload
-	log_has "^ERROR .*: LogFile $DIR/logs/adit.log: $DIR/logs: No such file or directory; still writing to the file that was open\$"
-	log_has "^ERROR .*: AccessLog $DIR/logs/access: $DIR/logs: No such file or directory; nothing is written\$"
+	log_wait "^ERROR .*: LogFile $DIR/logs/adit.log: $DIR/logs: No such file or directory; still writing to the file that was open\$"
+	log_wait "^ERROR .*: AccessLog $DIR/logs/access: $DIR/logs: No such file or directory; nothing is written\$"
 	client send "GET / HTTP/1.1\r\n\r\n" refused 400
 	log_wait 'Refused request'
 }
@@ -649,7 +649,7 @@ tunnels_and_reloads() {
 	    say up reset say torn
 	wait_for peer_said first up
 	tunnels_and_reloads 24
-	log_has '^WARNING .*: No room for new workers \((Too many open files|No file descriptors available)\): ending the oldest that drain cuts [12] connections$'
+	log_wait '^WARNING .*: No room for new workers \((Too many open files|No file descriptors available)\): ending the oldest that drain cuts [12] connections$'
 	fails log_has 'failed'
 	ended first torn
 	tunnel_start last

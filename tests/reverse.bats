@@ -580,7 +580,7 @@ redirects() {
 	passes "GET /a?b HTTP/1.1\r\nHost: @\r\nA: b\r\n\r\n" \
 	    "GET /a?b HTTP/1.1\r\nHost: @\r\nA: b\r\n\r\n" "$SMALL" "$SMALL"
 	asks /app/c /base/c
-	grep -q " http://$AT/a?b " "$DIR/access"
+	wait_for file_says " http://$AT/a[?]b " "$DIR/access"
 	refused_after 403 destination_ip_prohibited send \
 	    "GET / HTTP/1.1\r\nHost: 127.0.0.9\r\n\r\n" >"$DIR/reply"
 	refused_after 403 destination_ip_prohibited send \

@@ -444,9 +444,9 @@ results() {
 	start
 	holds limits
 	said 'seccomp.*, limits'
-	log_has '^NOTICE .*Sandbox: this system has no Landlock$'
+	log_wait '^NOTICE .*Sandbox: this system has no Landlock$'
 	adit_stop
 	ADIT_WRAP=("$DRIVE" -r seccomp landlock prctl --)
 	start
-	log_has '^NOTICE .*Sandbox: this system has no filter of system calls and no Landlock$'
+	log_wait '^NOTICE .*Sandbox: this system has no filter of system calls and no Landlock$'
 }

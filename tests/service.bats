@@ -139,10 +139,10 @@ reloaded() {
 	for port in "$(given 1)" "$(given 2)"; do
 		"$PEER" client 127.0.0.1 "$port" \
 		    tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
-		log_has "Listening on 127.0.0.1:$port"
+		log_wait "Listening on 127.0.0.1:$port"
 	done
 	fails client
-	log_has 'The sockets come from the service manager'
+	log_wait 'The sockets come from the service manager'
 }
 
 @test "service: given sockets survive reloads and workers, whatever Port and Listen say" {

@@ -68,7 +68,7 @@ serves() {
 		# Every tunnel ends with a reset, not with an end of file.
 		peer_wait many
 		fails client
-		log_has '^NOTICE .*: Shutting down\.$'
+		log_wait '^NOTICE .*: Shutting down\.$'
 		kill "$srv_PID"
 	done
 }

@@ -350,7 +350,7 @@ limited() {
 	    refused 502
 	log_wait "Could not connect to upstream proxy. \(http $DIR/none: No such file"
 	log_wait "Could not connect to upstream proxy. \(socks4 $LOG: "
-	log_has "Established connection to upstream proxy \"$SOCKET\" "
+	log_wait "Established connection to upstream proxy \"$SOCKET\" "
 	wait_for file_says "\"dialled\":\"$SOCKET\",\"parent\":\"$SOCKET\"" "$DIR/access"
 	says 127.0.0.1 - one:1
 	file_says "^upstream: line [0-9]*: Upstream http \*\*\*@\"$SOCKET\"" "$DIR/out"

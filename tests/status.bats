@@ -323,7 +323,7 @@ drains() {
 	wait_for page_is 200 /ready
 	metric_is 1 'adit_children_died_total{child="control"}'
 	[ "$(control_pid)" != "$pid" ]
-	log_has 'Control process \(pid [0-9]*\) died from signal 9; restarting'
+	log_wait 'Control process \(pid [0-9]*\) died from signal 9; restarting'
 	client close
 }
 

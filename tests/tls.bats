@@ -101,8 +101,8 @@ fetch() {
 	results_are other_name other_name other_name other_name not_tls \
 	    not_tls ech ech not_tls not_tls not_tls not_tls other_name \
 	    other_name
-	log_has "Refused tunnel to localhost:$srv_PORT: the TLS hello is for \"other.test\"; line [0-9]+ "
-	log_has 'the TLS hello names no server'
+	log_wait "Refused tunnel to localhost:$srv_PORT: the TLS hello is for \"other.test\"; line [0-9]+ "
+	log_wait 'the TLS hello names no server'
 }
 
 @test "tls: a hello may come in any pieces, with early data after it, and then all is carried" {
@@ -170,7 +170,7 @@ fetch() {
 	client tunnel "localhost:$alert_PORT" send "$HELLO" \
 	    expect '\x15\x03\x01\x00\x02\x02\x28' eof
 	results_are not_tls not_tls closed
-	log_has 'the server speaks first'
+	log_wait 'the server speaks first'
 }
 
 @test "tls: curl reaches servers that ask for a second hello, and such that do not" {
