@@ -158,20 +158,21 @@ loads_in_order() {
 	done
 }
 
-# first_have N K: whether there are N tunnels, all of them on the first K
-# workers, none of which has more than the mean and a fifth.
+# first_have N K: whether there are N tunnels, on the first K workers, none of
+# which has more than the mean and a fifth.  Where clients wait for long, as on
+# a busy machine, the master lets another worker help: with one in ten at most.
 first_have() {
-	local i
+	local i others=0
 
 	loads_in_order
 	for i in "${!LOADS[@]}"; do
 		if [ "$i" -ge "$2" ]; then
-			[ "${LOADS[i]}" = 0 ] || return 1
+			others=$((others + LOADS[i]))
 		else
 			[ $((LOADS[i] * $2 * 10)) -le $(($1 * 12)) ] || return 1
 		fi
 	done
-	[ "$TOTAL" = "$1" ]
+	[ "$TOTAL" = "$1" ] && [ "$others" -le $(($1 / 10)) ]
 }
 
 total_is() {
@@ -210,7 +211,8 @@ slept() {
 	client -c 50 -- tunnel "127.0.0.1:$srv_PORT" rtt 1 5 shut eof
 	burst more $((20 * cpus))
 	wait_for first_have $((21 * cpus)) "$cpus"
-	[ "$(slept "$cpus")" = "$before" ]
+	# All of these clients would wake them more than a hundred times.
+	[ $(($(slept "$cpus") - before)) -le 20 ]
 	# No client waits for one that was stopped, or was killed.
 	kill -STOP "${PIDS[0]}"
 	burst stopped $((20 * cpus))
@@ -234,7 +236,7 @@ slept() {
 		[ "${LOADS[i]}" -gt 20 ]
 	done
 	for i in $(seq $((2 * cpus)) $((3 * cpus - 1))); do
-		[ "${LOADS[i]}" = 0 ]
+		[ "${LOADS[i]}" -le 5 ]
 	done
 }
 

@@ -297,6 +297,7 @@ rights_are() {
 	local main
 
 	need_command setpriv
+	need_crypt
 	[ "$(unit Type)" = notify ]
 	installed
 	users
@@ -354,6 +355,7 @@ journal() {
 @test "etc: under a real systemd the master alone is root and reads the AuthFile; reload and upgrade tell how they went" {
 	local main pid
 
+	need_crypt
 	installed_unit
 	inside systemctl start adit || {
 		journal
