@@ -292,21 +292,14 @@ fires() {
 	wait_for metric_is 'sum(up{job="adit"})' 2
 }
 
-# apart PID: a process has a network of its own by now.
-apart() {
-	[ "$(readlink "/proc/$1/ns/net")" != "$(readlink /proc/self/ns/net)" ]
-}
-
 # machine NAME ADDRESS: starts a machine with that address on the bridge of the
 # network; sets NAME_PID.
 machine() {
-	unshare -n sleep 1000 3>&- &
-	own_pid $!
-	printf -v "$1_PID" %s $!
-	wait_for apart "$!"
-	"${INSIDE[@]}" ip link add "$1" type veth peer name eth0 netns "$!"
+	network_apart
+	printf -v "$1_PID" %s "$APART"
+	"${INSIDE[@]}" ip link add "$1" type veth peer name eth0 netns "$APART"
 	"${INSIDE[@]}" ip link set "$1" master bridge up
-	nsenter -t "$!" -n sh -c "ip link set lo up && ip link set eth0 up &&
+	nsenter -t "$APART" -n sh -c "ip link set lo up && ip link set eth0 up &&
 	    ip addr add $2/24 dev eth0"
 }
 

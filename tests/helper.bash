@@ -431,6 +431,19 @@ network() {
 	PEER=$DIR/peer
 }
 
+# network_apart: starts a process in an empty network; sets APART to its pid.
+network_apart() {
+	unshare -n sleep 1000 3>&- &
+	APART=$!
+	own_pid "$APART"
+	wait_for is_apart "$APART"
+}
+
+# is_apart PID: whether a process has a network of its own by now.
+is_apart() {
+	[ "$(readlink "/proc/$1/ns/net")" != "$(readlink /proc/self/ns/net)" ]
+}
+
 # namespaces [HOSTS]: from here on adit_start gives adit a mount namespace with
 # these lines in /etc/hosts.  Names are looked up only there and, if NAME_SERVER
 # is set to an address of this machine, at that name server with NAME_OPTIONS,

@@ -470,10 +470,9 @@ directory() {
 # machine ADDRESS GATEWAY: another machine on a network with the one of network(),
 # which is its gateway; sets MACHINE=(COMMAND...) to run commands there.
 machine() {
-	unshare -n sleep 1000 3>&- &
-	own_pid $!
-	MACHINE=(nsenter -t "$!" -n --)
-	"${INSIDE[@]}" ip link add br0 type veth peer name eth0 netns "$!" &&
+	network_apart
+	MACHINE=(nsenter -t "$APART" -n --)
+	"${INSIDE[@]}" ip link add br0 type veth peer name eth0 netns "$APART" &&
 	    "${INSIDE[@]}" ip addr add "$2/16" dev br0 &&
 	    "${INSIDE[@]}" ip link set br0 up &&
 	    "${MACHINE[@]}" ip addr add "$1/16" dev eth0 &&
