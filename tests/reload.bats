@@ -567,11 +567,12 @@ newcomer() {
 	kill -STOP "$NEWCOMER"
 }
 
-# hang_start: begins a reload whose first worker, or its desk, is stopped while it starts.
+# hang_start: begins a reload whose first worker, or its desk, is stopped while it
+# starts, which takes some milliseconds; so it tries often.
 hang_start() {
 	local n try
 
-	for try in {1..20}; do
+	for try in {1..200}; do
 		wait_for settled
 		n=$(log_count 'Reloading config file finished')
 		children
