@@ -567,8 +567,8 @@ newcomer() {
 	kill -STOP "$NEWCOMER"
 }
 
-# hang_start: begins a reload whose first worker, or its desk, is stopped while it
-# starts, which takes some milliseconds; so it tries often.
+# hang_start: begins a reload whose first worker, or its desk, is stopped while
+# it starts.  That takes some milliseconds, so it tries often.
 hang_start() {
 	local n try
 
