@@ -36,6 +36,7 @@ dns_start() {
 }
 
 dns_launch() {
+	: >"$DIR/dns.out"
 	"$DNS" "$NAME_SERVER" 53 "$@" >"$DIR/dns.out" 2>"$DIR/dns.err" 3>&- &
 	DNS_PID=$!
 	own_pid "$DNS_PID"
@@ -215,14 +216,14 @@ refused() {
 	local children signal
 
 	need_linux
-	dns_start slow.test=never
+	dns_start kill.test=never term.test=never
 	for signal in KILL TERM; do
 		: >"$LOG"
 		adit_start "ConnectTimeout 60"
 		client_start lost -n 20 127.0.0.1 "$PORT" \
-		    send "CONNECT slow.test:443 HTTP/1.1\r\n\r\n" say sent gone
+		    send "CONNECT $signal.test:443 HTTP/1.1\r\n\r\n" say sent gone
 		wait_for peer_said lost sent
-		wait_for asked slow.test
+		wait_for asked "$signal.test"
 		children=$(family_pids)
 		[ -n "$(helper_pids)" ]
 		# shellcheck disable=SC2086
